@@ -1,0 +1,193 @@
+"""The hand-over: background threads ask, the calling thread answers.
+
+Two hosts share one interface. `DirectHost` is for a loop that runs on the calling thread itself.
+`Switchboard` is for a loop on a training thread: jobs and pulls become requests, which the calling
+thread takes with `next_request` and answers. The calling thread's waits are bounded; the background
+threads' are not, because `close` wakes them all.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import GeneratorType
+from typing import Any, Protocol
+
+from .errors import ClosedError
+
+Job = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class ForeignHook:
+    """Yielded by a job that has to run a callback which only the host's own language can call."""
+
+    table: int
+    hook: str
+    args: tuple[Any, ...]
+
+
+class Host(Protocol):
+    """What the training loop needs from the calling thread."""
+
+    def call(self, job: Job) -> Any:
+        """Run `job` on the calling thread, return its result, raise what it raised."""
+
+    def say(self, text: str) -> None:
+        """Print `text` on the calling thread, soon."""
+
+    def wake(self) -> None:
+        """Let the calling thread look again at which pull it may serve."""
+
+
+class DirectHost:
+    """The loop runs on the calling thread: a job is simply called."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def call(self, job: Job) -> Any:
+        """Run `job` here and now."""
+        result = job()
+        if isinstance(result, GeneratorType):
+            return finish_job(result)
+        return result
+
+    def say(self, text: str) -> None:
+        """Print `text`."""
+        self._write(text)
+
+    def wake(self) -> None:
+        """Nobody is waiting."""
+
+
+def finish_job(job: GeneratorType[Any, Any, Any]) -> Any:
+    """Run a job that yields nothing, where no foreign callback can occur, to its end."""
+    try:
+        while True:
+            hook = next(job)
+            raise RuntimeError(f"{hook} needs a host that runs foreign callbacks")
+    except StopIteration as end:
+        return end.value
+
+
+@dataclass
+class Request:
+    """Something that a background thread asks for, and the place of its answer."""
+
+    kind: str  # "job", "pull" or "say"
+    job: Job | None = None
+    source: int = 0
+    text: str = ""
+    rank: int = 0  # requests of a lower rank are served first
+    ready: Callable[[], bool] = lambda: True
+    reply: queue.SimpleQueue[tuple[bool, Any]] = field(default_factory=queue.SimpleQueue)
+    begun: float = 0.0  # when the host took it up, in seconds
+    seconds: float = 0.0  # how long the host took
+
+    def answer(self, value: Any) -> None:
+        """Give the asking thread its value."""
+        self.seconds = time.perf_counter() - self.begun if self.begun else 0.0
+        self.reply.put((True, value))
+
+    def fail(self, error: BaseException) -> None:
+        """Raise `error` in the asking thread."""
+        self.seconds = time.perf_counter() - self.begun if self.begun else 0.0
+        self.reply.put((False, error))
+
+
+class Switchboard:
+    """Carries requests from background threads to the calling thread.
+
+    `call`, `say`, `pull` and `wake` are for background threads; `next_request` and `close` for the
+    calling thread.
+    """
+
+    def __init__(self) -> None:
+        self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._waiting: list[Request] = []
+        self._pulls_open = True
+        self._open = True
+
+    def call(self, job: Job) -> Any:
+        """Run `job` on the calling thread and wait for its result."""
+        return self._ask(Request("job", job=job))
+
+    def say(self, text: str) -> None:
+        """Print `text` on the calling thread; does not wait."""
+        self._inbox.put(Request("say", text=text))
+
+    def wake(self) -> None:
+        """Make the calling thread look at the waiting requests again."""
+        self._inbox.put(None)
+
+    def pull(self, request: Request) -> Any:
+        """Ask for a batch of `request.source` and wait for it."""
+        return self._ask(request)
+
+    def _ask(self, request: Request) -> Any:
+        self._inbox.put(request)
+        # close() may have emptied the inbox before this request came into it.
+        if not self._serves(request):
+            raise ClosedError
+        fine, value = request.reply.get()
+        if not fine:
+            raise value
+        return value
+
+    def _serves(self, request: Request) -> bool:
+        return self._open and (self._pulls_open or request.kind != "pull")
+
+    def next_request(self, seconds: float) -> Request | None:
+        """The request to serve next, or `None` when none came within `seconds`."""
+        deadline = time.perf_counter() + seconds
+        while True:
+            self._collect()
+            request = self._pick()
+            if request is not None:
+                request.begun = time.perf_counter()
+                return request
+            left = deadline - time.perf_counter()
+            if left <= 0:
+                return None
+            self._receive(left)
+
+    def _receive(self, seconds: float) -> None:
+        try:
+            request = self._inbox.get(timeout=seconds)
+        except queue.Empty:
+            return
+        if request is not None:
+            self._waiting.append(request)
+
+    def _collect(self) -> None:
+        while not self._inbox.empty():
+            self._receive(0.0)
+
+    def _pick(self) -> Request | None:
+        self._refuse()
+        ready = [r for r in self._waiting if r.ready()]
+        if not ready:
+            return None
+        request = min(ready, key=lambda r: r.rank)
+        self._waiting.remove(request)
+        return request
+
+    def close_pulls(self) -> None:
+        """Serve no pull any more; jobs and output still are. Any thread may call this."""
+        self._pulls_open = False
+        self.wake()
+
+    def close(self) -> None:
+        """Serve nothing any more: every thread that asks, now or later, gets `ClosedError`."""
+        self._open = False
+        self._collect()
+        self._refuse()
+
+    def _refuse(self) -> None:
+        refused = [r for r in self._waiting if not self._serves(r)]
+        self._waiting = [r for r in self._waiting if self._serves(r)]
+        for request in refused:
+            request.fail(ClosedError())

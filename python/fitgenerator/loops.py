@@ -1,0 +1,404 @@
+"""The loops over epochs and steps, written once for both placements.
+
+`FitLoop`, `EvaluateLoop` and `PredictLoop` run on the calling thread (direct) or on a training thread
+(hosted). All that may be the user's code goes through `host.call`; what stays here only takes batches,
+executes compiled steps and counts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from .callbacks import Callbacks, Logs, plain_logs
+from .errors import AbandonedThreadWarning, EndedEarlyWarning, EndedError
+from .feed import END, GRACE, Feed, Round
+from .history import History
+from .host import Host
+from .pipeline import Pipeline
+from .progress import Progress
+from .step import Batch, Steps, to_arrays
+
+
+@dataclass
+class Course:
+    """What every loop works with.
+
+    Attributes:
+        model: The Keras model.
+        steps: Its compiled steps.
+        host: The hand-over to the calling thread.
+        callbacks: The user's callbacks.
+        progress: What the user sees.
+        meter: Where the time goes.
+        feeds: Every feed of the call.
+        warnings: What ended early, for the end of the call.
+        scope: Makes the caller's context on a thread of ours.
+        stuck: Names of threads that did not end.
+    """
+
+    model: Any
+    steps: Steps
+    host: Host
+    callbacks: Callbacks
+    progress: Progress
+    meter: Pipeline
+    feeds: list[Feed]
+    scope: Callable[[], AbstractContextManager[Any]]
+    warnings: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
+
+    def shut(self) -> None:
+        """Stop every feed; any thread may call it, more than once."""
+        for feed in self.feeds:
+            feed.shut()
+
+    def close(self) -> None:
+        """Stop every feed and wait for its threads, for `GRACE` seconds at most."""
+        self.shut()
+        deadline = time.perf_counter() + GRACE
+        for feed in self.feeds:
+            self.stuck += feed.join(deadline)
+        self.progress.close()
+        self.meter.finish()
+        self.model._initial_epoch = None  # BackupAndRestore set it; a later `fit` must not obey
+
+    def all_warnings(self) -> list[tuple[str, type[UserWarning]]]:
+        """What the caller has to be warned of: text and class."""
+        ended: list[tuple[str, type[UserWarning]]] = [(w, EndedEarlyWarning) for w in self.warnings]
+        if self.stuck:
+            text = (
+                f"A generator did not return within {GRACE:g} seconds after the end; its thread "
+                f"({', '.join(self.stuck)}) was cut off and left behind."
+            )
+            ended.append((text, AbandonedThreadWarning))
+        return ended
+
+
+class Rounds:
+    """Runs the steps of one round: an epoch's, an evaluation's, a prediction's."""
+
+    def __init__(self, course: Course, mode: str) -> None:
+        self.course = course
+        self._mode = mode
+        self._execution = int(getattr(course.model, "steps_per_execution", 1) or 1)
+        self._stop = {"train": "stop_training", "test": "stop_evaluating"}.get(
+            mode, "stop_predicting"
+        )
+        self._hooked = course.callbacks.has_batch_hooks(mode)
+
+    def begin(self) -> Iterator[Any]:
+        """The begin hook of the round's first step; part of the job that begins the round."""
+        if self._hooked:
+            yield from self.course.callbacks.run(f"on_{self._mode}_batch_begin", 0, {})
+
+    def run(
+        self, feed: Feed, count: int | None, keep: Callable[[Any], None] | None = None
+    ) -> tuple[int, Any]:
+        """Run up to `count` steps; how many were run, and what the last one returned."""
+        course, outputs, done = self.course, None, 0
+        while count is None or done < count:
+            batch = feed.take()
+            if batch is END:
+                break
+            outputs = self._execute(feed, batch)
+            done += 1
+            if keep is not None:
+                keep(outputs)
+            if not (last := done == count) and done % self._execution:
+                continue
+            if self._hooked:
+                course.host.call(lambda: self._between(done, outputs, last))  # noqa: B023
+            if self._mode != "predict":
+                course.progress.step(done, count, lambda: plain_logs(outputs))  # noqa: B023
+            if getattr(course.model, self._stop):
+                break
+        return done, outputs
+
+    def _execute(self, feed: Feed, batch: Batch) -> Any:
+        course, steps = self.course, self.course.steps
+        if steps.eager:
+            feed.begin()
+            begun = time.perf_counter()
+            run = lambda: steps.run_eagerly(self._mode, batch.pack(batch.leaves))  # noqa: E731
+            outputs = course.host.call(run)
+        else:
+            function = steps.find(self._mode, batch)
+            if function is None:
+                function = course.host.call(lambda: steps.trace(self._mode, batch))
+            feed.begin()
+            begun = time.perf_counter()
+            outputs = function(*batch.leaves)
+        course.meter.add("step", time.perf_counter() - begun)
+        course.meter.add("steps", 1)
+        return outputs
+
+    def _between(self, done: int, outputs: Any, last: bool) -> Iterator[Any]:
+        """The end hooks of one step and the begin hooks of the next: one hand-over."""
+        course = self.course
+        logs = {"outputs": outputs} if self._mode == "predict" else plain_logs(outputs)
+        yield from course.callbacks.run(f"on_{self._mode}_batch_end", done - 1, logs)
+        if not last and not getattr(course.model, self._stop):
+            yield from course.callbacks.run(f"on_{self._mode}_batch_begin", done, {})
+
+
+def _metrics(model: Any, outputs: Any) -> Logs:
+    """The model's metrics where the step returned just these, else what the last step returned."""
+    metrics = model.get_metrics_result()
+    if isinstance(outputs, dict) and set(outputs) != set(metrics):
+        return outputs
+    return dict(metrics)
+
+
+class EvaluateLoop:
+    """Evaluates on one round of a feed: `evaluate_generator`, and validation within training."""
+
+    def __init__(self, course: Course, feed: Feed, steps: int | None, fresh: bool) -> None:
+        self.course = course
+        self._feed = feed
+        self._count = steps
+        self._fresh = fresh
+        self._rounds = Rounds(course, "test")
+
+    @property
+    def identity(self) -> Any:
+        """What the feed reads."""
+        return self._feed.source.identity
+
+    def grant(self) -> None:
+        """Let the batches of one evaluation be pulled."""
+        self._feed.grant(Round(self._count, fresh=self._fresh))
+
+    def run(self) -> Logs:
+        """Evaluate; the metrics by name.
+
+        Raises:
+            EndedError: Not one batch came.
+        """
+        course = self.course
+        course.host.call(self._begin)
+        done, outputs = self._rounds.run(self._feed, self._count)
+        stopped = bool(course.model.stop_evaluating)
+        if done == 0:
+            raise EndedError(
+                f"`{self._feed.name}` ended before its first batch: there is nothing to evaluate."
+            )
+        if self._count is not None and done < self._count and not stopped:
+            course.warnings.append(_ended(self._feed.name, self._count, done))
+        return dict(course.host.call(lambda: self._end(outputs)))
+
+    def run_alone(self) -> Logs:
+        """Evaluate as a call of its own."""
+        self.grant()
+        self._feed.start()
+        self.course.progress.begin()
+        logs = self.run()
+        self.course.progress.end(self.course.meter.steps, logs)
+        return logs
+
+    def _begin(self) -> Iterator[Any]:
+        model = self.course.model
+        model.stop_evaluating = False
+        yield from self.course.callbacks.run("on_test_begin", {})
+        model.reset_metrics()
+        yield from self._rounds.begin()
+
+    def _end(self, outputs: Any) -> Iterator[Any]:
+        logs = plain_logs(_metrics(self.course.model, outputs))
+        yield from self.course.callbacks.run("on_test_end", logs)
+        return logs
+
+
+class PredictLoop:
+    """Predicts one round of a feed: `predict_generator`."""
+
+    def __init__(self, course: Course, feed: Feed, steps: int | None) -> None:
+        self.course = course
+        self._feed = feed
+        self._count = steps
+        self._rounds = Rounds(course, "predict")
+
+    def run_alone(self) -> Any:
+        """Predict; an array, or the model's structure of arrays, of all rows in order.
+
+        Raises:
+            EndedError: Not one batch came.
+        """
+        course, outputs = self.course, []
+        self._feed.grant(Round(self._count, fresh=self._feed.source.restarts))
+        self._feed.start()
+        course.host.call(self._begin)
+        course.progress.begin()
+        done, _ = self._rounds.run(self._feed, self._count, outputs.append)
+        if done == 0:
+            raise EndedError(
+                f"`{self._feed.name}` ended before its first batch: there is nothing to predict."
+            )
+        if self._count is not None and done < self._count and not course.model.stop_predicting:
+            course.warnings.append(_ended(self._feed.name, self._count, done))
+        course.progress.end(done, {})
+        course.host.call(lambda: course.callbacks.run("on_predict_end", {}))
+        return to_arrays(outputs)
+
+    def _begin(self) -> Iterator[Any]:
+        self.course.model.stop_predicting = False
+        yield from self.course.callbacks.run("on_predict_begin", {})
+        yield from self._rounds.begin()
+
+
+def _ended(name: str, wanted: int, came: int) -> str:
+    return f"`{name}` ended early: {wanted} batches were wanted, {came} came."
+
+
+class FitLoop:
+    """Trains: epochs of steps, each with its validation.
+
+    Args:
+        course: What every loop works with; its first feed is the training feed.
+        history: The callback that keeps the epochs.
+        steps: Steps of an epoch, `None` for as many as a pass of the source has.
+        passes: Each epoch is one pass of the source, from its first batch.
+        epochs: Number of the last epoch, from 1.
+        initial_epoch: Number of the first epoch, from 0.
+        validation: The evaluation that follows an epoch, or `None`.
+        validates: Whether it follows the epoch with a given number, from 0.
+    """
+
+    def __init__(
+        self,
+        course: Course,
+        history: History,
+        *,
+        steps: int | None,
+        passes: bool,
+        epochs: int,
+        initial_epoch: int,
+        validation: EvaluateLoop | None,
+        validates: Callable[[int], bool],
+    ) -> None:
+        self.course = course
+        self._history = history
+        self._feed = course.feeds[0]
+        self._count = steps
+        self._passes = passes
+        self._epochs = epochs
+        self._epoch = initial_epoch
+        self._validation = validation
+        self._validates = validates
+        # Where one object is training and validation data, nobody reads ahead across the border
+        # between the two.
+        self._ahead = validation is None or validation.identity is not self._feed.source.identity
+        self._granted = False  # the first epoch's batches, by the building of the model
+        self._rounds = Rounds(course, "train")
+
+    def run_alone(self) -> History:
+        """Train; the history, complete or not."""
+        course = self.course
+        logs: Logs | None = None
+        last: Logs = {}
+        self._granted = self._build()
+        course.host.call(self._begin)
+        self._epoch = course.model._initial_epoch or self._epoch
+        self._start()
+        self._history.incomplete = False
+        for epoch in range(self._epoch, self._epochs):
+            logs = self._run_epoch(epoch)
+            last = logs or last
+            if logs is None or course.model.stop_training:
+                break
+        self._history.incomplete = logs is None and self._epoch < self._epochs
+        course.shut()
+        course.host.call(lambda: self._end(last))
+        return self._history
+
+    def _build(self) -> bool:
+        """Build a model that is not built from the first batch, which is then trained on."""
+        if self.course.model.built or self._epoch >= self._epochs:
+            return False
+        self._grant()
+        batch = self._feed.prime()
+        if batch is not END and not self.course.steps.eager:
+            self.course.host.call(lambda: self.course.steps.trace("train", batch))
+        return True
+
+    def _begin(self) -> Iterator[Any]:
+        self.course.model.stop_training = False
+        yield from self.course.callbacks.run("on_train_begin", {})
+
+    def _grant(self, times: int = 1) -> None:
+        self._feed.grant(Round(self._count, fresh=self._passes, wrap=not self._passes), times)
+
+    def _start(self) -> None:
+        epochs = self._epochs - self._epoch
+        if self._ahead and epochs > 0:
+            self._grant(epochs - int(self._granted))
+        for feed in self.course.feeds:
+            feed.start()
+
+    def _run_epoch(self, epoch: int) -> Logs | None:
+        """Train one epoch and validate; its logs, `None` where the generator ended in it."""
+        course, feed = self.course, self._feed
+        validates = self._validation is not None and self._validates(epoch)
+        course.progress.begin_epoch(epoch)
+        course.host.call(lambda: self._begin_epoch(epoch))
+        self._let_pull(validates)
+        before = feed.taken
+        done, outputs = self._rounds.run(feed, self._count)
+        wanted = self._count if self._count is not None else 1
+        if done < wanted and not course.model.stop_training:
+            self._end_early(epoch, feed.taken - before)
+            return None
+        logs = course.host.call(lambda: plain_logs(_metrics(course.model, outputs)))
+        if validates and self._validation is not None:
+            if not self._ahead:
+                self._validation.grant()
+            scores = self._validation.run()
+            logs.update({f"val_{name}": value for name, value in scores.items()})
+        logs = plain_logs(logs)
+        course.progress.end(done, logs)
+        course.host.call(lambda: course.callbacks.run("on_epoch_end", epoch, logs))
+        return dict(logs)
+
+    def _let_pull(self, validates: bool) -> None:
+        feed = self._feed
+        if not self._ahead:
+            if self._granted:
+                self._granted = False
+            else:
+                self._grant()
+            return
+        feed.quota = feed.taken + self._count if self._count is not None else feed.drawn
+        if validates and self._validation is not None:
+            self._validation.grant()
+
+    def _begin_epoch(self, epoch: int) -> Iterator[Any]:
+        self.course.model.reset_metrics()
+        yield from self.course.callbacks.run("on_epoch_begin", epoch, {})
+        yield from self._rounds.begin()
+
+    def _end_early(self, epoch: int, came: int) -> None:
+        course, feed = self.course, self._feed
+        if feed.taken == 0:
+            raise EndedError(
+                f"`{feed.name}` ended before its first batch: there is nothing to train on."
+            )
+        if self._count is None:
+            course.warnings.append(
+                f"`{feed.name}` gave nothing for epoch {epoch + 1} of {self._epochs}."
+            )
+            return
+        total = self._count * (self._epochs - self._epoch)
+        course.warnings.append(
+            _ended(feed.name, total, feed.taken)[:-1]
+            + f" (epoch {epoch + 1}: {came} of {self._count})."
+        )
+
+    def _end(self, logs: Logs) -> Iterator[Any]:
+        model = self.course.model
+        finalize = getattr(model.optimizer, "finalize_variable_values", None)
+        if finalize is not None and self._epochs > 0:
+            finalize(model.trainable_weights)
+        yield from self.course.callbacks.run("on_train_end", logs)

@@ -1,0 +1,136 @@
+"""The checking of arguments that are numbers: what was expected, what came, in the caller's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import keras
+
+from .batch import describe
+from .errors import ArgumentError, ArgumentTypeError
+from .sources import Source
+
+
+def whole(value: Any, argument: str, least: int) -> int:
+    """`value` as an int; 2.0 counts as 2.
+
+    Raises:
+        ArgumentError: It is not a whole number of at least `least`.
+    """
+    try:
+        fine = not isinstance(value, (bool, str)) and int(value) == value and value >= least
+    except (TypeError, ValueError, OverflowError):
+        fine = False
+    if not fine:
+        raise ArgumentError(
+            f"`{argument}` must be a whole number of at least {least}, not {_shown(value)}."
+        )
+    return int(value)
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, (int, float, str)) else describe(value)
+
+
+def steps_of(source: Source, given: Any, argument: str, name: str) -> int | None:
+    """Batches of one round: as asked for, else the source's length, else `None`: until it ends.
+
+    Raises:
+        ArgumentError: Not a whole number of at least 1, or not given where the source has no end.
+    """
+    if given is not None:
+        return whole(given, argument, 1)
+    if source.length == 0:
+        raise ArgumentError(f"`{name}` has no batches: its length is 0.")
+    if source.length is None and (source.endless or not source.restarts):
+        raise ArgumentError(
+            f"`{argument}` must be given: `{name}` has no length, so the number of batches has to "
+            "be said."
+        )
+    return source.length
+
+
+def class_weights(given: Any) -> dict[int, float] | None:
+    """`class_weight` as a dict of class to weight.
+
+    Raises:
+        ArgumentTypeError: It is not a mapping.
+        ArgumentError: A class is no whole number from 0, or a weight no number from 0.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise ArgumentTypeError(
+            "`class_weight` must map classes (whole numbers from 0) to weights, for example "
+            f"{{0: 1.0, 1: 5.0}}, not {describe(given)}."
+        )
+    weights: dict[int, float] = {}
+    for name, value in given.items():
+        try:
+            weights[whole(float(name), "class_weight", 0)] = weight = float(value)
+        except (TypeError, ValueError):
+            raise ArgumentError(
+                "`class_weight` must map whole numbers from 0 to weights; "
+                f"{_shown(name)}: {_shown(value)} does not."
+            ) from None
+        if not 0 <= weight < float("inf"):
+            raise ArgumentError(f"`class_weight` of class {name} must be at least 0, not {weight}.")
+    return weights
+
+
+def validation_rule(given: Any) -> Callable[[int], bool]:
+    """Whether validation follows the epoch with a given number (from 0), as in Keras's `fit`."""
+    if isinstance(given, Collection) and not isinstance(given, (str, bytes, Mapping)):
+        epochs = {whole(epoch, "validation_freq", 1) for epoch in given}
+        return lambda epoch: epoch + 1 in epochs
+    every = whole(given, "validation_freq", 1)
+    return lambda epoch: (epoch + 1) % every == 0
+
+
+def seconds(value: Any, argument: str) -> float | None:
+    """A time in seconds, or `None`.
+
+    Raises:
+        ArgumentError: Not a number above 0.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ArgumentError(f"`{argument}` must be a number of seconds above 0, not {_shown(value)}.")
+    return float(value)
+
+
+def verbosity(value: Any) -> int:
+    """0, 1 or 2; "auto" is 1.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    if value == "auto":
+        return 1
+    if value not in (0, 1, 2):
+        raise ArgumentError(f"`verbose` must be 0, 1 or 2, not {_shown(value)}.")
+    return int(value)
+
+
+def compilation(value: Any) -> str | bool:
+    """`jit_compile`: "auto", True or False.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    if value != "auto" and not isinstance(value, bool):
+        raise ArgumentError(f'`jit_compile` must be "auto", True or False, not {_shown(value)}.')
+    return value  # type: ignore[no-any-return]
+
+
+def keras_model(model: Any) -> Any:
+    """`model`, where it is a Keras model.
+
+    Raises:
+        ArgumentTypeError: It is not.
+    """
+    if not isinstance(model, keras.Model):
+        raise ArgumentTypeError(f"The model must be a keras.Model, not {describe(model)}.")
+    return model

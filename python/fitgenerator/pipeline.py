@@ -1,0 +1,106 @@
+"""Where the time went: seconds per stage, what waited for what, and a verdict."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+# Below this share of the wall time a wait is noise, not a bottleneck.
+_NOTABLE = 0.05
+
+
+@dataclass
+class Pipeline:
+    """Measurements of one call; times are in seconds, queue figures in batches.
+
+    Attributes:
+        generator: Time spent inside the generators (training and validation).
+        conversion: Time spent checking batches and making tensors of them.
+        step: Time spent in the model's compiled steps.
+        model_waited: Time that the model waited for a batch.
+        generator_waited: Time that the training generator waited for room in the queue.
+        wall: Time of the whole call.
+        queue_fill: Mean number of batches that were ready when the model asked for one.
+        max_queue_size: The size of the queue, as asked for.
+        batches: Batches pulled from the generators.
+        steps: Steps executed, in training, validation and prediction.
+    """
+
+    max_queue_size: int = 10
+    generator: float = 0.0
+    conversion: float = 0.0
+    step: float = 0.0
+    model_waited: float = 0.0
+    generator_waited: float = 0.0
+    wall: float = 0.0
+    queue_fill: float = 0.0
+    batches: int = 0
+    steps: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _takes: int = field(default=0, repr=False)
+    _begun: float = field(default_factory=time.perf_counter, repr=False)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to `stage`."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - begun)
+
+    def add(self, stage: str, amount: float) -> None:
+        """Add `amount` to the figure `stage`; from any thread."""
+        with self._lock:
+            setattr(self, stage, getattr(self, stage) + amount)
+
+    def saw_queue(self, fill: int) -> None:
+        """Take `fill` ready batches into the mean of `queue_fill`."""
+        self._takes += 1
+        self.queue_fill += (fill - self.queue_fill) / self._takes
+
+    def finish(self) -> None:
+        """Fix the wall time."""
+        self.wall = time.perf_counter() - self._begun
+
+    @property
+    def verdict(self) -> str:
+        """One line that names what limited the speed."""
+        if not self.steps or not self.wall:
+            return "no step was run"
+        waited = self.model_waited / self.wall
+        if waited > _NOTABLE:
+            return f"the model waited {waited:.0%} of the time for the generator".replace("%", " %")
+        stepping = self.step / self.wall
+        return (
+            f"the generator kept up: the model waited {waited:.0%} of the time for it, "
+            f"and computed {stepping:.0%}"
+        ).replace("%", " %")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures and the verdict, by name."""
+        figures = {f.name: getattr(self, f.name) for f in fields(self) if f.name[0] != "_"}
+        return {**figures, "verdict": self.verdict}
+
+    def __str__(self) -> str:
+        rows = [
+            ("in the generator", self.generator),
+            ("converting batches", self.conversion),
+            ("in training steps", self.step),
+            ("model waited for a batch", self.model_waited),
+            ("generator waited for room", self.generator_waited),
+            ("whole call", self.wall),
+        ]
+        lines = [f"  {name:<26}{seconds:>9.2f} s" for name, seconds in rows]
+        return "\n".join(
+            [
+                f"{self.batches} batches pulled, {self.steps} steps, "
+                f"{self.queue_fill:.1f} of {self.max_queue_size} batches ready on average",
+                *lines,
+                self.verdict,
+            ]
+        )

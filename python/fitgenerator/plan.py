@@ -1,0 +1,199 @@
+"""From arguments to a loop: checks everything that can be checked before the first pull."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import options
+from .batch import check, unpack, weigh
+from .callbacks import Callbacks
+from .feed import Feed
+from .history import History
+from .host import Host
+from .loops import Course, EvaluateLoop, FitLoop, PredictLoop
+from .pipeline import Pipeline
+from .progress import Progress
+from .sources import Source
+from .step import Steps, capture_scope, check_model, prepare
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the three functions have in common.
+
+    Attributes:
+        max_queue_size: Batches that may wait; 0 is lock-step.
+        workers: Threads that read an indexed source; 0 is lock-step.
+        timeout: Seconds to wait for one batch, `None` for ever.
+        jit_compile: XLA for calls that run several steps.
+        verbose: 0, 1 or 2.
+        in_place: Whether output can be overwritten.
+    """
+
+    max_queue_size: Any = 10
+    workers: Any = 1
+    timeout: Any = None
+    jit_compile: Any = "auto"
+    verbose: Any = 0
+    in_place: bool = False
+    foreign: bool = False
+
+    @property
+    def capacity(self) -> int:
+        """Batches that may wait in a feed's queue."""
+        size = options.whole(self.max_queue_size, "max_queue_size", 0)
+        return size if options.whole(self.workers, "workers", 0) else 0
+
+
+def plan_fit(
+    host: Host,
+    model: Any,
+    generator: Source,
+    settings: Settings,
+    *,
+    steps_per_epoch: Any,
+    epochs: Any,
+    callbacks: Any,
+    validation_data: Source | None,
+    validation_steps: Any,
+    class_weight: Any,
+    initial_epoch: Any,
+    validation_freq: Any,
+) -> tuple[FitLoop, History]:
+    """The loop that `fit_generator` runs, and the history that it fills."""
+    weights = options.class_weights(class_weight)
+    steps = options.steps_of(generator, steps_per_epoch, "steps_per_epoch", "generator")
+    last = options.whole(epochs, "epochs", 0)
+    first = options.whole(initial_epoch, "initial_epoch", 0)
+    validates = options.validation_rule(validation_freq)
+    test_steps = None
+    if validation_data is not None:
+        name = "validation_data"
+        test_steps = options.steps_of(validation_data, validation_steps, "validation_steps", name)
+    params = {"verbose": options.verbosity(settings.verbose), "epochs": last, "steps": steps}
+    course = _course(host, model, settings, callbacks, params, training=True)
+    history = _history_of(course)
+    feed = _feed(course, generator, "generator", settings, weights)
+    validation = None
+    if validation_data is not None:
+        validation = _validation(course, feed, validation_data, settings, test_steps)
+    loop = FitLoop(
+        course,
+        history,
+        steps=steps,
+        passes=steps_per_epoch is None,
+        epochs=last,
+        initial_epoch=first,
+        validation=validation,
+        validates=validates,
+    )
+    return loop, history
+
+
+def plan_evaluate(
+    host: Host, model: Any, generator: Source, settings: Settings, *, steps: Any, callbacks: Any
+) -> EvaluateLoop:
+    """The loop that `evaluate_generator` runs."""
+    count = options.steps_of(generator, steps, "steps", "generator")
+    params = {"verbose": options.verbosity(settings.verbose), "epochs": 1, "steps": count}
+    course = _course(host, model, settings, callbacks, params, training=True)
+    feed = _feed(course, generator, "generator", settings)
+    return EvaluateLoop(course, feed, count, generator.restarts)
+
+
+def plan_predict(
+    host: Host, model: Any, generator: Source, settings: Settings, *, steps: Any, callbacks: Any
+) -> PredictLoop:
+    """The loop that `predict_generator` runs."""
+    count = options.steps_of(generator, steps, "steps", "generator")
+    params = {"verbose": options.verbosity(settings.verbose), "epochs": 1, "steps": count}
+    course = _course(host, model, settings, callbacks, params, training=False)
+    feed = _feed(course, generator, "generator", settings, predicting=True)
+    return PredictLoop(course, feed, count)
+
+
+def _course(
+    host: Host,
+    model: Any,
+    settings: Settings,
+    callbacks: Any,
+    params: dict[str, Any],
+    *,
+    training: bool,
+) -> Course:
+    options.compilation(settings.jit_compile)
+    model = options.keras_model(model)
+    check_model(model, training=training, foreign=settings.foreign)
+    progress = Progress(
+        host.say, verbose=params["verbose"], in_place=settings.in_place, epochs=params["epochs"]
+    )
+    return Course(
+        model=model,
+        steps=Steps.of(model),
+        host=host,
+        callbacks=Callbacks(callbacks, model, params),
+        progress=progress,
+        meter=Pipeline(max_queue_size=settings.capacity),
+        feeds=[],
+        scope=capture_scope(),
+    )
+
+
+def _history_of(course: Course) -> History:
+    history = course.callbacks.find(History) or History()
+    history.pipeline = course.meter
+    history.incomplete = True
+    if course.callbacks.find(History) is None:
+        course.callbacks.append(history)
+    course.model.history = history
+    return history
+
+
+def _feed(
+    course: Course,
+    source: Source,
+    name: str,
+    settings: Settings,
+    weights: dict[int, float] | None = None,
+    *,
+    predicting: bool = False,
+) -> Feed:
+    feed = Feed(
+        source,
+        _preparer(course.model, weights, predicting),
+        capacity=settings.capacity,
+        name=name,
+        host=course.host,
+        meter=course.meter,
+        scope=course.scope,
+        workers=options.whole(settings.workers, "workers", 0),
+        timeout=options.seconds(settings.timeout, "timeout"),
+    )
+    course.feeds.append(feed)
+    return feed
+
+
+def _preparer(
+    model: Any, weights: dict[int, float] | None, predicting: bool
+) -> Callable[[Any], Any]:
+    def prepared(raw: Any) -> Any:
+        parts, rows = check(unpack(raw, predicting=predicting), predicting=predicting)
+        if weights is not None:
+            parts = weigh(parts, weights)
+        return prepare(model, parts, rows, predicting=predicting)
+
+    return prepared
+
+
+def _validation(
+    course: Course, training: Feed, source: Source, settings: Settings, steps: int | None
+) -> EvaluateLoop:
+    shared = source.identity is training.source.identity and not source.restarts
+    feed = training if shared else _feed(course, source, "validation_data", settings)
+    if not shared:
+        # The calling thread serves one pull at a time: training's come first, unless the training
+        # queue is full or all of the epoch's batches are drawn.
+        feed.yields_to(training)
+    return EvaluateLoop(course, feed, steps, source.restarts)

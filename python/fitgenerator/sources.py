@@ -1,0 +1,303 @@
+"""What may be given as a generator, each turned into a `Source` that readers can be opened on.
+
+A reader hands out *claims*: calls that fetch one batch. Claims are made one at a time and in order;
+the claims of an indexed source may then run on several threads.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from .batch import describe
+from .errors import ArgumentError, ArgumentTypeError
+
+Claim = Callable[[], Any]
+
+# Rows of a batch when validation data is a tuple of arrays, as in Keras's `fit`.
+ARRAY_BATCH_ROWS = 32
+
+
+class Reader(Protocol):
+    """Reads one source from one feed.
+
+    `spent` is how long the last claim took the generator itself, in seconds, where the reader
+    knows better than a clock around the claim. `may_pull` says whether a pull on the calling
+    thread may be served now.
+    """
+
+    spent: float | None
+    may_pull: Callable[[], bool]
+
+    def begin(self, *, fresh: bool, wrap: bool) -> None:
+        """Start a round: from the first batch where `fresh`; starting over at the end if `wrap`."""
+
+    def claim(self) -> Claim:
+        """The call that fetches the next batch; it, or `claim`, raises `StopIteration` at the end."""
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Source:
+    """A generator as the engine sees it.
+
+    Attributes:
+        open: Makes a reader.
+        length: Batches in one pass, where it is known.
+        restarts: It can be read again from its first batch.
+        parallel: Its claims may run on several threads.
+        hosted: Its batches are made on the calling thread, on request.
+        endless: One pass never ends.
+        identity: What it reads.
+    """
+
+    open: Callable[[], Reader]
+    identity: Any
+    length: int | None = None
+    restarts: bool = False
+    parallel: bool = False
+    endless: bool = False
+    hosted: bool = False
+
+
+class IteratorReader:
+    """Reads an iterator, which carries on across rounds, or passes over an iterable."""
+
+    def __init__(self, iterator: Iterator[Any] | None, iterable: Iterable[Any] | None = None):
+        self.spent = None
+        self.may_pull = _always
+        self._iterator = iterator
+        self._iterable = iterable
+        self._wrap = False
+
+    def begin(self, *, fresh: bool, wrap: bool) -> None:
+        """Start a round."""
+        self._wrap = wrap
+        if self._iterable is not None and fresh:
+            self._iterator = None
+
+    def claim(self) -> Claim:
+        """The fetching of the next batch."""
+        return self._next
+
+    def _next(self) -> Any:
+        if self._iterable is None:
+            assert self._iterator is not None
+            return next(self._iterator)
+        if self._iterator is None:
+            self._iterator = iter(self._iterable)
+        try:
+            return next(self._iterator)
+        except StopIteration:
+            self._iterator = None
+            if not self._wrap:
+                raise
+        self._iterator = iter(self._iterable)
+        return next(self._iterator)
+
+
+class IndexedReader:
+    """Reads `source[0]`, `source[1]`, ... and tells the source where a pass begins and ends."""
+
+    def __init__(self, source: Any, length: int) -> None:
+        self.spent = None
+        self.may_pull = _always
+        self._source = source
+        self._length = length
+        self._index = 0
+        self._wrap = False
+        self._reading = 0
+        self._idle = threading.Condition()
+        self._in_pass = False
+
+    def begin(self, *, fresh: bool, wrap: bool) -> None:
+        """Start a round."""
+        self._wrap = wrap
+        if fresh:
+            self._index = 0
+            self._end_pass()
+
+    def claim(self) -> Claim:
+        """The fetching of the batch at the next index."""
+        if self._index >= self._length:
+            if not self._wrap:
+                raise StopIteration
+            self._index = 0
+            self._end_pass()
+        if not self._in_pass:
+            self._in_pass = True
+            self._tell("on_epoch_begin")
+        index = self._index
+        self._index += 1
+        with self._idle:
+            self._reading += 1
+        return lambda: self._fetch(index)
+
+    def _end_pass(self) -> None:
+        if self._in_pass:
+            # A source that reshuffles must not do it under another thread's read.
+            with self._idle:
+                self._idle.wait_for(lambda: self._reading == 0)
+            self._in_pass = False
+            self._tell("on_epoch_end")
+
+    def _fetch(self, index: int) -> Any:
+        try:
+            return self._source[index]
+        finally:
+            with self._idle:
+                self._reading -= 1
+                self._idle.notify_all()
+
+    def _tell(self, hook: str) -> None:
+        method = getattr(self._source, hook, None)
+        if callable(method):
+            method()
+
+
+class ArrayBatches:
+    """A tuple of arrays as an indexed source of batches."""
+
+    def __init__(self, parts: tuple[Any, ...], rows: int) -> None:
+        self._parts = parts
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return -(-self._rows // ARRAY_BATCH_ROWS)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        rows = slice(index * ARRAY_BATCH_ROWS, (index + 1) * ARRAY_BATCH_ROWS)
+        return tuple(
+            keras.tree.map_structure(lambda a: a if a is None else a[rows], part)
+            for part in self._parts
+        )
+
+
+def as_source(given: Any, argument: str, *, arrays_allowed: bool = False) -> Source:
+    """The `Source` that `given` stands for.
+
+    Raises:
+        ArgumentTypeError: It is nothing that batches can be read from; the message says what is.
+        ArgumentError: Fixed arrays of the wrong number of parts.
+    """
+    if isinstance(given, Source):
+        return given
+    _refuse_reticulate(given, argument)
+    if callable(given) and not _is_readable(given):
+        return _from_callable(given, argument)
+    if _is_dataset(given):
+        count = int(given.cardinality())  # -1 is infinite, -2 unknown
+        length = count if count >= 0 else None
+        endless = count == -1
+        return Source(
+            lambda: IteratorReader(None, given), given, length, restarts=True, endless=endless
+        )
+    if isinstance(given, keras.utils.PyDataset):
+        return _indexed(given, given.num_batches)
+    if isinstance(given, (list, tuple)):
+        if given and all(isinstance(element, tuple) for element in given):
+            return _indexed(given, len(given))
+        return _from_arrays(given, argument, arrays_allowed)
+    if isinstance(given, (str, bytes, dict)) or hasattr(given, "dtype"):
+        raise _no_source(given, argument)
+    if hasattr(given, "__getitem__") and hasattr(given, "__len__"):
+        return _indexed(given, len(given))
+    if hasattr(given, "__next__"):
+        return Source(lambda: IteratorReader(given), given)
+    if hasattr(given, "__iter__"):
+        length = len(given) if hasattr(given, "__len__") else None
+        return Source(lambda: IteratorReader(None, given), given, length, True)
+    raise _no_source(given, argument)
+
+
+def _indexed(given: Any, length: int | None) -> Source:
+    if length is None:  # a PyDataset without an end
+        return Source(
+            lambda: IndexedReader(given, sys.maxsize), given, None, True, True, endless=True
+        )
+    count = int(length)
+    return Source(lambda: IndexedReader(given, count), given, count, True, True)
+
+
+def _is_readable(given: Any) -> bool:
+    return any(hasattr(given, name) for name in ("__next__", "__iter__", "__getitem__"))
+
+
+def _is_dataset(given: Any) -> bool:
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(given, tensorflow.data.Dataset)
+
+
+def _from_callable(given: Any, argument: str) -> Source:
+    if "rpy2" in sys.modules:
+        from . import rpy
+
+        if rpy.is_function(given):
+            return rpy.source(given, argument)
+    if inspect.isgeneratorfunction(given):
+        raise ArgumentTypeError(
+            f"`{argument}` is a generator function; pass what it returns: {given.__name__}()."
+        )
+    raise _no_source(given, argument)
+
+
+def _refuse_reticulate(given: Any, argument: str) -> None:
+    if getattr(given, "__module__", None) == "rpytools.call":
+        raise ArgumentTypeError(
+            f"`{argument}` is an R function that reticulate has wrapped. R functions are served from "
+            "R: call the R function fit_generator(), evaluate_generator() or predict_generator() of "
+            "the R package fitgenerator instead."
+        )
+
+
+def _no_source(given: Any, argument: str) -> ArgumentTypeError:
+    return ArgumentTypeError(
+        f"`{argument}` must give batches: an iterator or iterable, a generator, a "
+        f"keras.utils.PyDataset or other object with __getitem__ and __len__, a tf.data.Dataset, or "
+        f"an R function, not {describe(given)}."
+    )
+
+
+def _from_arrays(given: Any, argument: str, allowed: bool) -> Source:
+    if not allowed:
+        raise ArgumentTypeError(
+            f"`{argument}` must give batches, not {describe(given)} of arrays; "
+            "use the model's own method for arrays, or write a generator."
+        )
+    if not 2 <= len(given) <= 3:
+        raise ArgumentError(
+            f"`{argument}` as fixed arrays must be (inputs, targets) or (inputs, targets, "
+            f"sample_weights), not {describe(given)}."
+        )
+    leaves = [a for a in keras.tree.flatten(list(given)) if a is not None]
+    bad = [a for a in leaves if not hasattr(a, "shape") or len(a.shape) == 0]
+    if bad:
+        raise ArgumentError(f"`{argument}` must hold arrays, not {describe(bad[0])}.")
+    rows = {int(a.shape[0]) for a in leaves}
+    if len(rows) != 1 or 0 in rows:
+        raise ArgumentError(
+            f"`{argument}` must hold arrays of one number of rows (samples), at least 1, "
+            f"not {', '.join(map(str, sorted(rows)))}."
+        )
+    parts = tuple(keras.tree.map_structure(_as_fit_does, part) for part in given)
+    batches = ArrayBatches(parts, rows.pop())
+    return _indexed(batches, len(batches))
+
+
+def _as_fit_does(leaf: Any) -> Any:
+    """Keras's `fit` casts floating arrays, but not what generators give, to floatx."""
+    if leaf is None or not isinstance(leaf, np.ndarray):
+        return np.asarray(leaf) if hasattr(leaf, "to_numpy") else leaf
+    if np.issubdtype(leaf.dtype, np.floating):
+        return leaf.astype(keras.config.floatx(), copy=False)
+    return leaf

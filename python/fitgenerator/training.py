@@ -1,0 +1,230 @@
+"""The public functions: train, evaluate and predict on batches that a generator yields meanwhile."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .history import History, remember
+from .host import DirectHost, Host
+from .loops import EvaluateLoop, FitLoop, PredictLoop
+from .plan import Settings, plan_evaluate, plan_fit, plan_predict
+from .sources import Source, as_source
+
+Loop = FitLoop | EvaluateLoop | PredictLoop
+
+
+def fit_generator(
+    model: Any,
+    generator: Any,
+    steps_per_epoch: int | None = None,
+    epochs: int = 1,
+    verbose: int | str = 1,
+    callbacks: Any = None,
+    validation_data: Any = None,
+    validation_steps: int | None = None,
+    class_weight: Mapping[int, float] | None = None,
+    max_queue_size: int = 10,
+    initial_epoch: int = 0,
+    *,
+    workers: int = 1,
+    validation_freq: int | Sequence[int] = 1,
+    timeout: float | None = None,
+    jit_compile: str | bool = "auto",
+) -> History:
+    """Train a Keras model on batches that a generator yields while the model trains.
+
+    The generator runs on a thread of its own; callbacks and tracing stay on the calling thread. The
+    history equals that of `model.fit` on the same batches.
+
+    Args:
+        model: A compiled `keras.Model` on the TensorFlow backend.
+        generator: Where the batches come from: an iterator, iterable or generator, a
+            `keras.utils.PyDataset` or other object with `__getitem__` and `__len__`, a
+            `tf.data.Dataset`, a list of batches (tuples), or an R function (rpy2). A batch is
+            `(inputs, targets)` or `(inputs, targets, sample_weights)`: arrays of shape `(rows, ...)`,
+            or lists or dicts of them.
+        steps_per_epoch: Batches of one epoch. `None`: the generator's length, or one pass.
+        epochs: Number of the last epoch, counted from 1: `epochs - initial_epoch` are trained.
+        verbose: 0 silent; 1 a progress bar on a terminal, else a line per epoch; 2 a line per epoch.
+        callbacks: `keras.callbacks.Callback` objects.
+        validation_data: What `generator` may be, or a tuple of two or three arrays, evaluated in
+            batches of 32 after each epoch.
+        validation_steps: Batches of one validation. `None`: the length of the data.
+        class_weight: Class (whole number from 0) to weight; multiplied with sample weights. A class
+            in the targets that has no weight is an error.
+        max_queue_size: Batches that may wait for the model; 0 draws each batch, on the calling
+            thread, when its step needs it.
+        initial_epoch: Number of the first epoch, counted from 0.
+        workers: Threads that read a generator that has `__getitem__` and `__len__`, order kept; a
+            plain iterator always has one. 0 is the same as `max_queue_size=0`.
+        validation_freq: Validate every so many epochs, or after the epochs (from 1) of a list.
+        timeout: Seconds to wait for one batch, `None` for ever.
+        jit_compile: Whether calls that run several steps use XLA: "auto", True or False.
+
+    Returns:
+        The history: `.history` (metric to one number per epoch), `.epoch`, `.params`, `.pipeline`
+        (where the time went) and `.incomplete`.
+
+    Raises:
+        ValueError: A bad argument, or a malformed batch (the message names it).
+        TypeError: An argument of a kind that cannot be used.
+        TimeoutError: The generator gave no batch within `timeout` seconds.
+        BaseException: What the generator, a callback or the model raised: the same object, with a
+            note that says where.
+        KeyboardInterrupt: On Ctrl-C; `last_history()` has the finished epochs.
+
+    Warns:
+        EndedEarlyWarning: The generator ended early; the history is marked incomplete.
+    """
+    source = as_source(generator, "generator")
+    validation = None
+    if validation_data is not None:
+        validation = as_source(validation_data, "validation_data", arrays_allowed=True)
+    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, _in_place())
+
+    def plan(host: Host) -> FitLoop:
+        loop, history = plan_fit(
+            host,
+            model,
+            source,
+            settings,
+            steps_per_epoch=steps_per_epoch,
+            epochs=epochs,
+            callbacks=callbacks,
+            validation_data=validation,
+            validation_steps=validation_steps,
+            class_weight=class_weight,
+            initial_epoch=initial_epoch,
+            validation_freq=validation_freq,
+        )
+        remember(history)
+        return loop
+
+    return _run(plan, source, validation)  # type: ignore[no-any-return]
+
+
+def evaluate_generator(
+    model: Any,
+    generator: Any,
+    steps: int | None = None,
+    max_queue_size: int = 10,
+    *,
+    workers: int = 1,
+    callbacks: Any = None,
+    verbose: int | str = 0,
+    timeout: float | None = None,
+    jit_compile: str | bool = "auto",
+) -> dict[str, float]:
+    """Evaluate a model on batches that a generator yields meanwhile.
+
+    Args:
+        model: A compiled `keras.Model`.
+        generator: As for `fit_generator`.
+        steps: Batches to evaluate on. `None`: the generator's length, or one pass.
+        max_queue_size: As for `fit_generator`.
+        workers: As for `fit_generator`.
+        callbacks: Callbacks with `on_test_*` hooks.
+        verbose: As for `fit_generator`.
+        timeout: As for `fit_generator`.
+        jit_compile: As for `fit_generator`.
+
+    Returns:
+        The loss and the metrics by name, over all rows.
+
+    Raises:
+        ValueError: As `fit_generator`; also where the generator has no batch at all.
+
+    Warns:
+        EndedEarlyWarning: The generator ended early; the figures are those of what came.
+    """
+    source = as_source(generator, "generator")
+    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, _in_place())
+
+    def plan(host: Host) -> EvaluateLoop:
+        return plan_evaluate(host, model, source, settings, steps=steps, callbacks=callbacks)
+
+    return _run(plan, source)  # type: ignore[no-any-return]
+
+
+def predict_generator(
+    model: Any,
+    generator: Any,
+    steps: int | None = None,
+    max_queue_size: int = 10,
+    *,
+    workers: int = 1,
+    callbacks: Any = None,
+    verbose: int | str = 0,
+    timeout: float | None = None,
+    jit_compile: str | bool = "auto",
+) -> Any:
+    """Predict for the inputs of batches that a generator yields meanwhile.
+
+    Args:
+        model: A `keras.Model`.
+        generator: As for `fit_generator`; a batch may also be inputs alone, or a tuple of one.
+        steps: Batches to predict. `None`: the generator's length, or one pass.
+        max_queue_size: As for `fit_generator`.
+        workers: As for `fit_generator`.
+        callbacks: Callbacks with `on_predict_*` hooks.
+        verbose: As for `fit_generator`.
+        timeout: As for `fit_generator`.
+        jit_compile: As for `fit_generator`.
+
+    Returns:
+        The predictions of all rows in the order of the batches: an array, or the model's nested
+        structure of arrays.
+
+    Raises:
+        ValueError: As `fit_generator`; also where the generator has no batch at all.
+
+    Warns:
+        EndedEarlyWarning: The generator ended early; the rows are those of what came.
+    """
+    source = as_source(generator, "generator")
+    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, _in_place())
+
+    def plan(host: Host) -> PredictLoop:
+        return plan_predict(host, model, source, settings, steps=steps, callbacks=callbacks)
+
+    return _run(plan, source)
+
+
+def _in_place() -> bool:
+    return bool(getattr(sys.stdout, "isatty", bool)())
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _run(plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
+    """Run a loop where its sources want it: here, or on a training thread that we host."""
+    if any(source is not None and source.hosted for source in sources):
+        from . import rpy
+
+        course, result = rpy.host(plan, sources, _write)
+    else:
+        loop = plan(DirectHost(_write))
+        course, result = loop.course, _run_here(loop)
+    for text, kind in course.all_warnings():
+        warnings.warn(text, kind, stacklevel=3)
+    return result
+
+
+def _run_here(loop: Loop) -> Any:
+    course = loop.course
+    try:
+        course.callbacks.attach()
+        return loop.run_alone()
+    finally:
+        try:
+            course.close()
+        except KeyboardInterrupt:  # a second one must not leave threads behind
+            course.close()
+            raise
+
