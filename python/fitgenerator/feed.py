@@ -94,7 +94,7 @@ class Feed:
         self._scope = scope
         self._timeout = timeout
         self._count = min(workers, max(1, capacity)) if source.parallel else 1
-        self.reader = source.open()
+        self.reader = source.open(host)
         self._claiming = threading.Lock()
         self._round: Round | None = None
         self._left: int | None = 0

@@ -19,6 +19,9 @@ from .errors import ClosedError
 
 Job = Callable[[], Any]
 
+# Rank of the request that ends the hosting.
+_LAST = 9
+
 
 @dataclass(frozen=True)
 class ForeignHook:
@@ -77,7 +80,7 @@ def finish_job(job: GeneratorType[Any, Any, Any]) -> Any:
 class Request:
     """Something that a background thread asks for, and the place of its answer."""
 
-    kind: str  # "job", "pull" or "say"
+    kind: str  # "job", "pull", "say" or "end"
     job: Job | None = None
     source: int = 0
     text: str = ""
@@ -101,7 +104,7 @@ class Request:
 class Switchboard:
     """Carries requests from background threads to the calling thread.
 
-    `call`, `say`, `pull` and `wake` are for background threads; `next_request` and `close` for the
+    `call`, `say`, `ask`, `wake` and `end` are for background threads; `next_request` and `close` for the
     calling thread.
     """
 
@@ -113,21 +116,22 @@ class Switchboard:
 
     def call(self, job: Job) -> Any:
         """Run `job` on the calling thread and wait for its result."""
-        return self._ask(Request("job", job=job))
+        return self.ask(Request("job", job=job))
 
     def say(self, text: str) -> None:
         """Print `text` on the calling thread; does not wait."""
         self._inbox.put(Request("say", text=text))
 
+    def end(self) -> None:
+        """Tell the calling thread, behind all requests so far, that there will be no more."""
+        self._inbox.put(Request("end", rank=_LAST))
+
     def wake(self) -> None:
         """Make the calling thread look at the waiting requests again."""
         self._inbox.put(None)
 
-    def pull(self, request: Request) -> Any:
-        """Ask for a batch of `request.source` and wait for it."""
-        return self._ask(request)
-
-    def _ask(self, request: Request) -> Any:
+    def ask(self, request: Request) -> Any:
+        """Ask the calling thread and wait for its answer."""
         self._inbox.put(request)
         # close() may have emptied the inbox before this request came into it.
         if not self._serves(request):

@@ -18,6 +18,7 @@ import numpy as np
 
 from .batch import describe
 from .errors import ArgumentError, ArgumentTypeError
+from .host import Host
 
 Claim = Callable[[], Any]
 
@@ -34,7 +35,7 @@ class Reader(Protocol):
     """
 
     spent: float | None
-    may_pull: Callable[[], bool]
+    may_pull: Callable[[], bool] | None
 
     def begin(self, *, fresh: bool, wrap: bool) -> None:
         """Start a round: from the first batch where `fresh`; starting over at the end if `wrap`."""
@@ -43,16 +44,12 @@ class Reader(Protocol):
         """The call that fetches the next batch; it, or `claim`, raises `StopIteration` at the end."""
 
 
-def _always() -> bool:
-    return True
-
-
 @dataclass(frozen=True)
 class Source:
     """A generator as the engine sees it.
 
     Attributes:
-        open: Makes a reader.
+        open: Makes a reader, given the hand-over to the calling thread.
         length: Batches in one pass, where it is known.
         restarts: It can be read again from its first batch.
         parallel: Its claims may run on several threads.
@@ -61,7 +58,7 @@ class Source:
         identity: What it reads.
     """
 
-    open: Callable[[], Reader]
+    open: Callable[[Host], Reader]
     identity: Any
     length: int | None = None
     restarts: bool = False
@@ -74,8 +71,8 @@ class IteratorReader:
     """Reads an iterator, which carries on across rounds, or passes over an iterable."""
 
     def __init__(self, iterator: Iterator[Any] | None, iterable: Iterable[Any] | None = None):
-        self.spent = None
-        self.may_pull = _always
+        self.spent: float | None = None
+        self.may_pull: Callable[[], bool] | None = None
         self._iterator = iterator
         self._iterable = iterable
         self._wrap = False
@@ -110,8 +107,8 @@ class IndexedReader:
     """Reads `source[0]`, `source[1]`, ... and tells the source where a pass begins and ends."""
 
     def __init__(self, source: Any, length: int) -> None:
-        self.spent = None
-        self.may_pull = _always
+        self.spent: float | None = None
+        self.may_pull: Callable[[], bool] | None = None
         self._source = source
         self._length = length
         self._index = 0
@@ -200,7 +197,7 @@ def as_source(given: Any, argument: str, *, arrays_allowed: bool = False) -> Sou
         length = count if count >= 0 else None
         endless = count == -1
         return Source(
-            lambda: IteratorReader(None, given), given, length, restarts=True, endless=endless
+            lambda _: IteratorReader(None, given), given, length, restarts=True, endless=endless
         )
     if isinstance(given, keras.utils.PyDataset):
         return _indexed(given, given.num_batches)
@@ -213,20 +210,20 @@ def as_source(given: Any, argument: str, *, arrays_allowed: bool = False) -> Sou
     if hasattr(given, "__getitem__") and hasattr(given, "__len__"):
         return _indexed(given, len(given))
     if hasattr(given, "__next__"):
-        return Source(lambda: IteratorReader(given), given)
+        return Source(lambda _: IteratorReader(given), given)
     if hasattr(given, "__iter__"):
         length = len(given) if hasattr(given, "__len__") else None
-        return Source(lambda: IteratorReader(None, given), given, length, True)
+        return Source(lambda _: IteratorReader(None, given), given, length, True)
     raise _no_source(given, argument)
 
 
 def _indexed(given: Any, length: int | None) -> Source:
     if length is None:  # a PyDataset without an end
         return Source(
-            lambda: IndexedReader(given, sys.maxsize), given, None, True, True, endless=True
+            lambda _: IndexedReader(given, sys.maxsize), given, None, True, True, endless=True
         )
     count = int(length)
-    return Source(lambda: IndexedReader(given, count), given, count, True, True)
+    return Source(lambda _: IndexedReader(given, count), given, count, True, True)
 
 
 def _is_readable(given: Any) -> bool:

@@ -1,0 +1,44 @@
+# Callbacks: Keras's as they are; a plain named list of R functions is a table of hooks that the host calls.
+
+hook_names <- paste0("on_", c(
+  "epoch_begin", "epoch_end", "train_begin", "train_end", "test_begin", "test_end", "predict_begin", "predict_end",
+  "batch_begin", "batch_end", "train_batch_begin", "train_batch_end", "test_batch_begin", "test_batch_end",
+  "predict_batch_begin", "predict_batch_end"
+))
+
+# Splits `callbacks` into the tables and, in order, what crosses: Python objects, and the numbers of the tables.
+collect_callbacks <- function(callbacks) {
+  if (is.null(callbacks)) return(list(tables = list(), crossing = list()))
+  if (is_table(callbacks) || inherits(callbacks, "python.builtin.object")) callbacks <- list(callbacks)
+  if (!is.list(callbacks)) refuse_callback(callbacks)
+  tables <- list()
+  crossing <- lapply(unname(callbacks), function(callback) {
+    if (inherits(callback, "python.builtin.object")) return(callback)
+    check_table(callback)
+    tables[[length(tables) + 1L]] <<- callback
+    list(table = length(tables), hooks = as.list(names(callback)))
+  })
+  list(tables = tables, crossing = crossing)
+}
+
+is_table <- function(x) {
+  is.list(x) && length(x) && !is.null(names(x)) && all(vapply(x, is.function, NA))
+}
+
+check_table <- function(x) {
+  if (!is_table(x)) refuse_callback(x)
+  unknown <- setdiff(names(x), hook_names)
+  if (length(unknown)) {
+    abort_argument(sprintf(
+      "`callbacks` has a function named `%s`, which is no hook; hooks are %s.",
+      unknown[[1L]], paste(hook_names, collapse = ", ")
+    ), "callbacks")
+  }
+}
+
+refuse_callback <- function(x) {
+  abort_argument(sprintf(
+    "`callbacks` must hold Keras callbacks, or named lists of functions such as %s, not %s.",
+    "list(on_epoch_end = function(epoch, logs) ...)", describe(x)
+  ), "callbacks")
+}

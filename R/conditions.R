@@ -1,0 +1,93 @@
+# Every condition this package signals is made here, one sentence per class:
+#
+# fitgenerator_argument_error   an argument of a function is not what it must be.
+# fitgenerator_batch_error      the generator returned something that is no batch.
+# fitgenerator_generator_error  the generator's own code failed; the parent is its condition.
+# fitgenerator_callback_error   a callback's own code failed; the parent is its condition.
+# fitgenerator_python_error     Python raised an exception that no R code caused.
+# fitgenerator_timeout_error    a batch took longer than `timeout` seconds.
+# fitgenerator_setup_error      Python, or a package that is needed, is missing or too old.
+# fitgenerator_ended_warning    the generator ended before all its batches were drawn.
+#
+# All errors are also `fitgenerator_error`, all warnings `fitgenerator_warning`.
+
+# Builds a condition of `class`, followed by our own common class, then by the classes of the `parent`
+# condition, so that a handler for either takes it. What is in `...` (`batch`, `place`) becomes a field.
+fg_condition <- function(message, class, parent = NULL, ..., call = NULL, type = c("error", "warning")) {
+  type <- match.arg(type)
+  classes <- c(class, paste0("fitgenerator_", type), parent_classes(parent), type, "condition")
+  structure(
+    class = unique(classes),
+    list(message = paste(message, collapse = "\n"), call = call, parent = parent, ...)
+  )
+}
+
+fg_abort <- function(message, class, parent = NULL, ..., call = NULL) {
+  stop(fg_condition(message, class, parent, ..., call = call, type = "error"))
+}
+
+fg_warn <- function(message, class, parent = NULL, ..., call = NULL) {
+  warning(fg_condition(message, class, parent, ..., call = call, type = "warning"))
+}
+
+abort_argument <- function(message, argument = NULL, ...) {
+  fg_abort(message, "fitgenerator_argument_error", argument = argument, ...)
+}
+
+abort_batch <- function(message, place = "generator", batch = NULL, ...) {
+  fg_abort(message, "fitgenerator_batch_error", place = place, batch = batch, ...)
+}
+
+# The condition for R code of the user that failed with `parent` while it made batch `batch` of `place`.
+generator_error <- function(parent, place = "generator", batch = NULL) {
+  which <- if (is.null(batch)) "" else sprintf(" at batch %d", as.integer(batch))
+  message <- sprintf("The code of `%s` failed%s: %s", place, which, condition_text(parent))
+  fg_condition(message, "fitgenerator_generator_error", parent, place = place, batch = batch)
+}
+
+# The condition for a callback whose method `hook` ("on_epoch_end") failed with `parent`.
+callback_error <- function(parent, hook, callback = NULL) {
+  whose <- if (is.null(callback)) "a callback" else sprintf("the callback `%s`", callback)
+  message <- sprintf("`%s` of %s failed: %s", hook, whose, condition_text(parent))
+  fg_condition(message, "fitgenerator_callback_error", parent, hook = hook, callback = callback)
+}
+
+# The condition for an exception of Python. Its text holds the notes that Python code has put on it.
+python_error <- function(exception) {
+  fg_condition(condition_text(exception), "fitgenerator_python_error", exception, exception = exception)
+}
+
+abort_timeout <- function(message, ...) {
+  fg_abort(message, "fitgenerator_timeout_error", ...)
+}
+
+abort_setup <- function(message, ...) {
+  fg_abort(message, "fitgenerator_setup_error", ...)
+}
+
+warn_ended <- function(message, ...) {
+  fg_warn(message, "fitgenerator_ended_warning", ...)
+}
+
+# Our message is complete as it is. Without these methods the ones of a parent's class (rlang's among them)
+# would be taken, and build another text from fields that our condition may not have.
+#' @export
+#' @noRd
+conditionMessage.fitgenerator_error <- function(c) unclass(c)$message
+
+#' @export
+#' @noRd
+conditionMessage.fitgenerator_warning <- function(c) unclass(c)$message
+
+# The classes of a parent that its child carries as well. Those under which reticulate has methods for `$` are
+# left out: our condition is a list, and they would take it for a Python object.
+parent_classes <- function(parent) {
+  common <- c("NULL", "error", "warning", "message", "condition")
+  setdiff(class(parent), c(common, "python.builtin.object", "python.builtin.BaseException"))
+}
+
+# What a condition says, without the advice that reticulate adds to each exception.
+condition_text <- function(cond) {
+  text <- paste(conditionMessage(cond), collapse = "\n")
+  sub("\n+(\033\\[[0-9;]*m)*Run `?reticulate::py_last_error\\(\\)`?.*$", "", text)
+}

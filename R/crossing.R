@@ -1,0 +1,59 @@
+# How R calls into Python while it hosts a training.
+#
+# An interrupt must be taken in R, never in between: a crossing runs with interrupts suspended, and is followed
+# by a place to be left by one. Where Python may call R again (a callback that holds an R function, the tracing
+# of a loss written in R), a condition that a handler outside takes must not jump over Python's frames: such a
+# crossing is isolated, and what it signalled is signalled again behind it.
+
+# Calls a Python function that does not call R.
+cross <- function(fn, ...) {
+  suspendInterrupts(fn(...))
+}
+
+take_interrupt <- function() {
+  .Call(C_take_interrupt)
+}
+
+# Calls a Python function that may call R.
+cross_isolated <- function(fn, ...) {
+  kept <- list()
+  value <- failed <- NULL
+  keep <- function(cnd) {
+    kept[[length(kept) + 1L]] <<- cnd
+    muffle(cnd)
+  }
+  crossing <- function() {
+    withCallingHandlers(
+      tryCatch(value <<- fn(...), error = function(cnd) failed <<- cnd),
+      condition = keep
+    )
+  }
+  returned <- suspendInterrupts(.Call(C_isolate, crossing))
+  for (cnd in kept) signal_again(cnd)
+  if (!is.null(failed)) stop(failed)
+  if (!returned) abort_jump()
+  value
+}
+
+muffle <- function(cnd) {
+  for (restart in c("muffleWarning", "muffleMessage")) {
+    if (!is.null(computeRestarts(cnd)) && !is.null(found <- findRestart(restart, cnd))) invokeRestart(found)
+  }
+}
+
+signal_again <- function(cnd) {
+  if (inherits(cnd, "warning")) {
+    warning(cnd)
+  } else if (inherits(cnd, "message")) {
+    message(cnd)
+  } else {
+    signalCondition(cnd)
+  }
+}
+
+abort_jump <- function() {
+  fg_abort(
+    "R code that Python called (in a callback, a loss or a layer) was left by a restart, which cannot be done there.",
+    "fitgenerator_callback_error"
+  )
+}

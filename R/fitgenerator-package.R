@@ -1,0 +1,3 @@
+#' @keywords internal
+#' @useDynLib fitgenerator, .registration = TRUE, .fixes = "C_"
+"_PACKAGE"

@@ -1,0 +1,229 @@
+# What `fit_generator()` returns: the history of the training, in the shape that R keras gives it, so that
+# code which reads one reads the other.
+
+# `params`: a list with `epochs` (the last epoch asked for), `steps` (per epoch), `verbose`, and where it is
+# known `validation_freq`. `metrics`: named list, one vector each, as Keras's `History.history`. `epochs`: the
+# finished epochs, numbered from 0 as Keras does.
+new_history <- function(params, metrics, pipeline = NULL, incomplete = FALSE, epochs = NULL) {
+  metrics <- as.list(metrics)
+  if (is.null(epochs)) epochs <- seq_len(max(0L, lengths(metrics))) - 1L
+  structure(
+    class = c("fitgenerator_history", "keras_training_history"),
+    list(params = params, metrics = flat_metrics(metrics), epoch = as.integer(unlist(epochs)),
+         incomplete = isTRUE(incomplete), pipeline = pipeline)
+  )
+}
+
+# Metrics as plain numeric vectors. A metric that has several values an epoch becomes several metrics.
+flat_metrics <- function(metrics) {
+  flat <- list()
+  for (name in names(metrics)) {
+    rows <- lapply(as.list(metrics[[name]]), function(value) as.numeric(unlist(value)))
+    width <- max(1L, lengths(rows))
+    names <- if (width == 1L) name else paste(name, seq_len(width), sep = "_")
+    for (i in seq_len(width)) flat[[names[[i]]]] <- vapply(rows, function(row) row[i], 0)
+  }
+  flat
+}
+
+#' The history of a training
+#'
+#' [fit_generator()] returns the history of the training: a list of class `fitgenerator_history` and
+#' `keras_training_history` with the elements
+#'
+#' * `params`: a list with `epochs`, `steps` (per epoch) and `verbose`;
+#' * `metrics`: a named list, for each metric a number per epoch, validation metrics with the prefix `val_`;
+#' * `epoch`: the numbers of the finished epochs, counted from 0 as Keras does;
+#' * `incomplete`: `TRUE` where the training ended within an epoch because the generator had no more batches,
+#'   or because of an error or interrupt (see [last_history()]);
+#' * `pipeline`: where the time went, see [print.fitgenerator_pipeline()].
+#'
+#' @param x A history.
+#' @param row.names,optional As in [as.data.frame()]; not used.
+#' @param ... Not used.
+#'
+#' @return `as.data.frame()`: a data frame with a row for each metric and epoch and the columns `epoch`
+#'   (counted from 1), `value`, `metric` (without `val_`) and `data` (a factor, `"training"` or
+#'   `"validation"`). Where a metric was not measured `value` is `NA`. Without a finished epoch there are no
+#'   rows.
+#'
+#'   `print()`: `x`, invisibly.
+#'
+#' @seealso [plot.fitgenerator_history()]
+#' @examples
+#' history <- structure(
+#'   class = c("fitgenerator_history", "keras_training_history"),
+#'   list(
+#'     params = list(epochs = 2, steps = 10, verbose = 0),
+#'     metrics = list(loss = c(0.9, 0.5), val_loss = c(1, 0.7)),
+#'     epoch = 0:1, incomplete = FALSE, pipeline = NULL
+#'   )
+#' )
+#' history
+#' as.data.frame(history)
+#' @name fitgenerator_history
+NULL
+
+#' @rdname fitgenerator_history
+#' @export
+as.data.frame.fitgenerator_history <- function(x, row.names = NULL, optional = FALSE, ...) { # nolint
+  names <- as.character(names(x$metrics))
+  values <- lapply(names, function(name) spread_metric(x$metrics[[name]], name, x))
+  count <- length(x$epoch)
+  is_validation <- rep(startsWith(names, "val_"), each = count)
+  data.frame(
+    epoch = rep(x$epoch + 1L, times = length(names)),
+    value = as.numeric(unlist(values)),
+    metric = rep(sub("^val_", "", names), each = count),
+    data = factor(ifelse(is_validation, "validation", "training"), c("training", "validation"))
+  )
+}
+
+# The values of a metric, one for each finished epoch. Keras keeps no epoch with a value: where there are
+# fewer, validation metrics belong to the epochs that `validation_freq` names, others to the last ones (a
+# callback that began to log late).
+spread_metric <- function(values, name, x) {
+  all <- x$epoch + 1L
+  at <- utils::tail(seq_along(all), length(values))
+  freq <- as.integer(unlist(x$params$validation_freq))
+  if (startsWith(name, "val_") && length(values) < length(all) && length(freq)) {
+    measured <- if (length(freq) == 1L) all %% freq == 0L else all %in% freq
+    if (sum(measured) == length(values)) at <- which(measured)
+  }
+  spread <- rep(NA_real_, length(all))
+  spread[at] <- utils::tail(values, length(at))
+  spread
+}
+
+#' @rdname fitgenerator_history
+#' @export
+print.fitgenerator_history <- function(x, ...) {
+  cat(trained_line(x), "\n", sep = "")
+  if (length(x$epoch)) {
+    last <- vapply(x$metrics, function(values) if (length(values)) utils::tail(values, 1L) else NA_real_, 0)
+    shown <- vapply(last, function(value) format(value, digits = 4L), "")
+    cat(sprintf("  %s  %s\n", format(names(last), justify = "left"), shown), sep = "")
+  }
+  if (length(x$pipeline$verdict)) cat(x$pipeline$verdict, sep = "\n")
+  invisible(x)
+}
+
+# "Trained epochs 1 to 3 of 50 with 10 steps each.", and what follows.
+trained_line <- function(x) {
+  wanted <- x$params$epochs
+  of <- if (is.null(wanted)) "" else sprintf(" of %s", format(wanted))
+  steps <- if (is.null(x$params$steps)) "" else sprintf(" with %s steps each", format(x$params$steps))
+  note <- if (isTRUE(x$incomplete)) " The training is incomplete: it ended within an epoch." else ""
+  if (!length(x$epoch)) return(sprintf("No epoch%s was finished.%s\nThere are no metrics.", of, note))
+  first <- x$epoch[[1L]] + 1L
+  last <- utils::tail(x$epoch, 1L) + 1L
+  which <- if (first == last) sprintf("epoch %d", last) else sprintf("epochs %d to %d", first, last)
+  sprintf("Trained %s%s%s.%s\nMetrics as last measured:", which, of, steps, note)
+}
+
+#' Plot the history of a training
+#'
+#' Draws each metric over the epochs, training and validation in one panel.
+#'
+#' @param x A history, as [fit_generator()] returns.
+#' @param y Not used.
+#' @param metrics Names of the metrics to draw, without `val_`; `NULL`: all.
+#' @param method `"ggplot2"`, `"base"`, or `"auto"`: ggplot2 where it is installed.
+#' @param ... Not used.
+#'
+#' @return With ggplot2 the plot, an object that can be added to; else `x`, invisibly. An unknown metric is an
+#'   error of class `fitgenerator_argument_error`. A history without a finished epoch gives a plot that says
+#'   so.
+#' @seealso [fitgenerator_history]
+#' @examples
+#' history <- structure(
+#'   class = c("fitgenerator_history", "keras_training_history"),
+#'   list(
+#'     params = list(epochs = 3, steps = 10, verbose = 0),
+#'     metrics = list(loss = c(0.9, 0.5, 0.4), val_loss = c(1, 0.7, 0.65)),
+#'     epoch = 0:2, incomplete = FALSE, pipeline = NULL
+#'   )
+#' )
+#' plot(history)
+#' plot(history, method = "base")
+#' @export
+plot.fitgenerator_history <- function(x, y, metrics = NULL, method = c("auto", "ggplot2", "base"), ...) {
+  data <- finite_values(x, metrics)
+  if (use_ggplot2(match.arg(method))) return(ggplot_history(data))
+  if (nrow(data)) draw_history(data) else draw_no_epoch()
+  invisible(x)
+}
+
+no_epoch <- "No epoch was finished: there is nothing to draw."
+
+draw_no_epoch <- function() {
+  graphics::plot.new()
+  graphics::text(0.5, 0.5, no_epoch)
+}
+
+# The rows that can be drawn, of the metrics asked for, in the order of the history.
+finite_values <- function(x, metrics) {
+  data <- as.data.frame(x)
+  known <- unique(sub("^val_", "", names(x$metrics)))
+  unknown <- setdiff(metrics, known)
+  if (length(unknown)) {
+    text <- "`metrics` must be among %s; there is no \"%s\"."
+    abort_argument(sprintf(text, paste0("\"", known, "\"", collapse = ", "), unknown[[1L]]), "metrics")
+  }
+  data$metric <- factor(data$metric, if (is.null(metrics)) known else metrics)
+  data[is.finite(data$value) & !is.na(data$metric), ]
+}
+
+use_ggplot2 <- function(method) {
+  installed <- requireNamespace("ggplot2", quietly = TRUE)
+  if (method == "ggplot2" && !installed) abort_setup("`method = \"ggplot2\"` needs the package ggplot2.")
+  installed && method != "base"
+}
+
+whole_numbers <- function(limits) {
+  at <- unique(round(pretty(limits)))
+  at[at >= limits[[1L]] & at <= limits[[2L]]]
+}
+
+colours <- c(training = "#0072B2", validation = "#D55E00")
+
+ggplot_history <- function(data) {
+  if (!nrow(data)) {
+    return(ggplot2::ggplot() + ggplot2::theme_void() + ggplot2::annotate("text", 0, 0, label = no_epoch))
+  }
+  mapping <- ggplot2::aes(!!as.name("epoch"), !!as.name("value"), colour = !!as.name("data"))
+  plot <- ggplot2::ggplot(data, mapping) +
+    ggplot2::geom_point() +
+    ggplot2::facet_wrap("metric", ncol = 1, scales = "free_y", strip.position = "left") +
+    ggplot2::scale_x_continuous(breaks = whole_numbers) +
+    ggplot2::scale_colour_manual(values = colours) +
+    ggplot2::labs(x = "epoch", y = NULL, colour = NULL) +
+    ggplot2::theme(strip.placement = "outside", strip.background = ggplot2::element_blank())
+  # A line through a single point makes ggplot2 talk.
+  if (length(unique(data$epoch)) > 1L) plot + ggplot2::geom_line() else plot
+}
+
+draw_history <- function(data) {
+  panels <- split(data, droplevels(data$metric))
+  columns <- ceiling(length(panels) / 3)
+  old <- graphics::par(mfrow = c(ceiling(length(panels) / columns), columns), mar = c(4, 4, 2, 1))
+  on.exit(graphics::par(old))
+  for (metric in names(panels)) draw_metric(panels[[metric]], metric, range(data$epoch))
+}
+
+draw_metric <- function(panel, metric, epochs) {
+  graphics::plot(
+    panel$epoch, panel$value, type = "n", xlim = epochs, xlab = "epoch", ylab = metric, xaxt = "n"
+  )
+  graphics::axis(1, whole_numbers(epochs))
+  shown <- split(panel, droplevels(panel$data))
+  for (name in names(shown)) {
+    graphics::lines(shown[[name]]$epoch, shown[[name]]$value, type = "o", pch = 19, col = colours[[name]])
+  }
+  # Above the panel, at its right end, where it hides no value.
+  corner <- graphics::par("usr")[c(2, 4)]
+  graphics::legend(
+    corner[[1L]], corner[[2L]], names(shown), col = colours[names(shown)], pch = 19, lty = 1, bty = "n",
+    horiz = TRUE, xjust = 1, yjust = 0.15, xpd = NA
+  )
+}

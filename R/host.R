@@ -1,0 +1,104 @@
+# The host loop: R's thread waits for requests of the background threads and answers them.
+#
+# It is R code, so that an interrupt, a restart or a condition that a handler outside takes unwinds R frames
+# only; `on.exit()` then stops and joins the threads.
+
+# How long R waits in Python at a time, in seconds: the longest an interrupt has to wait.
+slice <- 0.05
+
+# Runs a session to its end and returns what came of it: a list of `failure`, `value` and `warnings`.
+#
+# `closures` are the R functions behind the sources, a list of lists of `fn`, `name` (the argument), `stream` and
+# `shape` (what makes a batch of a value); `tables` the plain lists of callbacks.
+host <- function(session, closures, tables) {
+  calls <- bind_calls(session)
+  streams <- new_streams(c(stream_names(closures), table_streams(tables)))
+  state <- new.env(parent = emptyenv())
+  state$drawn <- integer(length(closures))
+  state$conditions <- list()
+  on.exit(suspendInterrupts(conclude(calls, streams)))
+  with_stream(streams, "jobs", cross_isolated(calls$start))
+  serve(calls, closures, tables, streams, state)
+  suspendInterrupts(conclude(calls, streams))
+  on.exit()
+  outcome <- cross(calls$outcome)
+  outcome$condition <- if (!is.null(outcome$failure)) failure_condition(outcome$failure, calls, state)
+  outcome
+}
+
+# Attributes are looked up once: a lookup is a crossing of its own.
+bind_calls <- function(session) {
+  names <- c("start", "wait", "deliver", "finish", "fail", "advance", "consumed", "outcome", "raise_failure", "stop")
+  stats::setNames(lapply(names, function(name) cross(reticulate::py_get_attr, session, name)), names)
+}
+
+serve <- function(calls, closures, tables, streams, state) {
+  repeat {
+    request <- cross(calls$wait, slice)
+    take_interrupt()
+    if (is.null(request)) next
+    switch(request[[1L]],
+      pull = serve_pull(calls, closures, streams, state, request[[2L]], request[[3L]]),
+      job = serve_job(calls, tables, streams),
+      say = cat(request[[2L]]),
+      end = return(invisible())
+    )
+  }
+}
+
+# Draws a batch from closure `i` and hands it over.
+serve_pull <- function(calls, closures, streams, state, i, used) {
+  closure <- closures[[i]]
+  state$drawn[[i]] <- number <- state$drawn[[i]] + 1L
+  value <- with_stream(streams, closure$stream, draw(closure, number))
+  if (closure$stream == "generator") mark_drawn(streams, number, used)
+  if (inherits(value, "fitgenerator_error")) {
+    state$conditions <- c(state$conditions, list(value))
+    cross(calls$fail, length(state$conditions))
+  } else if (is.null(value)) {
+    cross(calls$finish)
+  } else {
+    cross(calls$deliver, value)
+  }
+}
+
+# A batch ready to cross, `NULL` at the end, or the condition of a closure that failed: it is delivered when
+# training reaches this batch.
+draw <- function(closure, number) {
+  value <- tryCatch(closure$fn(), error = function(cnd) generator_error(cnd, closure$name, number))
+  if (inherits(value, "fitgenerator_generator_error")) return(value)
+  if (is_exhausted(value)) return(NULL)
+  tryCatch(closure$shape(value, closure$name, number), fitgenerator_batch_error = identity)
+}
+
+# Runs a job of Python; hooks of plain lists of R functions are called from here, not from Python.
+serve_job <- function(calls, tables, streams) {
+  repeat {
+    hook <- with_stream(streams, "jobs", cross_isolated(calls$advance))
+    if (is.null(hook)) return(invisible())
+    run_hook(tables[[hook[[1L]]]], hook[[2L]], hook[[3L]], streams, table_stream(hook[[1L]]))
+  }
+}
+
+run_hook <- function(table, hook, args, streams, stream) {
+  fn <- table[[hook]]
+  known <- names(formals(args(fn)))
+  if (!"..." %in% known) args <- utils::head(args, length(known))
+  with_stream(streams, stream, withCallingHandlers(
+    do.call(fn, unname(args)),
+    error = function(cnd) stop(callback_error(cnd, hook))
+  ))
+}
+
+# Stops and joins every thread and puts the session's stream where it belongs. A second interrupt waits until it
+# is done.
+conclude <- function(calls, streams) {
+  cross_isolated(calls$stop)
+  end_streams(streams, cross(calls$consumed))
+}
+
+stream_names <- function(closures) setdiff(vapply(closures, function(closure) closure$stream, ""), "generator")
+
+table_stream <- function(i) paste("callback", i)
+
+table_streams <- function(tables) c("jobs", vapply(seq_along(tables), table_stream, ""))

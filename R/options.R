@@ -1,0 +1,60 @@
+# Arguments that are numbers, checked in R's words before anything crosses to Python.
+
+check_whole <- function(x, name, least, null = FALSE) {
+  if (null && is.null(x)) return(NULL)
+  fine <- is.numeric(x) && !is.factor(x) && length(x) == 1L && is.finite(x) && x == round(x) && x >= least
+  if (!fine) {
+    abort_argument(sprintf("`%s` must be a whole number of at least %d, not %s.", name, least, shown(x)), name)
+  }
+  as.integer(x)
+}
+
+check_seconds <- function(x, name) {
+  if (is.null(x)) return(NULL)
+  if (!is.numeric(x) || length(x) != 1L || is.na(x) || x <= 0) {
+    abort_argument(sprintf("`%s` must be a number of seconds above 0, or NULL, not %s.", name, shown(x)), name)
+  }
+  as.double(x)
+}
+
+check_verbose <- function(x) {
+  if (identical(x, "auto")) return(1L)
+  if (length(x) != 1L || !(is.numeric(x) || is.logical(x)) || !x %in% 0:2) {
+    abort_argument(sprintf("`verbose` must be 0, 1 or 2, not %s.", shown(x)), "verbose")
+  }
+  as.integer(x)
+}
+
+check_jit <- function(x) {
+  if (!identical(x, "auto") && !isTRUE(x) && !isFALSE(x)) {
+    abort_argument(sprintf("`jit_compile` must be \"auto\", TRUE or FALSE, not %s.", shown(x)), "jit_compile")
+  }
+  x
+}
+
+# Every so many epochs, or after the epochs of a longer vector, from 1.
+check_frequency <- function(x) {
+  if (length(x) == 1L && !is.list(x)) return(check_whole(x, "validation_freq", 1L))
+  lapply(x, check_whole, "validation_freq", 1L)
+}
+
+# A named list or vector, class (whole number from 0) to weight.
+check_class_weight <- function(x) {
+  if (is.null(x)) return(NULL)
+  named <- !is.null(names(x)) && all(grepl("^[0-9]+$", names(x))) && !anyDuplicated(names(x))
+  if (!named || !all(vapply(x, is_weight, NA))) {
+    abort_argument(sprintf(
+      "`class_weight` must name each class by its number from 0, as in list(\"0\" = 1, \"1\" = 5), not %s.",
+      if (is.null(names(x))) paste(describe(x), "without names") else describe(x)
+    ), "class_weight")
+  }
+  lapply(as.list(x), as.double)
+}
+
+is_weight <- function(x) is.numeric(x) && length(x) == 1L && is.finite(x) && x >= 0
+
+shown <- function(x) {
+  if (is.null(x)) return("NULL")
+  if (is.atomic(x) && length(x) == 1L && !is.object(x)) return(deparse(unname(x)))
+  describe(x)
+}

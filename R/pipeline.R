@@ -1,0 +1,138 @@
+# Where the time of a call went. The numbers come from Python, which measures; here they are only shown.
+
+# What Python measured, as a named list, becomes a `fitgenerator_pipeline`.
+new_pipeline <- function(numbers) {
+  numbers <- as.list(numbers)
+  structure(numbers, class = "fitgenerator_pipeline")
+}
+
+# The rows of the table, in the order in which a batch passes them.
+pipeline_stages <- c(
+  generator = "generator", conversion = "conversion to tensors", step = "steps of the model",
+  model_waited = "model waited for data", generator_waited = "generator waited for room"
+)
+
+#' Where the time of a training went
+#'
+#' The `pipeline` of a history says how long each stage worked or waited, and so whether the generator or the
+#' model is the slower of the two. The stages run at the same time: their seconds may add up to more than the
+#' call took.
+#'
+#' @details A pipeline is a list of class `fitgenerator_pipeline` with the elements
+#'
+#' * `generator`, `conversion`, `step`: seconds spent in the generator, in the conversion of its batches, and
+#'   in the steps of the model;
+#' * `model_waited`: seconds that the model waited for data; `generator_waited`: seconds that the generator
+#'   waited for room in the queue;
+#' * `wall`: seconds that the whole call took;
+#' * `queue_fill`: how many batches were waiting in the queue on average, out of `max_queue_size`;
+#' * `batches`: how many batches were drawn; `steps`: how many steps were trained;
+#' * `verdict`: what follows from this, in a sentence.
+#'
+#' @param x A pipeline: the element `pipeline` of what [fit_generator()] returns.
+#' @param y Not used.
+#' @param method `"ggplot2"`, `"base"`, or `"auto"`: ggplot2 where it is installed.
+#' @param ... Not used.
+#'
+#' @return `print()`: `x`, invisibly. `format()`: the printed lines. `plot()`: a bar for each stage; with
+#'   ggplot2 the plot, an object that can be added to, else `x`, invisibly.
+#' @examples
+#' pipeline <- structure(class = "fitgenerator_pipeline", list(
+#'   generator = 9.8, conversion = 0.4, step = 3.6, model_waited = 6.3, generator_waited = 0,
+#'   wall = 10, queue_fill = 0.2, max_queue_size = 10, batches = 200, steps = 200,
+#'   verdict = "The model waited 63 % of the time for the generator."
+#' ))
+#' pipeline
+#' plot(pipeline)
+#' @export
+print.fitgenerator_pipeline <- function(x, ...) {
+  cat(format(x, ...), sep = "\n")
+  invisible(x)
+}
+
+#' @rdname print.fitgenerator_pipeline
+#' @export
+format.fitgenerator_pipeline <- function(x, ...) {
+  seconds <- stage_seconds(x)
+  labels <- format(c(pipeline_stages[names(seconds)], "whole call"))
+  times <- format(format_seconds(c(seconds, number_of(x, "wall"))), justify = "right")
+  shares <- format(c(format_shares(seconds, number_of(x, "wall")), ""), justify = "right")
+  table <- sprintf("  %s  %s  %s", labels, times, shares)
+  c(title_line(x), trimws(table, "right"), queue_line(x), x$verdict)
+}
+
+#' @rdname print.fitgenerator_pipeline
+#' @export
+plot.fitgenerator_pipeline <- function(x, y, method = c("auto", "ggplot2", "base"), ...) {
+  if (use_ggplot2(match.arg(method))) return(ggplot_pipeline(x))
+  draw_pipeline(x)
+  invisible(x)
+}
+
+# One number of a pipeline; `NA` where it was not measured.
+number_of <- function(x, name) {
+  value <- unclass(x)[[name]]
+  if (is.null(value)) NA_real_ else as.numeric(value)
+}
+
+# The seconds of the stages that were measured, named.
+stage_seconds <- function(x) {
+  seconds <- vapply(names(pipeline_stages), function(name) number_of(x, name), 0)
+  seconds[!is.na(seconds)]
+}
+
+format_seconds <- function(seconds) {
+  text <- ifelse(seconds < 10, sprintf("%.2f s", seconds), sprintf("%.1f s", seconds))
+  ifelse(is.na(seconds), "not measured", text)
+}
+
+format_shares <- function(seconds, wall) {
+  if (is.na(wall) || wall <= 0) return(rep("", length(seconds)))
+  sprintf("%.0f %%", 100 * seconds / wall)
+}
+
+title_line <- function(x) {
+  counts <- c(steps = number_of(x, "steps"), batches = number_of(x, "batches"))
+  text <- sprintf(c("%s steps", "%s batches drawn"), format_count(counts))[!is.na(counts)]
+  paste0("Where the time went", if (length(text)) paste0(" (", paste(text, collapse = ", "), ")"))
+}
+
+format_count <- function(counts) format(counts, big.mark = ",", scientific = FALSE, trim = TRUE)
+
+queue_line <- function(x) {
+  fill <- number_of(x, "queue_fill")
+  size <- number_of(x, "max_queue_size")
+  if (is.na(fill) || is.na(size)) return(NULL)
+  if (size == 0) return("No queue: each batch was drawn when its step needed it.")
+  sprintf("Queue: %.1f of %s batches waiting on average", fill, format_count(size))
+}
+
+# Working and waiting in two colours, so that the bar that matters is seen at once.
+stage_colours <- function(names) {
+  ifelse(endsWith(names, "waited"), "#D55E00", "#0072B2")
+}
+
+ggplot_pipeline <- function(x) {
+  seconds <- stage_seconds(x)
+  labels <- pipeline_stages[names(seconds)]
+  data <- data.frame(stage = factor(labels, rev(labels)), seconds = seconds)
+  mapping <- ggplot2::aes(!!as.name("seconds"), !!as.name("stage"))
+  ggplot2::ggplot(data, mapping) +
+    ggplot2::geom_col(fill = stage_colours(names(seconds)), width = 0.7) +
+    ggplot2::labs(title = title_line(x), subtitle = verdict_of(x), x = "seconds", y = NULL)
+}
+
+draw_pipeline <- function(x) {
+  seconds <- rev(stage_seconds(x))
+  old <- graphics::par(mar = c(4, 13, 4, 1))
+  on.exit(graphics::par(old))
+  graphics::barplot(
+    unname(seconds), names.arg = pipeline_stages[names(seconds)], horiz = TRUE, las = 1, xlab = "seconds",
+    col = stage_colours(names(seconds)), border = NA
+  )
+  graphics::title(main = title_line(x), adj = 0, line = 2)
+  graphics::mtext(verdict_of(x), side = 3, line = 0.5, adj = 0)
+}
+
+# The verdict on lines that fit a plot.
+verdict_of <- function(x) paste(strwrap(x$verdict, 80L), collapse = "\n")

@@ -1,0 +1,32 @@
+# One call, from checked arguments to its value: `session` on the Python side, `host()` on this one.
+
+# Runs a call of `kind` ("fit", "evaluate" or "predict").
+run_session <- function(kind, object, sources, callbacks, arguments, shape = as_batch) {
+  sources <- collect_sources(sources, shape)
+  callbacks <- collect_callbacks(callbacks)
+  arguments$callbacks <- callbacks$crossing
+  arguments$in_place <- output_in_place()
+  session <- cross(core_function("Session"), kind, object, sources$crossing, arguments)
+  resolve(host(session, sources$closures, callbacks$tables))
+}
+
+# Checks the arguments that the three functions have in common.
+common_arguments <- function(max_queue_size, workers, timeout, jit_compile, verbose) {
+  list(
+    max_queue_size = check_whole(max_queue_size, "max_queue_size", 0L),
+    workers = check_whole(workers, "workers", 0L),
+    timeout = check_seconds(timeout, "timeout"),
+    jit_compile = check_jit(jit_compile),
+    verbose = check_verbose(verbose)
+  )
+}
+
+check_model <- function(object) {
+  if (inherits(object, "python.builtin.object")) return(invisible(object))
+  abort_argument(sprintf("`object` must be a Keras model, not %s.", describe(object)), "object")
+}
+
+# Whether output can be overwritten: not in a file, and not in a knitted page.
+output_in_place <- function() {
+  interactive() && !isTRUE(getOption("knitr.in.progress")) && sink.number() == 0L
+}

@@ -1,0 +1,73 @@
+# Random numbers. Prefetching interleaves R functions in an order that timing decides, so each has a stream of
+# its own: the (training) generator goes on with the session's, every other one has a stream that is derived
+# from the session's without advancing it. Whatever is not one of them, such as R code that Python calls while
+# we wait, gets the stream "others".
+
+# The streams of one call. `names` are those of the functions beside the generator.
+new_streams <- function(names) {
+  streams <- new.env(parent = emptyenv())
+  streams$start <- streams$generator <- session_seed()
+  streams$drawn <- list()
+  names <- unique(c("others", names))
+  streams$side <- stats::setNames(derive_seeds(length(names), streams$start), names)
+  streams$current <- "generator"
+  use_stream(streams, "others")
+  streams
+}
+
+# Makes `name` the stream that R draws from, and keeps the state of the one before.
+use_stream <- function(streams, name) {
+  keep_current(streams)
+  set_seed(if (name == "generator") streams$generator else streams$side[[name]])
+  streams$current <- name
+}
+
+keep_current <- function(streams) {
+  seed <- session_seed()
+  if (streams$current == "generator") {
+    streams$generator <- seed
+  } else {
+    streams$side[[streams$current]] <- seed
+  }
+}
+
+# Evaluates `code` with the stream `name`.
+with_stream <- function(streams, name, code) {
+  use_stream(streams, name)
+  on.exit(use_stream(streams, "others"))
+  force(code)
+}
+
+# Keeps the state right after batch `number` was drawn, and forgets those before batch `used`.
+mark_drawn <- function(streams, number, used) {
+  streams$drawn[[as.character(number)]] <- streams$generator
+  old <- as.integer(names(streams$drawn)) < used
+  if (any(old)) streams$drawn <- streams$drawn[!old]
+}
+
+# Leaves the session's stream where it was right after batch `used`, the last one trained on, was drawn.
+end_streams <- function(streams, used) {
+  seed <- if (used > 0) streams$drawn[[as.character(used)]] else streams$start
+  # Absent when the generator is no R function: then nothing of R was drawn for it.
+  set_seed(if (is.null(seed)) streams$start else seed)
+}
+
+session_seed <- function() {
+  if (!exists(".Random.seed", globalenv(), inherits = FALSE)) stats::runif(1L)
+  get(".Random.seed", globalenv(), inherits = FALSE)
+}
+
+set_seed <- function(seed) {
+  assign(".Random.seed", seed, envir = globalenv())
+}
+
+# `n` states drawn from `seed`, of the kind of generator that `seed` is of.
+derive_seeds <- function(n, seed) {
+  on.exit(set_seed(seed))
+  set_seed(seed)
+  numbers <- sample.int(.Machine$integer.max, n)
+  lapply(numbers, function(number) {
+    set.seed(number)
+    session_seed()
+  })
+}

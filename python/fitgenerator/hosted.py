@@ -1,0 +1,116 @@
+"""Training on a thread of ours while the calling thread hosts: serves pulls, hooks and output.
+
+`Training` is the thread; `ClosureReader` turns a function that only the host can call into a reader
+like any other.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from .errors import ClosedError
+from .feed import SLICE
+from .host import Host, Request, Switchboard
+from .loops import EvaluateLoop, FitLoop, PredictLoop
+from .sources import Claim, Source
+
+Loop = FitLoop | EvaluateLoop | PredictLoop
+
+# What a host answers a pull with when the function has no more batches.
+ENDED = object()
+
+# Ranks of pulls. A validation pull is only served while training needs none, or when the epoch's
+# training batches are all drawn: then it is needed before the next epoch's.
+_TRAINING, _VALIDATION = 2, 1
+
+
+class ClosureReader:
+    """Reads a function that the host calls, number `number` in its list."""
+
+    def __init__(self, host: Host, number: int) -> None:
+        assert isinstance(host, Switchboard)
+        self.spent: float | None = None
+        self.may_pull: Callable[[], bool] | None = None
+        self._host = host
+        self._number = number
+
+    def begin(self, *, fresh: bool, wrap: bool) -> None:
+        """A function carries on across rounds."""
+
+    def claim(self) -> Claim:
+        """The asking for the next batch."""
+        return self._ask
+
+    def _ask(self) -> Any:
+        request = Request("pull", source=self._number, rank=_TRAINING)
+        if self.may_pull is not None:
+            request.ready, request.rank = self.may_pull, _VALIDATION
+        try:
+            raw = self._host.ask(request)
+        finally:
+            self.spent = request.seconds
+        if raw is ENDED:
+            raise StopIteration
+        return raw
+
+
+def closure_source(number: int, identity: Any) -> Source:
+    """The source that stands for the host's function number `number`."""
+    return Source(lambda host: ClosureReader(host, number), identity, hosted=True)
+
+
+class Training:
+    """A loop on a training thread. All methods are for the calling thread."""
+
+    def __init__(self, board: Switchboard, loop: Loop) -> None:
+        self.loop = loop
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self._board = board
+        self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(
+            target=self._run, name="fitgenerator-training", daemon=True
+        )
+        self._thread.start()
+
+    def _run(self) -> None:
+        course = self.loop.course
+        try:
+            with course.scope():
+                self.result = self.loop.run_alone()
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._board.close_pulls()
+            course.close()
+            self._ended.put(None)
+            self._board.end()
+
+    def stop(self) -> None:
+        """Stop the loop, wait until its threads have ended, serve nothing meanwhile.
+
+        Can be called again, also when a first call was interrupted.
+        """
+        self._board.close()
+        self.loop.course.shut()
+        thread = self._thread
+        while thread is not None:
+            try:
+                self._ended.get(timeout=SLICE)
+            except queue.Empty:
+                continue
+            thread.join()
+            self._thread = thread = None
+        self._board.close()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What the loop raised, unless it was only stopped."""
+        return None if isinstance(self.error, ClosedError) else self.error

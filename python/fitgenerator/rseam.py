@@ -1,0 +1,291 @@
+"""The seam to R: what the R package's host loop calls, one function per crossing.
+
+R owns the loop (so that conditions may jump out of it without crossing a Python frame); this side
+hands out requests and takes answers. Nothing here raises into R: failures become values.
+"""
+
+from __future__ import annotations
+
+from types import GeneratorType
+from typing import Any
+
+import keras
+import numpy as np
+
+from . import errors, interrupts
+from .batch import Parts, Sparse
+from .callbacks import ForeignCallback
+from .history import History, last_history, remember
+from .host import ForeignHook, Request, Switchboard
+from .hosted import ENDED, Loop, Training, closure_source
+from .plan import Settings, plan_evaluate, plan_fit, plan_predict
+from .sources import Source, as_source
+
+
+class ForeignError(Exception):
+    """A condition of R, kept there under `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"the R condition {number}")
+        self.number = number
+
+
+class Session:
+    """One call from R. Every method is for R's thread.
+
+    Args:
+        kind: "fit", "evaluate" or "predict".
+        model: The Keras model.
+        sources: `generator` and, for fit, `validation_data`: a number stands for a closure of R, a
+            list of a single list for arrays, anything else for a Python object.
+        arguments: The other arguments of the Python function of that kind.
+    """
+
+    def __init__(
+        self, kind: str, model: Any, sources: dict[str, Any], arguments: dict[str, Any]
+    ) -> None:
+        self._kind = kind
+        self._model = model
+        self._sources = sources
+        self._arguments = arguments
+        self._board = Switchboard()
+        self._training: Training | None = None
+        self._request: Request | None = None
+        self._job: GeneratorType[Any, Any, Any] | None = None
+        self._error: BaseException | None = None
+        self._handlers = interrupts.Handlers()
+
+    # -- before and after -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Check the arguments and start training; a failure is found in `outcome`."""
+        self._handlers.suspend()
+        try:
+            loop = self._plan()
+            loop.course.callbacks.attach()
+            self._training = Training(self._board, loop)
+            self._training.start()
+        except BaseException as error:
+            self._error = error
+            self._board.end()
+
+    def _plan(self) -> Loop:
+        given = dict(self._arguments)
+        foreign = bool(given.pop("foreign", False)) or _holds_r_code(self._model)
+        names = ("max_queue_size", "workers", "timeout", "jit_compile", "verbose", "in_place")
+        settings = Settings(**{name: given.pop(name) for name in names}, foreign=foreign)
+        given["callbacks"] = _callbacks(given["callbacks"])
+        sources = {name: _source(value, name) for name, value in self._sources.items()}
+        board, model = self._board, self._model
+        if self._kind == "fit":
+            generator = sources.pop("generator")
+            assert generator is not None
+            validation = sources.get("validation_data")
+            loop, history = plan_fit(
+                board, model, generator, settings, validation_data=validation, **given
+            )
+            remember(history)
+            return loop
+        plan = plan_evaluate if self._kind == "evaluate" else plan_predict
+        return plan(board, model, sources["generator"], settings, **given)  # type: ignore[arg-type]
+
+    def stop(self) -> None:
+        """End everything that the call started; harmless when nothing is left of it."""
+        if self._request is not None:  # R left it unanswered: by an interrupt, a restart, an error
+            self._taken().fail(errors.ClosedError())
+        if self._training is not None:
+            self._training.stop()
+        self._handlers.restore()
+
+    # -- the host loop's crossings --------------------------------------------------------------
+
+    def wait(self, seconds: float) -> list[Any] | None:
+        """The next request, as a list whose first element is its kind, or `None` in time."""
+        request = self._board.next_request(seconds)
+        if request is None:
+            return None
+        if request.kind in ("pull", "job"):
+            self._request = request
+        if request.kind == "pull":
+            return ["pull", request.source, self.consumed()]
+        if request.kind == "say":
+            return ["say", request.text]
+        return [request.kind]
+
+    def deliver(self, raw: Any) -> None:
+        """Answer a pull with what the closure returned, as reticulate converted it.
+
+        The arrays are views of R's memory, which the closure may use again and which must be
+        released on this thread: they are copied here, cast, in their own (column-major) order.
+        """
+        request = self._taken()
+        try:
+            request.answer(_own(raw))
+        except Exception as error:
+            request.fail(error)
+
+    def finish(self) -> None:
+        """Answer a pull: the closure has no more batches."""
+        self._taken().answer(ENDED)
+
+    def fail(self, number: int) -> None:
+        """Answer a pull: the closure failed with the condition that R keeps under `number`."""
+        self._taken().fail(ForeignError(int(number)))
+
+    def advance(self) -> list[Any] | None:
+        """Run the job that was asked for until it is done (`None`) or needs a hook that R calls."""
+        request = self._request
+        assert request is not None and request.job is not None
+        try:
+            result = self._step(request.job)
+            if isinstance(result, ForeignHook):
+                return [result.table, result.hook, list(result.args)]
+            request.answer(result)
+        except BaseException as error:
+            request.fail(error)
+        self._request = self._job = None
+        return None
+
+    def _step(self, job: Any) -> Any:
+        if self._job is None:
+            result = job()
+            if not isinstance(result, GeneratorType):
+                return result
+            self._job = result
+        try:
+            return next(self._job)
+        except StopIteration as end:
+            return end.value
+
+    def _taken(self) -> Request:
+        request, self._request = self._request, None
+        assert request is not None
+        return request
+
+    # -- what came of it ------------------------------------------------------------------------
+
+    def consumed(self) -> int:
+        """Batches of the (training) generator whose steps have begun."""
+        return self._training.loop.course.feeds[0].taken if self._training is not None else 0
+
+    def outcome(self) -> dict[str, Any]:
+        """The result or the failure, and what to warn of."""
+        if self._training is None:
+            return {"failure": self._failure(self._error), "warnings": []}
+        return {
+            "failure": self._failure(self._training.failure),
+            "value": self._value(self._training.result),
+            "warnings": [
+                [text, kind.__name__] for text, kind in self._training.loop.course.all_warnings()
+            ],
+        }
+
+    def _value(self, result: Any) -> Any:
+        return history_parts(result) if isinstance(result, History) else result
+
+    def _failure(self, error: BaseException | None) -> dict[str, Any] | None:
+        if error is None:
+            return None
+        self._error = error
+        notes = list(getattr(error, "__notes__", ()))
+        kind = next((name for name, types in _KINDS.items() if isinstance(error, types)), "python")
+        number = error.number if isinstance(error, ForeignError) else 0
+        return {"kind": kind, "text": str(error), "notes": notes, "number": number}
+
+    def raise_failure(self) -> None:
+        """Raise the failure, for reticulate to turn the R condition in it, if any, into one."""
+        assert self._error is not None
+        raise self._error
+
+
+_KINDS: dict[str, Any] = {
+    "r": ForeignError,
+    "argument": (errors.ArgumentError, errors.ArgumentTypeError),
+    "batch": (errors.BatchError, errors.EndedError),
+    "timeout": errors.GeneratorTimeoutError,
+    "setup": errors.SetupError,
+}
+
+
+def history_parts(history: History | None) -> dict[str, Any] | None:
+    """A history as what R makes its own of."""
+    if history is None:
+        return None
+    return {
+        "params": dict(history.params or {}),
+        "metrics": {name: [*values] for name, values in history.history.items()},
+        "epoch": list(history.epoch),
+        "incomplete": history.incomplete,
+        "pipeline": history.pipeline.as_dict(),
+    }
+
+
+def last() -> dict[str, Any] | None:
+    """The last history, for R."""
+    return history_parts(last_history())
+
+
+def sparse(rows: Any, cols: Any, values: Any, shape: Any) -> Sparse:
+    """A sparse matrix of R."""
+    rows, cols, values = (np.array(array) for array in (rows, cols, values))
+    return Sparse(rows, cols, _cast(values), (int(shape[0]), int(shape[1])))
+
+
+def _source(given: Any, name: str) -> Source | None:
+    if given is None:
+        return None
+    if isinstance(given, int):
+        return closure_source(given, ("R closure", given))
+    if isinstance(given, Arrays):
+        return as_source(given.parts, name, arrays_allowed=True)
+    return as_source(given, name, arrays_allowed=name == "validation_data")
+
+
+class Arrays:
+    """Fixed arrays that came from an R list."""
+
+    def __init__(self, parts: list[Any]) -> None:
+        self.parts = tuple(Parts(*_own(parts)))[: len(parts)]
+
+
+def _callbacks(given: list[Any]) -> list[Any]:
+    """R's list of callbacks; a table of R functions comes as its number and its hooks' names."""
+    return [
+        ForeignCallback(int(c["table"]), list(c["hooks"])) if isinstance(c, dict) else c
+        for c in given
+    ]
+
+
+def _own(raw: Any) -> Any:
+    return keras.tree.map_structure(_own_leaf, raw)
+
+
+def _own_leaf(leaf: Any) -> Any:
+    if not isinstance(leaf, np.ndarray):
+        return leaf
+    return _cast(leaf)
+
+
+def _cast(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if array.dtype.kind == "V":  # R's raw
+        array = array.view("uint8")
+    dtype = keras.config.floatx() if array.dtype == np.float64 else array.dtype
+    return np.array(array, dtype=dtype, order="K")
+
+
+def _holds_r_code(model: Any) -> bool:
+    """Whether the model's loss, metrics or layers are functions or classes made in R."""
+    try:
+        layers = list(model._flatten_layers())
+    except AttributeError:
+        layers = []
+    parts = [getattr(model, "loss", None), getattr(model, "_compile_metrics", None), *layers]
+    parts += list(getattr(model, "metrics", []) or [])
+    return any(_is_r(part) for top in parts for part in keras.tree.flatten(top))
+
+
+def _is_r(thing: Any) -> bool:
+    candidates = [thing, getattr(thing, "fn", None), getattr(thing, "function", None)]
+    candidates += [getattr(type(thing), name, None) for name in ("call", "update_state")]
+    return any(getattr(c, "__module__", None) == "rpytools.call" for c in candidates)
+

@@ -1,0 +1,37 @@
+/* Two things that R code cannot do for itself: call a function so that no jump leaves it, and ask whether an
+   interrupt is waiting. */
+
+#include <R.h>
+#include <Rinternals.h>
+#include <R_ext/Rdynload.h>
+#include <R_ext/Utils.h>
+
+static void evaluate(void *data) {
+  Rf_eval((SEXP) data, R_GlobalEnv);
+}
+
+/* Calls `fn`, a function without arguments, at a top level of its own: handlers and restarts outside are not
+   seen from within. FALSE where it was left by a jump. */
+static SEXP isolate(SEXP fn) {
+  SEXP call = PROTECT(Rf_lang1(fn));
+  Rboolean returned = R_ToplevelExec(evaluate, call);
+  UNPROTECT(1);
+  return Rf_ScalarLogical(returned);
+}
+
+/* Takes a pending interrupt, if there is one: this is a place to be left by it. */
+static SEXP take_interrupt(void) {
+  R_CheckUserInterrupt();
+  return R_NilValue;
+}
+
+static const R_CallMethodDef routines[] = {
+  {"isolate", (DL_FUNC) &isolate, 1},
+  {"take_interrupt", (DL_FUNC) &take_interrupt, 0},
+  {NULL, NULL, 0}
+};
+
+void R_init_fitgenerator(DllInfo *dll) {
+  R_registerRoutines(dll, NULL, routines, NULL, NULL);
+  R_useDynamicSymbols(dll, FALSE);
+}

@@ -1,0 +1,58 @@
+some_pipeline <- function(...) {
+  numbers <- list(
+    generator = 12.34, conversion = 0.4, step = 3.6, model_waited = 8, generator_waited = 0, wall = 12.6,
+    queue_fill = 0.2, max_queue_size = 10L, batches = 2010L, steps = 2000L,
+    verdict = "The model waited 63 % of the time for the generator."
+  )
+  new_pipeline(utils::modifyList(numbers, list(...)))
+}
+
+drawn <- function(expr) {
+  file <- tempfile(fileext = ".pdf")
+  grDevices::pdf(file)
+  on.exit(unlink(file))
+  tryCatch(force(expr), finally = grDevices::dev.off())
+}
+
+test_that("print shows each stage with seconds and share, the queue, and the verdict", {
+  lines <- capture.output(print(some_pipeline()))
+  expect_identical(lines, c(
+    "Where the time went (2,000 steps, 2,010 batches drawn)",
+    "  generator                  12.3 s  98 %",
+    "  conversion to tensors      0.40 s   3 %",
+    "  steps of the model         3.60 s  29 %",
+    "  model waited for data      8.00 s  63 %",
+    "  generator waited for room  0.00 s   0 %",
+    "  whole call                 12.6 s",
+    "Queue: 0.2 of 10 batches waiting on average",
+    "The model waited 63 % of the time for the generator."
+  ))
+})
+
+test_that("print returns its pipeline, format the lines", {
+  x <- some_pipeline()
+  lines <- capture.output(shown <- print(x))
+  expect_identical(shown, x)
+  expect_identical(format(x), lines)
+})
+
+test_that("numbers that were not measured are left out", {
+  lines <- format(some_pipeline(conversion = NULL, queue_fill = NULL, steps = NULL, batches = NULL, wall = NULL))
+  expect_identical(lines[[1]], "Where the time went")
+  expect_no_match(lines, "conversion|Queue")
+  expect_match(lines, "whole call +not measured", all = FALSE)
+  expect_identical(format(new_pipeline(list())), c("Where the time went", "  whole call  not measured"))
+})
+
+test_that("lock-step is said in words", {
+  expect_match(format(some_pipeline(max_queue_size = 0)), "^No queue", all = FALSE)
+})
+
+test_that("plot draws with and without ggplot2", {
+  x <- some_pipeline()
+  expect_silent(drawn(expect_identical(plot(x, method = "base"), x)))
+  skip_if_not_installed("ggplot2")
+  plotted <- plot(x)
+  expect_s3_class(plotted, "ggplot")
+  expect_silent(drawn(print(plotted)))
+})

@@ -1,0 +1,89 @@
+# What the system has to provide: R with a compiler, R packages, pandoc, a shared Python. To be sourced.
+# On Debian and Ubuntu, as root, what is missing is installed through apt; elsewhere it is named. Uses python.sh.
+
+r_packages=(
+  Matrix Rcpp RcppTOML callr ggplot2 here jsonlite knitr lintr png rappdirs rlang rmarkdown roxygen2
+  testthat tibble withr
+)
+build_commands=(R cc c++ make ar)
+# Libraries that R is linked with and that rpy2's extension therefore names.
+build_libraries=(tirpc pcre2-8 lzma bz2 z icuuc)
+
+on_debian() { have apt-get && have dpkg-query; }
+
+# Debian's names of the system packages that are not there, one a line.
+missing_system() {
+  local name
+  for name in "${build_commands[@]}"; do
+    have "$name" || printf '%s\n' r-base-core r-base-dev
+  done
+  have pandoc || echo pandoc
+  find_python || printf '%s\n' python3 python3-venv python3-dev
+  missing_libraries
+  missing_r_packages
+}
+
+missing_libraries() {
+  local name flags
+  if ! have R || ! have cc; then
+    echo libtirpc-dev
+    return
+  fi
+  flags=$(R CMD config --ldflags)
+  for name in "${build_libraries[@]}"; do
+    case " $flags " in *" -l$name "*) links "$name" || debian_library "$name" ;; esac
+  done
+}
+
+links() { echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - "-l$1" 2>/dev/null; }
+
+debian_library() {
+  case $1 in
+    tirpc) echo libtirpc-dev ;;
+    pcre2-8) echo libpcre2-dev ;;
+    lzma) echo liblzma-dev ;;
+    bz2) echo libbz2-dev ;;
+    z) echo zlib1g-dev ;;
+    icuuc) echo libicu-dev ;;
+  esac
+}
+
+missing_r_packages() {
+  local name
+  if have Rscript; then
+    Rscript --vanilla -e 'want <- commandArgs(TRUE)
+      has <- nzchar(vapply(want, function(p) system.file(package = p), ""))
+      writeLines(want[!has])' "${r_packages[@]}"
+  else
+    printf '%s\n' "${r_packages[@]}"
+  fi | while read -r name; do echo "r-cran-${name,,}"; done
+}
+
+# need_system: see to it that everything is there, or say what is not.
+need_system() {
+  local missing
+  missing=$(missing_system | sort -u | xargs)
+  [ -n "$missing" ] || return 0
+  install_system "$missing"
+  hash -r
+  missing=$(missing_system | sort -u | xargs)
+  [ -z "$missing" ] || fail "still missing after the installation: $missing$(refused_pythons)"
+}
+
+# install_system "NAME ...": through apt as root, else fail with the names.
+install_system() {
+  if ! on_debian; then
+    fail "this system lacks (Debian's names): $1. Install them and run tools/setup again.$(refused_pythons)"
+  elif [ "$(id -u)" -ne 0 ]; then
+    fail "missing system packages. Run: sudo apt-get install $1$(refused_pythons)"
+  fi
+  say "setup: installing system packages: $1"
+  logged apt-update apt-get update -qq || fail "apt-get update failed."
+  # shellcheck disable=SC2086 # the names are to be split
+  DEBIAN_FRONTEND=noninteractive logged apt-install apt-get install -y -qq --no-install-recommends $1 ||
+    fail "apt-get install failed."
+}
+
+refused_pythons() {
+  find_python || printf '\nNeeded: Python 3.10 or newer, built with --enable-shared, with headers and venv.%s' "$refused"
+}

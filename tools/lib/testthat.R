@@ -1,0 +1,21 @@
+# Runs tests/testthat against the installed package, one file after the other, and closes with a line of counts.
+# From the repository's root: Rscript tools/lib/testthat.R [filter]. tools/test calls it.
+
+filter <- commandArgs(trailingOnly = TRUE)
+
+results <- testthat::test_dir(
+  file.path("tests", "testthat"),
+  filter = if (length(filter)) filter[[1]],
+  package = "fitgenerator",
+  load_package = "installed",
+  reporter = testthat::SummaryReporter$new(max_reports = 50L),
+  stop_on_failure = FALSE
+)
+
+counts <- as.data.frame(results)
+failed <- sum(counts$failed) + sum(counts$error)
+skipped <- sum(counts$skipped)
+passed <- sum(counts$passed)
+
+cat(sprintf("\n%d passed, %d failed, %d skipped\n", passed, failed, skipped))
+if (failed > 0 || passed == 0) quit(status = 1)
