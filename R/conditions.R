@@ -4,10 +4,12 @@
 # fitgenerator_batch_error      the generator returned something that is no batch.
 # fitgenerator_generator_error  the generator's own code failed; the parent is its condition.
 # fitgenerator_callback_error   a callback's own code failed; the parent is its condition.
+# fitgenerator_model_error      R code in the model (a loss, metric, layer) failed; the parent is its condition.
 # fitgenerator_python_error     Python raised an exception that no R code caused.
 # fitgenerator_timeout_error    a batch took longer than `timeout` seconds.
 # fitgenerator_setup_error      Python, or a package that is needed, is missing or too old.
 # fitgenerator_ended_warning    the generator ended before all its batches were drawn.
+# fitgenerator_thread_warning   a Python generator did not return; its thread was left behind.
 #
 # All errors are also `fitgenerator_error`, all warnings `fitgenerator_warning`.
 

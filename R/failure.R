@@ -8,7 +8,7 @@ failure_condition <- function(failure, calls, state) {
     batch = fg_condition(batch_text(failure), "fitgenerator_batch_error"),
     timeout = fg_condition(text, "fitgenerator_timeout_error"),
     setup = fg_condition(text, "fitgenerator_setup_error"),
-    python_condition(calls)
+    python_condition(calls, failure)
   )
 }
 
@@ -18,15 +18,35 @@ batch_text <- function(failure) {
   paste0(paste(place, collapse = ""), failure$text)
 }
 
-# An exception of Python. R code that Python called (a callback, a loss) may be behind it: reticulate then gives
-# its condition back when the exception is raised.
-python_condition <- function(calls) {
+# An exception of Python. Where R code that Python called (in a callback, a loss, a layer) is behind it, that
+# code's own condition is the parent.
+python_condition <- function(calls, failure) {
   raised <- tryCatch(cross_isolated(calls$raise_failure), error = identity)
-  text <- condition_text(raised)
-  if (inherits(raised, "simpleError") || !inherits(raised, "python.builtin.Exception")) {
-    return(fg_condition(text, "fitgenerator_callback_error", raised))
+  text <- paste(c(failure$text, unlist(failure$notes)), collapse = "\n")
+  parent <- r_condition(attr(raised, "py_object"))
+  if (is.null(parent)) return(python_error(raised))
+  from_callback <- any(startsWith(as.character(unlist(failure$notes)), "Raised by the callback"))
+  class <- if (from_callback) "fitgenerator_callback_error" else "fitgenerator_model_error"
+  fg_condition(text, class, parent)
+}
+
+# The R condition that reticulate packed into an exception, or into one that it came of; `NULL` where there is
+# none. Reticulate keeps each field of the condition as an attribute, and its class as `r_class`.
+r_condition <- function(exception) {
+  while (inherits(exception, "python.builtin.BaseException")) {
+    fields <- reticulate::py_to_r(reticulate::py_get_attr(exception, "__dict__"))
+    if (!is.null(fields$r_class)) {
+      hidden <- c("r_class", "trace", "__notes__")
+      return(structure(fields[setdiff(names(fields), hidden)], class = fields$r_class))
+    }
+    cause <- reticulate::py_get_attr(exception, "__cause__")
+    exception <- if (inherits(cause, "python.builtin.BaseException")) {
+      cause
+    } else {
+      reticulate::py_get_attr(exception, "__context__")
+    }
   }
-  python_error(raised)
+  NULL
 }
 
 # Raises what failed and warns of what ended early; otherwise returns the value.

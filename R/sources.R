@@ -1,11 +1,6 @@
 # What may be given as a generator in R, turned into what the core makes a source of: the number of an R closure,
 # fixed arrays, or a Python object as it is.
 
-# A closure as the host serves it. `shape` makes a batch of what it returns.
-new_closure <- function(fn, name, stream, shape = as_batch) {
-  list(fn = fn, name = name, stream = stream, shape = shape)
-}
-
 check_source <- function(x, name) UseMethod("check_source")
 
 #' @export
@@ -58,12 +53,6 @@ refuse_source <- function(x, name) {
     "`%s` must be a function without arguments that returns batches, or a Python iterator or data set, not %s.",
     name, describe(x)
   ), name)
-}
-
-required_args <- function(fn) {
-  formals <- formals(args(fn))
-  needs <- vapply(formals, function(default) is.symbol(default) && !nzchar(as.character(default)), NA)
-  setdiff(names(formals)[needs], "...")
 }
 
 # The closures among the sources, and for each source what crosses. The same closure given twice is one reader.

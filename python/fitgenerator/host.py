@@ -82,7 +82,7 @@ class Request:
 
     kind: str  # "job", "pull", "say" or "end"
     job: Job | None = None
-    source: int = 0
+    source: Any = None  # the function to pull from, as the host knows it
     text: str = ""
     rank: int = 0  # requests of a lower rank are served first
     ready: Callable[[], bool] = lambda: True

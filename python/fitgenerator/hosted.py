@@ -7,6 +7,7 @@ like any other.
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -28,14 +29,14 @@ _TRAINING, _VALIDATION = 2, 1
 
 
 class ClosureReader:
-    """Reads a function that the host calls, number `number` in its list."""
+    """Reads a function that the host calls; `function` is what the host knows it by."""
 
-    def __init__(self, host: Host, number: int) -> None:
+    def __init__(self, host: Host, function: Any) -> None:
         assert isinstance(host, Switchboard)
         self.spent: float | None = None
         self.may_pull: Callable[[], bool] | None = None
         self._host = host
-        self._number = number
+        self._function = function
 
     def begin(self, *, fresh: bool, wrap: bool) -> None:
         """A function carries on across rounds."""
@@ -45,7 +46,7 @@ class ClosureReader:
         return self._ask
 
     def _ask(self) -> Any:
-        request = Request("pull", source=self._number, rank=_TRAINING)
+        request = Request("pull", source=self._function, rank=_TRAINING)
         if self.may_pull is not None:
             request.ready, request.rank = self.may_pull, _VALIDATION
         try:
@@ -57,9 +58,12 @@ class ClosureReader:
         return raw
 
 
-def closure_source(number: int, identity: Any) -> Source:
-    """The source that stands for the host's function number `number`."""
-    return Source(lambda host: ClosureReader(host, number), identity, hosted=True)
+def closure_source(function: Any, identity: str) -> Source:
+    """The source that stands for a function of the host's, given as what the host knows it by.
+
+    Sources of one `identity` are the same function, and share one reader.
+    """
+    return Source(lambda host: ClosureReader(host, function), sys.intern(identity), hosted=True)
 
 
 class Training:

@@ -20,7 +20,7 @@ from .history import History
 from .host import Host
 from .pipeline import Pipeline
 from .progress import Progress
-from .step import Batch, Steps, to_arrays
+from .step import Batch, Steps, as_arrays, joined
 
 
 @dataclass
@@ -96,34 +96,44 @@ class Rounds:
             yield from self.course.callbacks.run(f"on_{self._mode}_batch_begin", 0, {})
 
     def run(
-        self, feed: Feed, count: int | None, keep: Callable[[Any], None] | None = None
+        self, feed: Feed, count: int | None, keep: Callable[[list[Any]], None] | None = None
     ) -> tuple[int, Any]:
-        """Run up to `count` steps; how many were run, and what the last one returned."""
-        course, outputs, done = self.course, None, 0
+        """Run up to `count` steps; how many were run, and what the last one returned.
+
+        As in Keras, hooks and stops come between groups of `steps_per_execution` steps.
+        """
+        course, group, done = self.course, [None], 0
         while count is None or done < count:
+            size = self._execution if count is None else min(self._execution, count - done)
+            ran = self._run_group(feed, size)
+            if not ran:
+                break
+            group, done = ran, done + len(ran)
+            if keep is not None:
+                keep(group)
+            if self._hooked:
+                course.host.call(lambda: self._between(done, group, done == count))  # noqa: B023
+            if self._mode != "predict":
+                course.progress.step(done, count, lambda: plain_logs(group[-1]))  # noqa: B023
+            if len(group) < size or getattr(course.model, self._stop):
+                break
+        return done, group[-1]
+
+    def _run_group(self, feed: Feed, size: int) -> list[Any]:
+        outputs: list[Any] = []
+        while len(outputs) < size:
             batch = feed.take()
             if batch is END:
                 break
-            outputs = self._execute(feed, batch)
-            done += 1
-            if keep is not None:
-                keep(outputs)
-            if not (last := done == count) and done % self._execution:
-                continue
-            if self._hooked:
-                course.host.call(lambda: self._between(done, outputs, last))  # noqa: B023
-            if self._mode != "predict":
-                course.progress.step(done, count, lambda: plain_logs(outputs))  # noqa: B023
-            if getattr(course.model, self._stop):
-                break
-        return done, outputs
+            outputs.append(self._execute(feed, batch))
+        return outputs
 
     def _execute(self, feed: Feed, batch: Batch) -> Any:
         course, steps = self.course, self.course.steps
         if steps.eager:
             feed.begin()
             begun = time.perf_counter()
-            run = lambda: steps.run_eagerly(self._mode, batch.pack(batch.leaves))  # noqa: E731
+            run = lambda: steps.run_eagerly(self._mode, batch.pack())  # noqa: E731
             outputs = course.host.call(run)
         else:
             function = steps.find(self._mode, batch)
@@ -136,13 +146,20 @@ class Rounds:
         course.meter.add("steps", 1)
         return outputs
 
-    def _between(self, done: int, outputs: Any, last: bool) -> Iterator[Any]:
-        """The end hooks of one step and the begin hooks of the next: one hand-over."""
+    def _between(self, done: int, group: list[Any], last: bool) -> Iterator[Any]:
+        """The end hooks of one group and the begin hooks of the next: one hand-over.
+
+        A group that is not full counts as a full one in its number, as in Keras.
+        """
         course = self.course
-        logs = {"outputs": outputs} if self._mode == "predict" else plain_logs(outputs)
-        yield from course.callbacks.run(f"on_{self._mode}_batch_end", done - 1, logs)
+        upto = -(-done // self._execution) * self._execution
+        if self._mode == "predict":
+            logs = {"outputs": group[0] if len(group) == 1 else joined(group)}
+        else:
+            logs = plain_logs(group[-1])
+        yield from course.callbacks.run(f"on_{self._mode}_batch_end", upto - 1, logs)
         if not last and not getattr(course.model, self._stop):
-            yield from course.callbacks.run(f"on_{self._mode}_batch_begin", done, {})
+            yield from course.callbacks.run(f"on_{self._mode}_batch_begin", upto, {})
 
 
 def _metrics(model: Any, outputs: Any) -> Logs:
@@ -227,12 +244,13 @@ class PredictLoop:
         Raises:
             EndedError: Not one batch came.
         """
-        course, outputs = self.course, []
+        course = self.course
+        outputs: list[Any] = []
         self._feed.grant(Round(self._count, fresh=self._feed.source.restarts))
         self._feed.start()
         course.host.call(self._begin)
         course.progress.begin()
-        done, _ = self._rounds.run(self._feed, self._count, outputs.append)
+        done, _ = self._rounds.run(self._feed, self._count, outputs.extend)
         if done == 0:
             raise EndedError(
                 f"`{self._feed.name}` ended before its first batch: there is nothing to predict."
@@ -241,7 +259,7 @@ class PredictLoop:
             course.warnings.append(_ended(self._feed.name, self._count, done))
         course.progress.end(done, {})
         course.host.call(lambda: course.callbacks.run("on_predict_end", {}))
-        return to_arrays(outputs)
+        return as_arrays(joined(outputs))
 
     def _begin(self) -> Iterator[Any]:
         self.course.model.stop_predicting = False
@@ -303,7 +321,6 @@ class FitLoop:
         course.host.call(self._begin)
         self._epoch = course.model._initial_epoch or self._epoch
         self._start()
-        self._history.incomplete = False
         for epoch in range(self._epoch, self._epochs):
             logs = self._run_epoch(epoch)
             last = logs or last

@@ -235,7 +235,7 @@ def _source(given: Any, name: str) -> Source | None:
     if given is None:
         return None
     if isinstance(given, int):
-        return closure_source(given, ("R closure", given))
+        return closure_source(given, f"R closure {given}")
     if isinstance(given, Arrays):
         return as_source(given.parts, name, arrays_allowed=True)
     return as_source(given, name, arrays_allowed=name == "validation_data")

@@ -42,9 +42,13 @@ class Batch:
     kind: Any
     shapes: tuple[tuple[Any, ...], ...]
 
-    def pack(self, leaves: tuple[Any, ...]) -> Any:
-        """The nested structure with `leaves` in it."""
-        return keras.tree.map_structure(lambda i: None if i is None else leaves[i], self.layout)
+    def pack(self) -> Any:
+        """The nested structure, as a step takes it."""
+        return _pack(self.layout, self.leaves)
+
+
+def _pack(layout: Any, leaves: tuple[Any, ...]) -> Any:
+    return keras.tree.map_structure(lambda i: None if i is None else leaves[i], layout)
 
 
 def prepare(model: Any, parts: Parts, rows: int, *, predicting: bool = False) -> Batch:
@@ -145,14 +149,14 @@ class Steps:
         """
         shapes = self._shapes.get((mode, batch.kind))
         shapes = batch.shapes if shapes is None else _relaxed(shapes, batch.shapes)
-        strategy = self._model.distribute_strategy
+        layout = batch.layout  # the function outlives the batch, which it must not hold
 
         def one_step(*leaves: Any) -> Any:
-            return self.run_eagerly(mode, batch.pack(leaves))
+            return self.run_eagerly(mode, _pack(layout, leaves))
 
         if self._model._distribute_strategy is not None:  # variables belong into its scope
-            with strategy.scope():
-                self._model._symbolic_build(data_batch=batch.pack(batch.leaves))
+            with self._model.distribute_strategy.scope():
+                self._model._symbolic_build(data_batch=batch.pack())
         jit = bool(self._model.jit_compile)
         function = tf.function(one_step, jit_compile=jit, autograph=False)
         concrete = function.get_concrete_function(*_specs(batch, shapes))
@@ -221,23 +225,30 @@ def _same(old: tuple[Any, ...], new: tuple[Any, ...]) -> bool:
     return all(a is b or (isinstance(a, tuple) and a == b) for a, b in zip(old, new, strict=True))
 
 
-def to_arrays(outputs: list[Any]) -> Any:
-    """The outputs of several batches as one array, or as the model's structure of arrays."""
-    merged = keras.tree.map_structure_up_to(
+def joined(outputs: list[Any]) -> Any:
+    """The outputs of several batches as one: all their rows in order, in the model's structure."""
+    return keras.tree.map_structure_up_to(
         outputs[0], lambda *tensors: _concatenated(tensors), *outputs
     )
-    return merged
 
 
 def _concatenated(tensors: tuple[Any, ...]) -> Any:
-    if isinstance(tensors[0], tf.RaggedTensor):
-        return tf.concat(tensors, axis=0)
     if isinstance(tensors[0], tf.SparseTensor):
         return tf.sparse.concat(0, list(tensors))
-    widths = {tuple(t.shape[1:]) for t in tensors}
-    if len(widths) > 1:  # sequences of changing length: as Keras's `predict`, ragged
+    if isinstance(tensors[0], tf.RaggedTensor):
+        return tf.concat(tensors, axis=0)
+    if len({tuple(t.shape[1:]) for t in tensors}) > 1:
+        # Sequences of changing length: as Keras's `predict`, ragged.
         return tf.concat([tf.RaggedTensor.from_tensor(t) for t in tensors], axis=0)
-    return np.concatenate([np.asarray(t) for t in tensors], axis=0)
+    return tf.concat(tensors, axis=0)
+
+
+def as_arrays(outputs: Any) -> Any:
+    """`outputs` with arrays for tensors, but for those that are ragged or sparse."""
+    composite = (tf.RaggedTensor, tf.SparseTensor)
+    return keras.tree.map_structure(
+        lambda t: t if isinstance(t, composite) else np.array(t), outputs
+    )
 
 
 def check_model(model: Any, *, training: bool, foreign: bool) -> None:

@@ -24,7 +24,7 @@ try:
     import ensurepip, venv
 except ImportError as error:
     sys.exit("lacks the module " + str(error.name))
-print(getattr(sys, "_base_executable", None) or sys.executable)
+print(os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable))
 PY
 
 # find_python: the first suitable interpreter in $python; reasons against the others go to $refused.

@@ -1,0 +1,287 @@
+"""R functions inside a Python process (rpy2): served by the calling thread while the model trains.
+
+R has one thread, Python's main one, so that is where the host loop runs. While it does, Ctrl-C must not
+raise inside rpy2's frames, which swallow it: it sets a flag, and R's own, so that R code stops too.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import GeneratorType
+from typing import Any
+
+import keras
+import numpy as np
+
+from .batch import Sparse
+from .errors import ArgumentError, BatchError, ClosedError, SetupError
+from .feed import SLICE
+from .host import Host, Request, Switchboard, finish_job
+from .hosted import ENDED, Loop, Training, closure_source
+from .interrupts import Handlers
+from .loops import Course, PredictLoop
+from .sources import Source
+
+try:
+    from rpy2 import rinterface
+    from rpy2.rinterface_lib import openrlib
+except Exception as error:  # rpy2 raises many kinds where R is missing
+    raise SetupError(
+        f"R functions need rpy2 and R, which could not be loaded ({error}). Install R, then "
+        "`pip install 'fitgenerator[r]'` (for R older than 4.5: `pip install rpy2==3.5.17`)."
+    ) from error
+
+_CODE = Path(__file__).parent / "r"
+_FILES = ("conditions.R", "batch.R", "closure.R", "streams.R", "pull.R")
+_DTYPES: dict[type, tuple[str, str | None]] = {  # in R's memory; in the batch
+    rinterface.FloatSexpVector: ("float64", None),
+    rinterface.IntSexpVector: ("int32", "int32"),
+    rinterface.BoolSexpVector: ("int32", "bool"),
+    rinterface.ByteSexpVector: ("uint8", "uint8"),
+}
+
+
+def is_function(thing: Any) -> bool:
+    """Whether `thing` is an R function."""
+    return isinstance(thing, rinterface.SexpClosure)
+
+
+def _identity(function: Any) -> str:
+    """The same for every Python wrapper of one R function."""
+    return f"R function {function.rid}"
+
+
+def source(function: Any, argument: str) -> Source:
+    """The source that an R function without arguments stands for.
+
+    Raises:
+        ArgumentError: The function needs arguments.
+    """
+    required = [str(name) for name in _helper("required_args")(function)]
+    if required:
+        raise ArgumentError(
+            f"`{argument}` must be an R function without arguments, not one that needs "
+            f"{', '.join(required)}; wrap it: function() f(...)."
+        )
+    return closure_source(function, _identity(function))
+
+
+@cache
+def _code() -> Any:
+    """The R environment that holds our R code."""
+    rinterface.initr()
+    base = rinterface.baseenv
+    env = base["new.env"](parent=base["globalenv"]())
+    for name in _FILES:
+        base["sys.source"](str(_CODE / name), envir=env)
+    return env
+
+
+def _helper(name: str) -> Any:
+    return _code()[name]
+
+
+def host(
+    plan: Callable[[Host], Loop], sources: Sequence[Source | None], write: Callable[[str], None]
+) -> tuple[Course, Any]:
+    """Run the loop that `plan` makes on a training thread, and serve it from this one.
+
+    Raises:
+        ArgumentError: This is not Python's main thread.
+        BaseException: What the loop raised.
+        KeyboardInterrupt: On Ctrl-C.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise ArgumentError(
+            "R functions can only be served on Python's main thread, where R takes its interrupts; "
+            f"this is {threading.current_thread().name}. Call from the main thread."
+        )
+    board = Switchboard()
+    loop = plan(board)
+    training = Training(board, loop)
+    server = _Server(board, training, sources, write)
+    with server.interrupts():
+        try:
+            loop.course.callbacks.attach()
+            training.start()
+            server.serve()
+        finally:
+            server.close()
+    if training.failure is not None:
+        raise training.failure
+    return loop.course, training.result
+
+
+class _Server:
+    """The host loop of one call."""
+
+    def __init__(
+        self,
+        board: Switchboard,
+        training: Training,
+        sources: Sequence[Source | None],
+        write: Callable[[str], None],
+    ) -> None:
+        self._board = board
+        self._training = training
+        self._write = write
+        self._predicting = isinstance(training.loop, PredictLoop)
+        self._names = _names(sources)
+        self._drawn = dict.fromkeys(self._names.values(), 0)
+        self._streams = _helper("new_streams")(rinterface.StrSexpVector(["validation_data"]))
+        self._request: Request | None = None
+        self._interrupted = False
+        self._in_job = False
+
+    def serve(self) -> None:
+        """Answer requests until the loop has ended."""
+        while True:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            request = self._request = self._board.next_request(SLICE)
+            if request is None:
+                continue
+            if request.kind == "end":
+                return
+            if request.kind == "say":
+                self._write(request.text)
+            elif request.kind == "pull":
+                self._serve_pull(request)
+            else:
+                self._serve_job(request)
+            self._request = None
+
+    def _serve_job(self, request: Request) -> None:
+        assert request.job is not None
+        try:
+            self._in_job = True
+            result = request.job()
+            request.answer(finish_job(result) if isinstance(result, GeneratorType) else result)
+        except BaseException as error:
+            request.fail(error)
+        finally:
+            self._in_job = False
+
+    def _serve_pull(self, request: Request) -> None:
+        try:
+            kind, value = self._draw(request.source)
+        except rinterface.embedded.RRuntimeError as error:
+            if self._interrupted:
+                raise KeyboardInterrupt from None
+            request.fail(error)
+            return
+        if kind == "interrupt":
+            raise KeyboardInterrupt
+        if kind == "refused":
+            request.fail(BatchError(value[0]))
+        else:
+            request.answer(ENDED if kind == "end" else _to_python(value))
+
+    def _draw(self, function: Any) -> tuple[str, Any]:
+        name = self._names[_identity(function)]
+        self._drawn[name] += 1
+        used = self._training.loop.course.feeds[0].taken
+        answer = _helper("pull")(
+            function, name, self._predicting, self._streams, name, self._drawn[name], used
+        )
+        return answer[0][0], answer[1]
+
+    @contextmanager
+    def interrupts(self) -> Iterator[None]:
+        """Take Ctrl-C as a flag, for us and for R, for the length of the call."""
+        handlers = Handlers()
+        handlers.suspend(self._interrupt)
+        try:
+            with _watcher(_interrupt_r):
+                yield
+        finally:
+            handlers.restore()
+            openrlib.rlib.R_interrupts_pending = 0
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        if self._in_job:  # Python code of the user's, which may be interrupted anywhere
+            raise KeyboardInterrupt
+        self._interrupted = True
+
+    def close(self) -> None:
+        """Stop and join every thread, and put R's random numbers where they belong."""
+        openrlib.rlib.R_interrupts_pending = 0
+        if self._request is not None:
+            self._request.fail(ClosedError())
+        self._training.stop()
+        _helper("end_streams")(self._streams, self._training.loop.course.feeds[0].taken)
+
+
+def _names(sources: Sequence[Source | None]) -> dict[str, str]:
+    """The argument that each R function was given as; the first where it was given twice."""
+    names: dict[str, str] = {}
+    for name, source in zip(("generator", "validation_data"), sources, strict=False):
+        if source is not None and source.hosted:
+            names.setdefault(source.identity, name)
+    return names
+
+
+def _interrupt_r() -> None:
+    openrlib.rlib.R_interrupts_pending = 1
+
+
+@contextmanager
+def _watcher(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Call `interrupt` at once when SIGINT comes, also while the main thread is inside R.
+
+    Python's own handlers only run when the main thread is back in Python; but the signal's number
+    is written to the wake-up descriptor at once, and R runs without Python's lock.
+    """
+    inlet, outlet = os.pipe()
+    os.set_blocking(outlet, False)
+
+    def watch() -> None:
+        while (byte := os.read(inlet, 1)) != b"":
+            if byte[0] == signal.SIGINT:
+                interrupt()
+
+    thread = threading.Thread(target=watch, name="fitgenerator-watcher", daemon=True)
+    thread.start()
+    before = signal.set_wakeup_fd(outlet, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(outlet)
+        thread.join()
+        os.close(inlet)
+
+
+def _to_python(value: Any) -> Any:
+    """What `as_batch` or `as_inputs` made, as lists, dicts and arrays.
+
+    Arrays are copied, in their own column-major order: R may use their memory again.
+    """
+    if isinstance(value, rinterface.NULLType):
+        return None
+    if isinstance(value, rinterface.StrSexpVector):
+        return np.array(list(value), dtype=object).reshape(_dim(value), order="F")
+    for kind, (stored, wanted) in _DTYPES.items():
+        if isinstance(value, kind):
+            # Not memoryview(value): in rpy2 3.5 it loses a reference to None each time.
+            data = openrlib.ffi.buffer(
+                value._R_GET_PTR(value.__sexp__._cdata), len(value) * np.dtype(stored).itemsize
+            )
+            array = np.frombuffer(data, dtype=stored).reshape(_dim(value), order="F")
+            return array.astype(wanted or keras.config.floatx(), order="K", copy=True)
+    if "fitgenerator_sparse" in value.rclass:
+        rows, cols, values, shape = (_to_python(part) for part in value)
+        return Sparse(rows, cols, values, (int(shape[0]), int(shape[1])))
+    names = value.names
+    parts = [_to_python(part) for part in value]
+    return parts if isinstance(names, rinterface.NULLType) else dict(zip(names, parts, strict=True))
+
+
+def _dim(value: Any) -> tuple[int, ...]:
+    return tuple(value.do_slot("dim"))

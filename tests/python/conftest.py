@@ -1,0 +1,63 @@
+"""Fixtures of all tests: no thread of ours may outlive a test, every test starts from one seed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import keras
+import pytest
+from fitgenerator import loops
+
+PREFIX = "fitgenerator"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Warnings are errors, but for what Keras and TensorFlow do among themselves."""
+    for message in ("__array__ implementation doesn't accept a copy keyword",):
+        config.addinivalue_line("filterwarnings", f"ignore:{message}:DeprecationWarning")
+
+
+def _our_threads() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.startswith(PREFIX)]
+
+
+def _stack_of(thread: threading.Thread) -> str:
+    frame = sys._current_frames().get(thread.ident or 0)
+    return "".join(traceback.format_stack(frame)) if frame else "(it has just ended)\n"
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Fail where a thread of ours lives after the test, and show where it stands."""
+    yield
+    left = _our_threads()
+    if left:
+        pytest.fail("\n".join(f"{t.name} is alive:\n{_stack_of(t)}" for t in left))
+
+
+@pytest.fixture(autouse=True)
+def one_seed() -> None:
+    """The same random numbers in every test, in whatever order tests run."""
+    keras.utils.set_random_seed(11)
+
+
+@pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The engine gives up on stuck generators soon; the time in seconds."""
+    monkeypatch.setattr(loops, "GRACE", 0.3)
+    return 0.3
+
+
+# Lock-step is the first case of every test that is run for several queues.
+@pytest.fixture(params=[0, 1, 10], ids=["lockstep", "queue1", "queue10"])
+def queue(request: pytest.FixtureRequest) -> int:
+    """A `max_queue_size`."""
+    size: int = request.param
+    return size

@@ -1,0 +1,151 @@
+# Interrupts a running call again and again and says what became of each signal. A process of its own:
+#
+#   Rscript interrupts.R SETTING TRIALS
+#
+# prints a line for each trial, "arrived", "lost", "error", "thread" (one was left) or "broken" (the model does
+# not train any more), with the seconds from the signal to the caller's handler and what else there is to say.
+# tools/interrupts runs all settings and makes a table of them; test-interrupts.R runs some trials of each.
+
+library(fitgenerator)
+keras <- reticulate::import("keras")
+threading <- reticulate::import("threading")
+
+# A signal that has not arrived after so many seconds is lost: then the generator ends and with it the call.
+patience <- 8
+# The longest time from the start of a call to its signal, in seconds.
+latest <- 1.2
+
+compiled <- function(loss = "mse", inputs = 4L, metrics = NULL, ...) {
+  layers <- keras$layers
+  model <- keras$Sequential(list(layers$Input(list(inputs)), layers$Dense(8L, "relu"), layers$Dense(1L)))
+  model$compile(optimizer = "sgd", loss = loss, metrics = metrics, ...)
+  model
+}
+
+mse <- function(y, p) keras$ops$mean(keras$ops$square(y - p), axis = -1L)
+
+# A closure that ends when the patience does.
+patient <- function(batch) {
+  start <- Sys.time()
+  function() if (difftime(Sys.time(), start, units = "secs") > patience + latest) NULL else batch()
+}
+
+matrices <- function() {
+  x <- matrix(runif(128), 32)
+  list(x, matrix(rowSums(x)))
+}
+
+frames <- function() {
+  x <- data.frame(a = runif(32), b = runif(32), c = 1:32, d = 0)
+  list(x, factor(sample(c("no", "yes"), 32, TRUE), c("no", "yes")))
+}
+
+# Trains until it is stopped.
+train <- function(model, batch = matrices, ...) {
+  fit_generator(model, patient(batch), steps_per_epoch = 50, epochs = 1e5, verbose = 0, ...)
+}
+
+# A loss that takes a second and more to trace, in many short calls of Python.
+slow_loss <- function(y, p) {
+  start <- Sys.time()
+  loss <- mse(y, p)
+  while (difftime(Sys.time(), start, units = "secs") < 0.3) loss <- loss + 0 * mse(y, p)
+  loss
+}
+
+# Models are traced anew each time, so that the signal comes while R code runs inside TensorFlow's.
+train_untraced <- function(model) {
+  start <- Sys.time()
+  while (difftime(Sys.time(), start, units = "secs") < patience) {
+    fit_generator(compiled(loss = slow_loss), matrices, 1, verbose = 0)
+  }
+}
+
+hooked <- function() keras$callbacks$LambdaCallback(on_train_batch_end = function(batch, logs) Sys.time())
+
+# Each: `model` makes the model of all trials, `run` is what gets interrupted.
+settings <- list(
+  matrices = list(model = compiled, run = train),
+  frames = list(
+    model = function() compiled("binary_crossentropy"),
+    run = function(model) train(model, frames)
+  ),
+  lambda = list(model = compiled, run = function(model) train(model, callbacks = list(hooked()))),
+  predicts = list(model = compiled, run = function(model) {
+    train(model, function() {
+      batch <- matrices()
+      list(batch[[1]], 0 * model$predict_on_batch(batch[[1]]))
+    })
+  }),
+  traces = list(model = compiled, run = train_untraced),
+  sleeps = list(model = compiled, run = function(model) {
+    train(model, function() {
+      Sys.sleep(5) # nolint: undesirable_function_linter. Nothing to wait for: it is to be interrupted.
+      matrices()
+    })
+  }),
+  hooks = list(model = compiled, run = function(model) {
+    train(model, callbacks = list(on_train_batch_end = function(batch, logs) model$count_params()))
+  }),
+  validates = list(model = compiled, run = function(model) {
+    train(model, validation_data = patient(matrices), validation_steps = 20)
+  }),
+  evaluates = list(model = compiled, run = function(model) {
+    evaluate_generator(model, patient(matrices), steps = 1e6)
+  }),
+  lockstep = list(model = compiled, run = function(model) train(model, max_queue_size = 0)),
+  python = list(model = compiled, run = function(model) {
+    endless <- reticulate::py_eval("__import__('itertools').repeat")
+    batch <- lapply(matrices(), reticulate::r_to_py)
+    fit_generator(model, endless(reticulate::tuple(batch)), 50, 1e5, verbose = 0)
+  })
+)
+
+# The process that sends the signal writes down when.
+interrupt_in <- function(seconds, file) {
+  command <- sprintf("sleep %.3f; date +%%s.%%N > %s; kill -INT %d", seconds, file, Sys.getpid())
+  system2("sh", c("-c", shQuote(command)), wait = FALSE)
+}
+
+ours_alive <- function() {
+  names <- vapply(threading$enumerate(), function(thread) thread$name, "")
+  names[startsWith(names, "fitgenerator")]
+}
+
+still <- function(model) {
+  before <- model$optimizer$iterations$numpy()
+  fit_generator(model, matrices, 2, verbose = 0)
+  identical(as.numeric(model$optimizer$iterations$numpy() - before), 2)
+}
+
+# One trial: a list of `outcome`, `seconds` and `note`.
+try_once <- function(setting, model) {
+  file <- tempfile()
+  interrupt_in(runif(1, 0.02, latest), file)
+  note <- ""
+  outcome <- tryCatch({
+    setting$run(model)
+    "lost"
+  }, interrupt = function(cnd) "arrived", error = function(cnd) {
+    note <<- paste(class(cnd)[[1L]], conditionMessage(cnd), sep = ": ")
+    "error"
+  })
+  back <- as.numeric(Sys.time())
+  if (outcome == "arrived" && length(ours_alive())) outcome <- "thread"
+  trained <- tryCatch(still(model), error = function(cnd) FALSE)
+  if (outcome == "arrived" && !trained) outcome <- "broken"
+  list(outcome = outcome, seconds = back - as.numeric(readLines(file)), note = note)
+}
+
+run_trials <- function(name, trials) {
+  setting <- settings[[name]]
+  model <- setting$model()
+  stopifnot(still(model))
+  for (i in seq_len(trials)) {
+    trial <- try_once(setting, model)
+    cat(name, trial$outcome, sprintf("%.3f", trial$seconds), gsub("\\s+", " ", trial$note), "\n")
+  }
+}
+
+args <- commandArgs(trailingOnly = TRUE)
+if (identical(args, "list")) cat(names(settings)) else run_trials(args[[1L]], as.integer(args[[2L]]))
