@@ -1,7 +1,7 @@
 """One batch: take it apart, check it, weigh it by class.
 
 A raw batch is what a generator gave; `Parts` are its inputs, targets and sample weights, each an
-array, `None`, or a nested structure (list, tuple, dict) of these. Tensors are made of them in `step`.
+array, `None`, or a nested structure (list, tuple, dict) of these. `step` makes tensors of them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Sparse:
-    """A sparse matrix in coordinate form: rows and columns count from 0, shape is (rows, columns)."""
+    """A sparse matrix by coordinates, which count from 0; `shape` is (rows, columns)."""
 
     rows: Any
     cols: Any
@@ -179,5 +179,5 @@ def weigh(parts: Parts, class_weight: Mapping[int, float]) -> Parts:
 
 def _classes(targets: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if targets.ndim == 2 and targets.shape[1] != 1:
-        return np.argmax(targets, axis=-1)
+        return np.asarray(np.argmax(targets, axis=-1))
     return np.round(targets.reshape(len(targets))).astype(int)

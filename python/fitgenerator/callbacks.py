@@ -1,8 +1,8 @@
 """The user's callbacks, called one by one, in order, on the calling thread.
 
 Keras's own `CallbackList` is not used: it may hand batch hooks to a thread pool of its own. Each
-dispatch is a job: a generator, because a callback may live in the host's language (`ForeignCallback`),
-and only the host can call that.
+dispatch is a job: a generator, because a callback may live in the host's language
+(`ForeignCallback`), and only the host can call that.
 """
 
 from __future__ import annotations
@@ -115,9 +115,7 @@ def _defines(callback: Any, hook: str) -> bool:
 def _is_at_epochs(callback: Any) -> bool:
     if isinstance(callback, keras.callbacks.TensorBoard):
         profiles = getattr(callback, "_stop_batch", 0) > 0
-        return callback.update_freq == "epoch" and not (
-            profiles or callback.write_steps_per_second
-        )
+        return callback.update_freq == "epoch" and not (profiles or callback.write_steps_per_second)
     return getattr(callback, "save_freq", getattr(callback, "_save_freq", None)) == "epoch"
 
 
@@ -130,7 +128,7 @@ def _call(callback: Any, hook: str, args: tuple[Any, ...]) -> None:
 
 
 def plain_logs(logs: Any) -> Logs:
-    """`logs` flat, sorted by name, as Python numbers where they are numbers, like Keras gives them."""
+    """`logs` as Keras gives them: flat, sorted by name, Python numbers where they are numbers."""
     flat: Logs = {}
     for name, value in sorted((logs or {}).items()):
         if isinstance(value, Mapping):

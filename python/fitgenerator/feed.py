@@ -35,22 +35,26 @@ END = _End()  # the round is over: its source has no more batches
 _CLOSE = None  # wakes a thread that waits on a queue of a closed feed
 
 
+Prepare = Callable[[Any], Any]
+Item = Any
+
+
 @dataclass(frozen=True)
 class Round:
-    """Batches that may be pulled: `count` of them, or all of one pass where it is `None`."""
+    """Batches that may be pulled: `count` of them, or all of one pass where it is `None`.
+
+    `prepare`, where given, takes the place of the feed's own.
+    """
 
     count: int | None
     fresh: bool = False
     wrap: bool = False
+    prepare: Prepare | None = None
 
 
 @dataclass(frozen=True)
 class _Failure:
     error: BaseException
-
-
-Prepare = Callable[[Any], Any]
-Item = Any
 
 
 class Feed:

@@ -104,8 +104,8 @@ class Request:
 class Switchboard:
     """Carries requests from background threads to the calling thread.
 
-    `call`, `say`, `ask`, `wake` and `end` are for background threads; `next_request` and `close` for the
-    calling thread.
+    `call`, `say`, `ask`, `wake` and `end` are for background threads; `next_request` and `close`
+    for the calling thread.
     """
 
     def __init__(self) -> None:

@@ -79,9 +79,7 @@ class Training:
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread = threading.Thread(
-            target=self._run, name="fitgenerator-training", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="fitgenerator-training", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:

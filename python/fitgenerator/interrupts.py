@@ -1,7 +1,7 @@
 """Who takes Ctrl-C while R is hosted: R does, and Python's own handler only stands by.
 
-`signal.signal` also replaces the C handler, which reticulate (or R) installed and which tells R of the
-interrupt; so that one is read before and put back after, with Python's own portable functions.
+`signal.signal` also replaces the C handler, which reticulate (or R) installed and which tells R of
+the interrupt; so that one is read before and put back after, with Python's own portable functions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The checking of arguments that are numbers: what was expected, what came, in the caller's words."""
+"""The checking of arguments: what was expected, what came, in the caller's words."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ def seconds(value: Any, argument: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ArgumentError(f"`{argument}` must be a number of seconds above 0, not {_shown(value)}.")
+        raise ArgumentError(
+            f"`{argument}` must be a number of seconds above 0, not {_shown(value)}."
+        )
     return float(value)
 
 

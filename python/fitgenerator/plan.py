@@ -12,9 +12,10 @@ from .callbacks import Callbacks
 from .feed import Feed
 from .history import History
 from .host import Host
-from .loops import Course, EvaluateLoop, FitLoop, PredictLoop
+from .loops import EvaluateLoop, FitLoop, PredictLoop
 from .pipeline import Pipeline
 from .progress import Progress
+from .rounds import Course
 from .sources import Source
 from .step import Steps, capture_scope, check_model, prepare
 

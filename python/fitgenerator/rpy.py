@@ -1,7 +1,8 @@
 """R functions inside a Python process (rpy2): served by the calling thread while the model trains.
 
-R has one thread, Python's main one, so that is where the host loop runs. While it does, Ctrl-C must not
-raise inside rpy2's frames, which swallow it: it sets a flag, and R's own, so that R code stops too.
+R has one thread, Python's main one, so that is where the host loop runs. While it does, Ctrl-C must
+not raise inside rpy2's frames, which swallow it: it sets a flag, and R's own, so that R code stops
+too.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from .feed import SLICE
 from .host import Host, Request, Switchboard, finish_job
 from .hosted import ENDED, Loop, Training, closure_source
 from .interrupts import Handlers
-from .loops import Course, PredictLoop
+from .loops import PredictLoop
+from .rounds import Course
 from .sources import Source
 
 try:
@@ -39,7 +41,7 @@ except Exception as error:  # rpy2 raises many kinds where R is missing
 
 _CODE = Path(__file__).parent / "r"
 _FILES = ("conditions.R", "batch.R", "closure.R", "streams.R", "pull.R")
-_DTYPES: dict[type, tuple[str, str | None]] = {  # in R's memory; in the batch
+_DTYPES: dict[Any, tuple[str, str | None]] = {  # in R's memory; in the batch
     rinterface.FloatSexpVector: ("float64", None),
     rinterface.IntSexpVector: ("int32", "int32"),
     rinterface.BoolSexpVector: ("int32", "bool"),

@@ -135,7 +135,8 @@ class Session:
     def advance(self) -> list[Any] | None:
         """Run the job that was asked for until it is done (`None`) or needs a hook that R calls."""
         request = self._request
-        assert request is not None and request.job is not None
+        assert request is not None
+        assert request.job is not None
         try:
             result = self._step(request.job)
             if isinstance(result, ForeignHook):
@@ -288,4 +289,3 @@ def _is_r(thing: Any) -> bool:
     candidates = [thing, getattr(thing, "fn", None), getattr(thing, "function", None)]
     candidates += [getattr(type(thing), name, None) for name in ("call", "update_state")]
     return any(getattr(c, "__module__", None) == "rpytools.call" for c in candidates)
-

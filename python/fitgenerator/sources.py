@@ -41,7 +41,7 @@ class Reader(Protocol):
         """Start a round: from the first batch where `fresh`; starting over at the end if `wrap`."""
 
     def claim(self) -> Claim:
-        """The call that fetches the next batch; it, or `claim`, raises `StopIteration` at the end."""
+        """The call that fetches the next batch; at the end it, or this, raises `StopIteration`."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class ArrayBatches:
         self._rows = rows
 
     def __len__(self) -> int:
-        return -(-self._rows // ARRAY_BATCH_ROWS)
+        return (self._rows + ARRAY_BATCH_ROWS - 1) // ARRAY_BATCH_ROWS
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         rows = slice(index * ARRAY_BATCH_ROWS, (index + 1) * ARRAY_BATCH_ROWS)
@@ -251,17 +251,17 @@ def _from_callable(given: Any, argument: str) -> Source:
 def _refuse_reticulate(given: Any, argument: str) -> None:
     if getattr(given, "__module__", None) == "rpytools.call":
         raise ArgumentTypeError(
-            f"`{argument}` is an R function that reticulate has wrapped. R functions are served from "
-            "R: call the R function fit_generator(), evaluate_generator() or predict_generator() of "
-            "the R package fitgenerator instead."
+            f"`{argument}` is an R function that reticulate has wrapped. R functions are served "
+            "from R: call the R function fit_generator(), evaluate_generator() or "
+            "predict_generator() of the R package fitgenerator instead."
         )
 
 
 def _no_source(given: Any, argument: str) -> ArgumentTypeError:
     return ArgumentTypeError(
         f"`{argument}` must give batches: an iterator or iterable, a generator, a "
-        f"keras.utils.PyDataset or other object with __getitem__ and __len__, a tf.data.Dataset, or "
-        f"an R function, not {describe(given)}."
+        "keras.utils.PyDataset or other object with __getitem__ and __len__, a tf.data.Dataset, "
+        f"or an R function, not {describe(given)}."
     )
 
 

@@ -213,7 +213,7 @@ def _token(model: Any) -> tuple[Any, ...]:
     """What the traced functions depend on; `compile` makes these objects anew."""
     trainable = tuple(map(id, model.trainable_variables)) if model.built else None
     return (
-        model.optimizer,
+        getattr(model, "optimizer", None),  # only a compiled model has one
         getattr(model, "_compile_loss", None),
         getattr(model, "_compile_metrics", None),
         model.jit_compile,

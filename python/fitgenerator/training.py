@@ -1,4 +1,4 @@
-"""The public functions: train, evaluate and predict on batches that a generator yields meanwhile."""
+"""The public functions: train, evaluate, predict on batches that a generator yields meanwhile."""
 
 from __future__ import annotations
 
@@ -44,11 +44,12 @@ def fit_generator(
         generator: Where the batches come from: an iterator, iterable or generator, a
             `keras.utils.PyDataset` or other object with `__getitem__` and `__len__`, a
             `tf.data.Dataset`, a list of batches (tuples), or an R function (rpy2). A batch is
-            `(inputs, targets)` or `(inputs, targets, sample_weights)`: arrays of shape `(rows, ...)`,
-            or lists or dicts of them.
+            `(inputs, targets)` or `(inputs, targets, sample_weights)`: arrays of shape
+            `(rows, ...)`, or lists or dicts of them.
         steps_per_epoch: Batches of one epoch. `None`: the generator's length, or one pass.
         epochs: Number of the last epoch, counted from 1: `epochs - initial_epoch` are trained.
-        verbose: 0 silent; 1 a progress bar on a terminal, else a line per epoch; 2 a line per epoch.
+        verbose: 0 silent; 1 a progress bar on a terminal, else a line per epoch; 2 a line per
+            epoch.
         callbacks: `keras.callbacks.Callback` objects.
         validation_data: What `generator` may be, or a tuple of two or three arrays, evaluated in
             batches of 32 after each epoch.
@@ -227,4 +228,3 @@ def _run_here(loop: Loop) -> Any:
         except KeyboardInterrupt:  # a second one must not leave threads behind
             course.close()
             raise
-

@@ -13,7 +13,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
 import pytest
-from fitgenerator import loops
+from fitgenerator import rounds
 
 PREFIX = "fitgenerator"
 
@@ -51,7 +51,7 @@ def one_seed() -> None:
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> float:
     """The engine gives up on stuck generators soon; the time in seconds."""
-    monkeypatch.setattr(loops, "GRACE", 0.3)
+    monkeypatch.setattr(rounds, "GRACE", 0.3)
     return 0.3
 
 

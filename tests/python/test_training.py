@@ -65,9 +65,7 @@ def test_S3_history_is_that_of_fit(queue: int) -> None:
         rich_model(), forever(batches), steps_per_epoch=3, epochs=2, validation_data=Indexed(unseen)
     )
     model = rich_model()
-    ours = run(
-        model, forever(batches), 3, 2, validation_data=Indexed(unseen), max_queue_size=queue
-    )
+    ours = run(model, forever(batches), 3, 2, validation_data=Indexed(unseen), max_queue_size=queue)
     assert same_history(ours, theirs)
     assert ours.epoch == [0, 1]
     assert not ours.incomplete
@@ -215,9 +213,7 @@ def test_steps_per_execution_groups_hooks_as_fit_does(length: int) -> None:
         validation_data=Indexed(batches),
         callbacks=[theirs],
     )
-    history = run(
-        rich_model(**settings), Indexed(batches), None, 2, [ours], Indexed(batches)
-    )
+    history = run(rich_model(**settings), Indexed(batches), None, 2, [ours], Indexed(batches))
     assert same_history(history, expected)
     assert ours.log == theirs.log
     assert ("on_train_batch_begin", 3) in ours.log
@@ -287,9 +283,7 @@ def test_custom_train_step_may_return_what_it_likes() -> None:
             with tf.GradientTape() as tape:
                 loss = tf.reduce_mean((self(x, training=True) - y) ** 2)
             gradients = tape.gradient(loss, self.trainable_weights)
-            self.optimizer.apply_gradients(
-                zip(gradients, self.trainable_weights, strict=True)
-            )
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
             return {"mine": loss, "twice": 2 * loss}
 
     def custom() -> Any:
@@ -434,7 +428,13 @@ def test_C6_same_seed_same_history_whatever_the_queue() -> None:
     def once(size: int) -> dict[str, list[float]]:
         data, unseen = (drawn(np.random.default_rng(s)) for s in (1, 2))
         return run(
-            rich_model(), data, 4, 2, validation_data=unseen, validation_steps=2, max_queue_size=size
+            rich_model(),
+            data,
+            4,
+            2,
+            validation_data=unseen,
+            validation_steps=2,
+            max_queue_size=size,
         ).history
 
     assert once(0) == once(1) == once(3) == once(10)

@@ -259,11 +259,13 @@ def run(
     epochs: Any = 1,
     callbacks: Any = None,
     validation_data: Any = None,
+    *,
+    verbose: int = 0,
     **options: Any,
 ) -> History:
     """`fit_generator`, silent; any warning fails the test."""
     return fit_generator(
-        model, generator, steps, epochs, 0, callbacks, validation_data, **options
+        model, generator, steps, epochs, verbose, callbacks, validation_data, **options
     )
 
 

@@ -58,7 +58,8 @@ setup_python() {
   [ -x "$venv/bin/python" ] && is_done "$stamp" "$(python_key)" && return
   need_system
   find_python
-  if ! "$venv/bin/python" -c "$python_probe" >/dev/null 2>&1; then
+  # A folder that was moved here has the old path in its scripts.
+  if ! grep -qsF "$venv" "$venv/bin/activate" || ! "$venv/bin/python" -c "$python_probe" >/dev/null 2>&1; then
     say "setup: making .venv with $python"
     rm -rf "$venv"
     logged venv "$python" -m venv "$venv" || fail "cannot make .venv."
