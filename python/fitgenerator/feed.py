@@ -100,6 +100,8 @@ class Feed:
         self._count = min(workers, max(1, capacity)) if source.parallel else 1
         self.reader = source.open(host)
         self._claiming = threading.Lock()
+        self._failed = False
+        self._prepare_now = prepare  # the current round's
         self._round: Round | None = None
         self._left: int | None = 0
         self._rounds: queue.SimpleQueue[Round | None] = queue.SimpleQueue()
@@ -216,17 +218,15 @@ class Feed:
         `shut` comes first. Thread.join is not used for the wait: an interrupt in it makes Python
         3.11 take a living thread for a stopped one.
         """
-        running = set(self._threads)
-        while running:
+        while self._threads:
             try:
                 thread = self._exited.get(timeout=SLICE)
             except queue.Empty:
                 if time.perf_counter() > deadline:
-                    return sorted(t.name for t in running)
+                    return sorted(t.name for t in self._threads)
                 continue
+            self._threads.remove(thread)  # at once: an interrupted join is called again
             thread.join()
-            running.discard(thread)
-        self._threads = []
         return []
 
     # -- the feeders' side ----------------------------------------------------------------------
@@ -260,23 +260,22 @@ class Feed:
             claim = self._claim()
             if claim is None:
                 return False
-            sequence, number = self._sequence, self.drawn
+            sequence, number, prepare = self._sequence, self.drawn, self._prepare_now
             self._sequence += 1
-        item = self._fetch(claim, number)
+        item = self._fetch(claim, number, prepare)
         self._items.put((sequence, item))
         return not isinstance(item, _Failure)
 
     def _claim(self) -> Claim | None:
-        if self._closed or not self._next_round():
-            return None
-        self.waiting = False
         try:
+            if self._closed or self._failed or not self._next_round():
+                return None
+            self.waiting = False
             claim = self.reader.claim()
         except StopIteration:
             self._end_round()
             return lambda: END
         except BaseException as error:  # a source's own hook failed
-            self._end_round()
             failure = _Failure(error)
             return lambda: failure
         self.drawn += 1
@@ -302,10 +301,11 @@ class Feed:
             if round_ is None:
                 return False
             self._round, self._left = round_, round_.count
+            self._prepare_now = round_.prepare or self._prepare
             self.reader.begin(fresh=round_.fresh, wrap=round_.wrap)
         return True
 
-    def _fetch(self, claim: Claim, number: int) -> Item:
+    def _fetch(self, claim: Claim, number: int, prepare: Prepare) -> Item:
         begun = time.perf_counter()
         try:
             raw = claim()
@@ -315,12 +315,12 @@ class Feed:
             self._meter.add("generator", spent if self.reader.spent is None else self.reader.spent)
             self._meter.add("batches", 1)
             with self._meter.timed("conversion"):
-                return self._prepare(raw)
+                return prepare(raw)
         except StopIteration:
             self._end_round()
             return END
         except BaseException as error:
-            self._end_round()
+            self._failed = True  # other readers of this source stop too
             if not isinstance(error, ClosedError):
                 add_note(error, f"While batch {number} of `{self.name}` was made.")
             return _Failure(error)

@@ -12,7 +12,7 @@ from typing import Any
 
 from .callbacks import Logs, plain_logs
 from .errors import EndedError
-from .feed import END, Feed, Round
+from .feed import END, Feed, Prepare, Round
 from .history import History
 from .rounds import Course, Rounds
 from .step import as_arrays, joined
@@ -29,8 +29,16 @@ def _metrics(model: Any, outputs: Any) -> Logs:
 class EvaluateLoop:
     """Evaluates on one round of a feed: `evaluate_generator`, and validation within training."""
 
-    def __init__(self, course: Course, feed: Feed, steps: int | None, fresh: bool) -> None:
+    def __init__(
+        self,
+        course: Course,
+        feed: Feed,
+        steps: int | None,
+        fresh: bool,
+        prepare: Prepare | None = None,
+    ) -> None:
         self.course = course
+        self._prepare = prepare
         self._feed = feed
         self._count = steps
         self._fresh = fresh
@@ -43,7 +51,7 @@ class EvaluateLoop:
 
     def grant(self) -> None:
         """Let the batches of one evaluation be pulled."""
-        self._feed.grant(Round(self._count, fresh=self._fresh))
+        self._feed.grant(Round(self._count, fresh=self._fresh, prepare=self._prepare))
 
     def run(self) -> Logs:
         """Evaluate; the metrics by name.
@@ -165,6 +173,7 @@ class FitLoop:
         # Where one object is training and validation data, nobody reads ahead across the border
         # between the two.
         self._ahead = validation is None or validation.identity is not self._feed.source.identity
+        self._trained = 0  # steps, in all epochs
         self._granted = False  # the first epoch's batches, by the building of the model
         self._rounds = Rounds(course, "train")
 
@@ -218,11 +227,11 @@ class FitLoop:
         course.progress.begin_epoch(epoch)
         course.host.call(lambda: self._begin_epoch(epoch))
         self._let_pull(validates)
-        before = feed.taken
         done, outputs = self._rounds.run(feed, self._count)
+        self._trained += done
         wanted = self._count if self._count is not None else 1
         if done < wanted and not course.model.stop_training:
-            self._end_early(epoch, feed.taken - before)
+            self._end_early(epoch, done)
             return None
         logs = course.host.call(lambda: plain_logs(_metrics(course.model, outputs)))
         if validates and self._validation is not None:
@@ -254,7 +263,7 @@ class FitLoop:
 
     def _end_early(self, epoch: int, came: int) -> None:
         course, feed = self.course, self._feed
-        if feed.taken == 0:
+        if self._trained == 0:
             raise EndedError(
                 f"`{feed.name}` ended before its first batch: there is nothing to train on."
             )
@@ -265,7 +274,7 @@ class FitLoop:
             return
         total = self._count * (self._epochs - self._epoch)
         course.warnings.append(
-            _ended(feed.name, total, feed.taken)[:-1]
+            _ended(feed.name, total, self._trained)[:-1]
             + f" (epoch {epoch + 1}: {came} of {self._count})."
         )
 

@@ -192,9 +192,11 @@ def _validation(
     course: Course, training: Feed, source: Source, settings: Settings, steps: int | None
 ) -> EvaluateLoop:
     shared = source.identity is training.source.identity and not source.restarts
-    feed = training if shared else _feed(course, source, "validation_data", settings)
-    if not shared:
-        # The calling thread serves one pull at a time: training's come first, unless the training
-        # queue is full or all of the epoch's batches are drawn.
-        feed.yields_to(training)
+    if shared:  # its training batches alone are weighed by class
+        plain = _preparer(course.model, None, False)
+        return EvaluateLoop(course, training, steps, source.restarts, plain)
+    feed = _feed(course, source, "validation_data", settings)
+    # The calling thread serves one pull at a time: training's come first, unless the training
+    # queue is full or all of the epoch's batches are drawn.
+    feed.yields_to(training)
     return EvaluateLoop(course, feed, steps, source.restarts)

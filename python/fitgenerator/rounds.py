@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,12 +106,18 @@ class Rounds:
             if keep is not None:
                 keep(group)
             if self._hooked:
-                course.host.call(lambda: self._between(done, group, done == count))  # noqa: B023
+                between = lambda: self._between(done, group, done == count)  # noqa: B023, E731
+                stop = course.host.call(between)
+            else:
+                stop = self._stopped()
             if self._mode != "predict":
                 course.progress.step(done, count, lambda: plain_logs(group[-1]))  # noqa: B023
-            if len(group) < size or getattr(course.model, self._stop):
+            if stop or len(group) < size:
                 break
         return done, group[-1]
+
+    def _stopped(self) -> bool:
+        return bool(getattr(self.course.model, self._stop))
 
     def _run_group(self, feed: Feed, size: int) -> list[Any]:
         outputs: list[Any] = []
@@ -140,10 +146,11 @@ class Rounds:
         course.meter.add("steps", 1)
         return outputs
 
-    def _between(self, done: int, group: list[Any], last: bool) -> Iterator[Any]:
+    def _between(self, done: int, group: list[Any], last: bool) -> Generator[Any, None, bool]:
         """The end hooks of one group and the begin hooks of the next: one hand-over.
 
-        A group that is not full counts as a full one in its number, as in Keras.
+        True where an end hook stops the round; what a begin hook stops, stops behind its group. A
+        group that is not full counts as a full one in its number. Both are as in Keras.
         """
         course = self.course
         upto = -(-done // self._execution) * self._execution
@@ -152,5 +159,7 @@ class Rounds:
         else:
             logs = plain_logs(group[-1])
         yield from course.callbacks.run(f"on_{self._mode}_batch_end", upto - 1, logs)
-        if not last and not getattr(course.model, self._stop):
+        stop = self._stopped()
+        if not (last or stop):
             yield from course.callbacks.run(f"on_{self._mode}_batch_begin", upto, {})
+        return stop

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from types import GeneratorType
@@ -63,9 +63,15 @@ def source(function: Any, argument: str) -> Source:
     """The source that an R function without arguments stands for.
 
     Raises:
-        ArgumentError: The function needs arguments.
+        ArgumentError: The function needs arguments, or this is not Python's main thread.
     """
-    required = [str(name) for name in _helper("required_args")(function)]
+    if threading.current_thread() is not threading.main_thread():
+        raise ArgumentError(
+            "R functions can only be served on Python's main thread, where R takes its interrupts; "
+            f"this is {threading.current_thread().name}. Call from the main thread."
+        )
+    with _Interrupts():
+        required = [str(name) for name in _helper("required_args")(function)]
     if required:
         raise ArgumentError(
             f"`{argument}` must be an R function without arguments, not one that needs "
@@ -77,7 +83,6 @@ def source(function: Any, argument: str) -> Source:
 @cache
 def _code() -> Any:
     """The R environment that holds our R code."""
-    rinterface.initr()
     base = rinterface.baseenv
     env = base["new.env"](parent=base["globalenv"]())
     for name in _FILES:
@@ -95,22 +100,17 @@ def host(
     """Run the loop that `plan` makes on a training thread, and serve it from this one.
 
     Raises:
-        ArgumentError: This is not Python's main thread.
         BaseException: What the loop raised.
         KeyboardInterrupt: On Ctrl-C.
     """
-    if threading.current_thread() is not threading.main_thread():
-        raise ArgumentError(
-            "R functions can only be served on Python's main thread, where R takes its interrupts; "
-            f"this is {threading.current_thread().name}. Call from the main thread."
-        )
     board = Switchboard()
     loop = plan(board)
     training = Training(board, loop)
-    server = _Server(board, training, sources, write)
-    with server.interrupts():
+    with _Interrupts() as interrupts:
+        server = _Server(board, training, sources, write, interrupts)
         try:
-            loop.course.callbacks.attach()
+            with interrupts.allowed():
+                loop.course.callbacks.attach()
             training.start()
             server.serve()
         finally:
@@ -118,6 +118,52 @@ def host(
     if training.failure is not None:
         raise training.failure
     return loop.course, training.result
+
+
+class _Interrupts:
+    """Takes Ctrl-C as a flag, for us and for R, while entered; raises at the end what is left.
+
+    Where it raised inside rpy2's callbacks, `KeyboardInterrupt` would be printed and lost.
+    """
+
+    def __init__(self) -> None:
+        self.pending = False
+        self._allowed = False
+        self._stack = ExitStack()
+
+    def __enter__(self) -> _Interrupts:
+        handlers = Handlers()
+        self._stack.callback(handlers.restore)
+        handlers.suspend(self._take)
+        if threading.current_thread() is threading.main_thread():
+            self._stack.enter_context(_watcher(_interrupt_r))
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        self._stack.close()
+        openrlib.rlib.R_interrupts_pending = 0
+        if self.pending and kind is None:
+            raise KeyboardInterrupt
+
+    def _take(self, number: int, frame: Any) -> None:
+        self.pending = True
+        if self._allowed:
+            self.check()
+
+    def check(self) -> None:
+        """Raise the interrupt that came, if one did."""
+        if self.pending:
+            self.pending = False
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Python code of the user's, which may be interrupted anywhere."""
+        self._allowed = True
+        try:
+            yield
+        finally:
+            self._allowed = False
 
 
 class _Server:
@@ -129,7 +175,9 @@ class _Server:
         training: Training,
         sources: Sequence[Source | None],
         write: Callable[[str], None],
+        interrupts: _Interrupts,
     ) -> None:
+        self._interrupts = interrupts
         self._board = board
         self._training = training
         self._write = write
@@ -138,14 +186,11 @@ class _Server:
         self._drawn = dict.fromkeys(self._names.values(), 0)
         self._streams = _helper("new_streams")(rinterface.StrSexpVector(["validation_data"]))
         self._request: Request | None = None
-        self._interrupted = False
-        self._in_job = False
 
     def serve(self) -> None:
         """Answer requests until the loop has ended."""
         while True:
-            if self._interrupted:
-                raise KeyboardInterrupt
+            self._interrupts.check()
             request = self._request = self._board.next_request(SLICE)
             if request is None:
                 continue
@@ -162,20 +207,19 @@ class _Server:
     def _serve_job(self, request: Request) -> None:
         assert request.job is not None
         try:
-            self._in_job = True
-            result = request.job()
-            request.answer(finish_job(result) if isinstance(result, GeneratorType) else result)
+            with self._interrupts.allowed():
+                result = request.job()
+                if isinstance(result, GeneratorType):
+                    result = finish_job(result)
+            request.answer(result)
         except BaseException as error:
             request.fail(error)
-        finally:
-            self._in_job = False
 
     def _serve_pull(self, request: Request) -> None:
         try:
             kind, value = self._draw(request.source)
         except rinterface.embedded.RRuntimeError as error:
-            if self._interrupted:
-                raise KeyboardInterrupt from None
+            self._interrupts.check()
             request.fail(error)
             return
         if kind == "interrupt":
@@ -194,26 +238,9 @@ class _Server:
         )
         return answer[0][0], answer[1]
 
-    @contextmanager
-    def interrupts(self) -> Iterator[None]:
-        """Take Ctrl-C as a flag, for us and for R, for the length of the call."""
-        handlers = Handlers()
-        handlers.suspend(self._interrupt)
-        try:
-            with _watcher(_interrupt_r):
-                yield
-        finally:
-            handlers.restore()
-            openrlib.rlib.R_interrupts_pending = 0
-
-    def _interrupt(self, number: int, frame: Any) -> None:
-        if self._in_job:  # Python code of the user's, which may be interrupted anywhere
-            raise KeyboardInterrupt
-        self._interrupted = True
-
     def close(self) -> None:
         """Stop and join every thread, and put R's random numbers where they belong."""
-        openrlib.rlib.R_interrupts_pending = 0
+        openrlib.rlib.R_interrupts_pending = 0  # else R would take it in `end_streams`
         if self._request is not None:
             self._request.fail(ClosedError())
         self._training.stop()

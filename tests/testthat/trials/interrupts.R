@@ -45,19 +45,20 @@ train <- function(model, batch = matrices, ...) {
   fit_generator(model, patient(batch), steps_per_epoch = 50, epochs = 1e5, verbose = 0, ...)
 }
 
-# A loss that takes a second and more to trace, in many short calls of Python.
+# A loss that takes a while to trace, in many short calls of Python.
 slow_loss <- function(y, p) {
   start <- Sys.time()
-  loss <- mse(y, p)
-  while (difftime(Sys.time(), start, units = "secs") < 0.3) loss <- loss + 0 * mse(y, p)
-  loss
+  while (difftime(Sys.time(), start, units = "secs") < 0.3) keras$config$epsilon()
+  mse(y, p)
 }
 
 # Models are traced anew each time, so that the signal comes while R code runs inside TensorFlow's.
 train_untraced <- function(model) {
   start <- Sys.time()
   while (difftime(Sys.time(), start, units = "secs") < patience) {
+    cat("A", as.numeric(Sys.time()), "\n")
     fit_generator(compiled(loss = slow_loss), matrices, 1, verbose = 0)
+    cat("B", as.numeric(Sys.time()), "\n")
   }
 }
 

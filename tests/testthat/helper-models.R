@@ -1,0 +1,137 @@
+# Tiny models, generators with traps, and R processes of their own. Also sourced by the scripts that run_r() runs.
+
+skip_without_keras <- function() {
+  available <- tryCatch(fitgenerator:::has_keras(), error = function(e) FALSE)
+  testthat::skip_if_not(available, "TensorFlow and Keras")
+}
+
+keras <- function() reticulate::import("keras")
+
+# A model without a bias whose weights all start at `weight`: for one input its loss has a closed form.
+linear_model <- function(inputs = 1L, outputs = 1L, rate = 0.1, loss = "mse", weight = 1, metrics = NULL, ...) {
+  layers <- keras()$layers
+  start <- keras()$initializers$Constant(weight)
+  layer <- layers$Dense(as.integer(outputs), use_bias = FALSE, kernel_initializer = start)
+  model <- keras()$Sequential(list(layers$Input(list(as.integer(inputs))), layer))
+  model$compile(optimizer = keras()$optimizers$SGD(rate), loss = loss, metrics = metrics, ...)
+  model
+}
+
+# A model that never changes and whose loss, on targets 0, is the mean of the inputs: it tells which batches came.
+echo_model <- function(...) linear_model(rate = 0, loss = "mae", ...)
+
+# A generator whose batch k is `rows` rows of k, with targets 0.
+numbered <- function(rows = 2L) {
+  calls <- 0
+  function() {
+    calls <<- calls + 1
+    list(matrix(calls, rows, 1L), matrix(0, rows, 1L))
+  }
+}
+
+calls_of <- function(generator) environment(generator)$calls
+
+# A generator of random batches of `inputs` columns and targets that a linear model can learn.
+random_batches <- function(rows = 4L, inputs = 1L) {
+  function() {
+    x <- matrix(stats::rnorm(rows * inputs), rows)
+    list(x, x %*% rep(2, inputs))
+  }
+}
+
+# A generator that goes through `batches` and begins again.
+cycling <- function(batches) {
+  i <- 0L
+  function() {
+    i <<- i %% length(batches) + 1L
+    batches[[i]]
+  }
+}
+
+# Wraps a function with what crashes R off its own thread: deep recursion always, gc() in every `every`-th call.
+trapped <- function(fn, every = 100L) {
+  calls <- 0L
+  deep <- function(n) if (n == 0L) 0L else deep(n - 1L)
+  function(...) {
+    calls <<- calls + 1L
+    deep(200L)
+    if (calls %% every == 1L) gc()
+    fn(...)
+  }
+}
+
+train <- function(model, generator, steps_per_epoch = 2, ..., verbose = 0) {
+  fitgenerator::fit_generator(model, generator, steps_per_epoch, ..., verbose = verbose)
+}
+
+weights_of <- function(model) lapply(model$get_weights(), as.vector)
+
+iterations_of <- function(model) as.numeric(model$optimizer$iterations$numpy())
+
+thread_names <- function() {
+  vapply(reticulate::import("threading")$enumerate(), function(thread) thread$name, "")
+}
+
+our_threads <- function() {
+  names <- thread_names()
+  names[startsWith(names, "fitgenerator")]
+}
+
+current_thread <- function() reticulate::import("threading")$current_thread()$name
+
+# What the call left behind: nothing, and the model trains on.
+expect_clean <- function(model) {
+  testthat::expect_identical(our_threads(), character())
+  before <- iterations_of(model)
+  shape <- unlist(reticulate::py_to_r(model$input_shape)[-1])
+  train(model, random_batches(inputs = shape), 2)
+  testthat::expect_identical(iterations_of(model) - before, 2)
+}
+
+# The batches as a Keras data set, for comparisons with `model$fit()`.
+keras_dataset <- function(batches) {
+  reticulate::py_run_string(paste(
+    "import keras, numpy as np",
+    "class FitgeneratorTestBatches(keras.utils.PyDataset):",
+    "    def __init__(self, batches):",
+    "        super().__init__()",
+    "        self.batches = [tuple(np.array(p) for p in b) for b in batches]",
+    "    def __len__(self):",
+    "        return len(self.batches)",
+    "    def __getitem__(self, i):",
+    "        return self.batches[i]",
+    sep = "\n"
+  ), convert = FALSE)
+  make <- reticulate::py_eval("FitgeneratorTestBatches", convert = FALSE)
+  make(lapply(batches, unname))
+}
+
+# Runs the code in an R process of its own, for what can hang: `code` is an expression in braces, or lines.
+run_r <- function(code, timeout = 60, args = NULL) {
+  script <- tempfile(fileext = ".R")
+  on.exit(unlink(script))
+  helper <- normalizePath(testthat::test_path("helper-models.R"))
+  lines <- if (is.character(code)) code else deparse(code, width.cutoff = 100L)
+  writeLines(c("library(fitgenerator)", sprintf("source(\"%s\")", helper), lines), script)
+  run_script(script, timeout, args)
+}
+
+# A list of `status`, `stdout`, `stderr`, `timeout` (whether it ran out) and `seconds`.
+run_script <- function(script, timeout = 60, args = NULL) {
+  testthat::skip_if_not_installed("callr")
+  env <- c(callr::rcmd_safe_env(), TF_CPP_MIN_LOG_LEVEL = "3", TF_ENABLE_ONEDNN_OPTS = "0")
+  begun <- Sys.time()
+  done <- callr::rscript(
+    script, args, timeout = timeout, fail_on_status = FALSE, show = FALSE, env = env, echo = FALSE
+  )
+  done$seconds <- as.numeric(difftime(Sys.time(), begun, units = "secs"))
+  done
+}
+
+# Fails with what the process said unless it ended well and its output matches all of `patterns`.
+expect_process <- function(done, patterns = character()) {
+  said <- paste0("stdout:\n", done$stdout, "\nstderr:\n", done$stderr)
+  testthat::expect_false(isTRUE(done$timeout), info = said)
+  testthat::expect_identical(done$status, 0L, info = said)
+  for (pattern in patterns) testthat::expect_match(done$stdout, pattern, info = said)
+}

@@ -1,0 +1,127 @@
+# Rule 1: a condition that a handler outside takes leaves a session that works, no thread, and a process that exits.
+
+skip_without_keras()
+
+# What happens in user code, and who outside takes it.
+ways_out <- quote({
+  act <- list(
+    warning = function() warning("W!"),
+    message = function() message("M!"),
+    custom = function() signalCondition(structure(class = c("mine", "condition"), list(message = "C!"))),
+    error = function() stop(structure(class = c("my_error", "error", "condition"), list(message = "E!", call = NULL))),
+    restart = function() invokeRestart("mine")
+  )
+  take <- list(
+    warning = function(run) tryCatch(run(), warning = conditionMessage),
+    message = function(run) tryCatch(run(), message = conditionMessage),
+    custom = function(run) tryCatch(run(), mine = conditionMessage),
+    error = function(run) tryCatch(run(), my_error = conditionMessage),
+    restart = function(run) withRestarts(run(), mine = function() "R!")
+  )
+})
+
+# The places in which it happens.
+places <- quote({
+  model <- linear_model()
+  batch <- random_batches()
+  lambda <- keras()$callbacks$LambdaCallback
+  schedule <- keras()$callbacks$LearningRateScheduler
+  with_callback <- function(callback) train(model, batch, 3, 2, callbacks = list(callback))
+  run_in <- list(
+    closure = function(act) train(model, function() { act(); batch() }, 3, 2),
+    validation = function(act) train(model, batch, 3, 2, validation_steps = 2,
+                                     validation_data = function() { act(); batch() }),
+    table = function(act) with_callback(list(on_epoch_end = function(epoch, logs) act())),
+    batch_table = function(act) with_callback(list(on_train_batch_begin = function(batch, logs) act())),
+    lambda = function(act) with_callback(lambda(on_epoch_end = function(epoch, logs) act())),
+    batch_lambda = function(act) with_callback(lambda(on_train_batch_end = function(batch, logs) act())),
+    schedule = function(act) with_callback(schedule(function(epoch, rate) { act(); rate })),
+    loss = function(act) {
+      loss <- function(y, p) { act(); keras()$ops$mean(keras()$ops$square(y - p), axis = -1L) }
+      train(linear_model(loss = loss), batch, 3, 2)
+    },
+    evaluation = function(act) evaluate_generator(model, function() { act(); batch() }, 3),
+    prediction = function(act) predict_generator(model, function() { act(); batch() }, 3)
+  )
+})
+
+try_all <- quote({
+  for (place in names(run_in)) for (way in names(act)) {
+    run <- function() { run_in[[place]](act[[way]]); "nothing" }
+    took <- tryCatch(take[[way]](run), error = function(e) paste("error:", conditionMessage(e)))
+    left <- our_threads()
+    cat(place, way, if (length(left)) "THREADS" else "clean", sub("\n.*", "", took), "\n")
+  }
+  before <- iterations_of(model)
+  train(model, batch, 4)
+  cat("trained", iterations_of(model) - before, "\n")
+  cat("ended", as.numeric(Sys.time()), "\n")
+})
+
+block <- function(...) as.call(c(quote(`{`), list(...)))
+
+test_that("rule 1: conditions and restarts taken outside leave all as it was", {
+  done <- run_r(block(ways_out, places, try_all), timeout = 120)
+  exited <- as.numeric(Sys.time())
+  expect_process(done, "trained 4 ")
+  lines <- strsplit(done$stdout, "\n")[[1]]
+  ended <- as.numeric(sub("ended ", "", grep("^ended", lines, value = TRUE)))
+  expect_lt(exited - ended, 5)
+  trials <- utils::read.table(text = sub("(\\S+ \\S+ \\S+) ", "\\1\t", lines[seq_len(50)]), sep = "\t", quote = "")
+  names(trials) <- c("where", "took")
+  expect_match(trials$where, "clean$")
+  trials$way <- sub("\\S+ (\\S+) \\S+", "\\1", trials$where)
+  through_python <- grepl("^(lambda|batch_lambda|schedule|loss) restart", trials$where)
+  expect_match(trials$took[through_python], "^error: no 'restart' 'mine' found")
+  taken <- c(warning = "W!", message = "M!", custom = "C!", error = "E!", restart = "R!")
+  for (i in which(!through_python)) {
+    expect_match(trials$took[[i]], paste0(taken[[trials$way[[i]]]], " ?$"), info = trials$where[[i]])
+  }
+})
+
+test_that("rule 1: what R code signalled below Python is signalled again, in order, and muffled if asked to", {
+  model <- linear_model()
+  talks <- keras()$callbacks$LambdaCallback(on_epoch_end = function(epoch, logs) {
+    message("first")
+    warning("second")
+    signalCondition(structure(class = c("third", "condition"), list(message = "third")))
+  })
+  heard <- character()
+  hear <- function(cnd) heard <<- c(heard, sub("\n", "", conditionMessage(cnd)))
+  withCallingHandlers(
+    train(model, random_batches(), 2, callbacks = list(talks)),
+    message = function(cnd) { hear(cnd); invokeRestart("muffleMessage") },
+    warning = function(cnd) { hear(cnd); invokeRestart("muffleWarning") },
+    third = hear
+  )
+  expect_identical(heard, c("first", "second", "third"))
+  expect_clean(model)
+})
+
+test_that("E5: warnings and messages of a closure reach handlers around the call, which may let it go on", {
+  heard <- NULL
+  talking <- function() {
+    warning("careful")
+    message("hello")
+    random_batches()()
+  }
+  model <- linear_model()
+  withCallingHandlers(
+    history <- train(model, talking, 2),
+    warning = function(cnd) { heard <<- c(heard, conditionMessage(cnd)); invokeRestart("muffleWarning") },
+    message = function(cnd) { heard <<- c(heard, conditionMessage(cnd)); invokeRestart("muffleMessage") }
+  )
+  expect_identical(heard, rep(c("careful", "hello\n"), 2))
+  expect_length(history$epoch, 1)
+})
+
+test_that("rule 1: a return from a loop around the call is a way out as well", {
+  model <- linear_model()
+  for (i in 1:2) train(model, function() { if (i == 1) break; random_batches()() }, 2)
+  leave <- function() {
+    train(model, function() return(random_batches()()), 2, callbacks = list(on_epoch_end = function(...) gc()))
+    callCC(function(exit) train(model, function() exit("left"), 2))
+  }
+  expect_identical(leave(), "left")
+  expect_clean(model)
+})
