@@ -56,7 +56,8 @@ callback_error <- function(parent, hook, callback = NULL) {
 
 # The condition for an exception of Python. Its text holds the notes that Python code has put on it.
 python_error <- function(exception) {
-  fg_condition(condition_text(exception), "fitgenerator_python_error", exception, exception = exception)
+  text <- with_advice(condition_text(exception))
+  fg_condition(text, "fitgenerator_python_error", exception, exception = exception)
 }
 
 abort_timeout <- function(message, ...) {
@@ -88,8 +89,8 @@ parent_classes <- function(parent) {
   setdiff(class(parent), c(common, "python.builtin.object", "python.builtin.BaseException"))
 }
 
-# What a condition says, without the advice that reticulate adds to each exception.
+# What a condition says, without Keras's colours and the advice that reticulate adds to each exception.
 condition_text <- function(cond) {
-  text <- paste(conditionMessage(cond), collapse = "\n")
-  sub("\n+(\033\\[[0-9;]*m)*Run `?reticulate::py_last_error\\(\\)`?.*$", "", text)
+  text <- gsub("\033\\[[0-9;]*m", "", paste(conditionMessage(cond), collapse = "\n"))
+  sub("\n+Run `?reticulate::py_last_error\\(\\)`?.*$", "", text)
 }

@@ -14,8 +14,14 @@ failure_condition <- function(failure, calls, state) {
 
 # The notes say which batch it was: they come first, as R users read messages from the front.
 batch_text <- function(failure) {
-  place <- sub("^While (.*) was made\\.$", "\\1: ", unlist(failure$notes))
-  paste0(paste(place, collapse = ""), failure$text)
+  place <- sub("^While batch (.*) was made\\.$", "Batch \\1: ", unlist(failure$notes))
+  with_advice(paste0(paste(place, collapse = ""), failure$text))
+}
+
+# `x[i, ]` with a single row or column is the usual way to an array that has a dimension too few.
+with_advice <- function(text) {
+  if (!grepl("in inputs \\([0-9]+,\\)|incompatible shape \\(None,\\)", text)) return(text)
+  paste(text, "A matrix loses a dimension in x[i, ]; x[i, , drop = FALSE] keeps it.", sep = "\n")
 }
 
 # An exception of Python. Where R code that Python called (in a callback, a loss, a layer) is behind it, that

@@ -119,7 +119,8 @@ ggplot_pipeline <- function(x) {
   mapping <- ggplot2::aes(!!as.name("seconds"), !!as.name("stage"))
   ggplot2::ggplot(data, mapping) +
     ggplot2::geom_col(fill = stage_colours(names(seconds)), width = 0.7) +
-    ggplot2::labs(title = title_line(x), subtitle = verdict_of(x), x = "seconds", y = NULL)
+    ggplot2::labs(title = title_line(x), subtitle = verdict_of(x), x = "seconds", y = NULL) +
+    ggplot2::theme(plot.title.position = "plot")
 }
 
 draw_pipeline <- function(x) {
@@ -130,9 +131,10 @@ draw_pipeline <- function(x) {
     unname(seconds), names.arg = pipeline_stages[names(seconds)], horiz = TRUE, las = 1, xlab = "seconds",
     col = stage_colours(names(seconds)), border = NA
   )
-  graphics::title(main = title_line(x), adj = 0, line = 2)
-  graphics::mtext(verdict_of(x), side = 3, line = 0.5, adj = 0)
+  left <- graphics::grconvertX(0.02, "nfc", "user")
+  graphics::mtext(title_line(x), side = 3, line = 2.5, at = left, adj = 0, font = 2)
+  graphics::mtext(verdict_of(x), side = 3, line = 0.5, at = left, adj = 0)
 }
 
 # The verdict on lines that fit a plot.
-verdict_of <- function(x) paste(strwrap(x$verdict, 80L), collapse = "\n")
+verdict_of <- function(x) paste(strwrap(x$verdict, 70L), collapse = "\n")

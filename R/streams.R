@@ -59,6 +59,8 @@ session_seed <- function() {
 
 set_seed <- function(seed) {
   assign(".Random.seed", seed, envir = globalenv())
+  # Box-Muller (kind 2) keeps every second number outside of the seed: it belongs to the stream before.
+  if (seed[[1L]] %/% 100L %% 100L == 2L) RNGkind(normal.kind = "Box-Muller")
 }
 
 # `n` states drawn from `seed`, of the kind of generator that `seed` is of.

@@ -90,6 +90,7 @@ class Feed:
         self.capacity = capacity
         self.taken = 0  # batches whose step has begun
         self.drawn = 0  # pulls begun
+        self.made = 0  # pulls ended
         self.quota = 0  # pulls after which nothing is more urgent than another source
         self.waiting = False  # the feeder has nothing that it may pull now
         self._prepare = prepare
@@ -125,7 +126,7 @@ class Feed:
 
     def yields_to(self, other: Feed) -> None:
         """Have pulls on the calling thread served only while `other` needs none."""
-        self.reader.may_pull = lambda: other.waiting or other.drawn >= other.quota
+        self.reader.may_pull = lambda: other.waiting or other.made >= other.quota
 
     def start(self) -> None:
         """Start the feeder threads; at capacity 0 there are none."""
@@ -135,7 +136,11 @@ class Feed:
             name = f"fitgenerator-feeder-{self.name}-{number}"
             thread = threading.Thread(target=self._work, name=name, daemon=True)
             self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # the machine has no thread left: there is nothing to join
+                self._threads.remove(thread)
+                raise
 
     def prime(self) -> Any:
         """Pull the first batch here, before the feeders run; it stays first in the queue."""
@@ -237,6 +242,7 @@ class Feed:
                 while self._take_room() and self._pull():
                     pass
         finally:
+            self._rest()  # also after a failure: another source may be served now
             self._exited.put(threading.current_thread())
 
     def _take_room(self) -> bool:
@@ -305,6 +311,11 @@ class Feed:
             self.reader.begin(fresh=round_.fresh, wrap=round_.wrap)
         return True
 
+    def _count_made(self, number: int) -> None:
+        self.made = max(self.made, number)
+        if self.made == self.quota:
+            self._host.wake()
+
     def _fetch(self, claim: Claim, number: int, prepare: Prepare) -> Item:
         begun = time.perf_counter()
         try:
@@ -312,6 +323,7 @@ class Feed:
             if raw is END or isinstance(raw, _Failure):
                 return raw
             spent = time.perf_counter() - begun
+            self._count_made(number)
             self._meter.add("generator", spent if self.reader.spent is None else self.reader.spent)
             self._meter.add("batches", 1)
             with self._meter.timed("conversion"):

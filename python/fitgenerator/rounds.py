@@ -54,8 +54,7 @@ class Course:
         """Stop every feed and wait for its threads, for `GRACE` seconds at most."""
         self.shut()
         deadline = time.perf_counter() + GRACE
-        for feed in self.feeds:
-            self.stuck += feed.join(deadline)
+        self.stuck = [name for feed in self.feeds for name in feed.join(deadline)]
         self.progress.close()
         self.meter.finish()
         self.model._initial_epoch = None  # BackupAndRestore set it; a later `fit` must not obey

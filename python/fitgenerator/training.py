@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from .history import History, remember
 from .host import DirectHost, Host
 from .loops import EvaluateLoop, FitLoop, PredictLoop
 from .plan import Settings, plan_evaluate, plan_fit, plan_predict
+from .rounds import Course
 from .sources import Source, as_source
 
 Loop = FitLoop | EvaluateLoop | PredictLoop
@@ -211,10 +213,20 @@ def _run(plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
         course, result = rpy.host(plan, sources, _write)
     else:
         loop = plan(DirectHost(_write))
-        course, result = loop.course, _run_here(loop)
-    for text, kind in course.all_warnings():
-        warnings.warn(text, kind, stacklevel=3)
+        course = loop.course
+        try:
+            result = _run_here(loop)
+        except BaseException:
+            with suppress(UserWarning):  # where warnings are errors, what was raised comes first
+                _warn(course)
+            raise
+    _warn(course)
     return result
+
+
+def _warn(course: Course) -> None:
+    for text, kind in course.all_warnings():
+        warnings.warn(text, kind, stacklevel=4)  # where the public function was called
 
 
 def _run_here(loop: Loop) -> Any:

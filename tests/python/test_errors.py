@@ -207,7 +207,7 @@ def test_E2_malformed_batches_are_named_in_validation_evaluate_and_predict() -> 
 # -- the user's own errors ----------------------------------------------------------------------
 
 
-class Mine(Exception):
+class MineError(Exception):
     """Raised by the tests' own generators and callbacks."""
 
 
@@ -219,7 +219,7 @@ def failing_at(number: int, error: BaseException) -> Watched:
     return Watched(numbered(), hook)
 
 
-ERRORS = [Mine("text"), KeyError("k"), KeyboardInterrupt(), SystemExit(3), RuntimeError()]
+ERRORS = [MineError("text"), KeyError("k"), KeyboardInterrupt(), SystemExit(3), RuntimeError()]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
@@ -240,9 +240,9 @@ def test_E1_the_same_object_arrives_with_the_number_of_its_batch(
 
 
 def test_E1_an_error_of_the_validation_data(queue: int) -> None:
-    error, seen = Mine("text"), Seen()
+    error, seen = MineError("text"), Seen()
     options = {"validation_steps": 2, "max_queue_size": queue}
-    with pytest.raises(Mine) as caught:
+    with pytest.raises(MineError) as caught:
         run(echo_model(), numbered(), 2, 3, [seen], failing_at(4, error), **options)
     assert caught.value is error
     assert "While batch 4 of `validation_data` was made." in shown(error)
@@ -251,15 +251,15 @@ def test_E1_an_error_of_the_validation_data(queue: int) -> None:
 
 def test_E1_an_error_in_evaluate_and_predict(queue: int) -> None:
     for function in (evaluate_generator, predict_generator):
-        error = Mine("text")
-        with pytest.raises(Mine) as caught:
+        error = MineError("text")
+        with pytest.raises(MineError) as caught:
             function(echo_model(), failing_at(2, error), 3, queue)
         assert caught.value is error
         assert "batch 2 of `generator`" in shown(error)
 
 
 def test_E1_an_error_of_an_indexed_source_with_several_workers() -> None:
-    error = Mine("text")
+    error = MineError("text")
 
     class Failing(Indexed):
         def __getitem__(self, index: int) -> Any:
@@ -268,7 +268,7 @@ def test_E1_an_error_of_an_indexed_source_with_several_workers() -> None:
             return super().__getitem__(index)
 
     source, seen = Failing([numbered_batch(k) for k in range(100)]), Seen()
-    with pytest.raises(Mine) as caught:
+    with pytest.raises(MineError) as caught:
         run(echo_model(), source, callbacks=[seen], workers=3)
     assert caught.value is error
     assert "While batch 6 of `generator` was made." in shown(error)
@@ -278,26 +278,26 @@ def test_E1_an_error_of_an_indexed_source_with_several_workers() -> None:
 
 @pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
 def test_an_error_in_a_hook_of_the_source(hook: str, queue: int) -> None:
-    error = Mine(hook)
+    error = MineError(hook)
 
     def fail() -> None:
         raise error
 
     source = Indexed([numbered_batch(1)])
     setattr(source, hook, fail)
-    with pytest.raises(Mine) as caught:
+    with pytest.raises(MineError) as caught:
         run(echo_model(), source, None, 2, max_queue_size=queue)
     assert caught.value is error
 
 
 def test_an_error_in_iter_of_a_source(queue: int) -> None:
-    error = Mine("iter")
+    error = MineError("iter")
 
     class Failing:
         def __iter__(self) -> Any:
             raise error
 
-    with pytest.raises(Mine) as caught:
+    with pytest.raises(MineError) as caught:
         run(echo_model(), Failing(), max_queue_size=queue)
     assert caught.value is error
 
@@ -311,14 +311,14 @@ def test_S1_an_error_of_a_callback_names_callback_and_hook(hook: str) -> None:
     class Failing(keras.callbacks.Callback):  # type: ignore[misc]
         pass
 
-    error, log = Mine("text"), HookLog()
+    error, log = MineError("text"), HookLog()
 
     def fail(self: Any, *_: Any) -> None:
         raise error
 
     setattr(Failing, hook, fail)
     options = {"validation_data": [numbered_batch(1)], "callbacks": [Failing(), log]}
-    with pytest.raises(Mine) as caught:
+    with pytest.raises(MineError) as caught:
         run(echo_model(), numbered(), 2, **options)
     assert caught.value is error
     assert shown(error) == f"text\nRaised by the callback Failing in {hook}()."
@@ -331,7 +331,7 @@ def test_a_run_that_stops_before_is_not_failed_by_a_later_error() -> None:
     def hook(number: int) -> None:
         if number == 4:
             failed.set()
-            raise Mine("too late")
+            raise MineError("too late")
 
     model = echo_model()
 
@@ -344,8 +344,8 @@ def test_a_run_that_stops_before_is_not_failed_by_a_later_error() -> None:
 
 
 def test_E1_model_and_generator_can_be_used_after_an_error(queue: int) -> None:
-    model, source = echo_model(), failing_at(2, Mine("once"))
-    with pytest.raises(Mine):
+    model, source = echo_model(), failing_at(2, MineError("once"))
+    with pytest.raises(MineError):
         run(model, source, 3, max_queue_size=queue)
     assert run(model, source, 2, max_queue_size=queue).history["loss"] == [2.5]
 

@@ -1,4 +1,4 @@
-"""The queue: never further ahead than allowed, in order, never more than granted, closes cleanly."""
+"""The queue: in order, never further ahead than allowed, nothing that was not granted."""
 
 from __future__ import annotations
 
