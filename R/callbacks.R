@@ -27,6 +27,12 @@ is_table <- function(x) {
 
 check_table <- function(x) {
   if (!is_table(x)) refuse_callback(x)
+  if (anyDuplicated(names(x))) {
+    abort_argument(sprintf(
+      "`callbacks` has a list with two functions named `%s`; give each a list of its own.",
+      names(x)[[anyDuplicated(names(x))]]
+    ), "callbacks")
+  }
   unknown <- setdiff(names(x), hook_names)
   if (length(unknown)) {
     abort_argument(sprintf(

@@ -1,21 +1,17 @@
 # How R calls into Python while it hosts a training.
 #
 # An interrupt must be taken in R, never in between: a crossing runs with interrupts suspended, and is followed
-# by a place to be left by one. Where Python may call R again (a callback that holds an R function, the tracing
-# of a loss written in R), a condition that a handler outside takes must not jump over Python's frames: such a
-# crossing is isolated, and what it signalled is signalled again behind it.
-
-# Calls a Python function that does not call R.
-cross <- function(fn, ...) {
-  suspendInterrupts(fn(...))
-}
+# by a place to be left by one. And Python may call R again in any crossing: a callback that holds an R function,
+# the tracing of a loss written in R, an R function that a background thread calls and that Python then runs here,
+# while we wait. A condition that a handler outside takes must not jump over Python's frames: a crossing is
+# isolated, and what it signalled is signalled again behind it.
 
 take_interrupt <- function() {
   .Call(C_take_interrupt)
 }
 
-# Calls a Python function that may call R.
-cross_isolated <- function(fn, ...) {
+# Calls a Python function.
+cross <- function(fn, ...) {
   kept <- list()
   value <- failed <- NULL
   keep <- function(cnd) {
@@ -53,7 +49,7 @@ signal_again <- function(cnd) {
 
 abort_jump <- function() {
   fg_abort(
-    "R code that Python called (in a callback, a loss or a layer) was left by a restart, which cannot be done there.",
+    "R code that Python called (in a callback, a loss or a layer) was left by a restart; that cannot be done there.",
     "fitgenerator_callback_error"
   )
 }

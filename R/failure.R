@@ -8,6 +8,7 @@ failure_condition <- function(failure, calls, state) {
     batch = fg_condition(batch_text(failure), "fitgenerator_batch_error"),
     timeout = fg_condition(text, "fitgenerator_timeout_error"),
     setup = fg_condition(text, "fitgenerator_setup_error"),
+    interrupt = structure(class = c("interrupt", "condition"), list(message = "interrupted", call = NULL)),
     python_condition(calls, failure)
   )
 }
@@ -27,7 +28,8 @@ with_advice <- function(text) {
 # An exception of Python. Where R code that Python called (in a callback, a loss, a layer) is behind it, that
 # code's own condition is the parent.
 python_condition <- function(calls, failure) {
-  raised <- tryCatch(cross_isolated(calls$raise_failure), error = identity)
+  raised <- tryCatch(cross(calls$raise_failure), condition = identity)
+  if (!inherits(raised, "error")) return(fg_condition(failure$text, "fitgenerator_python_error"))
   text <- paste(c(failure$text, unlist(failure$notes)), collapse = "\n")
   parent <- r_condition(attr(raised, "py_object"))
   if (is.null(parent)) return(python_error(raised))

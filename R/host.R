@@ -12,12 +12,15 @@ slice <- 0.05
 # `shape` (what makes a batch of a value); `tables` the plain lists of callbacks.
 host <- function(session, closures, tables) {
   calls <- bind_calls(session)
-  streams <- new_streams(c(stream_names(closures), table_streams(tables)))
+  streams <- new_streams()
   state <- new.env(parent = emptyenv())
   state$drawn <- integer(length(closures))
   state$conditions <- list()
+  # Twice: an interrupt that comes just when the first begins ends it, but not the second.
   on.exit(suspendInterrupts(conclude(calls, streams)))
-  with_stream(streams, "jobs", cross_isolated(calls$start))
+  on.exit(suspendInterrupts(conclude(calls, streams)), add = TRUE)
+  suspendInterrupts(begin_streams(streams, c(stream_names(closures), table_streams(tables))))
+  with_stream(streams, "jobs", cross(calls$start))
   serve(calls, closures, tables, streams, state)
   suspendInterrupts(conclude(calls, streams))
   on.exit()
@@ -49,8 +52,9 @@ serve <- function(calls, closures, tables, streams, state) {
 # Draws a batch from closure `i` and hands it over.
 serve_pull <- function(calls, closures, streams, state, i, used) {
   closure <- closures[[i]]
-  state$drawn[[i]] <- number <- state$drawn[[i]] + 1L
+  number <- state$drawn[[i]] + 1L
   value <- with_stream(streams, closure$stream, draw(closure, number))
+  if (!is.null(value)) state$drawn[[i]] <- number
   if (closure$stream == "generator") mark_drawn(streams, number, used)
   if (inherits(value, "fitgenerator_error")) {
     state$conditions <- c(state$conditions, list(value))
@@ -74,7 +78,7 @@ draw <- function(closure, number) {
 # Runs a job of Python; hooks of plain lists of R functions are called from here, not from Python.
 serve_job <- function(calls, tables, streams) {
   repeat {
-    hook <- with_stream(streams, "jobs", cross_isolated(calls$advance))
+    hook <- with_stream(streams, "jobs", cross(calls$advance))
     if (is.null(hook)) return(invisible())
     run_hook(tables[[hook[[1L]]]], hook[[2L]], hook[[3L]], streams, table_stream(hook[[1L]]))
   }
@@ -82,19 +86,26 @@ serve_job <- function(calls, tables, streams) {
 
 run_hook <- function(table, hook, args, streams, stream) {
   fn <- table[[hook]]
-  known <- names(formals(args(fn)))
-  if (!"..." %in% known) args <- utils::head(args, length(known))
+  args <- hook_arguments(fn, hook, args)
   with_stream(streams, stream, withCallingHandlers(
-    do.call(fn, unname(args)),
+    do.call(fn, args, quote = TRUE),
     error = function(cnd) stop(callback_error(cnd, hook))
   ))
 }
 
+# By name where the hook's arguments are called as in Keras (`function(logs)`), else as many as it takes, in order.
+hook_arguments <- function(fn, hook, args) {
+  keras <- if (length(args) == 1L) "logs" else c(if (grepl("epoch", hook)) "epoch" else "batch", "logs")
+  known <- names(formals(base::args(fn)))
+  if (length(known) && all(known %in% keras)) return(stats::setNames(args, keras)[known])
+  if ("..." %in% known) args else utils::head(args, length(known))
+}
+
 # Stops and joins every thread and puts the session's stream where it belongs. A second interrupt waits until it
-# is done.
+# is done; to do it again is harmless.
 conclude <- function(calls, streams) {
-  cross_isolated(calls$stop)
-  end_streams(streams, cross(calls$consumed))
+  on.exit(end_streams(streams, cross(calls$consumed)))
+  cross(calls$stop)
 }
 
 stream_names <- function(closures) setdiff(vapply(closures, function(closure) closure$stream, ""), "generator")

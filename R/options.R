@@ -2,7 +2,8 @@
 
 check_whole <- function(x, name, least, null = FALSE) {
   if (null && is.null(x)) return(NULL)
-  fine <- is.numeric(x) && !is.factor(x) && length(x) == 1L && is.finite(x) && x == round(x) && x >= least
+  fine <- is.numeric(x) && !is.factor(x) && length(x) == 1L && is.finite(x) && x == round(x) && x >= least &&
+    x <= .Machine$integer.max
   if (!fine) {
     abort_argument(sprintf("`%s` must be a whole number of at least %d, not %s.", name, least, shown(x)), name)
   }

@@ -6,7 +6,8 @@ check_source <- function(x, name) UseMethod("check_source")
 #' @export
 #' @noRd
 check_source.default <- function(x, name) {
-  refuse_source(x, name)
+  # A function may have a class that does not say so, as coro's generators have.
+  if (is.function(x)) check_source.function(x, name) else refuse_source(x, name)
 }
 
 #' @export
@@ -63,14 +64,14 @@ collect_sources <- function(sources, shape = as_batch) {
     if (is.null(source) || inherits(source, "python.builtin.object")) return(source)
     if (is.list(source)) return(fixed_arrays(source, name))
     known <- vapply(closures, function(closure) identical(closure$fn, source), NA)
-    if (any(known)) return(which(known))
+    if (any(known)) return(list(closure = which(known)))
     stream <- if (name == "generator") "generator" else name
     closures[[length(closures) + 1L]] <<- new_closure(source, name, stream, shape)
-    length(closures)
+    list(closure = length(closures))
   })
   list(closures = closures, crossing = stats::setNames(crossing, names(sources)))
 }
 
 fixed_arrays <- function(x, name) {
-  core_function("Arrays")(as_batch(x, name, NULL))
+  cross(core_function("Arrays"), as_batch(x, name, NULL))
 }

@@ -3,16 +3,20 @@
 # from the session's without advancing it. Whatever is not one of them, such as R code that Python calls while
 # we wait, gets the stream "others".
 
-# The streams of one call. `names` are those of the functions beside the generator.
-new_streams <- function(names) {
-  streams <- new.env(parent = emptyenv())
+# The streams of one call.
+new_streams <- function() {
+  new.env(parent = emptyenv())
+}
+
+# From here on R draws from the stream "others". `names` are those of the functions beside the generator.
+begin_streams <- function(streams, names) {
   streams$start <- streams$generator <- session_seed()
   streams$drawn <- list()
   names <- unique(c("others", names))
   streams$side <- stats::setNames(derive_seeds(length(names), streams$start), names)
   streams$current <- "generator"
   use_stream(streams, "others")
-  streams
+  invisible(streams)
 }
 
 # Makes `name` the stream that R draws from, and keeps the state of the one before.
@@ -47,6 +51,7 @@ mark_drawn <- function(streams, number, used) {
 
 # Leaves the session's stream where it was right after batch `used`, the last one trained on, was drawn.
 end_streams <- function(streams, used) {
+  if (is.null(streams$start)) return(invisible())
   seed <- if (used > 0) streams$drawn[[as.character(used)]] else streams$start
   # Absent when the generator is no R function: then nothing of R was drawn for it.
   set_seed(if (is.null(seed)) streams$start else seed)

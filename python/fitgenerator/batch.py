@@ -41,6 +41,14 @@ class Sparse:
         """The values' dtype."""
         return np.asarray(self.values).dtype
 
+    def __getitem__(self, rows: slice) -> Sparse:
+        """Some of its rows; all of them have to be in order."""
+        first, last, _ = rows.indices(self.shape[0])
+        begin, end = np.searchsorted(np.asarray(self.rows), (first, last))
+        own = slice(begin, end)
+        shape = (last - first, self.shape[1])
+        return Sparse(self.rows[own] - first, self.cols[own], self.values[own], shape)
+
     def dense(self) -> np.ndarray[Any, Any]:
         """The same matrix as an array."""
         array = np.zeros(self.shape, dtype=self.dtype)

@@ -100,7 +100,8 @@ class Feed:
         self._timeout = timeout
         self._count = min(workers, max(1, capacity)) if source.parallel else 1
         self.reader = source.open(host)
-        self._claiming = threading.Lock()
+        self._claiming = threading.Lock()  # held while a round is waited for
+        self._counting = threading.Lock()
         self._failed = False
         self._prepare_now = prepare  # the current round's
         self._round: Round | None = None
@@ -126,7 +127,9 @@ class Feed:
 
     def yields_to(self, other: Feed) -> None:
         """Have pulls on the calling thread served only while `other` needs none."""
-        self.reader.may_pull = lambda: other.waiting or other.made >= other.quota
+        self.reader.may_pull = lambda: (
+            other.capacity == 0 or other.waiting or other.made >= other.quota
+        )
 
     def start(self) -> None:
         """Start the feeder threads; at capacity 0 there are none."""
@@ -147,8 +150,9 @@ class Feed:
         if self.capacity:
             self._room.get()
             self._pull()
-        item = self.take()
-        self._next -= 1
+        item = self._receive(time.perf_counter())
+        if isinstance(item, _Failure):
+            raise item.error
         self._early[self._next] = item
         return item
 
@@ -221,18 +225,27 @@ class Feed:
         """Wait until the feeders have ended; the names of those that have not by `deadline`.
 
         `shut` comes first. Thread.join is not used for the wait: an interrupt in it makes Python
-        3.11 take a living thread for a stopped one.
+        3.11 take a living thread for a stopped one. A feeder that asks the calling thread always
+        gets an answer, so it is waited for however long the calling thread takes.
         """
         while self._threads:
             try:
                 thread = self._exited.get(timeout=SLICE)
             except queue.Empty:
-                if time.perf_counter() > deadline:
+                if time.perf_counter() > deadline and not self.source.hosted:
+                    self._drop_items()
                     return sorted(t.name for t in self._threads)
                 continue
             self._threads.remove(thread)  # at once: an interrupted join is called again
             thread.join()
+        self._drop_items()
         return []
+
+    def _drop_items(self) -> None:
+        """Let go of what was pulled and not used: an error's traceback may keep this feed."""
+        self._early.clear()
+        while not self._items.empty():
+            self._items.get()
 
     # -- the feeders' side ----------------------------------------------------------------------
 
@@ -311,9 +324,11 @@ class Feed:
             self.reader.begin(fresh=round_.fresh, wrap=round_.wrap)
         return True
 
-    def _count_made(self, number: int) -> None:
-        self.made = max(self.made, number)
-        if self.made == self.quota:
+    def _count_made(self) -> None:
+        with self._counting:
+            self.made += 1
+            complete = self.made == self.quota
+        if complete:
             self._host.wake()
 
     def _fetch(self, claim: Claim, number: int, prepare: Prepare) -> Item:
@@ -322,17 +337,23 @@ class Feed:
             raw = claim()
             if raw is END or isinstance(raw, _Failure):
                 return raw
-            spent = time.perf_counter() - begun
-            self._count_made(number)
-            self._meter.add("generator", spent if self.reader.spent is None else self.reader.spent)
-            self._meter.add("batches", 1)
-            with self._meter.timed("conversion"):
-                return prepare(raw)
         except StopIteration:
             self._end_round()
             return END
         except BaseException as error:
-            self._failed = True  # other readers of this source stop too
-            if not isinstance(error, ClosedError):
-                add_note(error, f"While batch {number} of `{self.name}` was made.")
-            return _Failure(error)
+            return self._fail(error, number)
+        spent = time.perf_counter() - begun
+        self._count_made()
+        self._meter.add("generator", spent if self.reader.spent is None else self.reader.spent)
+        self._meter.add("batches", 1)
+        try:
+            with self._meter.timed("conversion"):
+                return prepare(raw)
+        except BaseException as error:
+            return self._fail(error, number)
+
+    def _fail(self, error: BaseException, number: int) -> _Failure:
+        self._failed = True  # other readers of this source stop too
+        if not isinstance(error, ClosedError):
+            add_note(error, f"While batch {number} of `{self.name}` was made.")
+        return _Failure(error)

@@ -15,6 +15,7 @@ class History(keras.callbacks.History):
         epoch: Numbers of the finished epochs, from 0.
         params: `verbose`, `epochs` and `steps` of the call.
         pipeline: Where the time went.
+        validation_freq: After which epochs there was a validation, as it was asked for.
         incomplete: The generator ended, or the call failed, before all epochs were trained.
     """
 
@@ -23,6 +24,7 @@ class History(keras.callbacks.History):
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = {}
         self.pipeline = Pipeline()
+        self.validation_freq: int | list[int] = 1
         self.incomplete = True
 
 

@@ -66,14 +66,25 @@ class DirectHost:
         """Nobody is waiting."""
 
 
-def finish_job(job: GeneratorType[Any, Any, Any]) -> Any:
-    """Run a job that yields nothing, where no foreign callback can occur, to its end."""
+def advance_job(job: GeneratorType[Any, Any, Any]) -> Any:
+    """Run a job up to the next foreign hook, which is returned, or to its end, for its result."""
     try:
-        while True:
-            hook = next(job)
-            raise RuntimeError(f"{hook} needs a host that runs foreign callbacks")
+        return next(job)
     except StopIteration as end:
         return end.value
+    except RuntimeError as error:
+        # Python makes one of a StopIteration that leaves a generator; a callback may raise it.
+        if isinstance(error.__cause__, StopIteration):
+            raise error.__cause__ from None
+        raise
+
+
+def finish_job(job: GeneratorType[Any, Any, Any]) -> Any:
+    """Run a job in which no foreign hook can occur to its end."""
+    result = advance_job(job)
+    if isinstance(result, ForeignHook):
+        raise RuntimeError(f"{result} needs a host that runs foreign callbacks")
+    return result
 
 
 @dataclass

@@ -79,8 +79,9 @@ class Training:
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread = threading.Thread(target=self._run, name="fitgenerator-training", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="fitgenerator-training", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def _run(self) -> None:
         course = self.loop.course

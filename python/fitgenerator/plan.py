@@ -76,6 +76,7 @@ def plan_fit(
     params = {"verbose": options.verbosity(settings.verbose), "epochs": last, "steps": steps}
     course = _course(host, model, settings, callbacks, params, training=True)
     history = _history_of(course)
+    history.validation_freq = validation_freq
     feed = _feed(course, generator, "generator", settings, weights)
     validation = None
     if validation_data is not None:

@@ -84,7 +84,11 @@ class Rounds:
         self._hooked = course.callbacks.has_batch_hooks(mode)
 
     def begin(self) -> Iterator[Any]:
-        """The begin hook of the round's first step; part of the job that begins the round."""
+        """The begin hook of the round's first step; ends the job that begins the round.
+
+        A hook before it may have compiled the model anew.
+        """
+        self.course.steps.renew()
         if self._hooked:
             yield from self.course.callbacks.run(f"on_{self._mode}_batch_begin", 0, {})
 

@@ -150,11 +150,15 @@ class _Interrupts:
         if self._allowed:
             self.check()
 
-    def check(self) -> None:
-        """Raise the interrupt that came, if one did."""
-        if self.pending:
-            self.pending = False
-            raise KeyboardInterrupt
+    def check(self, error: BaseException | None = None) -> None:
+        """Raise the interrupt that came, if one did: as the flag, or as an error of R without text.
+
+        R's own handler, which it installs while it sleeps, sets no flag.
+        """
+        silent = isinstance(error, rinterface.embedded.RRuntimeError) and not str(error).strip()
+        if self.pending or silent:
+            self.pending = True
+            raise KeyboardInterrupt from None
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
@@ -184,7 +188,8 @@ class _Server:
         self._predicting = isinstance(training.loop, PredictLoop)
         self._names = _names(sources)
         self._drawn = dict.fromkeys(self._names.values(), 0)
-        self._streams = _helper("new_streams")(rinterface.StrSexpVector(["validation_data"]))
+        self._streams = _helper("new_streams")()
+        _helper("begin_streams")(self._streams, rinterface.StrSexpVector(["validation_data"]))
         self._request: Request | None = None
 
     def serve(self) -> None:
@@ -212,14 +217,16 @@ class _Server:
                 if isinstance(result, GeneratorType):
                     result = finish_job(result)
             request.answer(result)
+            self._interrupts.check()
         except BaseException as error:
+            self._interrupts.check(error)
             request.fail(error)
 
     def _serve_pull(self, request: Request) -> None:
         try:
             kind, value = self._draw(request.source)
         except rinterface.embedded.RRuntimeError as error:
-            self._interrupts.check()
+            self._interrupts.check(error)
             request.fail(error)
             return
         if kind == "interrupt":
@@ -240,11 +247,13 @@ class _Server:
 
     def close(self) -> None:
         """Stop and join every thread, and put R's random numbers where they belong."""
-        openrlib.rlib.R_interrupts_pending = 0  # else R would take it in `end_streams`
         if self._request is not None:
             self._request.fail(ClosedError())
         self._training.stop()
-        _helper("end_streams")(self._streams, self._training.loop.course.feeds[0].taken)
+        # R would take a pending interrupt, or one that comes now, in the midst of it.
+        _helper("undisturbed")(
+            _helper("end_streams"), self._streams, self._training.loop.course.feeds[0].taken
+        )
 
 
 def _names(sources: Sequence[Source | None]) -> dict[str, str]:

@@ -15,8 +15,9 @@ import numpy as np
 from . import errors, interrupts
 from .batch import Parts, Sparse
 from .callbacks import ForeignCallback
+from .foreign import holds_r_code
 from .history import History, last_history, remember
-from .host import ForeignHook, Request, Switchboard
+from .host import ForeignHook, Request, Switchboard, advance_job
 from .hosted import ENDED, Loop, Training, closure_source
 from .plan import Settings, plan_evaluate, plan_fit, plan_predict
 from .sources import Source, as_source
@@ -36,8 +37,8 @@ class Session:
     Args:
         kind: "fit", "evaluate" or "predict".
         model: The Keras model.
-        sources: `generator` and, for fit, `validation_data`: a number stands for a closure of R, a
-            list of a single list for arrays, anything else for a Python object.
+        sources: `generator` and, for fit, `validation_data`: `{"closure": number}` stands for a
+            closure of R, `Arrays` for a list of arrays, anything else for a Python object.
         arguments: The other arguments of the Python function of that kind.
     """
 
@@ -63,15 +64,16 @@ class Session:
         try:
             loop = self._plan()
             loop.course.callbacks.attach()
-            self._training = Training(self._board, loop)
-            self._training.start()
+            training = Training(self._board, loop)
+            training.start()
+            self._training = training
         except BaseException as error:
             self._error = error
             self._board.end()
 
     def _plan(self) -> Loop:
         given = dict(self._arguments)
-        foreign = bool(given.pop("foreign", False)) or _holds_r_code(self._model)
+        foreign = bool(given.pop("foreign", False)) or holds_r_code(self._model)
         names = ("max_queue_size", "workers", "timeout", "jit_compile", "verbose", "in_place")
         settings = Settings(**{name: given.pop(name) for name in names}, foreign=foreign)
         given["callbacks"] = _callbacks(given["callbacks"])
@@ -153,10 +155,7 @@ class Session:
             if not isinstance(result, GeneratorType):
                 return result
             self._job = result
-        try:
-            return next(self._job)
-        except StopIteration as end:
-            return end.value
+        return advance_job(self._job)
 
     def _taken(self) -> Request:
         request, self._request = self._request, None
@@ -205,6 +204,7 @@ _KINDS: dict[str, Any] = {
     "batch": (errors.BatchError, errors.EndedError),
     "timeout": errors.GeneratorTimeoutError,
     "setup": errors.SetupError,
+    "interrupt": KeyboardInterrupt,
 }
 
 
@@ -213,7 +213,7 @@ def history_parts(history: History | None) -> dict[str, Any] | None:
     if history is None:
         return None
     return {
-        "params": dict(history.params or {}),
+        "params": {**(history.params or {}), "validation_freq": history.validation_freq},
         "metrics": {name: [*values] for name, values in history.history.items()},
         "epoch": list(history.epoch),
         "incomplete": history.incomplete,
@@ -235,8 +235,9 @@ def sparse(rows: Any, cols: Any, values: Any, shape: Any) -> Sparse:
 def _source(given: Any, name: str) -> Source | None:
     if given is None:
         return None
-    if isinstance(given, int):
-        return closure_source(given, f"R closure {given}")
+    if isinstance(given, dict) and "closure" in given:
+        number = int(given["closure"])
+        return closure_source(number, f"R closure {number}")
     if isinstance(given, Arrays):
         return as_source(given.parts, name, arrays_allowed=True)
     return as_source(given, name, arrays_allowed=name == "validation_data")
@@ -272,20 +273,3 @@ def _cast(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         array = array.view("uint8")
     dtype = keras.config.floatx() if array.dtype == np.float64 else array.dtype
     return np.array(array, dtype=dtype, order="K")
-
-
-def _holds_r_code(model: Any) -> bool:
-    """Whether the model's loss, metrics or layers are functions or classes made in R."""
-    try:
-        layers = list(model._flatten_layers())
-    except AttributeError:
-        layers = []
-    parts = [getattr(model, "loss", None), getattr(model, "_compile_metrics", None), *layers]
-    parts += list(getattr(model, "metrics", []) or [])
-    return any(_is_r(part) for top in parts for part in keras.tree.flatten(top))
-
-
-def _is_r(thing: Any) -> bool:
-    candidates = [thing, getattr(thing, "fn", None), getattr(thing, "function", None)]
-    candidates += [getattr(type(thing), name, None) for name in ("call", "update_state")]
-    return any(getattr(c, "__module__", None) == "rpytools.call" for c in candidates)

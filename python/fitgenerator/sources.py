@@ -18,6 +18,7 @@ import numpy as np
 
 from .batch import describe
 from .errors import ArgumentError, ArgumentTypeError
+from .foreign import is_r_function
 from .host import Host
 
 Claim = Callable[[], Any]
@@ -151,6 +152,8 @@ class IndexedReader:
     def _fetch(self, index: int) -> Any:
         try:
             return self._source[index]
+        except StopIteration as error:  # an error of the source's, not the end of its data
+            raise RuntimeError(f"__getitem__({index}) raised StopIteration.") from error
         finally:
             with self._idle:
                 self._reading -= 1
@@ -249,7 +252,7 @@ def _from_callable(given: Any, argument: str) -> Source:
 
 
 def _refuse_reticulate(given: Any, argument: str) -> None:
-    if getattr(given, "__module__", None) == "rpytools.call":
+    if is_r_function(given):
         raise ArgumentTypeError(
             f"`{argument}` is an R function that reticulate has wrapped. R functions are served "
             "from R: call the R function fit_generator(), evaluate_generator() or "

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from .batch import Parts, Sparse
 from .errors import ArgumentError, BatchError
+from .foreign import is_r_function
 
 MODES = ("train", "test", "predict")
 _CACHE = "_fitgenerator_steps"
@@ -133,6 +134,14 @@ class Steps:
         """Steps run as Python code, on the calling thread."""
         return bool(self._model.run_eagerly or tf.config.functions_run_eagerly())
 
+    def renew(self) -> None:
+        """Drop what was traced before the model changed, where it did."""
+        token = _token(self._model)
+        if not _same(self._token, token):
+            self._traced.clear()
+            self._shapes.clear()
+            self._token = token
+
     def find(self, mode: str, batch: Batch) -> Callable[..., Any] | None:
         """The traced function for such a batch, or `None`."""
         function = self._traced.get((mode, batch.kind, batch.shapes))
@@ -147,6 +156,7 @@ class Steps:
         The first batch of a kind is traced with its own shapes; where another length follows, the
         dimensions in which they differ are left open, so that a third length needs no trace.
         """
+        self.renew()
         shapes = self._shapes.get((mode, batch.kind))
         shapes = batch.shapes if shapes is None else _relaxed(shapes, batch.shapes)
         layout = batch.layout  # the function outlives the batch, which it must not hold
@@ -160,6 +170,7 @@ class Steps:
         jit = bool(self._model.jit_compile)
         function = tf.function(one_step, jit_compile=jit, autograph=False)
         concrete = function.get_concrete_function(*_specs(batch, shapes))
+        _refuse_r_gradients(concrete.graph)
         self.traces += 1
         # Tracing may have built the model; that is no reason to trace again.
         self._token = _token(self._model)
@@ -175,6 +186,27 @@ class Steps:
         return keras.tree.map_structure(
             lambda v: strategy.experimental_local_results(v)[0], outputs
         )
+
+
+def _refuse_r_gradients(graph: Any) -> None:
+    """Refuse a graph that asks for the gradient of an R function inside `tf.py_function`.
+
+    TensorFlow records such a function's operations on the thread that runs it, and R code runs on
+    R's: the gradient would be empty, and the step fail with a riddle.
+    """
+    from tensorflow.python.ops import script_ops
+
+    names = {op.name for op in graph.get_operations() if op.type == "EagerPyFunc"}
+    for op in graph.get_operations():
+        if op.type != "EagerPyFunc" or f"gradient_tape/{op.name}" not in names:
+            continue
+        called = script_ops._py_funcs.get(op.get_attr("token").decode())
+        if is_r_function(getattr(called, "_func", None)):
+            raise ArgumentError(
+                "The model's loss, or a layer, calls an R function through tf$py_function, whose "
+                "gradient TensorFlow cannot follow into R. Write it with tensor operations, which "
+                "R functions may use directly."
+            )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import fitgenerator
 from fitgenerator import rounds
 from toys import at_epoch_end, echo_model, numbered, run
 
-READY_AT = 2  # finished epochs
+READY_AT = 3  # epochs, the last of which may still be unrecorded
 
 
 def sleeping(seconds: float) -> Iterator[Any]:

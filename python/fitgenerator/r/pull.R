@@ -15,5 +15,10 @@ pull <- function(fn, name, predicting, streams, stream, number, used) {
   )
 }
 
+# Calls `fn` without taking an interrupt.
+undisturbed <- function(fn, ...) {
+  suspendInterrupts(fn(...))
+}
+
 # Python makes a matrix of its own of the parts.
 sparse_to_py <- function(x) x

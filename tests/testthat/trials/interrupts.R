@@ -4,7 +4,7 @@
 #
 # prints a line for each trial, "arrived", "lost", "error", "thread" (one was left) or "broken" (the model does
 # not train any more), with the seconds from the signal to the caller's handler and what else there is to say.
-# tools/interrupts runs all settings and makes a table of them; test-interrupts.R runs some trials of each.
+# bench/interrupts.R runs all settings and makes a table of them; test-interrupts.R runs some trials of each.
 
 library(fitgenerator)
 keras <- reticulate::import("keras")
@@ -56,9 +56,7 @@ slow_loss <- function(y, p) {
 train_untraced <- function(model) {
   start <- Sys.time()
   while (difftime(Sys.time(), start, units = "secs") < patience) {
-    cat("A", as.numeric(Sys.time()), "\n")
     fit_generator(compiled(loss = slow_loss), matrices, 1, verbose = 0)
-    cat("B", as.numeric(Sys.time()), "\n")
   }
 }
 
@@ -149,4 +147,4 @@ run_trials <- function(name, trials) {
 }
 
 args <- commandArgs(trailingOnly = TRUE)
-if (identical(args, "list")) cat(names(settings)) else run_trials(args[[1L]], as.integer(args[[2L]]))
+if (identical(args, "list")) writeLines(names(settings)) else run_trials(args[[1L]], as.integer(args[[2L]]))

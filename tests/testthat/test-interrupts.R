@@ -1,0 +1,65 @@
+# Rule 2: an interrupt arrives, whatever runs. Each setting in a process of its own, several trials each.
+# bench/interrupts.R runs more of them.
+
+skip_without_keras()
+skip_on_os("windows")
+
+trials_of <- function(setting, trials = 5) {
+  script <- normalizePath(test_path("trials", "interrupts.R"))
+  done <- run_script(script, timeout = 120, args = c(setting, trials))
+  expect_process(done)
+  found <- utils::read.table(text = done$stdout, fill = TRUE, quote = "", sep = " ",
+                             col.names = c("setting", "outcome", "seconds", "note", "rest"))
+  expect_equal(nrow(found), trials, info = done$stdout)
+  expect_identical(found$outcome, rep("arrived", trials), info = done$stdout)
+  found$seconds
+}
+
+# Some seconds for a machine that is busy with something else.
+in_time <- 5
+
+test_that("rule 2, F1: interrupts arrive while a closure of matrices trains", {
+  expect_true(all(trials_of("matrices") < in_time))
+})
+
+test_that("rule 2, F1: interrupts arrive while a closure of data frames and factors trains", {
+  expect_true(all(trials_of("frames") < in_time))
+})
+
+test_that("rule 2, F1: interrupts arrive while an R function in a LambdaCallback runs", {
+  expect_true(all(trials_of("lambda") < in_time))
+})
+
+test_that("rule 2, F1: interrupts arrive while a closure predicts with the model", {
+  expect_true(all(trials_of("predicts") < in_time))
+})
+
+test_that("rule 2, F1: interrupts arrive while an R loss is traced", {
+  expect_true(all(trials_of("traces") < in_time))
+})
+
+test_that("F2: an interrupt ends a long closure", {
+  expect_true(all(trials_of("sleeps", 3) < 2))
+})
+
+test_that("F1: after an interrupt nothing moves, the finished epochs are there, and a script stops", {
+  done <- run_r(quote({
+    model <- linear_model()
+    batch <- random_batches()
+    calls <- 0
+    train(model, batch, 1)
+    interrupt <- function() tools::pskill(Sys.getpid(), tools::SIGINT)
+    hooks <- list(on_epoch_begin = function(epoch, logs) if (epoch == 3) interrupt())
+    counted <- function() { calls <<- calls + 1; batch() }
+    said <- tryCatch(train(model, counted, 5, epochs = 100, callbacks = hooks), interrupt = function(cnd) class(cnd))
+    cat("caught", said, "epochs", last_history()$epoch, last_history()$incomplete, "\n")
+    before <- c(calls, iterations_of(model))
+    system2("sleep", "1")
+    cat("moved", c(calls, iterations_of(model)) - before, "threads", our_threads(), "\n")
+    train(model, batch, 5, epochs = 100, callbacks = hooks)
+    cat("not reached\n")
+  }))
+  expect_match(done$stdout, "caught interrupt condition epochs 0 1 2 TRUE \nmoved 0 0 threads +\n$")
+  expect_false(done$status == 0)
+  expect_lt(done$seconds, 60)
+})

@@ -1,0 +1,91 @@
+# What the user sees: through R's own output, as much as was asked for.
+
+skip_without_keras()
+
+plain_lines <- function(lines) gsub("[0-9.]+(us|ms|s)\\b", "TIME", lines)
+
+test_that("S4: verbose = 2 gives a line an epoch, as does verbose = 1 where output is no terminal", {
+  for (verbose in 1:2) {
+    lines <- capture.output(train(echo_model(), numbered(), 3, epochs = 2, verbose = verbose))
+    expect_identical(plain_lines(lines), c("Epoch 1/2 - 3/3 - TIME TIME/step - loss: 2.0000",
+                                           "Epoch 2/2 - 3/3 - TIME TIME/step - loss: 5.0000"))
+  }
+  lines <- capture.output(train(echo_model(), numbered(), 1, epochs = 5, initial_epoch = 3, verbose = 2,
+                                validation_data = numbered(), validation_steps = 1))
+  expect_match(lines[[1]], "^Epoch 4/5 .* loss: 1.0000 - val_loss: 1.0000$")
+  expect_length(lines, 2)
+})
+
+test_that("S4: evaluate says one line, predict as well", {
+  expect_length(capture.output(invisible(evaluate_generator(echo_model(), numbered(), 2, verbose = 2))), 1)
+  expect_length(capture.output(invisible(predict_generator(echo_model(), numbered(), 2, verbose = 2))), 1)
+})
+
+test_that("Output comes on the calling thread, between the hooks around it", {
+  said <- capture.output(train(echo_model(), numbered(), 2, epochs = 2, verbose = 2, callbacks = list(
+    on_epoch_begin = function(epoch, logs) cat("begin\n"), on_epoch_end = function(epoch, logs) cat("end\n")
+  )))
+  expect_identical(sub("Epoch.*", "line", said), rep(c("begin", "line", "end"), 2))
+})
+
+test_that("S6: verbose = 0 says nothing: no output, message or warning, and nothing on stderr", {
+  expect_silent(train(linear_model(), random_batches(), 2, validation_data = random_batches(), validation_steps = 1))
+  done <- run_r(quote({
+    model <- linear_model()
+    train(model, random_batches(), 1)
+    message("from here on")
+    train(model, random_batches(), 20, epochs = 3, validation_data = random_batches(), validation_steps = 2,
+          callbacks = list(on_train_batch_end = function(batch, logs) NULL))
+    invisible(evaluate_generator(model, random_batches(), 2))
+    slow <- keras()$callbacks$LambdaCallback(on_train_batch_end = function(batch, logs) { sum(sqrt(1:1e6)); NULL })
+    train(model, random_batches(), 3, callbacks = list(slow))
+    invisible(predict_generator(model, random_batches(), 2))
+  }))
+  expect_process(done)
+  expect_identical(done$stdout, "")
+  expect_match(done$stderr, "from here on\n$")
+})
+
+test_that("S4: a knitted page holds a line an epoch", {
+  skip_if_not_installed("knitr")
+  page <- c("```{r}", "history <- train(echo_model(), numbered(), 2, epochs = 2)",
+            "history <- train(echo_model(), numbered(), 2, epochs = 3, verbose = 1)", "```")
+  knitted <- strsplit(knitr::knit(text = page, quiet = TRUE, envir = new.env(parent = environment())), "\n")[[1]]
+  expect_match(grep("^## Epoch", knitted, value = TRUE), "^## Epoch [123]/3 - 2/2 - ")
+  expect_length(grep("^## Epoch", knitted), 3)
+})
+
+test_that("S2: a history prints, plots and is a data frame after an early stop, a plateau, and with an R metric", {
+  metric <- function(y_true, y_pred) keras()$ops$mean(y_pred)
+  model <- echo_model(metrics = list(metric))
+  callbacks <- keras()$callbacks
+  history <- train(model, numbered(), 2, epochs = 50, validation_data = numbered(), validation_steps = 1,
+                   callbacks = list(callbacks$EarlyStopping("val_loss", patience = 2L),
+                                    callbacks$ReduceLROnPlateau("val_loss", patience = 1L)))
+  expect_length(history$epoch, 3)
+  frame <- as.data.frame(history)
+  expect_setequal(frame$metric, c("loss", "python_function", "learning_rate"))
+  expect_identical(range(frame$epoch), c(1L, 3L))
+  expect_output(print(history), "Trained epochs 1 to 3 of 50 with 2 steps each")
+  file <- tempfile(fileext = ".pdf")
+  grDevices::pdf(file)
+  on.exit(unlink(file))
+  expect_silent(plot(history, method = "base"))
+  grDevices::dev.off()
+})
+
+test_that("The pipeline says where the time went", {
+  slow <- function() {
+    Sys.sleep(0.02) # nolint: undesirable_function_linter. A generator that takes its time.
+    numbered()()
+  }
+  pipeline <- train(echo_model(), slow, 10)$pipeline
+  expect_s3_class(pipeline, "fitgenerator_pipeline")
+  expect_gt(pipeline$generator, 0.19)
+  expect_gt(pipeline$model_waited, 0.1)
+  expect_equal(c(pipeline$batches, pipeline$steps), c(10, 10))
+  expect_match(pipeline$verdict, "waited [0-9]+ % of the time for the generator")
+  expect_output(print(pipeline), "Where the time went \\(10 steps, 10 batches drawn\\)")
+  pipeline <- train(echo_model(), numbered(), 10, max_queue_size = 0)$pipeline
+  expect_output(print(pipeline), "No queue: each batch was drawn when its step needed it")
+})

@@ -1,0 +1,135 @@
+# Python sources through reticulate, and closures that draw from them.
+
+skip_without_keras()
+
+define_sources <- function() {
+  reticulate::py_run_string(paste(
+    "import keras, numpy as np, threading",
+    "def fitgenerator_test_count(seen=None, first=1, last=10**9):",
+    "    for k in range(first, last + 1):",
+    "        if seen is not None:",
+    "            seen.append(threading.current_thread().name)",
+    "        yield np.full((2, 1), float(k)), np.zeros((2, 1))",
+    "class FitgeneratorTestIndexed(keras.utils.PyDataset):",
+    "    ended = 0",
+    "    def __len__(self):",
+    "        return 4",
+    "    def __getitem__(self, i):",
+    "        return np.full((2, 1), i + 1.0), np.zeros((2, 1))",
+    "    def on_epoch_end(self):",
+    "        self.ended += 1",
+    sep = "\n"
+  ))
+}
+
+count_from <- function(...) {
+  define_sources()
+  reticulate::py_get_attr(reticulate::import_main(), "fitgenerator_test_count")(...)
+}
+
+indexed <- function() {
+  define_sources()
+  reticulate::py_eval("FitgeneratorTestIndexed()", convert = FALSE)
+}
+
+dataset <- function(batches = 4) {
+  tf <- reticulate::import("tensorflow")
+  x <- matrix(rep(seq_len(batches), each = 2) + 0)
+  tf$data$Dataset$from_tensor_slices(reticulate::tuple(x, 0 * x))$batch(2L)
+}
+
+test_that("L5: a Python generator is read on a thread of ours, exactly as often as needed, and carries on", {
+  seen <- reticulate::r_to_py(list())
+  generator <- count_from(seen)
+  expect_equal(train(echo_model(), generator, 3, epochs = 2)$metrics$loss, c(2, 5))
+  expect_equal(evaluate_generator(echo_model(), generator, 2)$loss, 7.5)
+  expect_equal(predict_generator(echo_model(), generator, 1), matrix(c(9, 9)))
+  threads <- unlist(reticulate::py_to_r(seen))
+  expect_length(threads, 9)
+  expect_match(threads, "^fitgenerator-feeder")
+})
+
+test_that("L5: a Python generator in lock-step is read on the calling thread", {
+  seen <- reticulate::r_to_py(list())
+  train(echo_model(), count_from(seen), 3, max_queue_size = 0)
+  expect_identical(unlist(reticulate::py_to_r(seen)), rep("MainThread", 3))
+})
+
+test_that("L5: an indexed source gives one pass an epoch, or goes on where the last epoch ended", {
+  for (workers in 0:3) {
+    expect_equal(train(echo_model(), indexed(), NULL, epochs = 2, workers = workers)$metrics$loss, c(2.5, 2.5))
+    history <- train(echo_model(), indexed(), 3, epochs = 3, workers = workers)
+    expect_equal(history$metrics$loss, c(2, 7 / 3, 8 / 3), tolerance = 1e-6)
+  }
+  history <- train(echo_model(), numbered(), 2, epochs = 2, validation_data = indexed(), validation_steps = 3)
+  expect_equal(history$metrics$val_loss, c(2, 2))
+  expect_equal(as.vector(predict_generator(echo_model(), indexed(), workers = 3)), rep(1:4, each = 2))
+})
+
+test_that("L5: a tf.data data set trains, validates, evaluates and predicts", {
+  history <- train(echo_model(), dataset(), NULL, epochs = 2, validation_data = dataset(3))
+  expect_equal(history$metrics, list(loss = c(2.5, 2.5), val_loss = c(2, 2)))
+  expect_equal(evaluate_generator(echo_model(), dataset())$loss, 2.5)
+  expect_equal(as.vector(predict_generator(echo_model(), dataset())), rep(1:4, each = 2))
+})
+
+test_that("L5: a Python list of tuples is a list of batches", {
+  batches <- lapply(1:3, function(k) reticulate::tuple(matrix(k + 0), matrix(0)))
+  expect_equal(train(echo_model(), reticulate::r_to_py(batches), NULL)$metrics$loss, 2)
+})
+
+test_that("L4: a closure may draw from Python iterators", {
+  generators <- list(count_from(NULL, 1L), count_from(NULL, 11L))
+  both <- function() {
+    batches <- lapply(generators, reticulate::iter_next)
+    list((batches[[1]][[1]] + batches[[2]][[1]]) / 2, batches[[1]][[2]])
+  }
+  expect_equal(train(echo_model(), both, 100)$metrics$loss, mean(1:100) + 5)
+})
+
+test_that("A Python generator beside an R closure, each way round", {
+  history <- train(echo_model(), count_from(), 3, epochs = 2, validation_data = numbered(), validation_steps = 2)
+  expect_equal(history$metrics, list(loss = c(2, 5), val_loss = c(1.5, 3.5)))
+  history <- train(echo_model(), numbered(), 3, epochs = 2, validation_data = count_from(), validation_steps = 2)
+  expect_equal(history$metrics, list(loss = c(2, 5), val_loss = c(1.5, 3.5)))
+})
+
+test_that("rule 12: one Python generator as training and validation data is read by one reader", {
+  for (size in c(0, 5)) {
+    generator <- count_from()
+    history <- train(echo_model(), generator, 3, epochs = 2, validation_data = generator, validation_steps = 2,
+                     max_queue_size = size)
+    expect_equal(history$metrics, list(loss = c(2, 7), val_loss = c(4.5, 9.5)))
+  }
+})
+
+test_that("A Python source that ends early warns", {
+  expect_warning(history <- train(echo_model(), count_from(NULL, 1L, 5L), 3, epochs = 3),
+                 "9 batches were wanted, 5 came", class = "fitgenerator_ended_warning")
+  expect_equal(history$metrics$loss, 2)
+})
+
+test_that("A Python generator that calls R functions does not deadlock", {
+  done <- run_r(quote({
+    reticulate::py_run_string("def calling(make):\n    while True:\n        yield tuple(make())")
+    calling <- reticulate::py_get_attr(reticulate::import_main(), "calling")
+    batch <- random_batches()
+    history <- train(linear_model(), calling(function() batch()), 20, epochs = 2, validation_data = batch,
+                     validation_steps = 2)
+    cat("finished", length(history$epoch), "\n")
+  }), timeout = 90)
+  expect_process(done, "finished 2")
+})
+
+test_that("An R function that reticulate has wrapped is refused in Python with the R function to call", {
+  core <- reticulate::import_from_path("fitgenerator", system.file("python", package = "fitgenerator"))
+  wrapped <- reticulate::r_to_py(random_batches())
+  e <- expect_error(core$fit_generator(linear_model(), wrapped, 2L))
+  expect_match(conditionMessage(e), "call the R function fit_generator\\(\\)")
+})
+
+test_that("A generator of coro is one, although its class does not say that it is a function", {
+  batch <- numbered()
+  generator <- structure(function(arg, close = FALSE) batch(), class = "coro_generator_instance")
+  expect_equal(train(echo_model(), generator, 3)$metrics$loss, 2)
+})
