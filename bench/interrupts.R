@@ -2,9 +2,9 @@
 #
 #   tools/with-env Rscript bench/interrupts.R [TRIALS] [SETTING ...]
 #
-# Each setting trains in a process of its own; another process sends it SIGINT. A trial counts as arrived when R's
-# interrupt comes out of the call, no thread of ours is left, and the model trains on; as lost when nothing comes
-# within eight seconds; as other for anything else, a process that hangs or dies included.
+# Each setting trains in a process of its own; another process sends it SIGINT. A trial counts as arrived when
+# R's interrupt comes out of the call, no thread of ours is left, and the model trains on; as lost when
+# nothing comes within eight seconds; as other for anything else, a process that hangs or dies included.
 
 args <- commandArgs(trailingOnly = TRUE)
 trials <- if (length(args)) as.integer(args[[1L]]) else 30L
@@ -16,7 +16,9 @@ limit <- 15
 
 run_script <- function(..., timeout = 60) {
   rscript <- file.path(R.home("bin"), "Rscript")
-  suppressWarnings(system2(rscript, c(shQuote(script), ...), stdout = TRUE, stderr = FALSE, timeout = timeout))
+  suppressWarnings(
+    system2(rscript, c(shQuote(script), ...), stdout = TRUE, stderr = FALSE, timeout = timeout)
+  )
 }
 
 # Of one setting: outcomes and seconds of the trials that said anything.

@@ -7,7 +7,8 @@ dispatch is a job: a generator, because a callback may live in the host's langua
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -49,9 +50,16 @@ class Callbacks:
         given: A callback, a list of them (nested as you like), a `CallbackList`, or `None`.
         model: The model that they belong to.
         params: What `set_params` gets: `verbose`, `epochs`, `steps`.
+        around: Makes the context in which code of the user's is called.
     """
 
-    def __init__(self, given: Any, model: Any, params: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        given: Any,
+        model: Any,
+        params: Mapping[str, Any],
+        around: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         if isinstance(given, keras.callbacks.CallbackList):
             given = given.callbacks
         self._callbacks = keras.tree.flatten(given) if given else []
@@ -65,13 +73,15 @@ class Callbacks:
                     f"{describe(callback)}."
                 )
         self._model = model
+        self._around = around
 
     def attach(self) -> None:
         """Tell every callback its model and parameters."""
         for callback in self._callbacks:
             if not isinstance(callback, ForeignCallback):
-                callback.set_model(self._model)
-                callback.set_params(self.params)
+                with self._around():
+                    callback.set_model(self._model)
+                    callback.set_params(self.params)
 
     def find(self, kind: type) -> Any:
         """The first callback of a class, or `None`."""
@@ -89,7 +99,8 @@ class Callbacks:
                 if name is not None:
                     yield ForeignHook(callback.table, name, args)
             elif _defines(callback, hook):
-                _call(callback, hook, args)
+                with self._around():
+                    _call(callback, hook, args)
 
     def has_batch_hooks(self, mode: str) -> bool:
         """Whether a callback wants to know of each batch of `mode`: train, test or predict."""

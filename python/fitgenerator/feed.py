@@ -178,6 +178,7 @@ class Feed:
     def _receive(self, begun: float) -> Item:
         self._meter.saw_queue(self._items.qsize() + len(self._early))
         while True:
+            self._host.check()
             if self._closed:
                 raise ClosedError
             if self.capacity == 0 and self._items.empty():
@@ -334,7 +335,8 @@ class Feed:
     def _fetch(self, claim: Claim, number: int, prepare: Prepare) -> Item:
         begun = time.perf_counter()
         try:
-            raw = claim()
+            with self._host.user_code():
+                raw = claim()
             if raw is END or isinstance(raw, _Failure):
                 return raw
         except StopIteration:

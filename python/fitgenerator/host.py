@@ -11,11 +11,13 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import GeneratorType
 from typing import Any, Protocol
 
 from .errors import ClosedError
+from .interrupts import Deferred
 
 Job = Callable[[], Any]
 
@@ -44,11 +46,18 @@ class Host(Protocol):
     def wake(self) -> None:
         """Let the calling thread look again at which pull it may serve."""
 
+    def check(self) -> None:
+        """Raise an interrupt that came, where this is the calling thread."""
+
+    def user_code(self) -> AbstractContextManager[None]:
+        """Around code of the user's, which may be interrupted anywhere."""
+
 
 class DirectHost:
     """The loop runs on the calling thread: a job is simply called."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
+        self.interrupts = Deferred()
         self._write = write
 
     def call(self, job: Job) -> Any:
@@ -64,6 +73,14 @@ class DirectHost:
 
     def wake(self) -> None:
         """Nobody is waiting."""
+
+    def check(self) -> None:
+        """Raise an interrupt that came."""
+        self.interrupts.check()
+
+    def user_code(self) -> AbstractContextManager[None]:
+        """Around code of the user's, which may be interrupted anywhere."""
+        return self.interrupts.allowed()
 
 
 def advance_job(job: GeneratorType[Any, Any, Any]) -> Any:
@@ -132,6 +149,13 @@ class Switchboard:
     def say(self, text: str) -> None:
         """Print `text` on the calling thread; does not wait."""
         self._inbox.put(Request("say", text=text))
+
+    def check(self) -> None:
+        """Interrupts are the calling thread's."""
+
+    def user_code(self) -> AbstractContextManager[None]:
+        """The calling thread knows by itself when it runs a job."""
+        return nullcontext()
 
     def end(self) -> None:
         """Tell the calling thread, behind all requests so far, that there will be no more."""

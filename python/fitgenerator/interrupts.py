@@ -1,4 +1,8 @@
-"""Who takes Ctrl-C while R is hosted: R does, and Python's own handler only stands by.
+"""Who takes Ctrl-C, and where.
+
+Called from Python, we do: an interrupt that is raised in the midst of TensorFlow's, Keras's or
+rpy2's own code may be swallowed there or crash them, so it sets a flag, and is raised between the
+steps and in code of the user's. Called from R, R does, and Python's own handler only stands by.
 
 `signal.signal` also replaces the C handler, which reticulate (or R) installed and which tells R of
 the interrupt; so that one is read before and put back after, with Python's own portable functions.
@@ -9,10 +13,12 @@ from __future__ import annotations
 import ctypes
 import signal
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-_Handler = Callable[[int, Any], Any] | int | None
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def _stand_by(number: int, frame: Any) -> None:
@@ -39,6 +45,56 @@ class Handlers:
         if self._suspended:
             self._suspended = False
             _replace(self._python)
+
+
+class Deferred:
+    """Takes Ctrl-C as a flag while entered; a pending one is raised on the way out at the latest.
+
+    Does so on the main thread and in place of Python's default handler only: a handler that the
+    user has installed stays.
+    """
+
+    def __init__(self) -> None:
+        self.pending = False
+        self._allowed = 0
+        self._handlers = Handlers()
+
+    def __enter__(self) -> Self:
+        if self._takes_over(signal.getsignal(signal.SIGINT)):
+            self._handlers.suspend(self._take)
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        self._handlers.restore()
+        if self.pending and not isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+
+    def _takes_over(self, handler: Any) -> bool:
+        outer = getattr(handler, "__self__", None)
+        return handler is signal.default_int_handler or isinstance(outer, Deferred)
+
+    def _take(self, number: int, frame: Any) -> None:
+        self.pending = True
+        if self._allowed:
+            raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise the interrupt that came, if one did. For the calling thread."""
+        if self.pending:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Code of the user's: on the main thread it may be interrupted anywhere."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._allowed += 1
+        try:
+            self.check()
+            yield
+        finally:
+            self._allowed -= 1
 
 
 def _replace(handler: Any) -> None:

@@ -135,7 +135,7 @@ def _course(
         model=model,
         steps=Steps.of(model),
         host=host,
-        callbacks=Callbacks(callbacks, model, params),
+        callbacks=Callbacks(callbacks, model, params, host.user_code),
         progress=progress,
         meter=Pipeline(max_queue_size=settings.capacity),
         feeds=[],

@@ -129,6 +129,7 @@ class Rounds:
             if batch is END:
                 break
             outputs.append(self._execute(feed, batch))
+            self.course.host.check()
         return outputs
 
     def _execute(self, feed: Feed, batch: Batch) -> Any:

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from types import GeneratorType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -25,10 +25,13 @@ from .errors import ArgumentError, BatchError, ClosedError, SetupError
 from .feed import SLICE
 from .host import Host, Request, Switchboard, finish_job
 from .hosted import ENDED, Loop, Training, closure_source
-from .interrupts import Handlers
+from .interrupts import Deferred
 from .loops import PredictLoop
 from .rounds import Course
 from .sources import Source
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 try:
     from rpy2 import rinterface
@@ -120,54 +123,39 @@ def host(
     return loop.course, training.result
 
 
-class _Interrupts:
-    """Takes Ctrl-C as a flag, for us and for R, while entered; raises at the end what is left.
+class _Interrupts(Deferred):
+    """Takes Ctrl-C as a flag for us, and as R's own for R.
 
     Where it raised inside rpy2's callbacks, `KeyboardInterrupt` would be printed and lost.
     """
 
     def __init__(self) -> None:
-        self.pending = False
-        self._allowed = False
+        super().__init__()
         self._stack = ExitStack()
 
-    def __enter__(self) -> _Interrupts:
-        handlers = Handlers()
-        self._stack.callback(handlers.restore)
-        handlers.suspend(self._take)
-        if threading.current_thread() is threading.main_thread():
-            self._stack.enter_context(_watcher(_interrupt_r))
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._stack.enter_context(_watcher(_interrupt_r))
         return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         self._stack.close()
         openrlib.rlib.R_interrupts_pending = 0
-        if self.pending and kind is None:
-            raise KeyboardInterrupt
+        super().__exit__(kind, error, traceback)
 
-    def _take(self, number: int, frame: Any) -> None:
-        self.pending = True
-        if self._allowed:
-            self.check()
+    def _takes_over(self, handler: Any) -> bool:
+        return True
 
-    def check(self, error: BaseException | None = None) -> None:
-        """Raise the interrupt that came, if one did: as the flag, or as an error of R without text.
+    def check_error(self, error: BaseException) -> None:
+        """Raise the interrupt behind an error, if one came: by its flag, or as R tells of it.
 
-        R's own handler, which it installs while it sleeps, sets no flag.
+        R's own handler, which it installs while it sleeps, sets no flag: R then gives an error
+        without text.
         """
         silent = isinstance(error, rinterface.embedded.RRuntimeError) and not str(error).strip()
         if self.pending or silent:
             self.pending = True
             raise KeyboardInterrupt from None
-
-    @contextmanager
-    def allowed(self) -> Iterator[None]:
-        """Python code of the user's, which may be interrupted anywhere."""
-        self._allowed = True
-        try:
-            yield
-        finally:
-            self._allowed = False
 
 
 class _Server:
@@ -219,14 +207,14 @@ class _Server:
             request.answer(result)
             self._interrupts.check()
         except BaseException as error:
-            self._interrupts.check(error)
+            self._interrupts.check_error(error)
             request.fail(error)
 
     def _serve_pull(self, request: Request) -> None:
         try:
             kind, value = self._draw(request.source)
         except rinterface.embedded.RRuntimeError as error:
-            self._interrupts.check(error)
+            self._interrupts.check_error(error)
             request.fail(error)
             return
         if kind == "interrupt":

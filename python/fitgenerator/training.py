@@ -212,10 +212,12 @@ def _run(plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
 
         course, result = rpy.host(plan, sources, _write)
     else:
-        loop = plan(DirectHost(_write))
+        host = DirectHost(_write)
+        loop = plan(host)
         course = loop.course
         try:
-            result = _run_here(loop)
+            with host.interrupts:
+                result = _run_here(loop)
         except BaseException:
             with suppress(UserWarning):  # where warnings are errors, what was raised comes first
                 _warn(course)

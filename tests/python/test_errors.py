@@ -276,6 +276,15 @@ def test_E1_an_error_of_an_indexed_source_with_several_workers() -> None:
     assert max(source.order) < 20
 
 
+def test_StopIteration_from_an_indexed_source_is_an_error_not_an_end(queue: int) -> None:
+    class Failing(Indexed):
+        def __getitem__(self, index: int) -> Any:
+            return next(iter(()))
+
+    with pytest.raises(RuntimeError, match=r"__getitem__\(0\) raised StopIteration"):
+        run(echo_model(), Failing([numbered_batch(1)]), max_queue_size=queue, workers=3)
+
+
 @pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
 def test_an_error_in_a_hook_of_the_source(hook: str, queue: int) -> None:
     error = MineError(hook)

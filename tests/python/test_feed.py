@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -15,6 +17,8 @@ from fitgenerator.feed import END, Feed, Round
 from fitgenerator.host import DirectHost
 from fitgenerator.pipeline import Pipeline
 from fitgenerator.sources import as_source
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from toys import (
     LULL,
     PATIENCE,
@@ -123,6 +127,64 @@ def test_the_first_batch_can_be_taken_before_the_feeder_runs(make_feed: Any) -> 
         assert source.pulls == 1
         feed.start()
         assert taken(feed, 3) == [0, 1, 2]
+
+
+@given(
+    steps=st.integers(1, 7),
+    epochs=st.integers(1, 4),
+    initial=st.integers(0, 4),
+    size=st.integers(0, 5),
+    unseen=st.integers(0, 4),
+    every=st.integers(1, 3),
+    shared=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_C1_D1_exact_pulls_and_every_batch_used_once_whatever_was_asked_for(
+    steps: int, epochs: int, initial: int, size: int, unseen: int, every: int, shared: bool
+) -> None:
+    source, seen = Watched(numbered()), Seen()
+    other = source if shared else Watched(numbered())
+    validation: dict[str, Any] = {}
+    if unseen:
+        validation = {"validation_data": other, "validation_steps": unseen}
+    options = {"initial_epoch": initial, "max_queue_size": size, "validation_freq": every}
+    run(echo_model(), source, steps, epochs, [seen], **validation, **options)
+    passes = range(initial, epochs)
+    tested = unseen * sum((epoch + 1) % every == 0 for epoch in passes)
+    trained = steps * len(passes)
+    assert (len(seen.train), len(seen.test)) == (trained, tested)
+    if shared:
+        assert source.pulls == trained + tested
+        assert sorted(seen.train + seen.test) == [*range(1, trained + tested + 1)]
+    else:
+        assert (source.pulls, other.pulls) == (trained, tested)
+        assert seen.train == [*range(1, trained + 1)]
+        assert seen.test == [*range(1, tested + 1)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 4])
+def test_M1_batches_alive_are_bounded(size: int) -> None:
+    alive, most = 0, 0
+
+    def died() -> None:
+        nonlocal alive
+        alive -= 1
+
+    def counted() -> Iterator[Any]:
+        nonlocal alive, most
+        for x, y in numbered():
+            alive += 1
+            weakref.finalize(x, died)
+            most = max(most, alive)
+            batch = x, y
+            del x, y
+            yield batch
+            del batch
+
+    run(echo_model(), counted(), 60, 2, max_queue_size=size)
+    assert most <= 2 * size + 2  # and the one that the generator itself holds
+    gc.collect()
+    assert alive == 0
 
 
 # -- how far ahead ------------------------------------------------------------------------------

@@ -140,15 +140,16 @@ def test_F1_ctrl_c_from_outside_ten_times(mode: str) -> None:
         assert process.stdin
         assert process.stdout
         for _ in range(TRIALS):
-            if process.stdout.readline() != "ready\n":
-                break
-            time.sleep(random.uniform(0, 0.1))  # anywhere in its work
+            if (line := process.stdout.readline()) == "ready\n":
+                time.sleep(random.uniform(0, 0.1))  # anywhere in its work
+            else:
+                answers.append(f"not ready but {line!r}")
             process.send_signal(signal.SIGINT)
             answers.append(process.stdout.readline().strip())
             process.stdin.write("next\n")
             process.stdin.flush()
         begun = time.perf_counter()
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate()  # where it hangs it ends itself, and says where
         seconds = time.perf_counter() - begun
     assert answers == ["interrupted, history kept, no thread left, trains on"] * TRIALS, errors
     assert process.returncode == 0, errors

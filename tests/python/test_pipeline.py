@@ -25,9 +25,9 @@ def test_a_slow_generator_is_named(queue: int) -> None:
     run(echo_model(), numbered(), 2)  # trace
     pipeline = run(echo_model(), Watched(numbered(), pause), 10, max_queue_size=queue).pipeline
     assert pipeline.generator >= 10 * PAUSE
-    assert pipeline.model_waited > pipeline.wall / 2
-    assert pipeline.queue_fill < 1
-    assert pipeline.generator_waited < pipeline.wall / 2
+    assert pipeline.model_waited > pipeline.wall / 4
+    assert pipeline.queue_fill < 3
+    assert pipeline.generator_waited < pipeline.model_waited
     assert pipeline.verdict.startswith("the model waited ")
     assert pipeline.verdict.endswith(" % of the time for the generator")
 
@@ -35,9 +35,8 @@ def test_a_slow_generator_is_named(queue: int) -> None:
 def test_a_generator_that_keeps_up_is_named() -> None:
     run(echo_model(), numbered(), 2)
     pipeline = run(echo_model(), numbered(), 30, callbacks=[at_batch_begin(pause)]).pipeline
-    assert pipeline.generator_waited > pipeline.wall / 4
-    assert pipeline.model_waited < pipeline.wall / 4
-    assert pipeline.queue_fill > 5
+    assert pipeline.generator_waited > pipeline.model_waited
+    assert pipeline.queue_fill > 3
 
 
 def test_every_pull_and_step_is_counted_training_and_validation(queue: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import weakref
+from contextlib import suppress
 from typing import Any
 
 import fitgenerator
@@ -472,6 +473,36 @@ def test_layers_that_are_frozen_later_stay_as_they_are() -> None:
     run(model, batches)
     assert same_weights(weights_of(first), before)
     assert not same_weights(weights_of(model), others)
+
+
+def test_compiling_within_a_callback_takes_effect_at_the_next_epoch() -> None:
+    model, frozen = linear_model(), []
+
+    def freeze(epoch: int, logs: Any) -> None:
+        if epoch == 1:
+            model.compile(keras.optimizers.SGD(0.0), "mae")
+            frozen.extend(weights_of(model))
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=freeze)
+    history = run(model, make_batches(2), None, 3, [callback]).history
+    assert same_weights(weights_of(model), frozen)
+    assert history["loss"][1] == history["loss"][2]
+
+
+@pytest.mark.parametrize("failing", [False, True], ids=["return", "error"])
+def test_a_generator_is_collected_after_the_call(queue: int, failing: bool) -> None:
+    def hook(number: int) -> None:
+        if failing and number == 3:
+            raise OSError
+
+    source = Watched(numbered(), hook)
+    gone = weakref.ref(source)
+    with suppress(OSError):
+        run(echo_model(), source, 3, max_queue_size=queue)
+    assert source.pulls == 3
+    del source
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_deleted_model_is_collected() -> None:

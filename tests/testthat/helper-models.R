@@ -1,4 +1,5 @@
-# Tiny models, generators with traps, and R processes of their own. Also sourced by the scripts that run_r() runs.
+# Tiny models, generators with traps, and R processes of their own. Also sourced by the scripts that run_r()
+# runs.
 
 skip_without_keras <- function() {
   available <- tryCatch(fitgenerator:::has_keras(), error = function(e) FALSE)
@@ -8,16 +9,17 @@ skip_without_keras <- function() {
 keras <- function() reticulate::import("keras")
 
 # A model without a bias whose weights all start at `weight`: for one input its loss has a closed form.
-linear_model <- function(inputs = 1L, outputs = 1L, rate = 0.1, loss = "mse", weight = 1, metrics = NULL, ...) {
+linear_model <- function(inputs = 1L, outputs = 1L, rate = 0.1, loss = "mse", weight = 1, ...) {
   layers <- keras()$layers
   start <- keras()$initializers$Constant(weight)
   layer <- layers$Dense(as.integer(outputs), use_bias = FALSE, kernel_initializer = start)
   model <- keras()$Sequential(list(layers$Input(list(as.integer(inputs))), layer))
-  model$compile(optimizer = keras()$optimizers$SGD(rate), loss = loss, metrics = metrics, ...)
+  model$compile(optimizer = keras()$optimizers$SGD(rate), loss = loss, ...)
   model
 }
 
-# A model that never changes and whose loss, on targets 0, is the mean of the inputs: it tells which batches came.
+# A model that never changes and whose loss, on targets 0, is the mean of the inputs: it tells which batches
+# came.
 echo_model <- function(...) linear_model(rate = 0, loss = "mae", ...)
 
 # A generator whose batch k is `rows` rows of k, with targets 0.
@@ -48,7 +50,8 @@ cycling <- function(batches) {
   }
 }
 
-# Wraps a function with what crashes R off its own thread: deep recursion always, gc() in every `every`-th call.
+# Wraps a function with what crashes R off its own thread: deep recursion always, gc() in every `every`-th
+# call.
 trapped <- function(fn, every = 100L) {
   calls <- 0L
   deep <- function(n) if (n == 0L) 0L else deep(n - 1L)

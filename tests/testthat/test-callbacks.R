@@ -18,10 +18,12 @@ test_that("S7: all hooks fire as in Keras's fit", {
   hooks <- paste0("on_", c("train_begin", "train_end", "epoch_begin", "epoch_end", "train_batch_begin",
                            "train_batch_end", "test_begin", "test_end", "test_batch_begin", "test_batch_end"))
   seen <- NULL
-  note <- function(hook) function(...) {
-    given <- list(...)
-    number <- if (is.numeric(given[[1]])) given[[1]] else "-"
-    seen <<- c(seen, paste(hook, number, paste(sort(names(given[[length(given)]])), collapse = "+")))
+  note <- function(hook) {
+    function(...) {
+      given <- list(...)
+      number <- if (is.numeric(given[[1]])) given[[1]] else "-"
+      seen <<- c(seen, paste(hook, number, paste(sort(names(given[[length(given)]])), collapse = "+")))
+    }
   }
   table <- stats::setNames(lapply(hooks, note), hooks)
   train(echo_model(), numbered(), 2, epochs = 2, callbacks = table, validation_data = numbered(),
@@ -75,8 +77,11 @@ test_that("Hooks take as many arguments as they name, one list of hooks needs no
   seen <- 0
   count <- function() seen <<- seen + 1
   train(echo_model(), numbered(), 2, callbacks = list(on_epoch_end = count))
-  train(echo_model(), numbered(), 2, callbacks = list(list(on_epoch_end = count), list(on_epoch_end = \(...) count())))
-  train(echo_model(), numbered(), 2, callbacks = keras()$callbacks$LambdaCallback(on_epoch_end = \(...) count()))
+  count_all <- function(...) count()
+  tables <- list(list(on_epoch_end = count), list(on_epoch_end = count_all))
+  train(echo_model(), numbered(), 2, callbacks = tables)
+  lambda <- keras()$callbacks$LambdaCallback(on_epoch_end = count_all)
+  train(echo_model(), numbered(), 2, callbacks = lambda)
   expect_equal(seen, 4)
   expect_length(train(echo_model(), numbered(), 2, callbacks = list())$epoch, 1)
 })
@@ -105,7 +110,8 @@ test_that("BackupAndRestore goes on at the epoch that it restores, and draws onl
   folder <- tempfile()
   model <- linear_model()
   breaking <- list(on_epoch_end = function(epoch, logs) if (epoch == 2) stop("power cut"))
-  expect_error(train(model, random_batches(), 2, epochs = 5, callbacks = list(backup(), breaking)), "power cut")
+  interrupted <- list(backup(), breaking)
+  expect_error(train(model, random_batches(), 2, epochs = 5, callbacks = interrupted), "power cut")
   generator <- numbered()
   history <- train(model, generator, 2, epochs = 5, callbacks = list(backup()))
   expect_identical(history$epoch, 3:4)
@@ -134,7 +140,8 @@ test_that("A callback may evaluate and predict with the model, also where its lo
   model <- linear_model(rate = 0, loss = loss)
   seen <- NULL
   hooks <- list(on_epoch_end = function(epoch, logs) {
-    seen <<- c(seen, model$evaluate(matrix(epoch + 1), matrix(0), verbose = 0L), predict_generator(model, numbered(1), 1))
+    score <- model$evaluate(matrix(epoch + 1), matrix(0), verbose = 0L)
+    seen <<- c(seen, score, predict_generator(model, numbered(1), 1))
   })
   python <- keras()$callbacks$LambdaCallback(on_epoch_end = hooks$on_epoch_end)
   train(model, numbered(), 2, epochs = 2, callbacks = list(hooks, python))

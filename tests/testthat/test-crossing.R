@@ -1,4 +1,5 @@
-# Rule 1: a condition that a handler outside takes leaves a session that works, no thread, and a process that exits.
+# Rule 1: a condition that a handler outside takes leaves a session that works, no thread, and a process that
+# exits.
 
 skip_without_keras()
 
@@ -8,7 +9,7 @@ ways_out <- quote({
     warning = function() warning("W!"),
     message = function() message("M!"),
     custom = function() signalCondition(structure(class = c("mine", "condition"), list(message = "C!"))),
-    error = function() stop(structure(class = c("my_error", "error", "condition"), list(message = "E!", call = NULL))),
+    error = function() stop(structure(class = c("my_error", "error", "condition"), list(message = "E!"))),
     restart = function() invokeRestart("mine")
   )
   take <- list(
@@ -29,8 +30,9 @@ places <- quote({
   with_callback <- function(callback) train(model, batch, 3, 2, callbacks = list(callback))
   run_in <- list(
     closure = function(act) train(model, function() { act(); batch() }, 3, 2),
-    validation = function(act) train(model, batch, 3, 2, validation_steps = 2,
-                                     validation_data = function() { act(); batch() }),
+    validation = function(act) {
+      train(model, batch, 3, 2, validation_data = function() { act(); batch() }, validation_steps = 2)
+    },
     table = function(act) with_callback(list(on_epoch_end = function(epoch, logs) act())),
     batch_table = function(act) with_callback(list(on_train_batch_begin = function(batch, logs) act())),
     lambda = function(act) with_callback(lambda(on_epoch_end = function(epoch, logs) act())),
@@ -67,7 +69,8 @@ test_that("rule 1: conditions and restarts taken outside leave all as it was", {
   lines <- strsplit(done$stdout, "\n")[[1]]
   ended <- as.numeric(sub("ended ", "", grep("^ended", lines, value = TRUE)))
   expect_lt(exited - ended, 5)
-  trials <- utils::read.table(text = sub("(\\S+ \\S+ \\S+) ", "\\1\t", lines[seq_len(50)]), sep = "\t", quote = "")
+  fields <- sub("(\\S+ \\S+ \\S+) ", "\\1\t", lines[seq_len(50)])
+  trials <- utils::read.table(text = fields, sep = "\t", quote = "")
   names(trials) <- c("where", "took")
   expect_match(trials$where, "clean$")
   trials$way <- sub("\\S+ (\\S+) \\S+", "\\1", trials$where)
@@ -79,7 +82,7 @@ test_that("rule 1: conditions and restarts taken outside leave all as it was", {
   }
 })
 
-test_that("rule 1: what R code signalled below Python is signalled again, in order, and muffled if asked to", {
+test_that("rule 1: what R code signalled below Python is signalled again, in order, and can be muffled", {
   model <- linear_model()
   talks <- keras()$callbacks$LambdaCallback(on_epoch_end = function(epoch, logs) {
     message("first")

@@ -11,22 +11,26 @@ acting_at <- function(n, act) {
   }
 }
 
-boom <- function() stop(structure(class = c("disk_error", "error", "condition"),
-                                  list(message = "disk full", call = NULL)))
+boom <- function() {
+  stop(structure(class = c("disk_error", "error", "condition"), list(message = "disk full", call = NULL)))
+}
 
 test_that("E1: an error in a closure fails each kind of call with its text, place and number, at once", {
   model <- linear_model()
   runs <- list(
     generator = function(g) train(model, g, 10),
     generator = function(g) train(model, g, 10, max_queue_size = 0),
-    validation_data = function(g) train(model, random_batches(), 2, validation_data = g, validation_steps = 10),
+    validation_data = function(g) {
+      train(model, random_batches(), 2, validation_data = g, validation_steps = 10)
+    },
     generator = function(g) evaluate_generator(model, g, 10),
     generator = function(g) predict_generator(model, g, 10)
   )
   for (i in seq_along(runs)) {
     failing <- acting_at(3, boom)
     e <- expect_error(runs[[i]](failing), class = "fitgenerator_generator_error")
-    expect_identical(conditionMessage(e), sprintf("The code of `%s` failed at batch 3: disk full", names(runs)[[i]]))
+    said <- sprintf("The code of `%s` failed at batch 3: disk full", names(runs)[[i]])
+    expect_identical(conditionMessage(e), said)
     expect_s3_class(e, c("fitgenerator_error", "disk_error"), exact = FALSE)
     expect_s3_class(e$parent, "disk_error")
     expect_equal(calls_of(failing), 3)
@@ -34,7 +38,7 @@ test_that("E1: an error in a closure fails each kind of call with its text, plac
   }
 })
 
-test_that("E1: the steps before the failing batch are trained, and the finished epochs are in last_history()", {
+test_that("E1: the steps before the failing batch are trained, last_history() has the finished epochs", {
   for (size in c(0, 10)) {
     model <- linear_model()
     expect_error(train(model, acting_at(6, boom), 2, epochs = 5, max_queue_size = size), "batch 6: disk full")
@@ -99,7 +103,8 @@ test_that("S1: an error in a hook fails the call with its text, hook and callbac
   e <- expect_error(train(model, random_batches(), 2, callbacks = list(
     keras()$callbacks$LambdaCallback(on_epoch_end = hook)
   )), class = "fitgenerator_callback_error")
-  expect_match(conditionMessage(e), "disk full\nRaised by the callback LambdaCallback in on_epoch_end().", fixed = TRUE)
+  said <- "disk full\nRaised by the callback LambdaCallback in on_epoch_end()."
+  expect_match(conditionMessage(e), said, fixed = TRUE)
   expect_s3_class(e, "disk_error")
   expect_s3_class(e$parent, "disk_error")
   expect_clean(model)
@@ -134,12 +139,13 @@ test_that("E2: every text is as it was read and approved", {
   model <- linear_model()
   x <- matrix(1, 4, 1)
   fit <- function(value) function() train(model, function() value, 2)
-  expect_snapshot(said(fit(x), fit(list(x)), fit(list(x, x, x, x)), fit(list(x, NULL)), fit(list(NULL, x)), fit("a")))
-  expect_snapshot(said(fit(list(x, x[1:2, , drop = FALSE])), fit(list(x[0, , drop = FALSE], x[0, , drop = FALSE])),
-                       fit(list(x, list())), fit(list(x, sum)), fit(list(matrix(1, 2, 3), x))))
+  empty <- x[0, , drop = FALSE]
+  expect_snapshot(said(fit(x), fit(list(x)), fit(list(x, x, x, x)), fit("a")))
+  expect_snapshot(said(fit(list(x, NULL)), fit(list(NULL, x)), fit(list(x, list())), fit(list(x, sum))))
+  expect_snapshot(said(fit(list(x, 1:2)), fit(list(empty, empty)), fit(list(1:2, x))))
   expect_snapshot(said(
     function() train(model, acting_at(2, boom), 3),
-    function() train(model, random_batches(), 2, callbacks = list(on_epoch_end = function(epoch, logs) boom())),
+    function() train(model, random_batches(), 2, callbacks = list(on_epoch_end = function(logs) boom())),
     function() train(linear_model(loss = function(y, p) boom()), random_batches(), 2),
     function() train(model, acting_at(3, function() NULL), 5),
     function() train(model, acting_at(1, function() NULL), 5)
@@ -148,7 +154,8 @@ test_that("E2: every text is as it was read and approved", {
 
 test_that("E2: no text is long, however large the batch", {
   large <- matrix(rnorm(1e4), 100)
-  for (value in list(large, list(large), list(large, NULL), list(large, large[1:2, ]), list(large, iris), iris)) {
+  bad <- list(large, list(large), list(large, NULL), list(large, large[1:2, ]), list(large, iris), iris)
+  for (value in bad) {
     e <- expect_error(train(linear_model(100), function() value, 2), class = "fitgenerator_batch_error")
     expect_lt(nchar(conditionMessage(e)), 600)
     expect_match(conditionMessage(e), "atch 1")
@@ -159,7 +166,8 @@ test_that("G3: a dimension that was dropped is explained, with the shapes found 
   x <- matrix(rnorm(12), 4)
   e <- expect_error(train(linear_model(3), function() list(x[1, ], 1), 2), class = "fitgenerator_batch_error")
   expect_match(conditionMessage(e), "3 in inputs \\(3,\\), 1 in targets \\(1,\\).*drop = FALSE")
-  e <- expect_error(train(linear_model(3), function() list(x[1, ], 1:3), 2), class = "fitgenerator_python_error")
+  dropped <- function() list(x[1, ], 1:3)
+  e <- expect_error(train(linear_model(3), dropped, 2), class = "fitgenerator_python_error")
   expect_match(conditionMessage(e), "Expected shape (None, 3)", fixed = TRUE)
   expect_match(conditionMessage(e), "drop = FALSE")
   expect_no_match(conditionMessage(e), "\033")

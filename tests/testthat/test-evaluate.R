@@ -29,8 +29,9 @@ test_that("P4: two evaluations of fresh closures agree exactly, and change nothi
   train(model, random_batches(), 2)
   before <- list(weights_of(model), iterations_of(model))
   batches <- lapply(1:3, function(i) random_batches(4 * i)())
-  expect_identical(evaluate_generator(model, cycling(batches), 3), evaluate_generator(model, cycling(batches), 3))
-  expect_identical(predict_generator(model, cycling(batches), 3), predict_generator(model, cycling(batches), 3))
+  for (run in list(evaluate_generator, predict_generator)) {
+    expect_identical(run(model, cycling(batches), 3), run(model, cycling(batches), 3))
+  }
   expect_identical(list(weights_of(model), iterations_of(model)), before)
 })
 
@@ -52,7 +53,9 @@ test_that("A source that ends early warns, and gives the scores of what came", {
 
 test_that("S7: callbacks get on_test_* in order, with batch numbers from 0", {
   seen <- NULL
-  note <- function(name) function(...) seen <<- c(seen, paste(c(name, if (is.numeric(..1)) ..1), collapse = " "))
+  note <- function(name) {
+    function(first, ...) seen <<- c(seen, paste(c(name, if (is.numeric(first)) first), collapse = " "))
+  }
   hooks <- paste0("on_test_", c("begin", "batch_begin", "batch_end", "end"))
   evaluate_generator(echo_model(), numbered(), 2, callbacks = stats::setNames(lapply(hooks, note), hooks))
   batch <- function(i) paste(c("on_test_batch_begin", "on_test_batch_end"), i)

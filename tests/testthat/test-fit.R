@@ -84,7 +84,7 @@ test_that("S3: the history is that of Keras's fit on the same batches", {
   expected <- theirs$fit(keras_dataset(batches), epochs = 3L, verbose = 0L, shuffle = FALSE,
                          validation_data = keras_dataset(batches[2:3]))$history
   expect_identical(names(history$metrics), names(expected))
-  for (name in names(expected)) expect_equal(history$metrics[[name]], unlist(expected[[name]]), tolerance = 1e-5)
+  expect_equal(history$metrics, lapply(expected, unlist), tolerance = 1e-5)
   expect_equal(weights_of(ours), weights_of(theirs), tolerance = 1e-5)
 })
 
@@ -107,8 +107,8 @@ test_that("The history is returned invisibly, and is the last history and the mo
 })
 
 test_that("The eleven documented arguments come first and in order", {
-  documented <- c("object", "generator", "steps_per_epoch", "epochs", "verbose", "callbacks", "validation_data",
-                  "validation_steps", "class_weight", "max_queue_size", "initial_epoch")
+  documented <- c("object", "generator", "steps_per_epoch", "epochs", "verbose", "callbacks",
+                  "validation_data", "validation_steps", "class_weight", "max_queue_size", "initial_epoch")
   expect_identical(head(names(formals(fit_generator)), 11), documented)
   defaults <- list(epochs = 1, verbose = 1, callbacks = NULL, validation_data = NULL, validation_steps = NULL,
                    class_weight = NULL, max_queue_size = 10, initial_epoch = 0)
@@ -174,8 +174,9 @@ test_that("A source that ends early warns, and leaves a history of the finished 
   left <- 7
   ending <- function() if ((left <<- left - 1) >= 0) random_batches()()
   ended <- FALSE
+  hooks <- list(on_train_end = function(logs) ended <<- TRUE)
   expect_warning(
-    history <- train(linear_model(), ending, 3, epochs = 5, callbacks = list(on_train_end = \(...) ended <<- TRUE)),
+    history <- train(linear_model(), ending, 3, epochs = 5, callbacks = hooks),
     "`generator` ended early: 15 batches were wanted, 7 came (epoch 3: 1 of 3).",
     fixed = TRUE, class = "fitgenerator_ended_warning"
   )

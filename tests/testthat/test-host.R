@@ -30,7 +30,8 @@ test_that("rule 3: an R loss gives the numbers of Keras's own, in training and v
   batches <- lapply(c(4, 4, 3), function(rows) random_batches(rows)())
   run <- function(loss, ...) {
     model <- linear_model(loss = loss, ...)
-    train(model, cycling(batches), 3, epochs = 2, validation_data = cycling(batches), validation_steps = 3)$metrics
+    train(model, cycling(batches), 3, epochs = 2, validation_data = cycling(batches),
+          validation_steps = 3)$metrics
   }
   expect_equal(run(mse), run("mse"), tolerance = 1e-6)
   expect_equal(run(mse, run_eagerly = TRUE), run("mse"), tolerance = 1e-6)
@@ -77,7 +78,7 @@ test_that("rule 3: a loss with an R function in tf$py_function does not deadlock
 test_that("rule 4: a closure, R hooks and R functions in Keras's callbacks run on the calling thread", {
   threads <- NULL
   note <- function(...) threads <<- c(threads, current_thread())
-  lambda <- keras()$callbacks$LambdaCallback(on_train_batch_end = function(batch, logs) note(), on_epoch_end = note)
+  lambda <- keras()$callbacks$LambdaCallback(on_train_batch_end = note, on_epoch_end = note)
   closure <- function() { note(); random_batches()() }
   train(linear_model(), closure, 3, epochs = 2, callbacks = list(lambda, list(on_train_batch_begin = note)),
         validation_data = closure, validation_steps = 2)
@@ -228,7 +229,8 @@ test_that("rule 11: no thread, handler, option or search path is changed by a ca
   train(model, random_batches(), 2, validation_data = random_batches(), validation_steps = 1)
   expect_equal(state(), before)
   try(train(model, function() stop("no"), 2), silent = TRUE)
-  try(train(model, random_batches(), 2, callbacks = list(on_epoch_end = function(...) stop("no"))), silent = TRUE)
+  fails <- list(on_epoch_end = function(epoch, logs) stop("no"))
+  try(train(model, random_batches(), 2, callbacks = fails), silent = TRUE)
   try(train(model, random_batches(), 2, epochs = -1), silent = TRUE)
   tryCatch(train(model, function() message("out"), 2), message = function(cnd) NULL)
   expect_equal(state(), before)
@@ -241,7 +243,8 @@ test_that("A4: deep recursion and gc() in a closure, a hook and a Keras callback
     hooks <- list(on_train_batch_begin = trapped(function(batch, logs) NULL))
     deep <- function() trapped(batch)
     model <- linear_model()
-    train(model, deep(), 500, callbacks = list(lambda, hooks), validation_data = deep(), validation_steps = 50)
+    train(model, deep(), 500, callbacks = list(lambda, hooks), validation_data = deep(),
+          validation_steps = 50)
     cat("trained", iterations_of(model), "\n")
   }), timeout = 120)
   expect_process(done, "trained 500")

@@ -51,7 +51,7 @@ test_that("F1: after an interrupt nothing moves, the finished epochs are there, 
     interrupt <- function() tools::pskill(Sys.getpid(), tools::SIGINT)
     hooks <- list(on_epoch_begin = function(epoch, logs) if (epoch == 3) interrupt())
     counted <- function() { calls <<- calls + 1; batch() }
-    said <- tryCatch(train(model, counted, 5, epochs = 100, callbacks = hooks), interrupt = function(cnd) class(cnd))
+    said <- tryCatch(train(model, counted, 5, epochs = 100, callbacks = hooks), interrupt = class)
     cat("caught", said, "epochs", last_history()$epoch, last_history()$incomplete, "\n")
     before <- c(calls, iterations_of(model))
     system2("sleep", "1")

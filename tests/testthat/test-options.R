@@ -17,7 +17,7 @@ test_that("C4: steps that are fractional, zero, missing or no number are refused
     expect_error(fit(steps), wanted, fixed = TRUE, class = "fitgenerator_argument_error")
   }
   expect_error(fit(), "`steps_per_epoch` must be given: `generator` has no length", fixed = TRUE)
-  expect_error(fit(NULL), "`steps_per_epoch` must be given", fixed = TRUE, class = "fitgenerator_argument_error")
+  expect_error(fit(NULL), "`steps_per_epoch` must be given", class = "fitgenerator_argument_error")
   expect_equal(calls_of(generator), 0)
   expect_length(fit(2)$epoch, 1)
   for (run in list(evaluate_generator, predict_generator)) {
@@ -57,19 +57,20 @@ test_that("C3: what is no generator is refused with what came and what is wanted
     expect_lt(nchar(conditionMessage(e)), 400)
   }
   expect_error(fit(list(matrix(1), matrix(1))), "pass the function itself, not what it returns")
-  expect_error(fit(function(i) NULL), "`generator` must be a function without arguments, not one that needs `i`")
+  expect_error(fit(function(i) NULL), "must be a function without arguments, not one that needs `i`")
   made <- structure(function() NULL, class = c("coro_generator", "function"))
   expect_error(fit(made), "call it, and pass what it returns")
 })
 
 test_that("C3: the maker of a generator is found out at its first call", {
-  expect_error(train(echo_model(), numbered, 2), "returned a function; expected list(inputs, targets)", fixed = TRUE)
+  expect_error(train(echo_model(), numbered, 2), "returned a function; expected list\\(inputs, targets\\)")
 })
 
 test_that("C3: Python objects that give no batches are refused in words", {
   reticulate::py_run_string("def fitgenerator_test_maker():\n    yield 1")
-  for (object in list(reticulate::py_eval("fitgenerator_test_maker", convert = FALSE), keras()$layers$Dense(1L),
-                      reticulate::r_to_py(1), reticulate::r_to_py(list(1, 2)))) {
+  maker <- reticulate::py_eval("fitgenerator_test_maker", convert = FALSE)
+  layer <- keras()$layers$Dense(1L)
+  for (object in list(maker, layer, reticulate::r_to_py(1), reticulate::r_to_py(list(1, 2)))) {
     expect_error(train(echo_model(), object, 2), "generator", class = "fitgenerator_argument_error")
   }
 })
@@ -85,8 +86,8 @@ test_that("What is no model is refused", {
 })
 
 test_that("W2: class weights name their classes, and nothing else is taken", {
-  for (weights in list(c(1, 2), list(1, 2), c(a = 1, b = 2), c("0" = -1), list("0" = "a"), list("0" = 1:2), "0",
-                       c("0" = 1, "0" = 2), c("0" = NA), c("-1" = 1))) {
+  for (weights in list(c(1, 2), list(1, 2), c(a = 1, b = 2), c("0" = -1), list("0" = "a"), list("0" = 1:2),
+                       "0", c("0" = 1, "0" = 2), c("0" = NA), c("-1" = 1))) {
     refuses("`class_weight` must name each class by its number from 0", class_weight = weights)
   }
 })
@@ -109,8 +110,10 @@ test_that("A model of several replicas is refused before step 1", {
     try_in <- function(strategy, ...) {
       model <- with(strategy$scope(), linear_model(...))
       generator <- numbered()
-      said <- tryCatch({ train(model, generator, 2, epochs = 4, validation_data = generator, validation_steps = 1)
-                         "trained" }, fitgenerator_argument_error = conditionMessage)
+      said <- tryCatch({
+        train(model, generator, 2, epochs = 4, validation_data = generator, validation_steps = 1)
+        "trained"
+      }, fitgenerator_argument_error = conditionMessage)
       cat(calls_of(generator), said, "\n")
     }
     try_in(tf$distribute$MirroredStrategy(list("CPU:0", "CPU:1")))

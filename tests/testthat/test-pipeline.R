@@ -37,7 +37,8 @@ test_that("print returns its pipeline, format the lines", {
 })
 
 test_that("numbers that were not measured are left out", {
-  lines <- format(some_pipeline(conversion = NULL, queue_fill = NULL, steps = NULL, batches = NULL, wall = NULL))
+  unmeasured <- list(conversion = NULL, queue_fill = NULL, steps = NULL, batches = NULL, wall = NULL)
+  lines <- format(do.call(some_pipeline, unmeasured))
   expect_identical(lines[[1]], "Where the time went")
   expect_no_match(lines, "conversion|Queue")
   expect_match(lines, "whole call +not measured", all = FALSE)

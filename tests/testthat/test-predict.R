@@ -59,7 +59,9 @@ test_that("A source that ends early warns, and gives the rows so far", {
 
 test_that("S7: callbacks get on_predict_* in order, with batch numbers from 0", {
   seen <- NULL
-  note <- function(name) function(...) seen <<- c(seen, paste(c(name, if (is.numeric(..1)) ..1), collapse = " "))
+  note <- function(name) {
+    function(first, ...) seen <<- c(seen, paste(c(name, if (is.numeric(first)) first), collapse = " "))
+  }
   hooks <- paste0("on_predict_", c("begin", "batch_begin", "batch_end", "end"))
   predict_generator(echo_model(), numbered(), 2, callbacks = stats::setNames(lapply(hooks, note), hooks))
   batch <- function(i) paste(c("on_predict_batch_begin", "on_predict_batch_end"), i)

@@ -29,7 +29,8 @@ test_that("Output comes on the calling thread, between the hooks around it", {
 })
 
 test_that("S6: verbose = 0 says nothing: no output, message or warning, and nothing on stderr", {
-  expect_silent(train(linear_model(), random_batches(), 2, validation_data = random_batches(), validation_steps = 1))
+  batch <- random_batches()
+  expect_silent(train(linear_model(), batch, 2, validation_data = batch, validation_steps = 1))
   done <- run_r(quote({
     model <- linear_model()
     train(model, random_batches(), 1)
@@ -37,7 +38,8 @@ test_that("S6: verbose = 0 says nothing: no output, message or warning, and noth
     train(model, random_batches(), 20, epochs = 3, validation_data = random_batches(), validation_steps = 2,
           callbacks = list(on_train_batch_end = function(batch, logs) NULL))
     invisible(evaluate_generator(model, random_batches(), 2))
-    slow <- keras()$callbacks$LambdaCallback(on_train_batch_end = function(batch, logs) { sum(sqrt(1:1e6)); NULL })
+    works <- function(batch, logs) { sum(sqrt(1:1e6)); NULL }
+    slow <- keras()$callbacks$LambdaCallback(on_train_batch_end = works)
     train(model, random_batches(), 3, callbacks = list(slow))
     invisible(predict_generator(model, random_batches(), 2))
   }))
@@ -50,12 +52,13 @@ test_that("S4: a knitted page holds a line an epoch", {
   skip_if_not_installed("knitr")
   page <- c("```{r}", "history <- train(echo_model(), numbered(), 2, epochs = 2)",
             "history <- train(echo_model(), numbered(), 2, epochs = 3, verbose = 1)", "```")
-  knitted <- strsplit(knitr::knit(text = page, quiet = TRUE, envir = new.env(parent = environment())), "\n")[[1]]
+  knitted <- knitr::knit(text = page, quiet = TRUE, envir = new.env(parent = environment()))
+  knitted <- strsplit(knitted, "\n")[[1]]
   expect_match(grep("^## Epoch", knitted, value = TRUE), "^## Epoch [123]/3 - 2/2 - ")
   expect_length(grep("^## Epoch", knitted), 3)
 })
 
-test_that("S2: a history prints, plots and is a data frame after an early stop, a plateau, and with an R metric", {
+test_that("S2: a history prints and plots after an early stop, a plateau, and with an R metric", {
   metric <- function(y_true, y_pred) keras()$ops$mean(y_pred)
   model <- echo_model(metrics = list(metric))
   callbacks <- keras()$callbacks

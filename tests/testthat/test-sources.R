@@ -57,7 +57,8 @@ test_that("L5: a Python generator in lock-step is read on the calling thread", {
 
 test_that("L5: an indexed source gives one pass an epoch, or goes on where the last epoch ended", {
   for (workers in 0:3) {
-    expect_equal(train(echo_model(), indexed(), NULL, epochs = 2, workers = workers)$metrics$loss, c(2.5, 2.5))
+    history <- train(echo_model(), indexed(), NULL, epochs = 2, workers = workers)
+    expect_equal(history$metrics$loss, c(2.5, 2.5))
     history <- train(echo_model(), indexed(), 3, epochs = 3, workers = workers)
     expect_equal(history$metrics$loss, c(2, 7 / 3, 8 / 3), tolerance = 1e-6)
   }
@@ -88,17 +89,19 @@ test_that("L4: a closure may draw from Python iterators", {
 })
 
 test_that("A Python generator beside an R closure, each way round", {
-  history <- train(echo_model(), count_from(), 3, epochs = 2, validation_data = numbered(), validation_steps = 2)
+  history <- train(echo_model(), count_from(), 3, epochs = 2, validation_data = numbered(),
+                   validation_steps = 2)
   expect_equal(history$metrics, list(loss = c(2, 5), val_loss = c(1.5, 3.5)))
-  history <- train(echo_model(), numbered(), 3, epochs = 2, validation_data = count_from(), validation_steps = 2)
+  history <- train(echo_model(), numbered(), 3, epochs = 2, validation_data = count_from(),
+                   validation_steps = 2)
   expect_equal(history$metrics, list(loss = c(2, 5), val_loss = c(1.5, 3.5)))
 })
 
 test_that("rule 12: one Python generator as training and validation data is read by one reader", {
   for (size in c(0, 5)) {
     generator <- count_from()
-    history <- train(echo_model(), generator, 3, epochs = 2, validation_data = generator, validation_steps = 2,
-                     max_queue_size = size)
+    history <- train(echo_model(), generator, 3, epochs = 2, validation_data = generator,
+                     validation_steps = 2, max_queue_size = size)
     expect_equal(history$metrics, list(loss = c(2, 7), val_loss = c(4.5, 9.5)))
   }
 })

@@ -19,8 +19,8 @@ draw_everywhere <- function(size, pause = function() NULL, seed = 1, steps = 6, 
   )
   rates <- keras()$callbacks$LearningRateScheduler(function(epoch, rate) 0.01 + 0.1 * runif(1))
   set.seed(seed)
-  history <- train(linear_model(), drawing, steps, epochs = 3, max_queue_size = size, callbacks = list(hooks, rates),
-                   validation_data = also_drawing, validation_steps = 3, ...)
+  history <- train(linear_model(), drawing, steps, epochs = 3, max_queue_size = size, ...,
+                   callbacks = list(hooks, rates), validation_data = also_drawing, validation_steps = 3)
   list(metrics = history$metrics, noise = noise, seed = random_seed())
 }
 

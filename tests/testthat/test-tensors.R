@@ -44,7 +44,8 @@ test_that("G1: a sparse input of the model gets the matrix as it is", {
 })
 
 test_that("G2: bare numbers are a row, and vectors are matrices of one column, also when they alternate", {
-  expect_equal(losses(linear_model(), list(list(1, 2))), losses(linear_model(), list(list(matrix(1), matrix(2)))))
+  expected <- losses(linear_model(), list(list(matrix(1), matrix(2))))
+  expect_equal(losses(linear_model(), list(list(1, 2))), expected)
   x <- matrix(1:3 / 3)
   flat <- list(x, 1:3 / 2)
   column <- list(x, matrix(1:3 / 2))
@@ -169,7 +170,8 @@ test_that("G9: batches of changing length train, validate and predict with exact
   model$compile("sgd", "mse")
   means <- lapply(batches, function(batch) apply(batch[[1]], 1, mean))
   expected <- mean(unlist(means)^2)
-  history <- train(model, cycling(batches), 6, epochs = 2, validation_data = cycling(batches), validation_steps = 6)
+  history <- train(model, cycling(batches), 6, epochs = 2, validation_data = cycling(batches),
+                   validation_steps = 6)
   expect_equal(unlist(history$metrics), rep(expected, 4), ignore_attr = TRUE, tolerance = 1e-5)
   expect_equal(as.vector(predict_generator(model, cycling(batches), 6)), unlist(means), tolerance = 1e-5)
 })
@@ -181,5 +183,6 @@ test_that("Python arrays, tensors and tuples pass through a closure unchanged", 
   expected <- losses(linear_model(), list(list(x, x)))
   expect_equal(losses(linear_model(), list(list(np$array(x), np$array(x)))), expected)
   expect_equal(losses(linear_model(), list(list(tf$constant(x, "float32"), np$array(x)))), expected)
-  expect_equal(losses(linear_model(), list(reticulate::r_to_py(reticulate::tuple(np$array(x), np$array(x))))), expected)
+  pair <- reticulate::r_to_py(reticulate::tuple(np$array(x), np$array(x)))
+  expect_equal(losses(linear_model(), list(pair)), expected)
 })

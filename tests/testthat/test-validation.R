@@ -10,8 +10,8 @@ fixed_arrays <- function(rows = 50L) {
 test_that("D1: epoch e uses validation batches (e - 1) s + 1 to e s, each once", {
   for (size in c(0, 1, 10)) {
     validation <- numbered()
-    history <- train(echo_model(), numbered(), 3, epochs = 4, validation_data = validation, validation_steps = 2,
-                     max_queue_size = size)
+    history <- train(echo_model(), numbered(), 3, epochs = 4, validation_data = validation,
+                     validation_steps = 2, max_queue_size = size)
     expect_equal(history$metrics$val_loss, c(1.5, 3.5, 5.5, 7.5))
     expect_equal(calls_of(validation), 8)
   }
@@ -99,9 +99,12 @@ test_that("D5: EarlyStopping sees val_loss and stops at the epoch that it predic
 
 test_that("D5: a best-only checkpoint holds the weights of the best epoch", {
   file <- tempfile(fileext = ".weights.h5")
-  best <- keras()$callbacks$ModelCheckpoint(file, monitor = "val_loss", save_best_only = TRUE, save_weights_only = TRUE)
+  best <- keras()$callbacks$ModelCheckpoint(file, monitor = "val_loss", save_best_only = TRUE,
+                                            save_weights_only = TRUE)
   model <- linear_model(rate = 0)
-  moves <- list(on_epoch_begin = function(epoch, logs) model$set_weights(list(matrix(c(3, 1, 2)[[epoch + 1]]))))
+  moves <- list(on_epoch_begin = function(epoch, logs) {
+    model$set_weights(list(matrix(c(3, 1, 2)[[epoch + 1]])))
+  })
   train(model, numbered(), 1, epochs = 3, callbacks = list(moves, best), validation_data = fixed_arrays())
   expect_equal(weights_of(model), list(2))
   model$load_weights(file)
@@ -122,8 +125,8 @@ test_that("D5: ReduceLROnPlateau acts on val_loss, and its rate is in the histor
 test_that("validation_freq says which epochs are validated", {
   run <- function(freq) {
     validation <- numbered()
-    history <- train(echo_model(), numbered(), 1, epochs = 5, validation_data = validation, validation_steps = 1,
-                     validation_freq = freq)
+    history <- train(echo_model(), numbered(), 1, epochs = 5, validation_data = validation,
+                     validation_steps = 1, validation_freq = freq)
     expect_equal(history$metrics$val_loss, seq_len(calls_of(validation)))
     calls_of(validation)
   }
@@ -142,8 +145,8 @@ test_that("A2: 5 and 12 epochs with both closures finish, bare numbers are batch
 test_that("rule 12: one closure as training and validation data is read by one reader, epoch by epoch", {
   for (size in c(0, 1, 10)) {
     generator <- numbered()
-    history <- train(echo_model(), generator, 3, epochs = 2, validation_data = generator, validation_steps = 2,
-                     max_queue_size = size)
+    history <- train(echo_model(), generator, 3, epochs = 2, validation_data = generator,
+                     validation_steps = 2, max_queue_size = size)
     expect_equal(history$metrics, list(loss = c(2, 7), val_loss = c(4.5, 9.5)))
     expect_equal(calls_of(generator), 10)
   }

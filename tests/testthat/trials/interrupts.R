@@ -2,9 +2,10 @@
 #
 #   Rscript interrupts.R SETTING TRIALS
 #
-# prints a line for each trial, "arrived", "lost", "error", "thread" (one was left) or "broken" (the model does
-# not train any more), with the seconds from the signal to the caller's handler and what else there is to say.
-# bench/interrupts.R runs all settings and makes a table of them; test-interrupts.R runs some trials of each.
+# prints a line for each trial, "arrived", "lost", "error", "thread" (one was left) or "broken" (the model
+# does not train any more), with the seconds from the signal to the caller's handler and what else there is to
+# say. bench/interrupts.R runs all settings and makes a table of them; test-interrupts.R runs some trials of
+# each.
 
 library(fitgenerator)
 keras <- reticulate::import("keras")
@@ -52,11 +53,13 @@ slow_loss <- function(y, p) {
   mse(y, p)
 }
 
-# Models are traced anew each time, so that the signal comes while R code runs inside TensorFlow's.
+# The model is compiled, and so traced, anew each time, so that the signal comes while R code runs inside
+# TensorFlow's. Not during compile(): there, outside of our calls, Python may swallow a KeyboardInterrupt.
 train_untraced <- function(model) {
   start <- Sys.time()
   while (difftime(Sys.time(), start, units = "secs") < patience) {
-    fit_generator(compiled(loss = slow_loss), matrices, 1, verbose = 0)
+    suspendInterrupts(model$compile(optimizer = "sgd", loss = slow_loss))
+    fit_generator(model, matrices, 1, verbose = 0)
   }
 }
 
