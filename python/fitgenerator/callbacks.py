@@ -8,7 +8,7 @@ dispatch is a job: a generator, because a callback may live in the host's langua
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -58,7 +58,7 @@ class Callbacks:
         given: Any,
         model: Any,
         params: Mapping[str, Any],
-        around: Callable[[], AbstractContextManager[None]],
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         if isinstance(given, keras.callbacks.CallbackList):
             given = given.callbacks

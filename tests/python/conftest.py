@@ -16,6 +16,8 @@ import pytest
 from fitgenerator import rounds
 
 PREFIX = "fitgenerator"
+# R, once it runs in this process, changes the environment so that another Python may not start.
+ENVIRONMENT = dict(os.environ)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,6 +48,12 @@ def no_thread_is_left() -> Iterator[None]:
 def one_seed() -> None:
     """The same random numbers in every test, in whatever order tests run."""
     keras.utils.set_random_seed(11)
+
+
+@pytest.fixture
+def clean_environment() -> dict[str, str]:
+    """The environment for other processes, as it was when the tests began."""
+    return dict(ENVIRONMENT)
 
 
 @pytest.fixture

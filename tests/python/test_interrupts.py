@@ -132,11 +132,16 @@ def test_a_second_interrupt_while_the_first_cleans_up_leaves_no_thread(short_gra
 
 
 @pytest.mark.parametrize("mode", ["sleeping generator", "running steps", "lockstep", "stuck"])
-def test_F1_ctrl_c_from_outside_ten_times(mode: str) -> None:
-    command = [sys.executable, str(SCRIPT), mode, str(TRIALS)]
-    pipe = subprocess.PIPE
+def test_F1_ctrl_c_from_outside_ten_times(mode: str, clean_environment: dict[str, str]) -> None:
     answers = []
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, str(SCRIPT), mode, str(TRIALS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment,
+    ) as process:
         assert process.stdin
         assert process.stdout
         for _ in range(TRIALS):
@@ -144,6 +149,8 @@ def test_F1_ctrl_c_from_outside_ten_times(mode: str) -> None:
                 time.sleep(random.uniform(0, 0.1))  # anywhere in its work
             else:
                 answers.append(f"not ready but {line!r}")
+                process.kill()
+                break
             process.send_signal(signal.SIGINT)
             answers.append(process.stdout.readline().strip())
             process.stdin.write("next\n")
