@@ -2,17 +2,24 @@
 
 check_whole <- function(x, name, least, null = FALSE) {
   if (null && is.null(x)) return(NULL)
-  fine <- is.numeric(x) && !is.factor(x) && length(x) == 1L && is.finite(x) && x == round(x) && x >= least &&
-    x <= .Machine$integer.max
-  if (!fine) {
+  if (!is_whole(x) || x < least) {
     abort_argument(sprintf("`%s` must be a whole number of at least %d, not %s.", name, least, shown(x)), name)
   }
   as.integer(x)
 }
 
+is_whole <- function(x) {
+  is_number(x) && x == round(x) && abs(x) <= .Machine$integer.max
+}
+
+# A factor is a number to `is.numeric()` only by its codes.
+is_number <- function(x) {
+  is.numeric(x) && !is.factor(x) && length(x) == 1L && is.finite(x)
+}
+
 check_seconds <- function(x, name) {
   if (is.null(x)) return(NULL)
-  if (!is.numeric(x) || length(x) != 1L || is.na(x) || x <= 0) {
+  if (!is_number(x) || x <= 0) {
     abort_argument(sprintf("`%s` must be a number of seconds above 0, or NULL, not %s.", name, shown(x)), name)
   }
   as.double(x)
@@ -52,7 +59,7 @@ check_class_weight <- function(x) {
   lapply(as.list(x), as.double)
 }
 
-is_weight <- function(x) is.numeric(x) && length(x) == 1L && is.finite(x) && x >= 0
+is_weight <- function(x) is_number(x) && x >= 0
 
 shown <- function(x) {
   if (is.null(x)) return("NULL")

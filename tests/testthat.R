@@ -1,0 +1,4 @@
+library(testthat)
+library(fitgenerator)
+
+test_check("fitgenerator")
