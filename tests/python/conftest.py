@@ -14,6 +14,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import keras
 import pytest
 from fitgenerator import rounds
+from toys import QUEUES
 
 PREFIX = "fitgenerator"
 # R, once it runs in this process, changes the environment so that another Python may not start.
@@ -63,8 +64,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> float:
     return 0.3
 
 
-# Lock-step is the first case of every test that is run for several queues.
-@pytest.fixture(params=[0, 1, 10], ids=["lockstep", "queue1", "queue10"])
+@pytest.fixture(params=QUEUES, ids=["lockstep", "queue1", "queue10"])
 def queue(request: pytest.FixtureRequest) -> int:
     """A `max_queue_size`."""
     size: int = request.param

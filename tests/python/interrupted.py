@@ -72,15 +72,15 @@ def trial(mode: str) -> str:
 
 
 def main() -> None:
-    mode, trials = sys.argv[1], int(sys.argv[2])
-    faulthandler.dump_traceback_later(90, exit=True)
+    faulthandler.dump_traceback_later(100, exit=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    rounds.GRACE = 0.3 if mode == "stuck" else 5.0  # type: ignore[attr-defined]
-    warnings.simplefilter("ignore" if mode == "stuck" else "error")
     assert fitgenerator.last_history() is None
-    for _ in range(trials):
-        say(trial(mode))
-        sys.stdin.readline()
+    for mode in sys.argv[2:]:
+        rounds.GRACE = 0.3 if mode == "stuck" else 5.0  # type: ignore[attr-defined]
+        warnings.simplefilter("ignore" if mode == "stuck" else "error")
+        for _ in range(int(sys.argv[1])):
+            say(trial(mode))
+            sys.stdin.readline()
 
 
 if __name__ == "__main__":

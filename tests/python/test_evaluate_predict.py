@@ -63,13 +63,13 @@ def test_P3_names_are_loss_and_metrics_and_values_are_numbers() -> None:
     assert all(type(value) is float for value in result.values())
 
 
-def test_P4_evaluating_again_gives_the_same_and_changes_nothing(queue: int) -> None:
+def test_P4_evaluating_again_gives_the_same_and_changes_nothing() -> None:
     model, batches = rich_model(), make_batches(3)
     run(model, batches)
     before, iterations = weights_of(model), int(model.optimizer.iterations)
-    first = evaluate_generator(model, iter(batches), 3, queue)
-    predict_generator(model, iter(batches), 3, queue)
-    assert evaluate_generator(model, iter(batches), 3, queue) == first
+    first = evaluate_generator(model, iter(batches), 3)
+    predict_generator(model, iter(batches), 3)
+    assert evaluate_generator(model, iter(batches), 3) == first
     assert same_weights(weights_of(model), before)
     assert int(model.optimizer.iterations) == iterations
 

@@ -19,6 +19,7 @@ from fitgenerator import evaluate_generator, last_history, predict_generator
 from toys import Watched, at_epoch_end, echo_model, numbered, run
 
 TRIALS = 10
+MODES = ["sleeping generator", "running steps", "lockstep", "stuck"]
 SCRIPT = Path(__file__).with_name("interrupted.py")
 
 
@@ -131,11 +132,10 @@ def test_a_second_interrupt_while_the_first_cleans_up_leaves_no_thread(short_gra
 # -- from outside -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["sleeping generator", "running steps", "lockstep", "stuck"])
-def test_F1_ctrl_c_from_outside_ten_times(mode: str, clean_environment: dict[str, str]) -> None:
+def test_F1_ctrl_c_from_outside_ten_times_each(clean_environment: dict[str, str]) -> None:
     answers = []
     with subprocess.Popen(
-        [sys.executable, str(SCRIPT), mode, str(TRIALS)],
+        [sys.executable, str(SCRIPT), str(TRIALS), *MODES],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -144,13 +144,12 @@ def test_F1_ctrl_c_from_outside_ten_times(mode: str, clean_environment: dict[str
     ) as process:
         assert process.stdin
         assert process.stdout
-        for _ in range(TRIALS):
-            if (line := process.stdout.readline()) == "ready\n":
-                time.sleep(random.uniform(0, 0.1))  # anywhere in its work
-            else:
+        for _ in range(TRIALS * len(MODES)):
+            if (line := process.stdout.readline()) != "ready\n":
                 answers.append(f"not ready but {line!r}")
                 process.kill()
                 break
+            time.sleep(random.uniform(0, 0.1))  # anywhere in its work
             process.send_signal(signal.SIGINT)
             answers.append(process.stdout.readline().strip())
             process.stdin.write("next\n")
@@ -158,6 +157,7 @@ def test_F1_ctrl_c_from_outside_ten_times(mode: str, clean_environment: dict[str
         begun = time.perf_counter()
         _, errors = process.communicate()  # where it hangs it ends itself, and says where
         seconds = time.perf_counter() - begun
-    assert answers == ["interrupted, history kept, no thread left, trains on"] * TRIALS, errors
+    expected = ["interrupted, history kept, no thread left, trains on"] * TRIALS * len(MODES)
+    assert answers == expected, errors
     assert process.returncode == 0, errors
     assert seconds < 10

@@ -30,7 +30,6 @@ from toys import (
     new_echo_model,
     numbered,
     numbered_batch,
-    rich_model,
     run,
 )
 
@@ -145,7 +144,7 @@ def test_A9_a_generator_may_predict_with_the_model_that_trains(steps: int, queue
 
 
 def test_A6_one_session_of_many_calls(queue: int) -> None:
-    model, source = rich_model(), Watched(make_batches(12))
+    model, source = linear_model(), Watched(make_batches(12))
     run(model, source, 2, max_queue_size=queue)
     before = threading.active_count()
     run(model, source, 2, max_queue_size=queue)

@@ -16,6 +16,7 @@ import tensorflow as tf
 from fitgenerator import evaluate_generator, fit_generator, last_history, predict_generator
 from fitgenerator.step import Steps
 from toys import (
+    QUEUES,
     HookLog,
     Indexed,
     Seen,
@@ -60,17 +61,18 @@ def test_all_names_exist() -> None:
 # -- the same history as fit --------------------------------------------------------------------
 
 
-def test_S3_history_is_that_of_fit(queue: int) -> None:
+def test_S3_history_is_that_of_fit() -> None:
     batches, unseen = make_batches(6), make_batches(2, seed=5)
     theirs = keras_history(
         rich_model(), forever(batches), steps_per_epoch=3, epochs=2, validation_data=Indexed(unseen)
     )
-    model = rich_model()
-    ours = run(model, forever(batches), 3, 2, validation_data=Indexed(unseen), max_queue_size=queue)
-    assert same_history(ours, theirs)
-    assert ours.epoch == [0, 1]
-    assert not ours.incomplete
-    assert model.history is ours is last_history()
+    for size in QUEUES:
+        model = rich_model()
+        ours = run(model, forever(batches), 3, 2, None, Indexed(unseen), max_queue_size=size)
+        assert same_history(ours, theirs)
+        assert ours.epoch == [0, 1]
+        assert not ours.incomplete
+        assert model.history is ours is last_history()
 
 
 def test_weights_and_optimizer_end_as_after_fit() -> None:
@@ -330,12 +332,13 @@ def test_a_model_that_is_not_built_draws_nothing_for_no_epoch() -> None:
     assert source.pulls == 0
 
 
-def test_smaller_last_batch(queue: int) -> None:
+def test_smaller_last_batch() -> None:
     batches = make_batches(3, last_rows=1)
     theirs = keras_history(rich_model(), Indexed(batches), epochs=2)
-    model = rich_model()
-    assert same_history(run(model, Indexed(batches), epochs=2, max_queue_size=queue), theirs)
-    assert Steps.of(model).traces == 1
+    for size in QUEUES:
+        model = rich_model()
+        assert same_history(run(model, Indexed(batches), epochs=2, max_queue_size=size), theirs)
+        assert Steps.of(model).traces == 1
 
 
 def test_float64_batches_are_treated_as_fit_treats_them() -> None:
@@ -428,15 +431,8 @@ def test_C6_same_seed_same_history_whatever_the_queue() -> None:
 
     def once(size: int) -> dict[str, list[float]]:
         data, unseen = (drawn(np.random.default_rng(s)) for s in (1, 2))
-        return run(
-            rich_model(),
-            data,
-            4,
-            2,
-            validation_data=unseen,
-            validation_steps=2,
-            max_queue_size=size,
-        ).history
+        options = {"validation_steps": 2, "max_queue_size": size}
+        return run(linear_model(), data, 4, 2, None, unseen, **options).history
 
     assert once(0) == once(1) == once(3) == once(10)
 
@@ -490,7 +486,7 @@ def test_compiling_within_a_callback_takes_effect_at_the_next_epoch() -> None:
 
 
 @pytest.mark.parametrize("failing", [False, True], ids=["return", "error"])
-def test_a_generator_is_collected_after_the_call(queue: int, failing: bool) -> None:
+def test_a_generator_is_collected_after_the_call(failing: bool) -> None:
     def hook(number: int) -> None:
         if failing and number == 3:
             raise OSError
@@ -498,7 +494,7 @@ def test_a_generator_is_collected_after_the_call(queue: int, failing: bool) -> N
     source = Watched(numbered(), hook)
     gone = weakref.ref(source)
     with suppress(OSError):
-        run(echo_model(), source, 3, max_queue_size=queue)
+        run(echo_model(), source, 3)
     assert source.pulls == 3
     del source
     gc.collect()

@@ -63,9 +63,9 @@ def arrays(rows: int = 70) -> tuple[Any, Any, Any]:
 
 @pytest.mark.parametrize("count", [2, 3], ids=["x, y", "x, y, w"])
 @pytest.mark.parametrize("kind", [tuple, list])
-def test_D3_fixed_arrays_give_what_evaluate_gives(kind: Any, count: int, queue: int) -> None:
+def test_D3_fixed_arrays_give_what_evaluate_gives(kind: Any, count: int) -> None:
     model, data = linear_model(metrics=["mae"]), arrays()[:count]
-    history = run(model, iter(make_batches(2)), 2, validation_data=kind(data), max_queue_size=queue)
+    history = run(model, iter(make_batches(2)), 2, validation_data=kind(data))
     x, y, w = (*data, None)[:3]
     expected = model.evaluate(x, y, sample_weight=w, verbose=0, return_dict=True)
     scores = {k[4:]: v for k, v in history.history.items() if k.startswith("val_")}
@@ -127,12 +127,12 @@ def test_validation_counts_from_initial_epoch_as_fit_does() -> None:
     assert [e[1] for e in ends if "val_loss" in e] == [1, 3]
 
 
-def test_validation_does_not_train(queue: int) -> None:
+def test_validation_does_not_train() -> None:
     model = rich_model()
     batches = make_batches(2)
-    run(model, batches, max_queue_size=queue)
+    run(model, batches)
     alone = model.evaluate(Indexed(batches), verbose=0, return_dict=True)
-    history = run(model, batches, validation_data=batches, max_queue_size=queue)
+    history = run(model, batches, validation_data=batches)
     again = model.evaluate(Indexed(batches), verbose=0, return_dict=True)
     assert history.history["val_loss"] == [again["loss"]]
     assert alone != again

@@ -17,6 +17,8 @@ Batch = tuple[Any, ...]
 
 # Longest wait for another thread to do what it must do; reached only where something hangs.
 PATIENCE = 30.0
+# The `max_queue_size` of tests that are run for several; lock-step is the first.
+QUEUES = (0, 1, 10)
 # How long a test waits for something that must not happen.
 LULL = 0.15
 

@@ -82,6 +82,18 @@ our_threads <- function() {
 
 current_thread <- function() reticulate::import("threading")$current_thread()$name
 
+# Who takes SIGINT: Python's handler and C's.
+interrupt_handlers <- function() {
+  reticulate::py_run_string(paste(
+    "import ctypes, signal",
+    "def fitgenerator_test_handlers():",
+    "    ctypes.pythonapi.PyOS_getsig.restype = ctypes.c_void_p",
+    "    return [str(signal.getsignal(signal.SIGINT)), str(ctypes.pythonapi.PyOS_getsig(signal.SIGINT))]",
+    sep = "\n"
+  ))
+  unlist(reticulate::py_get_attr(reticulate::import_main(), "fitgenerator_test_handlers")())
+}
+
 # What the call left behind: nothing, and the model trains on.
 expect_clean <- function(model) {
   testthat::expect_identical(our_threads(), character())

@@ -42,6 +42,54 @@ test_that("F2: an interrupt ends a long closure", {
   expect_true(all(trials_of("sleeps", 3) < 2))
 })
 
+test_that("rule 2: while a call runs Python's handler stands by and C's stays", {
+  outside <- interrupt_handlers()
+  inside <- list()
+  look <- function(...) inside <<- c(inside, list(interrupt_handlers()))
+  closure <- function() { look(); random_batches()() }
+  train(linear_model(), closure, 2, callbacks = list(list(on_epoch_end = look),
+                                                     keras()$callbacks$LambdaCallback(on_epoch_end = look)))
+  expect_length(inside, 4)
+  for (one in inside) {
+    expect_match(one[[1]], "_stand_by")
+    expect_identical(one[[2]], outside[[2]])
+  }
+  expect_identical(interrupt_handlers(), outside)
+})
+
+test_that("rule 2: Python code ends first, and R code below Python; other R code is left at once", {
+  done <- run_r(quote({
+    signal_self <- function() tools::pskill(Sys.getpid(), tools::SIGINT)
+    reticulate::py_run_string(paste(
+      "import os, signal", "def signal_and_work():", "    os.kill(os.getpid(), signal.SIGINT)",
+      "    print('python', sum(range(10**6)), flush=True)", sep = "\n"
+    ))
+    in_python <- reticulate::py_get_attr(reticulate::import_main(), "signal_and_work")
+    in_r <- function() {
+      signal_self()
+      for (i in 1:1e6) sqrt(i)
+    }
+    batch <- random_batches()
+    lambda <- keras()$callbacks$LambdaCallback
+    act <- function(what) { in_r(); cat(what, "") }
+    try_it <- function(what, ..., model = linear_model()) {
+      cat(what, ": ", sep = "")
+      cat(tryCatch(train(model, ...), interrupt = function(cnd) "interrupt"), our_threads(), "\n")
+    }
+    try_it("python", function() { in_python(); batch() }, 5)
+    try_it("closure", function() { act("R"); batch() }, 5)
+    try_it("hook", batch, 5, callbacks = list(on_epoch_end = function(logs) act("R")))
+    try_it("lambda", batch, 5, callbacks = list(lambda(on_epoch_end = function(epoch, logs) act("R"))))
+    loss <- function(y, p) { act("R"); keras()$ops$mean(y - p) }
+    try_it("loss", batch, 5, model = linear_model(loss = loss))
+  }))
+  expect_process(done)
+  expect_identical(strsplit(done$stdout, " *\n")[[1]], c(
+    "python: python 499999500000", "interrupt", "closure: interrupt", "hook: interrupt", "lambda: R interrupt",
+    "loss: R interrupt"
+  ))
+})
+
 test_that("F1: after an interrupt nothing moves, the finished epochs are there, and a script stops", {
   done <- run_r(quote({
     model <- linear_model()
