@@ -267,7 +267,8 @@ class Feed:
         begun = time.perf_counter()
         self._rest()
         room = self._room.get()
-        self._meter.add("generator_waited", time.perf_counter() - begun)
+        if self.name == "generator":
+            self._meter.add("generator_waited", time.perf_counter() - begun)
         return room is not _CLOSE
 
     def _rest(self) -> None:

@@ -35,7 +35,13 @@ class ForeignHook:
 
 
 class Host(Protocol):
-    """What the training loop needs from the calling thread."""
+    """What the training loop needs from the calling thread.
+
+    `waited` is how long jobs waited until the calling thread took them up, in seconds: it was
+    making batches then.
+    """
+
+    waited: float
 
     def call(self, job: Job) -> Any:
         """Run `job` on the calling thread, return its result, raise what it raised."""
@@ -58,6 +64,7 @@ class DirectHost:
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self.interrupts = Deferred()
+        self.waited = 0.0
         self._write = write
 
     def call(self, job: Job) -> Any:
@@ -137,6 +144,7 @@ class Switchboard:
     """
 
     def __init__(self) -> None:
+        self.waited = 0.0
         self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._waiting: list[Request] = []
         self._pulls_open = True
@@ -144,7 +152,11 @@ class Switchboard:
 
     def call(self, job: Job) -> Any:
         """Run `job` on the calling thread and wait for its result."""
-        return self.ask(Request("job", job=job))
+        request, asked = Request("job", job=job), time.perf_counter()
+        try:
+            return self.ask(request)
+        finally:
+            self.waited += max(0.0, request.begun - asked)
 
     def say(self, text: str) -> None:
         """Print `text` on the calling thread; does not wait."""

@@ -56,6 +56,8 @@ class Course:
         deadline = time.perf_counter() + GRACE
         self.stuck = [name for feed in self.feeds for name in feed.join(deadline)]
         self.progress.close()
+        waited, self.host.waited = self.host.waited, 0.0
+        self.meter.add("model_waited", waited)
         self.meter.finish()
         self.model._initial_epoch = None  # BackupAndRestore set it; a later `fit` must not obey
 

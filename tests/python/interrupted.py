@@ -76,7 +76,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     assert fitgenerator.last_history() is None
     for mode in sys.argv[2:]:
-        rounds.GRACE = 0.3 if mode == "stuck" else 5.0  # type: ignore[attr-defined]
+        rounds.GRACE = 0.3 if mode == "stuck" else 5.0
         warnings.simplefilter("ignore" if mode == "stuck" else "error")
         for _ in range(int(sys.argv[1])):
             say(trial(mode))

@@ -214,7 +214,7 @@ def test_a_sparse_matrix_by_coordinates_is_an_array() -> None:
 
 
 def test_ragged_tensors_pass_through() -> None:
-    class Sums(keras.Model):  # type: ignore[misc]
+    class Sums(keras.Model):
         def call(self, x: Any) -> Any:
             return tf.reduce_sum(x, axis=1)
 

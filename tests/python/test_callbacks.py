@@ -122,7 +122,7 @@ def test_one_callback_need_not_be_in_a_list() -> None:
 
 
 def test_only_an_old_batch_hook_is_enough() -> None:
-    class Old(keras.callbacks.Callback):  # type: ignore[misc]
+    class Old(keras.callbacks.Callback):
         def __init__(self) -> None:
             super().__init__()
             self.seen: list[int] = []
@@ -136,7 +136,7 @@ def test_only_an_old_batch_hook_is_enough() -> None:
 
 
 def test_what_one_callback_writes_into_the_logs_others_and_the_history_see() -> None:
-    class Writer(keras.callbacks.Callback):  # type: ignore[misc]
+    class Writer(keras.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             logs["mine"] = epoch * 10
 

@@ -317,7 +317,7 @@ MORE = ["on_test_begin", "on_test_batch_end", "on_test_end", "on_epoch_end", "on
 
 @pytest.mark.parametrize("hook", [*HOOKS, *MORE])
 def test_S1_an_error_of_a_callback_names_callback_and_hook(hook: str) -> None:
-    class Failing(keras.callbacks.Callback):  # type: ignore[misc]
+    class Failing(keras.callbacks.Callback):
         pass
 
     error, log = MineError("text"), HookLog()

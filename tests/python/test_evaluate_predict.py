@@ -188,7 +188,7 @@ def test_C1_exact_pulls_in_evaluate_and_predict(queue: int) -> None:
 def test_strings_and_integers_can_be_predicted() -> None:
     import tensorflow as tf
 
-    class Words(keras.Model):  # type: ignore[misc]
+    class Words(keras.Model):
         def call(self, x: Any) -> Any:
             return {"word": tf.strings.as_string(tf.cast(x, tf.int32)), "n": tf.cast(x, tf.int32)}
 

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,7 +96,7 @@ def test_an_end_takes_the_place_of_the_missing_batch(make_feed: Any, capacity: i
 
 @pytest.mark.parametrize("capacity", [0, 1, 3])
 def test_rounds_without_a_count_last_until_the_end(make_feed: Any, capacity: int) -> None:
-    source = Indexed("abc")  # type: ignore[arg-type]
+    source = Indexed("abc")
     feed = make_feed(source, capacity)
     feed.grant(Round(None, fresh=True), 2)
     feed.start()
@@ -398,13 +399,19 @@ def test_A7_one_epoch_of_many_steps(queue: int) -> None:
     assert history.history["loss"] == pytest.approx([500.5])
 
 
+def open_files() -> int:
+    folder = Path("/proc/self/fd")  # elsewhere than on Linux nothing is counted
+    return len(list(folder.iterdir())) if folder.exists() else 0
+
+
 def test_A7_F3_many_short_calls_leave_nothing() -> None:
     source = Watched(numbered())
     run(echo_model(), source, 2, validation_data=source, validation_steps=1)
-    before = threading.active_count()
+    before, files = threading.active_count(), open_files()
     for _ in range(33):
         run(echo_model(), source, 2, validation_data=source, validation_steps=1)
         evaluate_generator(echo_model(), source, 1)
         predict_generator(echo_model(), [numbered_batch(1)])
         assert threading.active_count() == before
     assert source.pulls == 3 + 33 * 4
+    assert open_files() == files

@@ -159,7 +159,7 @@ def test_evaluation_in_a_terminal_ends_its_line(monkeypatch: pytest.MonkeyPatch)
     from fitgenerator import evaluate_generator, training
 
     terminal = io.StringIO()
-    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    terminal.isatty = lambda: True
     monkeypatch.setattr(training.sys, "stdout", terminal)
     evaluate_generator(echo_model(), Indexed([numbered_batch(2)]), verbose=1)
     assert terminal.getvalue().startswith("\r1/1")

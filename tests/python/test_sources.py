@@ -112,7 +112,7 @@ def test_an_infinite_dataset_needs_steps() -> None:
 
 
 def test_a_PyDataset_without_a_length_needs_steps() -> None:
-    class Endless(keras.utils.PyDataset):  # type: ignore[misc]
+    class Endless(keras.utils.PyDataset):
         def __getitem__(self, index: int) -> Any:
             return numbered_batch(index)
 
@@ -162,7 +162,7 @@ def test_lists_of_tuples_are_batches_and_tuples_of_lists_are_arrays() -> None:
     x, y = make_batches(1)[0]
     assert as_source([(x, y)], "validation_data", arrays_allowed=True).length == 1
     nested = as_source(([x, x], {"a": y}), "validation_data", arrays_allowed=True)
-    batch = nested.open(None)  # type: ignore[arg-type]
+    batch = nested.open(None)
     batch.begin(fresh=True, wrap=False)
     inputs, targets = batch.claim()()
     assert [a.shape for a in inputs] == [(4, 3)] * 2
@@ -271,7 +271,7 @@ def test_one_iterator_for_both_is_never_read_across_the_border() -> None:
     pulls_at: dict[tuple[str, int], int] = {}
     source = Watched(numbered())
 
-    class Border(keras.callbacks.Callback):  # type: ignore[misc]
+    class Border(keras.callbacks.Callback):
         def on_test_begin(self, logs: Any = None) -> None:
             pulls_at["test", len(pulls_at)] = source.pulls
 

@@ -285,9 +285,12 @@ def test_a_generator_that_returns_within_the_grace_is_waited_for() -> None:
     def stop(batch: int) -> None:
         assert source.reached.wait(PATIENCE)
         model.stop_training = True
+
+    def release_soon(logs: Any = None) -> None:  # when the queue is closed already
         threading.Timer(LULL, source.release.set).start()
 
-    run(model, source, 5, callbacks=[at_batch_begin(stop)])  # a warning would be an error
+    callbacks = [at_batch_begin(stop), keras.callbacks.LambdaCallback(on_train_end=release_soon)]
+    run(model, source, 5, callbacks=callbacks)  # a warning would be an error
     assert source.pulls == 2
 
 

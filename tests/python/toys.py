@@ -147,7 +147,7 @@ class Watched:
         return next(self._batches)
 
 
-class Indexed(keras.utils.PyDataset):  # type: ignore[misc]
+class Indexed(keras.utils.PyDataset):
     """An indexed source that writes down what it was asked, `("batch", i)` or a hook's name."""
 
     def __init__(self, batches: Sequence[Batch]) -> None:
@@ -210,7 +210,7 @@ _HOOKS = [
 ]
 
 
-class HookLog(keras.callbacks.Callback):  # type: ignore[misc]
+class HookLog(keras.callbacks.Callback):
     """Writes down every hook: its name, its number where it has one, the names in its logs."""
 
     def __init__(self) -> None:
@@ -224,13 +224,13 @@ class HookLog(keras.callbacks.Callback):  # type: ignore[misc]
         def write(*args: Any, logs: Any = None) -> None:
             self.threads.add(threading.current_thread())
             if args and (args[-1] is None or isinstance(args[-1], dict)):
-                *args, logs = args  # type: ignore[assignment]
+                *args, logs = args
             self.log.append((hook, *args, *(logs or {})))
 
         return write
 
 
-class Seen(keras.callbacks.Callback):  # type: ignore[misc]
+class Seen(keras.callbacks.Callback):
     """The numbers of the batches that an `echo_model` was trained or tested on, one by one."""
 
     def __init__(self) -> None:
