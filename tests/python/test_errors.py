@@ -11,11 +11,7 @@ import keras
 import numpy as np
 import pytest
 from fitgenerator import (
-    ArgumentError,
-    ArgumentTypeError,
     BatchError,
-    EndedEarlyWarning,
-    EndedError,
     evaluate_generator,
     last_history,
     predict_generator,
@@ -23,11 +19,9 @@ from fitgenerator import (
 from toys import (
     HookLog,
     Indexed,
-    Reiterable,
     Seen,
     Watched,
     at_batch_begin,
-    catch,
     echo_model,
     linear_model,
     make_batches,
@@ -41,111 +35,6 @@ from toys import (
 
 X, Y = make_batches(1)[0]
 W = np.ones(4)
-
-# -- arguments ----------------------------------------------------------------------------------
-
-WRONG_STEPS = [2.5, 0, -1, None, float("nan"), float("inf"), "3", True, np.ones(2)]
-
-
-@pytest.mark.parametrize("steps", WRONG_STEPS, ids=repr)
-def test_C4_wrong_steps_are_refused_before_the_first_pull(steps: Any) -> None:
-    source = Watched(numbered())
-    with pytest.raises(ArgumentError, match=r"^`steps_per_epoch` must be"):
-        run(echo_model(), source, steps)
-    for function in (evaluate_generator, predict_generator):
-        with pytest.raises(ArgumentError, match=r"^`steps` must be"):
-            function(echo_model(), source, steps)
-    assert source.pulls == 0
-
-
-@pytest.mark.parametrize("steps", WRONG_STEPS, ids=repr)
-def test_D2_wrong_validation_steps_are_refused_before_the_first_pull(steps: Any) -> None:
-    source = Watched(numbered())
-    with pytest.raises(ArgumentError, match=r"^`validation_steps` must be"):
-        run(echo_model(), source, 1, validation_data=source, validation_steps=steps)
-    assert source.pulls == 0
-
-
-WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "epochs 1.5": ({"epochs": 1.5}, ValueError, r"`epochs` must be .* at least 0, not 1\.5"),
-    "epochs None": ({"epochs": None}, ValueError, "`epochs` must be .*, not None"),
-    "initial_epoch": ({"initial_epoch": -1}, ValueError, "`initial_epoch` must be .*, not -1"),
-    "max_queue_size": ({"max_queue_size": 1.5}, ValueError, r"`max_queue_size` .*, not 1\.5"),
-    "workers": ({"workers": -2}, ValueError, "`workers` must be .* at least 0, not -2"),
-    "validation_freq": ({"validation_freq": 0}, ValueError, "`validation_freq` must be .*, not 0"),
-    "timeout": ({"timeout": 0}, ValueError, "`timeout` must be a number of seconds above 0"),
-    "jit_compile": ({"jit_compile": "yes"}, ValueError, "`jit_compile` must be .*, not 'yes'"),
-    "verbose": ({"verbose": 7}, ValueError, "`verbose` must be 0, 1 or 2, not 7"),
-    "callbacks": ({"callbacks": [print]}, TypeError, "`callbacks` must hold .*Callback"),
-    "class_weight list": ({"class_weight": [1, 2]}, TypeError, "`class_weight` must map classes"),
-    "class_weight names": ({"class_weight": {"cat": 1}}, ValueError, "'cat': 1 does not"),
-    "class_weight value": ({"class_weight": {0: -1}}, ValueError, "class 0 must be at least 0"),
-    "class_weight class": ({"class_weight": {0.5: 1}}, ValueError, "`class_weight` must"),
-}
-
-
-@pytest.mark.parametrize(("options", "kind", "words"), WRONG.values(), ids=WRONG)
-def test_a_wrong_argument_is_named_before_the_first_pull(
-    options: dict[str, Any], kind: type[Exception], words: str
-) -> None:
-    source = Watched(numbered())
-    with pytest.raises(kind, match=words) as caught:
-        run(echo_model(), source, 1, **options)
-    assert type(caught.value) in (ArgumentError, ArgumentTypeError)
-    assert source.pulls == 0
-
-
-def test_E4_a_model_that_is_not_compiled_is_refused_before_the_first_pull() -> None:
-    model, source = (
-        keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]),
-        Watched(numbered()),
-    )
-    with pytest.raises(ArgumentError, match="must be compiled"):
-        run(model, source, 1)
-    with pytest.raises(ArgumentError, match="must be compiled"):
-        evaluate_generator(model, source, 1)
-    assert source.pulls == 0
-    assert predict_generator(model, source, 1).shape == (2, 1)
-
-
-def test_a_model_that_is_none_is_refused() -> None:
-    for thing in ("model", None, keras.layers.Dense(1)):
-        with pytest.raises(ArgumentTypeError, match=r"must be a keras\.Model, not"):
-            run(thing, numbered(), 1)
-
-
-def test_several_replicas_are_refused_before_the_first_pull() -> None:
-    source = Watched(numbered())
-    model = linear_model()
-    model._distribute_strategy = Two()
-    with pytest.raises(ArgumentError, match=r"made for 2 replicas \(Two\); only one"):
-        run(model, source, 1)
-    assert source.pulls == 0
-
-
-class Two:
-    """As much of a strategy as is looked at; a real one needs two devices."""
-
-    num_replicas_in_sync = 2
-
-
-# -- fixed arrays as validation data ------------------------------------------------------------
-
-WRONG_ARRAYS: dict[str, tuple[Any, str]] = {
-    "one": ([X], "must be .*, not a list of length 1"),
-    "four": ([X, Y, W, W], "must be .*, not a list of length 4"),
-    "rows": ((X, Y[:3]), "one number of rows .*not 3, 4"),
-    "empty": ((X[:0], Y[:0]), "at least 1, not 0"),
-    "numbers": ((X, 3), "must hold arrays, not the number 3"),
-}
-
-
-@pytest.mark.parametrize(("data", "words"), WRONG_ARRAYS.values(), ids=WRONG_ARRAYS)
-def test_D2_wrong_fixed_validation_data_is_refused_before_epoch_1(data: Any, words: str) -> None:
-    source = Watched(make_batches(2))
-    with pytest.raises(ArgumentError, match=f"^`validation_data` .*{words}"):
-        run(linear_model(), source, 2, validation_data=data)
-    assert source.pulls == 0
 
 
 # -- malformed batches --------------------------------------------------------------------------
@@ -366,106 +255,6 @@ def test_a_generator_that_raises_StopIteration_inside_is_an_error_not_an_end() -
 
     with pytest.raises(RuntimeError, match="raised StopIteration"):
         run(echo_model(), broken(), 3)
-
-
-# -- data that ends early -----------------------------------------------------------------------
-
-
-def short(count: int) -> Iterator[Any]:
-    return iter([numbered_batch(k) for k in range(1, count + 1)])
-
-
-def test_C2_training_that_ends_early_warns_and_marks_the_history(queue: int) -> None:
-    log = HookLog()
-    with pytest.warns(EndedEarlyWarning) as caught:
-        history = run(
-            echo_model(),
-            short(5),
-            2,
-            5,
-            [log],
-            [numbered_batch(1)],
-            max_queue_size=queue,
-        )
-    assert [str(w.message) for w in caught] == [
-        "`generator` ended early: 10 batches were wanted, 5 came (epoch 3: 1 of 2)."
-    ]
-    assert caught[0].filename == run.__code__.co_filename  # where fit_generator was called
-    assert history.incomplete
-    assert history.history == {"loss": [1.5, 3.5], "val_loss": [1, 1]}
-    hooks = [entry[0] for entry in log.log]
-    assert [hooks.count(f"on_epoch_{when}") for when in ("begin", "end")] == [3, 2]
-    assert hooks.count("on_test_begin") == 2
-    assert hooks[-1] == "on_train_end"
-
-
-def test_C2_training_that_ends_at_the_border_of_an_epoch_warns_too(queue: int) -> None:
-    with pytest.warns(
-        EndedEarlyWarning, match=r"6 batches were wanted, 4 came \(epoch 3: 0 of 2\)"
-    ):
-        history = run(echo_model(), short(4), 2, 3, max_queue_size=queue)
-    assert history.epoch == [0, 1]
-    assert history.incomplete
-
-
-def test_C2_exactly_enough_is_no_early_end(queue: int) -> None:
-    assert not run(echo_model(), short(6), 2, 3, max_queue_size=queue).incomplete
-
-
-def test_C2_a_pass_that_gives_nothing_ends_training_early(queue: int) -> None:
-    class Once(Reiterable):
-        def __iter__(self) -> Iterator[Any]:
-            yield from self._batches
-            self._batches = []
-
-    with pytest.warns(EndedEarlyWarning, match="`generator` gave nothing for epoch 2 of 3"):
-        history = run(echo_model(), Once([*short(2)]), None, 3, max_queue_size=queue)
-    assert history.epoch == [0]
-
-
-@pytest.mark.parametrize("steps", [None, 2])
-def test_C2_no_batch_at_all_is_an_error(queue: int, steps: int | None) -> None:
-    for source in (Reiterable([]), *([iter(())] if steps else [])):
-        with pytest.raises(EndedError, match="`generator` ended before its first batch"):
-            run(echo_model(), source, steps, 2, max_queue_size=queue)
-        for function in (evaluate_generator, predict_generator):
-            with pytest.raises(EndedError, match="`generator` ended before its first batch"):
-                function(echo_model(), source, steps, queue)
-
-
-def test_C2_validation_that_ends_early_gives_the_mean_of_what_came(queue: int) -> None:
-    options = {"validation_steps": 3, "max_queue_size": queue}
-    with pytest.warns(
-        EndedEarlyWarning, match="`validation_data` ended early: 3 batches were wanted, 2 came"
-    ):
-        history = run(echo_model(), short(1), 1, validation_data=short(2), **options)
-    assert history.history["val_loss"] == [1.5]
-    assert not history.incomplete
-
-
-def test_C2_validation_that_has_nothing_is_an_error(queue: int) -> None:
-    options = {"validation_steps": 3, "max_queue_size": queue}
-    with pytest.raises(EndedError, match="`validation_data` ended before its first batch"):
-        run(echo_model(), short(1), 1, validation_data=iter(()), **options)
-
-
-def test_C2_evaluate_that_ends_early_gives_the_mean_of_what_came(queue: int) -> None:
-    result: dict[str, float] = {}
-    caught = catch(lambda: result.update(evaluate_generator(echo_model(), short(3), 4, queue)))
-    assert [w.category for w in caught] == [EndedEarlyWarning]
-    assert result == {"loss": 2}
-
-
-def test_C2_predict_that_ends_early_gives_the_rows_so_far(queue: int) -> None:
-    rows: list[Any] = []
-    caught = catch(lambda: rows.extend(predict_generator(echo_model(), short(2), 4, queue)[:, 0]))
-    assert "4 batches were wanted, 2 came" in str(caught[0].message)
-    assert rows == [1, 1, 2, 2]
-
-
-def test_a_list_is_not_begun_again_within_a_validation() -> None:
-    with pytest.warns(EndedEarlyWarning, match="3 batches were wanted, 2 came"):
-        evaluate_generator(echo_model(), [*short(2)], 3)
 
 
 # -- the classes --------------------------------------------------------------------------------

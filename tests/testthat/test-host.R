@@ -163,6 +163,19 @@ test_that("rule 9: a closure may fill the same matrix for every batch", {
   expect_equal(train(echo_model(), refill, 10)$metrics$loss, 15.5)
 })
 
+test_that("rule 9: what crosses is a copy of R's memory, cast, in R's own order", {
+  path <- system.file("python", package = "fitgenerator")
+  own <- reticulate::import_from_path("fitgenerator.rseam", path, convert = FALSE)$`_own`
+  np <- reticulate::import("numpy")
+  for (x in list(matrix(1:6, 2), matrix(1:6 + 0, 2), matrix(c(TRUE, FALSE), 2, 3), matrix(as.raw(1:6), 2))) {
+    view <- reticulate::r_to_py(x)
+    copy <- own(view)
+    expect_false(np$shares_memory(view, copy))
+    expect_true(reticulate::py_to_r(copy$flags$f_contiguous))
+  }
+  expect_identical(reticulate::py_str(own(reticulate::r_to_py(matrix(1, 2, 2)))$dtype), "float32")
+})
+
 test_that("rule 9: what a closure holds is released after the call", {
   collected <- FALSE
   local({

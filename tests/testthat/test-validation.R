@@ -152,6 +152,25 @@ test_that("rule 12: one closure as training and validation data is read by one r
   }
 })
 
+test_that("rule 12: such a closure is not drawn ahead across the border between the two", {
+  generator <- numbered()
+  drawn <- list()
+  look <- function(hook) function(...) drawn[[hook]] <<- c(drawn[[hook]], calls_of(generator))
+  hooks <- list(on_train_batch_end = look("training"), on_test_begin = look("test"), on_epoch_end = look("end"))
+  train(echo_model(), generator, 3, epochs = 2, validation_data = generator, validation_steps = 2,
+        callbacks = hooks)
+  expect_lte(max(drawn$training[1:3]), 3)
+  expect_lte(max(drawn$training[4:6]), 8)
+  expect_equal(drawn$end, c(5, 10))
+})
+
+test_that("rule 12: class weights weigh only its training batches", {
+  generator <- function() list(matrix(c(1, 3)), c(0, 1))
+  history <- train(linear_model(rate = 0), generator, 2, validation_data = generator, validation_steps = 1,
+                   class_weight = c("0" = 2, "1" = 5))
+  expect_equal(history$metrics, list(loss = (2 + 20) / 2, val_loss = (1 + 4) / 2))
+})
+
 test_that("A validation source that ends early warns, and gives the mean over what came", {
   left <- 3
   ending <- function() if ((left <<- left - 1) >= 0) list(matrix(3 - left), matrix(0))
