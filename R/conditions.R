@@ -89,8 +89,11 @@ parent_classes <- function(parent) {
   setdiff(class(parent), c(common, "python.builtin.object", "python.builtin.BaseException"))
 }
 
-# What a condition says, without Keras's colours and the advice that reticulate adds to each exception.
+# Keras writes parts of its messages in bold.
+without_colours <- function(text) gsub("\033\\[[0-9;]*m", "", text)
+
+# What a condition says, without the advice that reticulate adds to each exception.
 condition_text <- function(cond) {
-  text <- gsub("\033\\[[0-9;]*m", "", paste(conditionMessage(cond), collapse = "\n"))
+  text <- without_colours(paste(conditionMessage(cond), collapse = "\n"))
   sub("\n+Run `?reticulate::py_last_error\\(\\)`?.*$", "", text)
 }

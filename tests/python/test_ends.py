@@ -6,20 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fitgenerator import (
-    EndedEarlyWarning,
-    EndedError,
-    evaluate_generator,
-    predict_generator,
-)
-from toys import (
-    HookLog,
-    Reiterable,
-    catch,
-    echo_model,
-    numbered_batch,
-    run,
-)
+from fitgenerator import EndedEarlyWarning, EndedError, evaluate_generator, predict_generator
+from toys import HookLog, Reiterable, catch, echo_model, numbered_batch, run
 
 
 def short(count: int) -> Iterator[Any]:

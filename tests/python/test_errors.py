@@ -10,12 +10,7 @@ import fitgenerator
 import keras
 import numpy as np
 import pytest
-from fitgenerator import (
-    BatchError,
-    evaluate_generator,
-    last_history,
-    predict_generator,
-)
+from fitgenerator import BatchError, evaluate_generator, last_history, predict_generator
 from toys import (
     HookLog,
     Indexed,

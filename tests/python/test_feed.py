@@ -15,17 +15,7 @@ from fitgenerator.feed import END, Feed, Round
 from fitgenerator.host import DirectHost
 from fitgenerator.pipeline import Pipeline
 from fitgenerator.sources import as_source
-from toys import (
-    LULL,
-    PATIENCE,
-    Indexed,
-    Seen,
-    Watched,
-    at_batch_begin,
-    echo_model,
-    numbered,
-    run,
-)
+from toys import LULL, PATIENCE, Indexed, Seen, Watched, at_batch_begin, echo_model, numbered, run
 
 
 @pytest.fixture

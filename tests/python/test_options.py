@@ -7,27 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from fitgenerator import (
-    ArgumentError,
-    ArgumentTypeError,
-    evaluate_generator,
-    predict_generator,
-)
-from toys import (
-    Watched,
-    echo_model,
-    linear_model,
-    make_batches,
-    numbered,
-    run,
-)
+from fitgenerator import ArgumentError, ArgumentTypeError, evaluate_generator, predict_generator
+from toys import Watched, echo_model, linear_model, make_batches, numbered, run
 
 X, Y = make_batches(1)[0]
-
-
 W = np.ones(4)
-
-
 WRONG_STEPS = [2.5, 0, -1, None, float("nan"), float("inf"), "3", True, np.ones(2)]
 
 

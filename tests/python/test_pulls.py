@@ -11,10 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fitgenerator import (
-    evaluate_generator,
-    predict_generator,
-)
+from fitgenerator import evaluate_generator, predict_generator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import (

@@ -120,6 +120,28 @@ test_that("An error in an R loss fails the call with its text, and its condition
   expect_identical(our_threads(), character())
 })
 
+test_that("An error in an R layer keeps its text among Keras's, without colours", {
+  calls <- 0
+  layers <- keras()$layers
+  failing <- layers$Lambda(function(x) if ((calls <<- calls + 1) > 1) boom() else x)
+  model <- keras()$Sequential(list(layers$Input(list(1L)), failing, layers$Dense(1L)))
+  model$compile("sgd", "mse")
+  e <- expect_error(train(model, random_batches(), 2), class = "fitgenerator_model_error")
+  expect_match(conditionMessage(e), "Lambda.call().\n\ndisk full\n", fixed = TRUE)
+  expect_s3_class(e$parent, "disk_error")
+})
+
+test_that("An error in an R hook or loss is signalled once", {
+  lambda <- keras()$callbacks$LambdaCallback(on_epoch_end = function(epoch, logs) boom())
+  count <- function(...) {
+    seen <- 0
+    try(withCallingHandlers(train(...), error = function(cnd) seen <<- seen + 1), silent = TRUE)
+    seen
+  }
+  expect_equal(count(linear_model(), random_batches(), 2, callbacks = list(lambda)), 1)
+  expect_equal(count(linear_model(loss = function(y, p) boom()), random_batches(), 2), 1)
+})
+
 test_that("on_train_end is not called after an error", {
   ended <- FALSE
   hooks <- list(on_train_end = function(logs) ended <<- TRUE)
