@@ -1,4 +1,4 @@
-# Which thread runs what, in which order, how far ahead; and what is left afterwards.
+# Which thread runs what, in which order, and how far ahead.
 
 skip_without_keras()
 
@@ -141,111 +141,6 @@ test_that("rule 7: training batches are drawn before validation batches", {
   train(linear_model(), drawing("t"), 6, epochs = 2, max_queue_size = 0, validation_data = drawing("v"),
         validation_steps = 3)
   expect_identical(order, rep(rep(c("t", "v"), c(6, 3)), 2))
-})
-
-test_that("rule 9: a closure may fill the same matrix for every batch", {
-  buffer <- matrix(0, 3, 1)
-  k <- 0
-  refill <- function() {
-    k <<- k + 1
-    buffer[] <<- k
-    list(buffer, matrix(0, 3, 1))
-  }
-  expect_equal(train(echo_model(), refill, 10)$metrics$loss, 5.5)
-  np <- reticulate::import("numpy", convert = FALSE)
-  shared <- np$zeros(list(3L, 1L), "float32") # of the model's type, so that no cast copies it
-  zeros <- np$zeros(list(3L, 1L))
-  refill <- function() {
-    k <<- k + 1
-    shared$fill(k)
-    reticulate::tuple(shared, zeros)
-  }
-  expect_equal(train(echo_model(), refill, 10)$metrics$loss, 15.5)
-})
-
-test_that("rule 9: what crosses is a copy of R's memory, cast, in R's own order", {
-  path <- system.file("python", package = "fitgenerator")
-  own <- reticulate::import_from_path("fitgenerator.rseam", path, convert = FALSE)$`_own`
-  np <- reticulate::import("numpy")
-  for (x in list(matrix(1:6, 2), matrix(1:6 + 0, 2), matrix(c(TRUE, FALSE), 2, 3), matrix(as.raw(1:6), 2))) {
-    view <- reticulate::r_to_py(x)
-    copy <- own(view)
-    expect_false(np$shares_memory(view, copy))
-    expect_true(reticulate::py_to_r(copy$flags$f_contiguous))
-  }
-  expect_identical(reticulate::py_str(own(reticulate::r_to_py(matrix(1, 2, 2)))$dtype), "float32")
-})
-
-test_that("rule 9: what a closure holds is released after the call", {
-  collected <- FALSE
-  local({
-    held <- new.env()
-    reg.finalizer(held, function(e) collected <<- TRUE)
-    generator <- function() { held$x <- 1; random_batches()() }
-    hooks <- list(on_epoch_end = function(epoch, logs) held$y <- 1)
-    train(linear_model(), generator, 5, epochs = 2, callbacks = list(hooks), validation_data = generator,
-          validation_steps = 1)
-  })
-  for (i in 1:3) gc()
-  expect_true(collected)
-})
-
-# A Python generator that notes what it sees on the thread that reads it.
-noting_generator <- function() {
-  reticulate::py_run_string(paste(
-    "import keras, numpy as np, threading",
-    "from tensorflow.python.eager import context",
-    "def fitgenerator_test_noting(seen):",
-    "    while True:",
-    "        seen.append([keras.config.dtype_policy().name, context.context().device_name or '',",
-    "                     threading.current_thread().name])",
-    "        yield np.ones((2, 1)), np.ones((2, 1))",
-    sep = "\n"
-  ))
-  seen <- reticulate::r_to_py(list())
-  list(seen = seen, generator = reticulate::py$fitgenerator_test_noting(seen))
-}
-
-test_that("rule 10: the caller's dtype policy and device hold on our threads", {
-  policies <- keras()$config
-  old <- policies$dtype_policy()
-  on.exit(policies$set_dtype_policy(old))
-  policies$set_dtype_policy("mixed_float16")
-  model <- keras()$Sequential(list(keras()$layers$Input(list(1L)), keras()$layers$Dense(1L)))
-  model$compile("sgd", "mse")
-  expect_identical(model$compute_dtype, "float16")
-  noting <- noting_generator()
-  with(reticulate::import("tensorflow")$device("/CPU:0"), {
-    history <- train(model, noting$generator, 2, validation_data = random_batches(), validation_steps = 1)
-  })
-  expect_true(all(is.finite(unlist(history$metrics))))
-  seen <- reticulate::py_to_r(noting$seen)
-  expect_length(seen, 2)
-  for (one in seen) {
-    expect_identical(one[[1]], "mixed_float16")
-    expect_match(one[[2]], "CPU:0")
-    expect_match(one[[3]], "^fitgenerator-feeder")
-  }
-})
-
-test_that("rule 11: no thread, handler, option or search path is changed by a call, nor by one that fails", {
-  state <- function() {
-    list(our_threads(), interrupt_handlers(), options(), search(), names(.GlobalEnv), getwd(),
-         reticulate::import("sys")$getswitchinterval())
-  }
-  model <- linear_model()
-  set.seed(1)
-  train(model, random_batches(), 2)
-  before <- state()
-  expect_match(before[[2]][[1]], "python_interrupt_handler")
-  train(model, random_batches(), 2, validation_data = random_batches(), validation_steps = 1)
-  expect_equal(state(), before)
-  try(train(model, function() stop("no"), 2), silent = TRUE)
-  fails <- list(on_epoch_end = function(epoch, logs) stop("no"))
-  try(train(model, random_batches(), 2, callbacks = fails), silent = TRUE)
-  try(train(model, random_batches(), 2, epochs = -1), silent = TRUE)
-  tryCatch(train(model, function() message("out"), 2), message = function(cnd) NULL)
-  expect_equal(state(), before)
 })
 
 test_that("A4: deep recursion and gc() in a closure, a hook and a Keras callback crash nothing", {

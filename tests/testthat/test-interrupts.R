@@ -85,8 +85,8 @@ test_that("rule 2: Python code ends first, and R code below Python; other R code
   }))
   expect_process(done)
   expect_identical(strsplit(done$stdout, " *\n")[[1]], c(
-    "python: python 499999500000", "interrupt", "closure: interrupt", "hook: interrupt", "lambda: R interrupt",
-    "loss: R interrupt"
+    "python: python 499999500000", "interrupt", "closure: interrupt", "hook: interrupt",
+    "lambda: R interrupt", "loss: R interrupt"
   ))
 })
 

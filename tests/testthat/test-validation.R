@@ -156,7 +156,7 @@ test_that("rule 12: such a closure is not drawn ahead across the border between 
   generator <- numbered()
   drawn <- list()
   look <- function(hook) function(...) drawn[[hook]] <<- c(drawn[[hook]], calls_of(generator))
-  hooks <- list(on_train_batch_end = look("training"), on_test_begin = look("test"), on_epoch_end = look("end"))
+  hooks <- list(on_train_batch_end = look("training"), on_epoch_end = look("end"))
   train(echo_model(), generator, 3, epochs = 2, validation_data = generator, validation_steps = 2,
         callbacks = hooks)
   expect_lte(max(drawn$training[1:3]), 3)
