@@ -6,6 +6,9 @@
 # How long R waits in Python at a time, in seconds: the longest an interrupt has to wait.
 slice <- 0.05
 
+# How long the first batches of a crossing may wait for the others, in seconds.
+lot_seconds <- 0.002
+
 # Runs a session to its end and returns what came of it: a list of `failure`, `value` and `warnings`.
 #
 # `closures` are the R functions behind the sources, a list of lists of `fn`, `name` (the argument), `stream` and
@@ -31,17 +34,18 @@ host <- function(session, closures, tables) {
 
 # Attributes are looked up once: a lookup is a crossing of its own.
 bind_calls <- function(session) {
-  names <- c("start", "wait", "deliver", "finish", "fail", "advance", "consumed", "outcome", "raise_failure", "stop")
+  names <- c("start", "wait", "deliver", "advance", "consumed", "outcome", "raise_failure", "stop")
   stats::setNames(lapply(names, function(name) cross(reticulate::py_get_attr, session, name)), names)
 }
 
 serve <- function(calls, closures, tables, streams, state) {
+  request <- NULL
   repeat {
-    request <- cross(calls$wait, slice)
+    if (is.null(request)) request <- cross(calls$wait, slice)
     take_interrupt()
     if (is.null(request)) next
-    switch(request[[1L]],
-      pull = serve_pull(calls, closures, streams, state, request[[2L]], request[[3L]]),
+    request <- switch(request[[1L]],
+      pull = serve_pulls(calls, closures, streams, state, request[[2L]], request[[3L]], request[[4L]]),
       job = serve_job(calls, tables, streams),
       say = cat(request[[2L]]),
       end = return(invisible())
@@ -49,21 +53,43 @@ serve <- function(calls, closures, tables, streams, state) {
   }
 }
 
-# Draws a batch from closure `i` and hands it over.
-serve_pull <- function(calls, closures, streams, state, i, used) {
+# Draws up to `most` batches from closure `i`, as many as are quickly there, and hands them over; the next request,
+# or `NULL`.
+serve_pulls <- function(calls, closures, streams, state, i, most, used) {
   closure <- closures[[i]]
-  number <- state$drawn[[i]] + 1L
-  value <- with_stream(streams, closure$stream, draw(closure, number))
-  if (!is.null(value)) state$drawn[[i]] <- number
-  if (closure$stream == "generator") mark_drawn(streams, number, used)
-  if (inherits(value, "fitgenerator_error")) {
-    state$conditions <- c(state$conditions, list(value))
-    cross(calls$fail, length(state$conditions))
-  } else if (is.null(value)) {
-    cross(calls$finish)
-  } else {
-    cross(calls$deliver, value)
+  if (state$drawn[[i]] == 0L) most <- 1L # nobody waits for the first batch longer than it takes
+  drawn <- with_stream(streams, closure$stream, draw_lot(closure, streams, state, i, most))
+  if (closure$stream == "generator") forget_drawn(streams, used)
+  end <- 0L
+  if (!is.null(drawn$failed)) {
+    state$conditions <- c(state$conditions, list(drawn$failed))
+    end <- length(state$conditions)
+  } else if (drawn$ended) {
+    end <- -1L
   }
+  cross(calls$deliver, drawn$batches, end, slice)
+}
+
+# Batches, and what ended them: `failed`, a condition, or `ended`.
+draw_lot <- function(closure, streams, state, i, most) {
+  batches <- vector("list", most)
+  begun <- as.numeric(Sys.time())
+  n <- 0L
+  value <- NULL
+  while (n < most) {
+    value <- draw(closure, state$drawn[[i]] + 1L)
+    if (closure$stream == "generator") mark_drawn(streams, state$drawn[[i]] + 1L)
+    if (is.null(value) || inherits(value, "fitgenerator_error")) break
+    state$drawn[[i]] <- state$drawn[[i]] + 1L
+    n <- n + 1L
+    batches[[n]] <- value
+    if ((as.numeric(Sys.time()) - begun) * (n + 1) > n * lot_seconds) break
+  }
+  list(
+    batches = batches[seq_len(n)],
+    failed = if (inherits(value, "fitgenerator_error")) value,
+    ended = is.null(value)
+  )
 }
 
 # A batch ready to cross, `NULL` at the end, or the condition of a closure that failed: it is delivered when
@@ -79,7 +105,7 @@ draw <- function(closure, number) {
 serve_job <- function(calls, tables, streams) {
   repeat {
     hook <- with_stream(streams, "jobs", cross(calls$advance))
-    if (is.null(hook)) return(invisible())
+    if (is.null(hook)) return(NULL)
     run_hook(tables[[hook[[1L]]]], hook[[2L]], hook[[3L]], streams, table_stream(hook[[1L]]))
   }
 }

@@ -42,9 +42,13 @@ with_stream <- function(streams, name, code) {
   force(code)
 }
 
-# Keeps the state right after batch `number` was drawn, and forgets those before batch `used`.
-mark_drawn <- function(streams, number, used) {
-  streams$drawn[[as.character(number)]] <- streams$generator
+# Keeps the state of the generator's stream, which is the current one, right after batch `number` was drawn.
+mark_drawn <- function(streams, number) {
+  streams$drawn[[as.character(number)]] <- session_seed()
+}
+
+# Forgets the states of the batches before batch `used`.
+forget_drawn <- function(streams, used) {
   old <- as.integer(names(streams$drawn)) < used
   if (any(old)) streams$drawn <- streams$drawn[!old]
 }

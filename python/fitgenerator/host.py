@@ -112,35 +112,89 @@ def finish_job(job: GeneratorType[Any, Any, Any]) -> Any:
 
 
 @dataclass
+class Line:
+    """A function that the host pulls batches from, on request.
+
+    Attributes:
+        function: The function, as the host knows it.
+        rank: Requests of a lower rank are served first.
+        ready: Whether a pull may be served now.
+        over: Requests of this term or an earlier one are void: the function ended, or failed.
+        pulled: Batches that the host has made.
+        seconds: What one batch takes the host, in seconds, lately.
+    """
+
+    function: Any
+    rank: int
+    ready: Callable[[], bool] = lambda: True
+    over: int = -1
+    pulled: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
 class Request:
     """Something that a background thread asks for, and the place of its answer."""
 
     kind: str  # "job", "pull", "say" or "end"
     job: Job | None = None
-    source: Any = None  # the function to pull from, as the host knows it
+    line: Line | None = None  # what to pull from
+    term: int = 0  # of the line
     text: str = ""
     rank: int = 0  # requests of a lower rank are served first
-    ready: Callable[[], bool] = lambda: True
     reply: queue.SimpleQueue[tuple[bool, Any]] = field(default_factory=queue.SimpleQueue)
     begun: float = 0.0  # when the host took it up, in seconds
     seconds: float = 0.0  # how long the host took
 
-    def answer(self, value: Any) -> None:
-        """Give the asking thread its value."""
-        self.seconds = time.perf_counter() - self.begun if self.begun else 0.0
+    def answer(self, value: Any, seconds: float | None = None) -> None:
+        """Give the asking thread its value, which took so many seconds."""
+        self._note(seconds)
         self.reply.put((True, value))
 
     def fail(self, error: BaseException) -> None:
         """Raise `error` in the asking thread."""
-        self.seconds = time.perf_counter() - self.begun if self.begun else 0.0
+        self._note(None)
+        if self.line is not None:
+            self.line.over = self.term
         self.reply.put((False, error))
+
+    def end(self, value: Any) -> None:
+        """Answer a pull with `value`: the function has no more batches."""
+        assert self.line is not None
+        self.line.over = self.term
+        self.answer(value)
+
+    def _note(self, seconds: float | None) -> None:
+        if seconds is None:
+            seconds = time.perf_counter() - self.begun if self.begun else 0.0
+        self.seconds = seconds
+        if self.line is not None:
+            self.line.pulled += 1
+            self.line.seconds = seconds
+
+    @property
+    def void(self) -> bool:
+        """Nobody waits for the answer any more."""
+        return self.line is not None and self.term <= self.line.over
+
+    @property
+    def ready(self) -> bool:
+        """It may be served now."""
+        return self.line is None or self.line.ready()
+
+    def result(self) -> Any:
+        """Wait for the answer."""
+        fine, value = self.reply.get()
+        if not fine:
+            raise value
+        return value
 
 
 class Switchboard:
     """Carries requests from background threads to the calling thread.
 
-    `call`, `say`, `ask`, `wake` and `end` are for background threads; `next_request` and `close`
-    for the calling thread.
+    `call`, `say`, `ask`, `post`, `wake` and `end` are for background threads; `next_request`,
+    `more`, `put_back` and `close` for the calling thread.
     """
 
     def __init__(self) -> None:
@@ -179,14 +233,15 @@ class Switchboard:
 
     def ask(self, request: Request) -> Any:
         """Ask the calling thread and wait for its answer."""
+        self.post(request)
+        return request.result()
+
+    def post(self, request: Request) -> None:
+        """Ask the calling thread; `request.result` is where to wait."""
         self._inbox.put(request)
         # close() may have emptied the inbox before this request came into it.
         if not self._serves(request):
             raise ClosedError
-        fine, value = request.reply.get()
-        if not fine:
-            raise value
-        return value
 
     def _serves(self, request: Request) -> bool:
         return self._open and (self._pulls_open or request.kind != "pull")
@@ -219,12 +274,23 @@ class Switchboard:
 
     def _pick(self) -> Request | None:
         self._refuse()
-        ready = [r for r in self._waiting if r.ready()]
+        ready = [r for r in self._waiting if r.ready]
         if not ready:
             return None
         request = min(ready, key=lambda r: r.rank)
         self._waiting.remove(request)
         return request
+
+    def more(self, request: Request) -> list[Request]:
+        """The waiting pulls from the same line, in order; they are served with `request`."""
+        self._collect()
+        same = [r for r in self._waiting if r.line is request.line and not r.void]
+        self._waiting = [r for r in self._waiting if r.line is not request.line]
+        return same
+
+    def put_back(self, requests: list[Request]) -> None:
+        """Let requests wait again that were taken and not served."""
+        self._waiting = [*requests, *self._waiting]
 
     def close_pulls(self) -> None:
         """Serve no pull any more; jobs and output still are. Any thread may call this."""
@@ -238,7 +304,8 @@ class Switchboard:
         self._refuse()
 
     def _refuse(self) -> None:
-        refused = [r for r in self._waiting if not self._serves(r)]
-        self._waiting = [r for r in self._waiting if self._serves(r)]
+        waiting = [r for r in self._waiting if not r.void]
+        refused = [r for r in waiting if not self._serves(r)]
+        self._waiting = [r for r in waiting if self._serves(r)]
         for request in refused:
             request.fail(ClosedError())

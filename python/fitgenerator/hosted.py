@@ -14,9 +14,9 @@ from typing import Any
 
 from .errors import ClosedError
 from .feed import SLICE
-from .host import Host, Request, Switchboard
+from .host import Host, Line, Request, Switchboard
 from .loops import EvaluateLoop, FitLoop, PredictLoop
-from .sources import Claim, Source
+from .sources import Claim, Reader, Source
 
 Loop = FitLoop | EvaluateLoop | PredictLoop
 
@@ -28,32 +28,43 @@ ENDED = object()
 _TRAINING, _VALIDATION = 2, 1
 
 
-class ClosureReader:
-    """Reads a function that the host calls; `function` is what the host knows it by."""
+class ClosureReader(Reader):
+    """Reads a function that the host calls; `function` is what the host knows it by.
+
+    A claim asks at once, so that the host may make batches one after the other, or several in one
+    go, while this side converts. What was asked for is void once the function ended or failed.
+    """
 
     def __init__(self, host: Host, function: Any) -> None:
         assert isinstance(host, Switchboard)
-        self.spent: float | None = None
-        self.may_pull: Callable[[], bool] | None = None
+        self.line = Line(function, _TRAINING)
         self._host = host
-        self._function = function
+        self._term = 0
 
     def begin(self, *, fresh: bool, wrap: bool) -> None:
         """A function carries on across rounds."""
 
-    def claim(self) -> Claim:
-        """The asking for the next batch."""
-        return self._ask
+    def when(self, may_pull: Callable[[Line], bool], *, training: bool) -> None:
+        """Have pulls served only while `may_pull(line)`."""
+        self.line.ready = lambda: may_pull(self.line)
+        self.line.rank = _TRAINING if training else _VALIDATION
 
-    def _ask(self) -> Any:
-        request = Request("pull", source=self._function, rank=_TRAINING)
-        if self.may_pull is not None:
-            request.ready, request.rank = self.may_pull, _VALIDATION
+    def claim(self) -> Claim:
+        """The waiting for the next batch, which is asked for now."""
+        request = Request("pull", line=self.line, term=self._term, rank=self.line.rank)
+        self._host.post(request)
+        return lambda: self._result(request)
+
+    def _result(self, request: Request) -> Any:
         try:
-            raw = self._host.ask(request)
+            raw = request.result()
+        except BaseException:
+            self._term += 1
+            raise
         finally:
             self.spent = request.seconds
         if raw is ENDED:
+            self._term += 1
             raise StopIteration
         return raw
 

@@ -12,10 +12,9 @@ from typing import Any
 
 from .callbacks import Logs, plain_logs
 from .errors import EndedError
-from .feed import END, Feed, Prepare, Round
 from .history import History
-from .rounds import Course, Rounds
-from .step import as_arrays, joined
+from .rounds import Rounds
+from .tensors import as_arrays, joined
 
 
 def _metrics(model: Any, outputs: Any) -> Logs:
@@ -27,22 +26,19 @@ def _metrics(model: Any, outputs: Any) -> Logs:
 
 
 class EvaluateLoop:
-    """Evaluates on one round of a feed: `evaluate_generator`, and validation within training."""
+    """Evaluates on one round of a feed: `evaluate_generator`, and validation within training.
 
-    def __init__(
-        self,
-        course: Course,
-        feed: Feed,
-        steps: int | None,
-        fresh: bool,
-        prepare: Prepare | None = None,
-    ) -> None:
-        self.course = course
-        self._prepare = prepare
-        self._feed = feed
-        self._count = steps
+    Args:
+        rounds: Runs the steps, in the mode "test".
+        fresh: Each evaluation begins with the source's first batch.
+    """
+
+    def __init__(self, rounds: Rounds, fresh: bool) -> None:
+        self.course = rounds.course
+        self._rounds = rounds
+        self._feed = rounds.feed
+        self._count = rounds.count
         self._fresh = fresh
-        self._rounds = Rounds(course, "test")
 
     @property
     def identity(self) -> Any:
@@ -51,7 +47,7 @@ class EvaluateLoop:
 
     def grant(self) -> None:
         """Let the batches of one evaluation be pulled."""
-        self._feed.grant(Round(self._count, fresh=self._fresh, prepare=self._prepare))
+        self._rounds.grant(fresh=self._fresh)
 
     def run(self) -> Logs:
         """Evaluate; the metrics by name.
@@ -61,7 +57,7 @@ class EvaluateLoop:
         """
         course = self.course
         course.host.call(self._begin)
-        done, outputs = self._rounds.run(self._feed, self._count)
+        done, outputs = self._rounds.run()
         stopped = bool(course.model.stop_evaluating)
         if done == 0:
             raise EndedError(
@@ -96,11 +92,11 @@ class EvaluateLoop:
 class PredictLoop:
     """Predicts one round of a feed: `predict_generator`."""
 
-    def __init__(self, course: Course, feed: Feed, steps: int | None) -> None:
-        self.course = course
-        self._feed = feed
-        self._count = steps
-        self._rounds = Rounds(course, "predict")
+    def __init__(self, rounds: Rounds) -> None:
+        self.course = rounds.course
+        self._rounds = rounds
+        self._feed = rounds.feed
+        self._count = rounds.count
 
     def run_alone(self) -> Any:
         """Predict; an array, or the model's structure of arrays, of all rows in order.
@@ -110,11 +106,11 @@ class PredictLoop:
         """
         course = self.course
         outputs: list[Any] = []
-        self._feed.grant(Round(self._count, fresh=self._feed.source.restarts))
+        self._rounds.grant(fresh=self._feed.source.restarts)
         self._feed.start()
         course.host.call(self._begin)
         course.progress.begin()
-        done, _ = self._rounds.run(self._feed, self._count, outputs.extend)
+        done, _ = self._rounds.run(outputs.extend)
         if done == 0:
             raise EndedError(
                 f"`{self._feed.name}` ended before its first batch: there is nothing to predict."
@@ -139,9 +135,8 @@ class FitLoop:
     """Trains: epochs of steps, each with its validation.
 
     Args:
-        course: What every loop works with; its first feed is the training feed.
+        rounds: Runs the steps, in the mode "train".
         history: The callback that keeps the epochs.
-        steps: Steps of an epoch, `None` for as many as a pass of the source has.
         passes: Each epoch is one pass of the source, from its first batch.
         epochs: Number of the last epoch, from 1.
         initial_epoch: Number of the first epoch, from 0.
@@ -151,20 +146,20 @@ class FitLoop:
 
     def __init__(
         self,
-        course: Course,
+        rounds: Rounds,
         history: History,
         *,
-        steps: int | None,
         passes: bool,
         epochs: int,
         initial_epoch: int,
         validation: EvaluateLoop | None,
         validates: Callable[[int], bool],
     ) -> None:
-        self.course = course
+        self.course = rounds.course
+        self._rounds = rounds
         self._history = history
-        self._feed = course.feeds[0]
-        self._count = steps
+        self._feed = rounds.feed
+        self._count = rounds.count
         self._passes = passes
         self._epochs = epochs
         self._epoch = initial_epoch
@@ -175,7 +170,6 @@ class FitLoop:
         self._ahead = validation is None or validation.identity is not self._feed.source.identity
         self._trained = 0  # steps, in all epochs
         self._granted = False  # the first epoch's batches, by the building of the model
-        self._rounds = Rounds(course, "train")
 
     def run_alone(self) -> History:
         """Train; the history, complete or not."""
@@ -201,9 +195,7 @@ class FitLoop:
         if self.course.model.built or self._epoch >= self._epochs:
             return False
         self._grant()
-        batch = self._feed.prime()
-        if batch is not END and not self.course.steps.eager:
-            self.course.host.call(lambda: self.course.steps.trace("train", batch))
+        self._rounds.prime()
         return True
 
     def _begin(self) -> Iterator[Any]:
@@ -211,7 +203,7 @@ class FitLoop:
         yield from self.course.callbacks.run("on_train_begin", {})
 
     def _grant(self, times: int = 1) -> None:
-        self._feed.grant(Round(self._count, fresh=self._passes, wrap=not self._passes), times)
+        self._rounds.grant(fresh=self._passes, wrap=not self._passes, times=times)
 
     def _start(self) -> None:
         epochs = self._epochs - self._epoch
@@ -227,7 +219,7 @@ class FitLoop:
         course.progress.begin_epoch(epoch)
         course.host.call(lambda: self._begin_epoch(epoch))
         self._let_pull(validates)
-        done, outputs = self._rounds.run(feed, self._count)
+        done, outputs = self._rounds.run()
         self._trained += done
         wanted = self._count if self._count is not None else 1
         if done < wanted and not course.model.stop_training:

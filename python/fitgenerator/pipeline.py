@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -28,6 +26,10 @@ class Pipeline:
         max_queue_size: The size of the queue, as asked for.
         batches: Batches pulled from the generators.
         steps: Steps executed, in training, validation and prediction.
+        calls: Calls of compiled functions that they took.
+        xla_steps: Those of the steps that ran in loops which XLA compiled.
+        fallback: Why steps did not run in a loop, or not in one compiled by XLA, where they could
+            not; `None` where nothing of that kind happened.
     """
 
     max_queue_size: int = 10
@@ -40,23 +42,32 @@ class Pipeline:
     queue_fill: float = 0.0
     batches: int = 0
     steps: int = 0
+    calls: int = 0
+    xla_steps: int = 0
+    fallback: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _takes: int = field(default=0, repr=False)
     _begun: float = field(default_factory=time.perf_counter, repr=False)
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Add the time of the block to `stage`."""
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.add(stage, time.perf_counter() - begun)
 
     def add(self, stage: str, amount: float) -> None:
         """Add `amount` to the figure `stage`; from any thread."""
         with self._lock:
             setattr(self, stage, getattr(self, stage) + amount)
+
+    def made(self, generating: float, converting: float) -> None:
+        """A batch was made, in so many seconds; from any thread."""
+        with self._lock:
+            self.generator += generating
+            self.conversion += converting
+            self.batches += 1
+
+    def ran(self, seconds: float, steps: int, *, xla: bool) -> None:
+        """A call ran so many steps, in so many seconds. For the training loop."""
+        with self._lock:
+            self.step += seconds
+            self.steps += steps
+            self.calls += 1
+            self.xla_steps += steps if xla else 0
 
     def saw_queue(self, fill: int) -> None:
         """Take `fill` ready batches into the mean of `queue_fill`."""

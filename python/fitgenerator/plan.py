@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from . import options
 from .batch import check, unpack, weigh
 from .callbacks import Callbacks
-from .feed import Feed
+from .feed import Feed, Prepare
 from .history import History
 from .host import Host
 from .loops import EvaluateLoop, FitLoop, PredictLoop
 from .pipeline import Pipeline
 from .progress import Progress
-from .rounds import Course
+from .rounds import Course, Rounds
+from .scope import capture_scope, check_model
 from .sources import Source
-from .step import Steps, capture_scope, check_model, prepare
+from .step import Steps
+from .tensors import Batch, Preparer
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,15 @@ def plan_fit(
     course = _course(host, model, settings, callbacks, params, training=True)
     history = _history_of(course)
     history.validation_freq = validation_freq
-    feed = _feed(course, generator, "generator", settings, weights)
+    feed = _feed(course, generator, "generator", settings)
+    rounds = Rounds(course, "train", feed, _preparer(model, weights), steps, last - first)
     validation = None
     if validation_data is not None:
-        validation = _validation(course, feed, validation_data, settings, test_steps)
+        times = sum(map(validates, range(first, last)))
+        validation = _validation(course, feed, validation_data, settings, test_steps, times)
     loop = FitLoop(
-        course,
+        rounds,
         history,
-        steps=steps,
         passes=steps_per_epoch is None,
         epochs=last,
         initial_epoch=first,
@@ -102,7 +104,8 @@ def plan_evaluate(
     params = {"verbose": options.verbosity(settings.verbose), "epochs": 1, "steps": count}
     course = _course(host, model, settings, callbacks, params, training=True)
     feed = _feed(course, generator, "generator", settings)
-    return EvaluateLoop(course, feed, count, generator.restarts)
+    rounds = Rounds(course, "test", feed, _preparer(model), count)
+    return EvaluateLoop(rounds, generator.restarts)
 
 
 def plan_predict(
@@ -112,8 +115,10 @@ def plan_predict(
     count = options.steps_of(generator, steps, "steps", "generator")
     params = {"verbose": options.verbosity(settings.verbose), "epochs": 1, "steps": count}
     course = _course(host, model, settings, callbacks, params, training=False)
-    feed = _feed(course, generator, "generator", settings, predicting=True)
-    return PredictLoop(course, feed, count)
+    feed = _feed(course, generator, "generator", settings)
+    return PredictLoop(
+        Rounds(course, "predict", feed, _preparer(model, predicting=True), count)
+    )
 
 
 def _course(
@@ -125,7 +130,7 @@ def _course(
     *,
     training: bool,
 ) -> Course:
-    options.compilation(settings.jit_compile)
+    jit_compile = options.compilation(settings.jit_compile)
     model = options.keras_model(model)
     check_model(model, training=training, foreign=settings.foreign)
     progress = Progress(
@@ -140,6 +145,7 @@ def _course(
         meter=Pipeline(max_queue_size=settings.capacity),
         feeds=[],
         scope=capture_scope(),
+        jit_compile=jit_compile,
     )
 
 
@@ -153,23 +159,15 @@ def _history_of(course: Course) -> History:
     return history
 
 
-def _feed(
-    course: Course,
-    source: Source,
-    name: str,
-    settings: Settings,
-    weights: dict[int, float] | None = None,
-    *,
-    predicting: bool = False,
-) -> Feed:
+def _feed(course: Course, source: Source, name: str, settings: Settings) -> Feed:
     feed = Feed(
         source,
-        _preparer(course.model, weights, predicting),
         capacity=settings.capacity,
         name=name,
         host=course.host,
         meter=course.meter,
         scope=course.scope,
+        pace=course.pace,
         workers=options.whole(settings.workers, "workers", 0),
         timeout=options.seconds(settings.timeout, "timeout"),
     )
@@ -178,26 +176,32 @@ def _feed(
 
 
 def _preparer(
-    model: Any, weights: dict[int, float] | None, predicting: bool
-) -> Callable[[Any], Any]:
-    def prepared(raw: Any) -> Any:
+    model: Any, weights: dict[int, float] | None = None, *, predicting: bool = False
+) -> Prepare:
+    prepare = Preparer(model, predicting=predicting)
+
+    def prepared(raw: Any) -> Batch:
         parts, rows = check(unpack(raw, predicting=predicting), predicting=predicting)
         if weights is not None:
             parts = weigh(parts, weights)
-        return prepare(model, parts, rows, predicting=predicting)
+        return prepare(parts, rows)
 
     return prepared
 
 
 def _validation(
-    course: Course, training: Feed, source: Source, settings: Settings, steps: int | None
+    course: Course,
+    training: Feed,
+    source: Source,
+    settings: Settings,
+    steps: int | None,
+    times: int,
 ) -> EvaluateLoop:
-    shared = source.identity is training.source.identity and not source.restarts
-    if shared:  # its training batches alone are weighed by class
-        plain = _preparer(course.model, None, False)
-        return EvaluateLoop(course, training, steps, source.restarts, plain)
-    feed = _feed(course, source, "validation_data", settings)
-    # The calling thread serves one pull at a time: training's come first, unless the training
-    # queue is full or all of the epoch's batches are drawn.
-    feed.yields_to(training)
-    return EvaluateLoop(course, feed, steps, source.restarts)
+    feed = training
+    if source.identity is not training.source.identity or source.restarts:
+        feed = _feed(course, source, "validation_data", settings)
+        # The calling thread serves one pull at a time: training's come first, unless the training
+        # queue is full or all of the epoch's batches are drawn.
+        feed.yields_to(training)
+    rounds = Rounds(course, "test", feed, _preparer(course.model), steps, times)
+    return EvaluateLoop(rounds, source.restarts)

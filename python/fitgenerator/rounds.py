@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .callbacks import Callbacks, plain_logs
-from .errors import AbandonedThreadWarning, EndedEarlyWarning
-from .feed import END, GRACE, Feed
+from .errors import AbandonedThreadWarning, ArgumentError, ClosedError, EndedEarlyWarning
+from .feed import END, GRACE, Feed, Prepare, Round
+from .grouping import Chooser, Grouping
 from .host import Host
+from .pace import Pace
 from .pipeline import Pipeline
 from .progress import Progress
-from .step import Batch, Steps, joined
+from .step import Steps, Traced, Way
+from .tensors import Batch, joined
 
 
 @dataclass
@@ -31,6 +34,8 @@ class Course:
         feeds: Every feed of the call.
         warnings: What ended early, for the end of the call.
         scope: Makes the caller's context on a thread of ours.
+        jit_compile: Whether loops are compiled by XLA: "auto", True or False.
+        pace: When the calling thread may make a batch beside hooks.
         stuck: Names of threads that did not end.
     """
 
@@ -42,6 +47,8 @@ class Course:
     meter: Pipeline
     feeds: list[Feed]
     scope: Callable[[], AbstractContextManager[Any]]
+    jit_compile: Any = "auto"
+    pace: Pace = field(default_factory=Pace)
     warnings: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
 
@@ -73,17 +80,76 @@ class Course:
         return ended
 
 
-class Rounds:
-    """Runs the steps of one round: an epoch's, an evaluation's, a prediction's."""
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What one call of a function runs; without a function, Python does."""
 
-    def __init__(self, course: Course, mode: str) -> None:
+    batch: Batch
+    way: Way
+    function: Traced | None
+
+
+class Rounds:
+    """Runs the steps of one mode, round by round: epochs, evaluations, a prediction.
+
+    Args:
+        course: What every loop works with.
+        mode: "train", "test" or "predict".
+        feed: Where the batches come from.
+        prepare: Makes what a step needs of a raw batch.
+        count: Steps of one round, `None` for as many as a pass of the source has.
+        rounds: How many rounds there will be.
+    """
+
+    def __init__(
+        self,
+        course: Course,
+        mode: str,
+        feed: Feed,
+        prepare: Prepare,
+        count: int | None,
+        rounds: int = 1,
+    ) -> None:
         self.course = course
+        self.feed = feed
+        self.count = count
         self._mode = mode
+        self._prepare = prepare
         self._execution = int(getattr(course.model, "steps_per_execution", 1) or 1)
         self._stop = {"train": "stop_training", "test": "stop_evaluating"}.get(
             mode, "stop_predicting"
         )
         self._hooked = course.callbacks.has_batch_hooks(mode)
+        self._done = 0  # steps, in all rounds
+        self._chooser = Chooser(
+            course.steps,
+            mode,
+            self._grouping(),
+            total=None if count is None else count * rounds,
+            in_round=count,
+            jit_compile=course.jit_compile,
+            weights=course.model.count_params,
+        )
+
+    def _grouping(self) -> Grouping:
+        steps = self.course.steps
+        alone = self._hooked and self._execution == 1
+        if alone or steps.eager or not steps.loops or self.feed.capacity == 0:
+            return Grouping()
+        if self._execution == 1:
+            return Grouping(self.feed.capacity)
+        return Grouping(min(self.feed.capacity, self._execution), self._execution)
+
+    def grant(self, *, fresh: bool = False, wrap: bool = False, times: int = 1) -> None:
+        """Let the batches of so many rounds be pulled."""
+        round_ = Round(self.count, self._prepare, fresh, wrap, self._chooser.grouping)
+        self.feed.grant(round_, times)
+
+    def prime(self) -> None:
+        """Build the model from the first batch, where there is one."""
+        batch = self.feed.prime()
+        if batch is not END and not self.course.steps.eager:
+            self.course.host.call(lambda: self.course.steps.trace(self._mode, batch))
 
     def begin(self) -> Iterator[Any]:
         """The begin hook of the round's first step; ends the job that begins the round.
@@ -91,23 +157,22 @@ class Rounds:
         A hook before it may have compiled the model anew.
         """
         self.course.steps.renew()
+        self.course.pace.hooked = self._hooked
         if self._hooked:
             yield from self.course.callbacks.run(f"on_{self._mode}_batch_begin", 0, {})
 
-    def run(
-        self, feed: Feed, count: int | None, keep: Callable[[list[Any]], None] | None = None
-    ) -> tuple[int, Any]:
-        """Run up to `count` steps; how many were run, and what the last one returned.
+    def run(self, keep: Callable[[list[Any]], None] | None = None) -> tuple[int, Any]:
+        """Run a round's steps; how many were run, and what the last one returned.
 
         As in Keras, hooks and stops come between groups of `steps_per_execution` steps.
         """
-        course, group, done = self.course, [None], 0
+        course, count, group, done = self.course, self.count, [None], 0
         while count is None or done < count:
             size = self._execution if count is None else min(self._execution, count - done)
-            ran = self._run_group(feed, size)
+            ran, outputs = self._run_group(size)
             if not ran:
                 break
-            group, done = ran, done + len(ran)
+            group, done = outputs, done + ran
             if keep is not None:
                 keep(group)
             if self._hooked:
@@ -117,40 +182,90 @@ class Rounds:
                 stop = self._stopped()
             if self._mode != "predict":
                 course.progress.step(done, count, lambda: plain_logs(group[-1]))  # noqa: B023
-            if stop or len(group) < size:
+            if stop or ran < size:
                 break
+        course.pace.rest()
+        course.host.wake()
         return done, group[-1]
 
     def _stopped(self) -> bool:
         return bool(getattr(self.course.model, self._stop))
 
-    def _run_group(self, feed: Feed, size: int) -> list[Any]:
-        outputs: list[Any] = []
-        while len(outputs) < size:
-            batch = feed.take()
-            if batch is END:
+    def _run_group(self, size: int) -> tuple[int, list[Any]]:
+        """Run calls until at least `size` steps are done; how many were, and what they returned."""
+        ran, outputs = 0, []
+        while ran < size:
+            call = self.feed.take()
+            if call is END:
                 break
-            outputs.append(self._execute(feed, batch))
+            outputs += self._execute(call)
+            ran += call.count
             self.course.host.check()
+        return ran, outputs
+
+    def _execute(self, call: Batch) -> list[Any]:
+        outputs: list[Any] = []
+        for piece in self._pieces(call):
+            self.feed.begin(piece.batch.count)
+            if self._hooked:
+                self.course.pace.begin()
+                self.course.host.wake()  # it may make batches now
+            outputs += self._run_piece(piece)
+            self.course.pace.end()
         return outputs
 
-    def _execute(self, feed: Feed, batch: Batch) -> Any:
-        course, steps = self.course, self.course.steps
-        if steps.eager:
-            feed.begin()
-            begun = time.perf_counter()
-            run = lambda: steps.run_eagerly(self._mode, batch.pack())  # noqa: E731
-            outputs = course.host.call(run)
+    def _pieces(self, call: Batch) -> Iterator[_Piece]:
+        """What `call` is run as: whole, or batch by batch; traced where that is needed."""
+        steps, way = self.course.steps, self._chooser.way(call, self._done)
+        while way is not Way.STEP and not steps.eager:
+            try:
+                yield _Piece(call, way, self._traced(call, way))
+                return
+            except (ClosedError, ArgumentError):
+                raise
+            except Exception as error:
+                self._give_up(call, way, error)
+                way = self._chooser.way(call, self._done)
+        for batch in call.split():
+            if steps.eager:
+                yield _Piece(batch, Way.STEP, None)
+                continue
+            function = self._traced(batch, Way.STEP)
+            self._chooser.first(batch, function)
+            yield _Piece(batch, Way.STEP, function)
+
+    def _traced(self, batch: Batch, way: Way) -> Traced:
+        steps, mode = self.course.steps, self._mode
+        known = steps.find(mode, batch, way)
+        return known or self.course.host.call(lambda: steps.trace(mode, batch, way))
+
+    def _run_piece(self, piece: _Piece) -> list[Any]:
+        batch, way, function = piece.batch, piece.way, piece.function
+        begun = time.perf_counter()
+        if function is None:
+            run = lambda: self.course.steps.run_eagerly(self._mode, batch.pack())  # noqa: E731
+            outputs = self.course.host.call(run)
         else:
-            function = steps.find(self._mode, batch)
-            if function is None:
-                function = course.host.call(lambda: steps.trace(self._mode, batch))
-            feed.begin()
-            begun = time.perf_counter()
-            outputs = function(*batch.leaves)
-        course.meter.add("step", time.perf_counter() - begun)
-        course.meter.add("steps", 1)
-        return outputs
+            try:
+                outputs = function(*batch.leaves)
+            except Exception as error:
+                if way is not Way.XLA or function.proven:
+                    raise
+                # XLA cannot compile it, and has changed nothing.
+                self._give_up(batch, way, error)
+                return [out for again in self._pieces(batch) for out in self._run_piece(again)]
+            function.proven = True
+        seconds = time.perf_counter() - begun
+        self._done += batch.count
+        self.course.meter.ran(seconds, batch.count, xla=way is Way.XLA)
+        if way is Way.STEP and function is not None:
+            self._chooser.measured(seconds, batch, function, self._done)
+        return [outputs]
+
+    def _give_up(self, call: Batch, way: Way, error: Exception) -> None:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        self._chooser.give_up(call, way, reason)
+        self.course.meter.fallback = f"{way.value}: {reason}"
 
     def _between(self, done: int, group: list[Any], last: bool) -> Generator[Any, None, bool]:
         """The end hooks of one group and the begin hooks of the next: one hand-over.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -44,6 +45,8 @@ except Exception as error:  # rpy2 raises many kinds where R is missing
 
 _CODE = Path(__file__).parent / "r"
 _FILES = ("conditions.R", "batch.R", "closure.R", "streams.R", "pull.R")
+# How long the first batches of a lot may wait for the others, in seconds.
+LOT = 0.002
 _DTYPES: dict[Any, tuple[str, str | None]] = {  # in R's memory; in the batch
     rinterface.FloatSexpVector: ("float64", None),
     rinterface.IntSexpVector: ("int32", "int32"),
@@ -192,7 +195,7 @@ class _Server:
             if request.kind == "say":
                 self._write(request.text)
             elif request.kind == "pull":
-                self._serve_pull(request)
+                self._serve_pulls(request)
             else:
                 self._serve_job(request)
             self._request = None
@@ -210,28 +213,43 @@ class _Server:
             self._interrupts.check_error(error)
             request.fail(error)
 
-    def _serve_pull(self, request: Request) -> None:
-        try:
-            kind, value = self._draw(request.source)
-        except rinterface.embedded.RRuntimeError as error:
-            self._interrupts.check_error(error)
-            request.fail(error)
-            return
-        if kind == "interrupt":
+    def _serve_pulls(self, first: Request) -> None:
+        """Draw batches for `first` and the pulls that wait behind it, as many as come quickly."""
+        assert first.line is not None
+        requests = [first, *self._board.more(first)]
+        batches, end, value = self._draw(first.line.function, len(requests))
+        spent = (time.perf_counter() - first.begun) / max(1, len(batches))
+        for batch in batches:
+            requests.pop(0).answer(_to_python(batch), spent)
+        if end == "interrupt":
+            self._board.put_back(requests)
             raise KeyboardInterrupt
-        if kind == "refused":
+        if end:
+            self._end(requests.pop(0), end, value)
+        self._board.put_back(requests)
+
+    def _end(self, request: Request, end: str, value: Any) -> None:
+        if end == "end":
+            request.end(ENDED)
+        elif end == "refused":
             request.fail(BatchError(value[0]))
         else:
-            request.answer(ENDED if kind == "end" else _to_python(value))
+            try:
+                _helper("raise")(value)
+            except rinterface.embedded.RRuntimeError as error:
+                self._interrupts.check_error(error)
+                request.fail(error)
 
-    def _draw(self, function: Any) -> tuple[str, Any]:
+    def _draw(self, function: Any, most: int) -> tuple[list[Any], str, Any]:
         name = self._names[_identity(function)]
-        self._drawn[name] += 1
-        used = self._training.loop.course.feeds[0].taken
-        answer = _helper("pull")(
-            function, name, self._predicting, self._streams, name, self._drawn[name], used
+        drawn, used = self._drawn[name], self._training.loop.course.feeds[0].taken
+        most = most if drawn else 1  # nobody waits for the first batch longer than it takes
+        lot = _helper("pull")(
+            function, name, self._predicting, self._streams, drawn + 1, most, used, LOT
         )
-        return answer[0][0], answer[1]
+        batches = list(lot[0])
+        self._drawn[name] += len(batches)
+        return batches, lot[1][0], lot[2]
 
     def close(self) -> None:
         """Stop and join every thread, and put R's random numbers where they belong."""

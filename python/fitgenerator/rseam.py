@@ -6,6 +6,7 @@ hands out requests and takes answers. Nothing here raises into R: failures becom
 
 from __future__ import annotations
 
+import time
 from types import GeneratorType
 from typing import Any
 
@@ -52,6 +53,7 @@ class Session:
         self._board = Switchboard()
         self._training: Training | None = None
         self._request: Request | None = None
+        self._lot: list[Request] = []  # pulls that R may serve together with the request
         self._job: GeneratorType[Any, Any, Any] | None = None
         self._error: BaseException | None = None
         self._handlers = interrupts.Handlers()
@@ -94,6 +96,7 @@ class Session:
     def stop(self) -> None:
         """End everything that the call started; harmless when nothing is left of it."""
         if self._request is not None:  # R left it unanswered: by an interrupt, a restart, an error
+            self._board.put_back(self._lot)
             self._taken().fail(errors.ClosedError())
         if self._training is not None:
             self._training.stop()
@@ -102,37 +105,50 @@ class Session:
     # -- the host loop's crossings --------------------------------------------------------------
 
     def wait(self, seconds: float) -> list[Any] | None:
-        """The next request, as a list whose first element is its kind, or `None` in time."""
+        """The next request, as a list whose first element is its kind, or `None` in time.
+
+        A pull names the closure, how many batches may be drawn in one go, and how many of its
+        batches were used.
+        """
         request = self._board.next_request(seconds)
         if request is None:
             return None
         if request.kind in ("pull", "job"):
             self._request = request
-        if request.kind == "pull":
-            return ["pull", request.source, self.consumed()]
+        if request.line is not None:
+            self._lot = self._board.more(request)
+            return ["pull", request.line.function, 1 + len(self._lot), self.consumed()]
         if request.kind == "say":
             return ["say", request.text]
         return [request.kind]
 
-    def deliver(self, raw: Any) -> None:
-        """Answer a pull with what the closure returned, as reticulate converted it.
+    def deliver(self, batches: list[Any], end: int, seconds: float) -> list[Any] | None:
+        """Answer pulls with what the closure returned, as reticulate converted it; then wait.
 
         The arrays are views of R's memory, which the closure may use again and which must be
         released on this thread: they are copied here, cast, in their own (column-major) order.
+
+        Args:
+            batches: The batches that were drawn, in order.
+            end: What came in place of another: 0 nothing; -1 the closure's end; else the number
+                of the condition that R keeps.
+            seconds: How long to wait for the next request.
         """
-        request = self._taken()
-        try:
-            request.answer(_own(raw))
-        except Exception as error:
-            request.fail(error)
-
-    def finish(self) -> None:
-        """Answer a pull: the closure has no more batches."""
-        self._taken().answer(ENDED)
-
-    def fail(self, number: int) -> None:
-        """Answer a pull: the closure failed with the condition that R keeps under `number`."""
-        self._taken().fail(ForeignError(int(number)))
+        first = self._taken()
+        requests, self._lot = [first, *self._lot], []
+        spent = (time.perf_counter() - first.begun) / (len(batches) + (end != 0))
+        for raw in batches:
+            request = requests.pop(0)
+            try:
+                request.answer(_own(raw), spent)
+            except Exception as error:
+                request.fail(error)
+        if end < 0:
+            requests.pop(0).end(ENDED)
+        elif end:
+            requests.pop(0).fail(ForeignError(end))
+        self._board.put_back(requests)
+        return self.wait(seconds)
 
     def advance(self) -> list[Any] | None:
         """Run the job that was asked for until it is done (`None`) or needs a hook that R calls."""
@@ -259,13 +275,15 @@ def _callbacks(given: list[Any]) -> list[Any]:
 
 
 def _own(raw: Any) -> Any:
-    return keras.tree.map_structure(_own_leaf, raw)
-
-
-def _own_leaf(leaf: Any) -> Any:
-    if not isinstance(leaf, np.ndarray):
-        return leaf
-    return _cast(leaf)
+    if isinstance(raw, np.ndarray):
+        return _cast(raw)
+    if isinstance(raw, list):
+        return [_own(part) for part in raw]
+    if isinstance(raw, tuple):
+        return tuple(_own(part) for part in raw)
+    if isinstance(raw, dict):
+        return {name: _own(part) for name, part in raw.items()}
+    return raw
 
 
 def _cast(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

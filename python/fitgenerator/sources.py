@@ -9,9 +9,10 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,22 +28,25 @@ Claim = Callable[[], Any]
 ARRAY_BATCH_ROWS = 32
 
 
-class Reader(Protocol):
+class Reader(ABC):
     """Reads one source from one feed.
 
     `spent` is how long the last claim took the generator itself, in seconds, where the reader
-    knows better than a clock around the claim. `may_pull` says whether a pull on the calling
-    thread may be served now.
+    knows better than a clock around the claim.
     """
 
-    spent: float | None
-    may_pull: Callable[[], bool] | None
+    spent: float | None = None
 
+    @abstractmethod
     def begin(self, *, fresh: bool, wrap: bool) -> None:
         """Start a round: from the first batch where `fresh`; starting over at the end if `wrap`."""
 
+    @abstractmethod
     def claim(self) -> Claim:
         """The call that fetches the next batch; at the end it, or this, raises `StopIteration`."""
+
+    def when(self, may_pull: Callable[[Any], bool], *, training: bool) -> None:  # noqa: B027
+        """Have pulls on the calling thread served only so, and those for training first."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,10 @@ class Source:
     hosted: bool = False
 
 
-class IteratorReader:
+class IteratorReader(Reader):
     """Reads an iterator, which carries on across rounds, or passes over an iterable."""
 
     def __init__(self, iterator: Iterator[Any] | None, iterable: Iterable[Any] | None = None):
-        self.spent: float | None = None
-        self.may_pull: Callable[[], bool] | None = None
         self._iterator = iterator
         self._iterable = iterable
         self._wrap = False
@@ -104,12 +106,10 @@ class IteratorReader:
         return next(self._iterator)
 
 
-class IndexedReader:
+class IndexedReader(Reader):
     """Reads `source[0]`, `source[1]`, ... and tells the source where a pass begins and ends."""
 
     def __init__(self, source: Any, length: int) -> None:
-        self.spent: float | None = None
-        self.may_pull: Callable[[], bool] | None = None
         self._source = source
         self._length = length
         self._index = 0

@@ -11,7 +11,8 @@ import scipy.sparse
 import tensorflow as tf
 from fitgenerator import BatchError, predict_generator
 from fitgenerator.batch import Parts, Sparse, check, describe, unpack, weigh
-from fitgenerator.step import Steps, prepare
+from fitgenerator.step import Steps
+from fitgenerator.tensors import Preparer
 from toys import (
     Seen,
     close_history,
@@ -108,12 +109,17 @@ def test_describe_never_shows_contents() -> None:
 # -- becoming tensors ---------------------------------------------------------------------------
 
 
+def prepare(parts: Parts, rows: int, model: Any = None) -> Any:
+    """A batch of tensors."""
+    return Preparer(model or linear_model(), predicting=False)(parts, rows).ready()
+
+
 @pytest.mark.parametrize(
     "dtype", ["float64", "float32", "float16", "int64", "int32", "uint8", "bool", "<U3"]
 )
 def test_dtypes_are_kept(dtype: str) -> None:
     array = np.array([[1], [0]]).astype(dtype)
-    batch = prepare(linear_model(), Parts(array, array), 2)
+    batch = prepare(Parts(array, array), 2)
     assert batch.leaves[0].dtype == (tf.string if dtype == "<U3" else tf.as_dtype(dtype))
 
 
@@ -122,7 +128,7 @@ def test_G6_column_major_arrays_arrive_as_they_are(rank: int) -> None:
     array = np.arange(np.prod(range(2, 2 + rank))).reshape(range(2, 2 + rank))
     turned = np.asfortranarray(array)
     assert not turned.flags.c_contiguous
-    batch = prepare(linear_model(), Parts(turned, array[:, ::-1]), 2)
+    batch = prepare(Parts(turned, array[:, ::-1]), 2)
     assert np.array_equal(batch.leaves[0], array)
     assert np.array_equal(batch.leaves[1], array[:, ::-1])
 
@@ -130,7 +136,7 @@ def test_G6_column_major_arrays_arrive_as_they_are(rank: int) -> None:
 def test_an_array_of_objects_is_refused_with_dtype_and_shape() -> None:
     ragged = np.array([[1], [1, 2]], dtype=object)
     with pytest.raises(BatchError, match=r"dtype object and shape \(2,\)"):
-        prepare(linear_model(), Parts(ragged, Y), 2)
+        prepare(Parts(ragged, Y), 2)
 
 
 def test_M4_a_buffer_that_the_generator_uses_again_does_not_change_earlier_batches() -> None:
@@ -203,7 +209,7 @@ def test_G1_a_sparse_input_gets_sparse_tensors() -> None:
     expected = run(linear_model(), iter(batches), 3).history
     model = sparse_model()
     assert close_history(run(model, iter(sparse), 3).history, expected)
-    leaf = prepare(model, Parts(check(unpack(sparse[0]))[0].inputs), 4).leaves[0]
+    leaf = prepare(Parts(check(unpack(sparse[0]))[0].inputs), 4, model).leaves[0]
     assert isinstance(leaf, tf.SparseTensor)
 
 

@@ -18,13 +18,18 @@ from fitgenerator.sources import as_source
 from toys import LULL, PATIENCE, Indexed, Seen, Watched, at_batch_begin, echo_model, numbered, run
 
 
+def a_round(count: int | None, prepare: Any = lambda raw: raw, **options: Any) -> Round:
+    """A round whose batches are left as they are."""
+    return Round(count, prepare, **options)
+
+
 @pytest.fixture
 def make_feed() -> Iterator[Callable[..., Feed]]:
     """Makes feeds that do nothing to their batches; closed after the test."""
     feeds = []
 
     def make(source: Any, capacity: int = 3, **options: Any) -> Feed:
-        settings = {"prepare": lambda raw: raw, "name": "generator", **options}
+        settings = {"name": "generator", **options}
         feed = Feed(
             as_source(source, "generator"),
             host=DirectHost(print),
@@ -59,10 +64,10 @@ def taken(feed: Feed, count: int) -> list[Any]:
 def test_pulls_what_was_granted_and_no_more(make_feed: Any, capacity: int) -> None:
     source = Watched(range(100))
     feed = make_feed(source, capacity)
-    feed.grant(Round(2), 2)
+    feed.grant(a_round(2), 2)
     feed.start()
     assert taken(feed, 4) == [0, 1, 2, 3]
-    feed.grant(Round(1))
+    feed.grant(a_round(1))
     assert taken(feed, 1) == [4]
     feed.shut()
     feed.join(time.perf_counter() + PATIENCE)
@@ -72,7 +77,7 @@ def test_pulls_what_was_granted_and_no_more(make_feed: Any, capacity: int) -> No
 @pytest.mark.parametrize("capacity", [0, 1, 3])
 def test_an_end_takes_the_place_of_the_missing_batch(make_feed: Any, capacity: int) -> None:
     feed = make_feed(iter("ab"), capacity)
-    feed.grant(Round(3), 2)
+    feed.grant(a_round(3), 2)
     feed.start()
     assert taken(feed, 3) == ["a", "b", END]
 
@@ -81,7 +86,7 @@ def test_an_end_takes_the_place_of_the_missing_batch(make_feed: Any, capacity: i
 def test_rounds_without_a_count_last_until_the_end(make_feed: Any, capacity: int) -> None:
     source = Indexed("abc")
     feed = make_feed(source, capacity)
-    feed.grant(Round(None, fresh=True), 2)
+    feed.grant(a_round(None, fresh=True), 2)
     feed.start()
     assert taken(feed, 8) == ["a", "b", "c", END] * 2
 
@@ -89,15 +94,15 @@ def test_rounds_without_a_count_last_until_the_end(make_feed: Any, capacity: int
 @pytest.mark.parametrize("capacity", [0, 1, 3])
 def test_rounds_that_wrap_go_on_where_the_last_ended(make_feed: Any, capacity: int) -> None:
     feed = make_feed(Indexed("abc"), capacity, workers=2)
-    feed.grant(Round(2, wrap=True), 4)
+    feed.grant(a_round(2, wrap=True), 4)
     feed.start()
     assert taken(feed, 8) == [*"abcabcab"]
 
 
-def test_a_round_may_prepare_its_batches_in_its_own_way(make_feed: Any) -> None:
-    feed = make_feed(iter(range(4)), prepare=lambda raw: raw + 10)
-    feed.grant(Round(2))
-    feed.grant(Round(2, prepare=lambda raw: raw + 20))
+def test_a_round_prepares_its_batches_in_its_own_way(make_feed: Any) -> None:
+    feed = make_feed(iter(range(4)))
+    feed.grant(a_round(2, prepare=lambda raw: raw + 10))
+    feed.grant(a_round(2, prepare=lambda raw: raw + 20))
     feed.start()
     assert taken(feed, 4) == [10, 11, 22, 23]
 
@@ -106,7 +111,7 @@ def test_the_first_batch_can_be_taken_before_the_feeder_runs(make_feed: Any) -> 
     for capacity in (0, 1, 3):
         source = Watched(range(9))
         feed = make_feed(source, capacity)
-        feed.grant(Round(3))
+        feed.grant(a_round(3))
         assert feed.prime() == 0
         assert source.pulls == 1
         feed.start()
@@ -128,7 +133,7 @@ def test_A5_M1_lead_is_never_above_the_queue_and_one(make_feed: Any, capacity: i
 
     source = Watched(range(1000), on_pull)
     feed = make_feed(source, capacity)
-    feed.grant(Round(1000))
+    feed.grant(a_round(1000))
     feed.start()
     for step in range(20):
         for _ in range(capacity + 1 if step == 0 else 1):
@@ -175,7 +180,7 @@ def test_several_workers_keep_within_the_lead(make_feed: Any) -> None:
             return index
 
     feed = make_feed(Counting([()] * 50), 3, workers=3)
-    feed.grant(Round(50))
+    feed.grant(a_round(50))
     feed.start()
     for step in range(46):
         for _ in range(4 if step == 0 else 1):

@@ -1,19 +1,36 @@
 # What Python asks of an R function that it was given through rpy2. The files beside this one are those of the R
 # package: one batch means the same whichever language started the call.
 
-# Draws batch `number` from `fn` with its stream. A list of what came ("batch", "end", "refused", "interrupt") and
-# its value; an error of `fn` is Python's to raise.
-pull <- function(fn, name, predicting, streams, stream, number, used) {
-  value <- with_stream(streams, stream, tryCatch(fn(), interrupt = identity))
-  if (stream == "generator") mark_drawn(streams, number, used)
-  if (inherits(value, "interrupt")) return(list("interrupt", NULL))
-  if (is_exhausted(value)) return(list("end", NULL))
+# Draws up to `most` batches from `fn`, from batch `number` on, with its stream: as many as come within `seconds`.
+# A list of the batches, of what ended them ("", "end", "refused", "interrupt" or "error") and of its text or
+# condition.
+pull <- function(fn, name, predicting, streams, number, most, used, seconds) {
   shape <- if (predicting) as_inputs else as_batch
-  tryCatch(
-    list("batch", shape(value, name, number)),
-    fitgenerator_batch_error = function(cnd) list("refused", conditionMessage(cnd))
-  )
+  lot <- with_stream(streams, name, pull_lot(fn, shape, name, streams, number, most, seconds))
+  if (name == "generator") forget_drawn(streams, used)
+  lot
 }
+
+pull_lot <- function(fn, shape, name, streams, number, most, seconds) {
+  batches <- list()
+  begun <- as.numeric(Sys.time())
+  repeat {
+    value <- tryCatch(fn(), interrupt = identity, error = identity)
+    if (name == "generator") mark_drawn(streams, number)
+    if (inherits(value, "interrupt")) return(list(batches, "interrupt", NULL))
+    if (inherits(value, "error")) return(list(batches, "error", value))
+    if (is_exhausted(value)) return(list(batches, "end", NULL))
+    value <- tryCatch(shape(value, name, number), fitgenerator_batch_error = identity)
+    if (inherits(value, "fitgenerator_batch_error")) return(list(batches, "refused", conditionMessage(value)))
+    batches[[length(batches) + 1L]] <- value
+    n <- length(batches)
+    if (n >= most || (as.numeric(Sys.time()) - begun) * (n + 1) > n * seconds) return(list(batches, "", NULL))
+    number <- number + 1L
+  }
+}
+
+# Raises a condition that was kept.
+raise <- function(cnd) stop(cnd)
 
 # Calls `fn` without taking an interrupt.
 undisturbed <- function(fn, ...) {

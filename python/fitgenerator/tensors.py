@@ -1,0 +1,250 @@
+"""From checked batches to what a compiled step is called with: flat tensors, one batch or several.
+
+A batch keeps its NumPy arrays until it is known how many batches its call takes: several are copied
+into one array each, on a new first axis, which is the only copy on their way into TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .batch import Parts, Sparse
+from .errors import BatchError
+
+# What NumPy and TensorFlow store alike: such arrays can wait, all others become tensors at once.
+_PLAIN = frozenset(np.dtype(code) for code in "?bBhHiIlLqQefdFD")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What batches have in common that one call, or one traced function, can take.
+
+    Attributes:
+        layout: The nested structure, with a leaf's index, or `None`, in each place.
+        kind: What batches of one signature share, lengths apart.
+        shapes: The leaves' shapes without the rows.
+        stackable: Several such batches can be stacked: no leaf is sparse or ragged.
+    """
+
+    layout: Any
+    kind: Any
+    shapes: tuple[tuple[Any, ...], ...]
+    stackable: bool
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one call needs: flat leaves, and how they are put together again.
+
+    Attributes:
+        leaves: The arrays or tensors, without the places that are `None`.
+        form: What it shares with other batches.
+        rows: Number of samples, in each of the batches.
+        count: Number of batches; where it is not 1, every leaf has them on its first axis.
+        full: There are as many as the call was to wait for.
+    """
+
+    leaves: tuple[Any, ...]
+    form: Form
+    rows: int
+    count: int = 1
+    full: bool = False
+
+    def pack(self) -> Any:
+        """The nested structure, as a step takes it."""
+        return pack(self.form.layout, self.leaves)
+
+    def ready(self) -> Batch:
+        """The same batch with tensors for arrays."""
+        leaves = tuple(
+            _to_tensor(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in self.leaves
+        )
+        return Batch(leaves, self.form, self.rows, self.count)
+
+    def split(self) -> list[Batch]:
+        """The batches one by one."""
+        if self.count == 1:
+            return [self]
+        return [
+            Batch(tuple(leaf[i] for leaf in self.leaves), self.form, self.rows)
+            for i in range(self.count)
+        ]
+
+    def fits(self, other: Batch) -> bool:
+        """Whether one call could take both."""
+        form = self.form
+        same = form is other.form or form == other.form
+        return form.stackable and same and self.rows == other.rows
+
+    @property
+    def bytes(self) -> int:
+        """The size of its leaves."""
+        sizes = (leaf.nbytes if isinstance(leaf, np.ndarray) else _bytes(leaf) for leaf in self.leaves)
+        return sum(sizes)
+
+
+def _bytes(tensor: Any) -> int:
+    return int(np.prod(tensor.shape)) * int(tensor.dtype.size) if isinstance(tensor, tf.Tensor) else 0
+
+
+def pack(layout: Any, leaves: Sequence[Any]) -> Any:
+    """`leaves` in the nested structure `layout`."""
+    return keras.tree.map_structure(lambda i: None if i is None else leaves[i], layout)
+
+
+class Preparer:
+    """Makes batches of checked parts, for one model; called by the feeders."""
+
+    def __init__(self, model: Any, *, predicting: bool) -> None:
+        self._predicting = predicting
+        self._sparse_inputs = {
+            i for i, x in enumerate(_inputs(model)) if getattr(x, "sparse", False)
+        }
+
+    def __call__(self, parts: Parts, rows: int) -> Batch:
+        """The batch of `parts`.
+
+        Raises:
+            BatchError: TensorFlow has no type for one of the arrays.
+        """
+        given = (parts.inputs,) if self._predicting else tuple(parts)
+        if not self._predicting and parts.weights is None:
+            given = given[:2]
+        leaves: list[Any] = []
+        structure: list[Any] = []
+        for part, value in enumerate(given):
+            flat = keras.tree.flatten(value) if value is not None else [None]
+            indices: list[int | None] = []
+            for place, leaf in enumerate(flat):
+                indices.append(None if leaf is None else len(leaves))
+                if leaf is not None:
+                    keep = part == 0 and place in self._sparse_inputs
+                    leaves.append(_leaf(leaf, keep_sparse=keep))
+            packed = None if value is None else keras.tree.pack_sequence_as(value, indices)
+            structure.append(packed)
+        return Batch(tuple(leaves), _form(tuple(structure), leaves), rows)
+
+
+def _form(layout: Any, leaves: list[Any]) -> Form:
+    kinds, shapes = [], []
+    for leaf in leaves:
+        if isinstance(leaf, np.ndarray):
+            dtype, rank, shape = tf.as_dtype(leaf.dtype), leaf.ndim, leaf.shape
+            kinds.append((tf.TensorSpec, dtype, rank))
+        else:
+            spec = tf.type_spec_from_value(leaf)
+            rank, shape = spec.shape.rank, spec.shape
+            kinds.append((type(spec), spec.dtype, rank))
+        shapes.append(tuple(shape[1:]) if rank else ())
+    stackable = all(kind is tf.TensorSpec for kind, *_ in kinds)
+    return Form(layout, (repr(layout), tuple(kinds)), tuple(shapes), stackable)
+
+
+def _inputs(model: Any) -> list[Any]:
+    try:
+        return list(keras.tree.flatten(model.inputs or []))
+    except (AttributeError, ValueError):  # a subclassed model has none
+        return []
+
+
+def _leaf(leaf: Any, *, keep_sparse: bool) -> Any:
+    if type(leaf) is np.ndarray and leaf.dtype in _PLAIN:
+        return leaf
+    if isinstance(leaf, Sparse):
+        if not keep_sparse:
+            return leaf.dense()
+        where = np.stack([leaf.rows, leaf.cols], axis=1).astype("int64")
+        return tf.sparse.reorder(tf.SparseTensor(where, np.asarray(leaf.values), leaf.shape))
+    if isinstance(leaf, (tf.SparseTensor, tf.RaggedTensor)):
+        return leaf
+    return _to_tensor(leaf)
+
+
+def _to_tensor(leaf: Any) -> Any:
+    try:
+        if isinstance(leaf, np.ndarray) and _is_column_major(leaf):
+            # TensorFlow transposes in blocks and on several threads: 6 times as fast as NumPy.
+            return tf.transpose(tf.convert_to_tensor(leaf.T))
+        return tf.convert_to_tensor(leaf)
+    except (TypeError, ValueError) as error:
+        raise BatchError(
+            f"The batch has an array of dtype {leaf.dtype} and shape {tuple(leaf.shape)} that "
+            f"cannot become a tensor: {error}"
+        ) from error
+
+
+def _is_column_major(array: np.ndarray[Any, Any]) -> bool:
+    flags = array.flags
+    return bool(array.ndim > 1 and flags.f_contiguous and not flags.c_contiguous)
+
+
+class Stack:
+    """Batches that fit each other, for one call; arrays are copied when they are added.
+
+    Args:
+        first: The first batch.
+        limit: How many batches there may be.
+    """
+
+    def __init__(self, first: Batch, limit: int) -> None:
+        self._first = first
+        self._columns: list[Any] = [
+            np.empty((limit, *leaf.shape), leaf.dtype) if isinstance(leaf, np.ndarray) else []
+            for leaf in first.leaves
+        ]
+        self.count = 0
+        self.add(first)
+
+    def fits(self, batch: Batch) -> bool:
+        """Whether `batch` may be added."""
+        return self._first.fits(batch)
+
+    def add(self, batch: Batch) -> None:
+        """Add a batch."""
+        for column, leaf in zip(self._columns, batch.leaves, strict=True):
+            if isinstance(column, list):
+                column.append(leaf)
+            else:
+                column[self.count] = leaf
+        self.count += 1
+
+    def batch(self) -> Batch:
+        """What the call takes; nothing may be added any more."""
+        form, rows, count = self._first.form, self._first.rows, self.count
+        if count == 1:
+            leaves = [c[0] for c in self._columns]
+        else:
+            leaves = [tf.stack(c) if isinstance(c, list) else c[:count] for c in self._columns]
+        return Batch(tuple(leaves), form, rows, count).ready()
+
+
+def joined(outputs: list[Any]) -> Any:
+    """The outputs of several batches as one: all their rows in order, in the model's structure."""
+    return keras.tree.map_structure_up_to(
+        outputs[0], lambda *tensors: _concatenated(tensors), *outputs
+    )
+
+
+def _concatenated(tensors: tuple[Any, ...]) -> Any:
+    if isinstance(tensors[0], tf.SparseTensor):
+        return tf.sparse.concat(0, list(tensors))
+    if isinstance(tensors[0], tf.RaggedTensor):
+        return tf.concat(tensors, axis=0)
+    if len({tuple(t.shape[1:]) for t in tensors}) > 1:
+        # Sequences of changing length: as Keras's `predict`, ragged.
+        return tf.concat([tf.RaggedTensor.from_tensor(t) for t in tensors], axis=0)
+    return tf.concat(tensors, axis=0)
+
+
+def as_arrays(outputs: Any) -> Any:
+    """`outputs` with arrays for tensors, but for those that are ragged or sparse."""
+    composite = (tf.RaggedTensor, tf.SparseTensor)
+    return keras.tree.map_structure(
+        lambda t: t if isinstance(t, composite) else np.array(t), outputs
+    )
