@@ -83,6 +83,7 @@ draw_lot <- function(closure, streams, state, i, most) {
     state$drawn[[i]] <- state$drawn[[i]] + 1L
     n <- n + 1L
     batches[[n]] <- value
+    if (holds_python(value)) break # the closure may use an array of Python's again: it is copied in the crossing
     if ((as.numeric(Sys.time()) - begun) * (n + 1) > n * lot_seconds) break
   }
   list(
@@ -90,6 +91,14 @@ draw_lot <- function(closure, streams, state, i, most) {
     failed = if (inherits(value, "fitgenerator_error")) value,
     ended = is.null(value)
   )
+}
+
+holds_python <- function(x) {
+  if (is.list(x)) {
+    for (part in x) if (holds_python(part)) return(TRUE)
+    return(FALSE)
+  }
+  is.object(x) && inherits(x, "python.builtin.object")
 }
 
 # A batch ready to cross, `NULL` at the end, or the condition of a closure that failed: it is delivered when

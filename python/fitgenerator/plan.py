@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import options
-from .batch import check, unpack, weigh
 from .callbacks import Callbacks
-from .feed import Feed, Prepare
+from .feed import Feed
 from .history import History
 from .host import Host
 from .loops import EvaluateLoop, FitLoop, PredictLoop
@@ -18,7 +17,7 @@ from .rounds import Course, Rounds
 from .scope import capture_scope, check_model
 from .sources import Source
 from .step import Steps
-from .tensors import Batch, Preparer
+from .tensors import Preparer
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def plan_fit(
     history = _history_of(course)
     history.validation_freq = validation_freq
     feed = _feed(course, generator, "generator", settings)
-    rounds = Rounds(course, "train", feed, _preparer(model, weights), steps, last - first)
+    rounds = Rounds(course, "train", feed, Preparer(model, weights), steps, last - first)
     validation = None
     if validation_data is not None:
         times = sum(map(validates, range(first, last)))
@@ -104,7 +103,7 @@ def plan_evaluate(
     params = {"verbose": options.verbosity(settings.verbose), "epochs": 1, "steps": count}
     course = _course(host, model, settings, callbacks, params, training=True)
     feed = _feed(course, generator, "generator", settings)
-    rounds = Rounds(course, "test", feed, _preparer(model), count)
+    rounds = Rounds(course, "test", feed, Preparer(model), count)
     return EvaluateLoop(rounds, generator.restarts)
 
 
@@ -117,7 +116,7 @@ def plan_predict(
     course = _course(host, model, settings, callbacks, params, training=False)
     feed = _feed(course, generator, "generator", settings)
     return PredictLoop(
-        Rounds(course, "predict", feed, _preparer(model, predicting=True), count)
+        Rounds(course, "predict", feed, Preparer(model, predicting=True), count)
     )
 
 
@@ -175,20 +174,6 @@ def _feed(course: Course, source: Source, name: str, settings: Settings) -> Feed
     return feed
 
 
-def _preparer(
-    model: Any, weights: dict[int, float] | None = None, *, predicting: bool = False
-) -> Prepare:
-    prepare = Preparer(model, predicting=predicting)
-
-    def prepared(raw: Any) -> Batch:
-        parts, rows = check(unpack(raw, predicting=predicting), predicting=predicting)
-        if weights is not None:
-            parts = weigh(parts, weights)
-        return prepare(parts, rows)
-
-    return prepared
-
-
 def _validation(
     course: Course,
     training: Feed,
@@ -203,5 +188,5 @@ def _validation(
         # The calling thread serves one pull at a time: training's come first, unless the training
         # queue is full or all of the epoch's batches are drawn.
         feed.yields_to(training)
-    rounds = Rounds(course, "test", feed, _preparer(course.model), steps, times)
+    rounds = Rounds(course, "test", feed, Preparer(course.model), steps, times)
     return EvaluateLoop(rounds, source.restarts)

@@ -6,7 +6,7 @@ into one array each, on a new first axis, which is the only copy on their way in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .batch import Parts, Sparse
+from .batch import Parts, Sparse, check, unpack, weigh
 from .errors import BatchError
 
 # What NumPy and TensorFlow store alike: such arrays can wait, all others become tensors at once.
@@ -85,12 +85,13 @@ class Batch:
     @property
     def bytes(self) -> int:
         """The size of its leaves."""
-        sizes = (leaf.nbytes if isinstance(leaf, np.ndarray) else _bytes(leaf) for leaf in self.leaves)
-        return sum(sizes)
+        return sum(_bytes(leaf) for leaf in self.leaves)
 
 
-def _bytes(tensor: Any) -> int:
-    return int(np.prod(tensor.shape)) * int(tensor.dtype.size) if isinstance(tensor, tf.Tensor) else 0
+def _bytes(leaf: Any) -> int:
+    if isinstance(leaf, np.ndarray):
+        return leaf.nbytes
+    return int(np.prod(leaf.shape)) * int(leaf.dtype.size) if isinstance(leaf, tf.Tensor) else 0
 
 
 def pack(layout: Any, leaves: Sequence[Any]) -> Any:
@@ -99,20 +100,43 @@ def pack(layout: Any, leaves: Sequence[Any]) -> Any:
 
 
 class Preparer:
-    """Makes batches of checked parts, for one model; called by the feeders."""
+    """Makes batches of what a generator gave, for one model; called by the feeders.
 
-    def __init__(self, model: Any, *, predicting: bool) -> None:
+    Args:
+        model: The Keras model.
+        weights: Class to weight, where targets are weighed by class.
+        predicting: Only the inputs are needed.
+    """
+
+    def __init__(
+        self, model: Any, weights: Mapping[int, float] | None = None, *, predicting: bool = False
+    ) -> None:
+        self._weights = weights
         self._predicting = predicting
         self._sparse_inputs = {
             i for i, x in enumerate(_inputs(model)) if getattr(x, "sparse", False)
         }
+        self._known: dict[Any, tuple[Form, int]] = {}
 
-    def __call__(self, parts: Parts, rows: int) -> Batch:
-        """The batch of `parts`.
+    def __call__(self, raw: Any) -> Batch:
+        """The batch.
 
         Raises:
-            BatchError: TensorFlow has no type for one of the arrays.
+            BatchError: It is malformed, or TensorFlow has no type for one of its arrays.
         """
+        key = _key(raw)
+        known = self._known.get(key)
+        if known is not None:  # arrays like those that were checked before
+            return Batch(tuple(raw), *known)
+        parts, rows = check(unpack(raw, predicting=self._predicting), predicting=self._predicting)
+        if self._weights is not None:
+            parts = weigh(parts, self._weights)
+        batch = self._batch(parts, rows)
+        if key is not None and _same_objects(batch.leaves, raw):
+            self._known[key] = (batch.form, rows)
+        return batch
+
+    def _batch(self, parts: Parts, rows: int) -> Batch:
         given = (parts.inputs,) if self._predicting else tuple(parts)
         if not self._predicting and parts.weights is None:
             given = given[:2]
@@ -129,6 +153,17 @@ class Preparer:
             packed = None if value is None else keras.tree.pack_sequence_as(value, indices)
             structure.append(packed)
         return Batch(tuple(leaves), _form(tuple(structure), leaves), rows)
+
+
+def _key(raw: Any) -> Any:
+    """What decides on how a flat batch of arrays is taken apart; `None` for all others."""
+    if not isinstance(raw, (tuple, list)) or not all(type(part) is np.ndarray for part in raw):
+        return None
+    return tuple((part.shape, part.dtype) for part in raw)
+
+
+def _same_objects(leaves: tuple[Any, ...], raw: Any) -> bool:
+    return len(leaves) == len(raw) and all(a is b for a, b in zip(leaves, raw, strict=True))
 
 
 def _form(layout: Any, leaves: list[Any]) -> Form:

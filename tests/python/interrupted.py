@@ -25,7 +25,7 @@ READY_AT = 3  # epochs, the last of which may still be unrecorded
 # TensorFlow crashes where an interrupt lands between two Python calls in its conversion of a number
 # (it does not check for the error), as the reset of metrics at the begin of an epoch needs: with
 # epochs of 2 ms once in a thousand interrupts, so these are longer.
-STEPS = {"running steps": 200}
+STEPS = {"running steps": 2000}
 
 
 def sleeping(seconds: float) -> Iterator[Any]:

@@ -111,7 +111,9 @@ def test_describe_never_shows_contents() -> None:
 
 def prepare(parts: Parts, rows: int, model: Any = None) -> Any:
     """A batch of tensors."""
-    return Preparer(model or linear_model(), predicting=False)(parts, rows).ready()
+    batch = Preparer(model or linear_model())(tuple(parts))
+    assert batch.rows == rows
+    return batch.ready()
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_G1_a_sparse_input_gets_sparse_tensors() -> None:
     expected = run(linear_model(), iter(batches), 3).history
     model = sparse_model()
     assert close_history(run(model, iter(sparse), 3).history, expected)
-    leaf = prepare(Parts(check(unpack(sparse[0]))[0].inputs), 4, model).leaves[0]
+    leaf = prepare(Parts(*sparse[0]), 4, model).leaves[0]
     assert isinstance(leaf, tf.SparseTensor)
 
 

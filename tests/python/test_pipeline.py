@@ -69,7 +69,8 @@ def test_figures_by_name() -> None:
     figures = filled(generator=2.0).as_dict()
     assert list(figures) == [
         *("max_queue_size", "generator", "conversion", "step", "model_waited"),
-        *("generator_waited", "wall", "queue_fill", "batches", "steps", "verdict"),
+        *("generator_waited", "wall", "queue_fill", "batches", "steps"),
+        *("calls", "xla_steps", "fallback", "verdict"),
     ]
     assert figures["generator"] == 2.0
 

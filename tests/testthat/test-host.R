@@ -123,8 +123,8 @@ test_that("A5: an instant closure runs no further ahead of slow steps, and says 
   expect_silent(train(model, instant, 300, max_queue_size = 3))
   expect_equal(pulled, 300)
   expect_gte(lead, 4)
-  # The count of iterations goes up when a step ends: one more may have begun.
-  expect_lte(lead, 5)
+  # The count of iterations goes up when a call ends: the 3 batches of another may be in use.
+  expect_lte(lead, 7)
 })
 
 test_that("rule 7: training batches are drawn before validation batches", {
