@@ -214,7 +214,7 @@ class FitLoop:
 
     def _run_epoch(self, epoch: int) -> Logs | None:
         """Train one epoch and validate; its logs, `None` where the generator ended in it."""
-        course, feed = self.course, self._feed
+        course = self.course
         validates = self._validation is not None and self._validates(epoch)
         course.progress.begin_epoch(epoch)
         course.host.call(lambda: self._begin_epoch(epoch))

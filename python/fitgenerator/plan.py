@@ -115,9 +115,7 @@ def plan_predict(
     params = {"verbose": options.verbosity(settings.verbose), "epochs": 1, "steps": count}
     course = _course(host, model, settings, callbacks, params, training=False)
     feed = _feed(course, generator, "generator", settings)
-    return PredictLoop(
-        Rounds(course, "predict", feed, Preparer(model, predicting=True), count)
-    )
+    return PredictLoop(Rounds(course, "predict", feed, Preparer(model, predicting=True), count))
 
 
 def _course(

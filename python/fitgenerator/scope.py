@@ -1,4 +1,4 @@
-"""The caller's scopes and Keras's thread-local state on our threads, and models that refuse them."""
+"""The caller's scopes and Keras's thread-local state, on our threads; what cannot be run there."""
 
 from __future__ import annotations
 

@@ -130,10 +130,9 @@ class Steps:
         """
         self.renew()
         begun = time.perf_counter()
-        kind, shapes, key = batch.form.kind, batch.form.shapes, ()
-        if way is Way.XLA:
-            key = (mode, way, kind, shapes, batch.count, batch.rows)
-        else:
+        kind, shapes = batch.form.kind, batch.form.shapes
+        key: tuple[Any, ...] = (mode, way, kind, shapes, batch.count, batch.rows)
+        if way is not Way.XLA:
             known = self._shapes.get((mode, way, kind))
             shapes = shapes if known is None else _relaxed(known, shapes)
             key = (mode, way, kind, shapes)
@@ -188,9 +187,7 @@ class LoopError(Exception):
     """A step that cannot be put in a loop."""
 
 
-def _looped(
-    one_step: Callable[..., Any], outputs: Any, *, keep_all: bool
-) -> Callable[..., Any]:
+def _looped(one_step: Callable[..., Any], outputs: Any, *, keep_all: bool) -> Callable[..., Any]:
     """A function of stacked leaves that runs `one_step` on each, in order.
 
     It returns the last step's outputs, or where `keep_all` the rows of all of them.
@@ -210,9 +207,7 @@ def _looped(
             return i + 1, new
 
         if keep_all:
-            start: list[Any] = [
-                tf.TensorArray(o.dtype, count, element_shape=o.shape) for o in flat
-            ]
+            start: list[Any] = [tf.TensorArray(o.dtype, count, element_shape=o.shape) for o in flat]
         else:
             start = [tf.zeros([d or 0 for d in o.shape], o.dtype) for o in flat]
         shapes = None if keep_all else [o.shape for o in flat]

@@ -138,7 +138,7 @@ def test_G6_column_major_arrays_arrive_as_they_are(rank: int) -> None:
 def test_an_array_of_objects_is_refused_with_dtype_and_shape() -> None:
     ragged = np.array([[1], [1, 2]], dtype=object)
     with pytest.raises(BatchError, match=r"dtype object and shape \(2,\)"):
-        prepare(Parts(ragged, Y), 2)
+        prepare(Parts(ragged, Y[:2]), 2)
 
 
 def test_M4_a_buffer_that_the_generator_uses_again_does_not_change_earlier_batches() -> None:

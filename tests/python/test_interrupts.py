@@ -10,8 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import keras
