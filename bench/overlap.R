@@ -1,71 +1,72 @@
-# An R closure as slow as the step: what does a step cost when the two run beside each other?
+# Row 3: an R closure as slow as the step: what does a step cost when the two run beside each other?
 #
-#   tools/with-env Rscript bench/overlap.R [MILLISECONDS] [STEPS]
+#   tools/with-env Rscript bench/overlap.R [MILLISECONDS ...]
 #
-# The step computes on one thread and is as long as asked for, the closure computes as long as the step. Prints, as
-# the median of three rounds in alternation: the closure alone, the training alone (on batches that cost nothing),
-# both with `max_queue_size = 0`, both with the queue, and both with R hooks at the begin and end of every batch.
+# The step computes on one thread and is as long as asked for, the closure computes as long as the step. Each figure
+# is milliseconds a step over the longer of the two alone, in the same round: 1 is perfect, 2 is taking turns (cases B1
+# and B4). The longer is the closure called in a loop, or the training on batches that cost nothing.
 # Run it on an idle machine with two cores.
 
-library(fitgenerator)
-args <- as.numeric(commandArgs(trailingOnly = TRUE))
-wanted <- if (length(args) > 0) args[[1L]] / 1000 else 0.05
-steps <- if (length(args) > 1) args[[2L]] else 40L
-
-tf <- reticulate::import("tensorflow")
-tf$config$threading$set_intra_op_parallelism_threads(1L)
-tf$config$threading$set_inter_op_parallelism_threads(1L)
-keras <- reticulate::import("keras")
-
-seconds <- function(code) system.time(code)[["elapsed"]]
-
-new_model <- function(layers, width = 700L) {
-  hidden <- lapply(seq_len(layers), function(i) keras$layers$Dense(width, activation = "relu"))
-  model <- keras$Sequential(c(list(keras$layers$Input(list(width))), hidden, list(keras$layers$Dense(1L))))
-  model$compile(optimizer = "sgd", loss = "mse")
-  model
-}
+source(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]])), "common.R"))
+one_thread()
+wanted <- as.numeric(commandArgs(trailingOnly = TRUE))
+if (!length(wanted)) wanted <- c(10, 50, 200)
 
 batch <- list(matrix(0.1, 256L, 700L), rep(1, 256L))
 quick <- function() batch
-train <- function(model, generator, ...) {
-  fit_generator(model, generator, steps, verbose = 0, ...)
-}
-per_step <- function(model, ...) {
-  train(model, ...)
-  seconds(train(model, ...)) / steps
-}
-
-# The step: as many layers as it takes.
-one <- per_step(new_model(2L), quick)
-two <- per_step(new_model(6L), quick)
-layers <- max(1L, as.integer(2 + round((wanted - one) / ((two - one) / 4))))
-model <- new_model(layers)
-step <- per_step(model, quick)
-
-# The closure: as many turns of a loop as it takes.
-work <- function(turns) {
-  s <- 0
-  for (i in seq_len(turns)) s <- s + sqrt(i)
-  s
-}
-invisible(work(1e6))
-turns <- 1e6 * step / stats::median(replicate(5L, seconds(work(1e6))))
-slow <- function() {
-  work(turns)
-  batch
-}
 hooks <- list(on_train_batch_begin = function(batch, logs) NULL, on_train_batch_end = function(batch, logs) NULL)
+fit <- function(model, generator, steps, ...) fit_generator(model, generator, steps, verbose = 0, ...)
 
-rounds <- t(replicate(3L, c(
-  closure = seconds(for (i in seq_len(steps)) slow()) / steps,
-  step = seconds(train(model, quick)) / steps,
-  lockstep = seconds(train(model, slow, max_queue_size = 0)) / steps,
-  queue = seconds(train(model, slow)) / steps,
-  hooks = seconds(train(model, slow, callbacks = hooks)) / steps
-)))
-median_of <- apply(rounds, 2L, stats::median)
-longer <- pmax(rounds[, "closure"], rounds[, "step"])
-ratio <- apply(rounds / longer, 2L, stats::median)
-table <- data.frame(`ms per step` = round(1000 * median_of, 1), `over the longer` = round(ratio, 2), check.names = FALSE)
-print(table)
+# Seconds a step of each way, in one round.
+round_of <- function(model, slow, steps) {
+  per_step <- function(code) seconds(code) / steps
+  c(
+    closure = per_step(for (i in seq_len(steps)) slow()),
+    step = per_step(fit(model, quick, steps)),
+    `lock-step` = per_step(fit(model, slow, steps, max_queue_size = 0)),
+    fit = per_step(fit(model, slow, steps)),
+    `fit, R hooks on every batch` = per_step(fit(model, slow, steps, callbacks = hooks)),
+    `fit, half of it validation` = per_step(
+      fit(model, slow, steps %/% 2L, validation_data = slow, validation_steps = steps %/% 2L)
+    )
+  )
+}
+
+for (ms in wanted) {
+  steps <- max(30L, min(100L, as.integer(4000 / ms)))
+  model <- model_of(ms / 1000, function(model) fit(model, quick, 10L), 10L)
+  step <- seconds(fit(model, quick, steps)) / steps
+  work <- work_of(step)
+  slow <- function() {
+    work()
+    batch
+  }
+  rounds <- t(replicate(3L, round_of(model, slow, steps)))
+  longer <- pmax(rounds[, "closure"], rounds[, "step"])
+  over <- apply(rounds / longer, 2L, stats::median)
+  title <- sprintf("R closure and step of %g ms each, %d steps", ms, steps)
+  report(sprintf("3-%g", ms), title, "milliseconds per step", 1000 * rounds, list(`over the longer` = round(over, 2)))
+}
+
+# The other two functions: their step is a forward pass, so the model is larger.
+for (kind in c("evaluate", "predict")) {
+  call <- if (kind == "evaluate") evaluate_generator else predict_generator
+  ms <- 50
+  steps <- 80L
+  model <- model_of(ms / 1000, function(model) call(model, quick, 10L), 10L)
+  work <- work_of(seconds(call(model, quick, steps)) / steps)
+  slow <- function() {
+    work()
+    batch
+  }
+  rounds <- t(replicate(3L, c(
+    closure = seconds(for (i in seq_len(steps)) slow()),
+    step = seconds(call(model, quick, steps)),
+    `lock-step` = seconds(call(model, slow, steps, max_queue_size = 0)),
+    queue = seconds(call(model, slow, steps))
+  ) / steps))
+  longer <- pmax(rounds[, "closure"], rounds[, "step"])
+  over <- apply(rounds / longer, 2L, stats::median)
+  title <- sprintf("%s_generator, R closure and step of %g ms each, %d steps (B4)", kind, ms, steps)
+  report(paste0("3-", kind), title, "milliseconds per step", 1000 * rounds, list(`over the longer` = round(over, 2)))
+}

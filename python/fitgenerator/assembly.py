@@ -51,12 +51,13 @@ class Assembler:
         self._limit = 1
         self._hungry = False
         self._calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._waiting = 0
+        self._added = 0
+        self._given = 0
 
     @property
     def waiting(self) -> int:
         """Batches that were added and not taken, about."""
-        return self._waiting
+        return self._added - self._given
 
     # -- the feeders' side ----------------------------------------------------------------------
 
@@ -72,7 +73,7 @@ class Assembler:
 
     def _accept(self, ticket: Ticket, item: Any) -> None:
         self._next = ticket.sequence + 1
-        self._waiting += 1
+        self._added += 1
         if not isinstance(item, Batch):
             self._flush()
             self._calls.put(item)
@@ -126,7 +127,7 @@ class Assembler:
             call = self._calls.get(timeout=seconds)
         self._hungry = False
         if call is not _CLOSE:
-            self._waiting -= call.count if isinstance(call, Batch) else 1
+            self._given += call.count if isinstance(call, Batch) else 1
         return call
 
     def fail(self, item: Any) -> None:

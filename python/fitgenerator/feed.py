@@ -100,11 +100,15 @@ class Feed:
         self._other = other
         self.reader.when(self._may_pull, training=False)
 
+    @property
+    def needs_pulls(self) -> bool:
+        """Pulls for it come before those of another feed."""
+        return self.capacity > 0 and not (self.waiting or self.made >= self.quota)
+
     def _may_pull(self, line: Line) -> bool:
         other = self._other
-        if other is not None and other.capacity:
-            if not (other.waiting or other.made >= other.quota):
-                return False
+        if other is not None and other.needs_pulls:
+            return False
         return self._pace.allows(line.seconds, line.pulled - self.taken)
 
     def start(self) -> None:

@@ -121,12 +121,13 @@ class Chooser:
         size = min(
             self.grouping.most,
             self._in_round or self.grouping.most,
-            LARGEST_CALL // max(1, batch.bytes),
+            max(1, LARGEST_CALL // max(1, batch.bytes)),
         )
-        if size > 1 and batch.form.stackable and self._wants_xla(traced):
-            if self._steps.refused(self._mode, batch, Way.XLA) is None:
-                self.grouping.fill(size)
-                self._compiles = Batch((), batch.form, batch.rows)
+        refused = self._steps.refused(self._mode, batch, Way.XLA) is not None
+        if refused or size == 1 or not batch.form.stackable or not self._wants_xla(traced):
+            return
+        self.grouping.fill(size)
+        self._compiles = Batch((), batch.form, batch.rows)
 
     def _wants_xla(self, traced: Traced) -> bool:
         if self._jit != "auto":
