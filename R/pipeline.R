@@ -26,7 +26,9 @@ pipeline_stages <- c(
 #'   waited for room in the queue;
 #' * `wall`: seconds that the whole call took;
 #' * `queue_fill`: how many batches were waiting in the queue on average, out of `max_queue_size`;
-#' * `batches`: how many batches were drawn; `steps`: how many steps were trained;
+#' * `batches`: how many batches were drawn; `steps`: how many steps were trained; `calls`: in how many calls of a
+#'   compiled function; `xla_steps`: how many of the steps ran in loops that XLA compiled; `fallback`: why steps did
+#'   not run in a loop, or not in one compiled by XLA, where they could not;
 #' * `verdict`: what follows from this, in a sentence.
 #'
 #' @param x A pipeline: the element `pipeline` of what [fit_generator()] returns.
@@ -58,7 +60,7 @@ format.fitgenerator_pipeline <- function(x, ...) {
   times <- format(format_seconds(c(seconds, number_of(x, "wall"))), justify = "right")
   shares <- format(c(format_shares(seconds, number_of(x, "wall")), ""), justify = "right")
   table <- sprintf("  %s  %s  %s", labels, times, shares)
-  c(title_line(x), trimws(table, "right"), queue_line(x), x$verdict)
+  c(title_line(x), trimws(table, "right"), queue_line(x), calls_line(x), x$verdict)
 }
 
 #' @rdname print.fitgenerator_pipeline
@@ -105,6 +107,17 @@ queue_line <- function(x) {
   if (is.na(fill) || is.na(size)) return(NULL)
   if (size == 0) return("No queue: each batch was drawn when its step needed it.")
   sprintf("Queue: %.1f of %s batches waiting on average", fill, format_count(size))
+}
+
+# Said only where it is news: several steps in a call, or why not.
+calls_line <- function(x) {
+  counts <- c(calls = number_of(x, "calls"), steps = number_of(x, "steps"), xla = number_of(x, "xla_steps"))
+  news <- !is.null(x$fallback) || (!anyNA(counts[1:2]) && counts[["calls"]] < counts[["steps"]])
+  if (!news) return(NULL)
+  shown <- format_count(counts)
+  text <- sprintf("%s steps in %s calls", shown[["steps"]], shown[["calls"]])
+  if (isTRUE(counts[["xla"]] > 0)) text <- sprintf("%s, %s of them compiled by XLA", text, shown[["xla"]])
+  if (is.null(x$fallback)) text else sprintf("%s (no %s)", text, x$fallback)
 }
 
 # Working and waiting in two colours, so that the bar that matters is seen at once.

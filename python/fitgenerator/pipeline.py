@@ -112,6 +112,16 @@ class Pipeline:
                 f"{self.batches} batches pulled, {self.steps} steps, "
                 f"{self.queue_fill:.1f} of {self.max_queue_size} batches ready on average",
                 *lines,
+                *self._calls(),
                 self.verdict,
             ]
         )
+
+    def _calls(self) -> list[str]:
+        """Said only where it is news: several steps in a call, or why not."""
+        if self.calls == self.steps and self.fallback is None:
+            return []
+        text = f"{self.steps} steps in {self.calls} calls"
+        if self.xla_steps:
+            text += f", {self.xla_steps} of them compiled by XLA"
+        return [text + (f" (no {self.fallback})" if self.fallback else "")]

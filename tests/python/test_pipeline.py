@@ -166,3 +166,13 @@ def test_evaluation_in_a_terminal_ends_its_line(monkeypatch: pytest.MonkeyPatch)
     assert terminal.getvalue().startswith("\r1/1")
     assert terminal.getvalue().rstrip().endswith("loss: 2.0000")
     assert terminal.getvalue().endswith("\n")
+
+
+def test_several_steps_in_a_call_are_told_of_and_why_there_are_not() -> None:
+    assert "calls" not in str(Pipeline(steps=20, calls=20))
+    assert "20 steps in 4 calls, 10 of them compiled by XLA" in str(
+        Pipeline(steps=20, calls=4, xla_steps=10)
+    )
+    assert "20 steps in 20 calls (no loop: why)" in str(
+        Pipeline(steps=20, calls=20, fallback="loop: why")
+    )

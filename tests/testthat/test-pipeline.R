@@ -45,6 +45,14 @@ test_that("numbers that were not measured are left out", {
   expect_identical(format(new_pipeline(list())), c("Where the time went", "  whole call  not measured"))
 })
 
+test_that("several steps in a call are told of, and why there are not", {
+  line <- function(...) utils::tail(format(some_pipeline(...)), 2)[[1]]
+  expect_match(line(calls = 2000), "^Queue")
+  expect_identical(line(calls = 250, xla_steps = 0), "2,000 steps in 250 calls")
+  expect_identical(line(calls = 218, xla_steps = 1980), "2,000 steps in 218 calls, 1,980 of them compiled by XLA")
+  expect_identical(line(calls = 2000, fallback = "loop: a reason"), "2,000 steps in 2,000 calls (no loop: a reason)")
+})
+
 test_that("lock-step is said in words", {
   expect_match(format(some_pipeline(max_queue_size = 0)), "^No queue", all = FALSE)
 })
