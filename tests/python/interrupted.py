@@ -72,13 +72,13 @@ def trial(mode: str) -> str:
 
 
 def main() -> None:
-    faulthandler.dump_traceback_later(100, exit=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     assert fitgenerator.last_history() is None
     for mode in sys.argv[2:]:
         rounds.GRACE = 0.3 if mode == "stuck" else 5.0
         warnings.simplefilter("ignore" if mode == "stuck" else "error")
         for _ in range(int(sys.argv[1])):
+            faulthandler.dump_traceback_later(60, exit=True)  # of this trial, on a busy machine too
             say(trial(mode))
             sys.stdin.readline()
 
