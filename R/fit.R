@@ -59,7 +59,9 @@
 #'   one reader. 0 is the same as `max_queue_size = 0`.
 #' @param validation_freq Validate every so many epochs; or, as a vector of two or more, after these epochs (from 1).
 #' @param timeout Seconds to wait for one batch before it is an error; `NULL`: for ever.
-#' @param jit_compile Whether calls that run several steps use XLA: `"auto"`, `TRUE` or `FALSE`.
+#' @param jit_compile Whether calls that run several steps are compiled by XLA, which is faster and changes the last
+#'   digits: `"auto"`, for small models (up to 100,000 weights) without random layers and 10,000 steps or more;
+#'   `TRUE`, always, random numbers then differ; `FALSE`, never. `pipeline` shows what was done.
 #'
 #' @return The training history, invisibly: a list of class `fitgenerator_history` and `keras_training_history` with
 #'   `params`, `metrics` (one number per finished epoch), `epoch` (from 0), `incomplete` and `pipeline` (where the

@@ -65,7 +65,10 @@ def fit_generator(
             plain iterator always has one. 0 is the same as `max_queue_size=0`.
         validation_freq: Validate every so many epochs, or after the epochs (from 1) of a list.
         timeout: Seconds to wait for one batch, `None` for ever.
-        jit_compile: Whether calls that run several steps use XLA: "auto", True or False.
+        jit_compile: Whether calls that run several steps are compiled by XLA, which is faster and
+            changes the last digits: "auto", for models of up to 100,000 weights without random ops
+            and 10,000 steps or more; True, always, random numbers then differ; False, never.
+            `history.pipeline` shows what was done.
 
     Returns:
         The history: `.history` (metric to one number per epoch), `.epoch`, `.params`, `.pipeline`
