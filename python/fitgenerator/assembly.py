@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .grouping import Grouping
+from .inbox import Inbox
 from .tensors import Batch, Stack
 
 _CLOSE = None
@@ -50,7 +51,7 @@ class Assembler:
         self._patient = False  # the stack's call must be full
         self._limit = 1
         self._hungry = False
-        self._calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._calls = Inbox()
         self._added = 0
         self._given = 0
 
@@ -118,13 +119,13 @@ class Assembler:
             queue.Empty: Nothing came within `seconds`.
         """
         try:
-            call = self._calls.get_nowait()
+            call = self._calls.get()
         except queue.Empty:
             with self._lock:
                 self._hungry = True
                 if not self._patient:
                     self._flush()
-            call = self._calls.get(timeout=seconds)
+            call = self._calls.get(seconds)
         self._hungry = False
         if call is not _CLOSE:
             self._given += call.count if isinstance(call, Batch) else 1

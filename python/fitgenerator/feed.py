@@ -17,6 +17,7 @@ from .assembly import Assembler
 from .claims import END, Claims, Failure, Prepare, Pull, Round
 from .errors import ClosedError, GeneratorTimeoutError, add_note
 from .host import Host, Line
+from .inbox import Inbox
 from .pace import Pace
 from .pipeline import Pipeline
 from .sources import Source
@@ -81,7 +82,7 @@ class Feed:
         self._counting = threading.Lock()
         self._closed = False
         self._threads: list[threading.Thread] = []
-        self._exited: queue.SimpleQueue[threading.Thread] = queue.SimpleQueue()
+        self._exited = Inbox()  # of threads
 
     @property
     def drawn(self) -> int:
@@ -207,7 +208,7 @@ class Feed:
         """
         while self._threads:
             try:
-                thread = self._exited.get(timeout=SLICE)
+                thread: threading.Thread = self._exited.get(SLICE)
             except queue.Empty:
                 if time.perf_counter() > deadline and not self.source.hosted:
                     self._assembler.clear()

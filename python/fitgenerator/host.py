@@ -17,6 +17,7 @@ from types import GeneratorType
 from typing import Any, Protocol
 
 from .errors import ClosedError
+from .inbox import Inbox
 from .interrupts import Deferred
 
 Job = Callable[[], Any]
@@ -199,7 +200,7 @@ class Switchboard:
 
     def __init__(self) -> None:
         self.waited = 0.0
-        self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._inbox = Inbox()  # of requests, and of None, which only wakes
         self._waiting: list[Request] = []
         self._pulls_open = True
         self._open = True
@@ -262,7 +263,7 @@ class Switchboard:
 
     def _receive(self, seconds: float) -> None:
         try:
-            request = self._inbox.get(timeout=seconds)
+            request = self._inbox.get(seconds)
         except queue.Empty:
             return
         if request is not None:

@@ -15,6 +15,7 @@ from typing import Any
 from .errors import ClosedError
 from .feed import SLICE
 from .host import Host, Line, Request, Switchboard
+from .inbox import Inbox
 from .loops import EvaluateLoop, FitLoop, PredictLoop
 from .sources import Claim, Reader, Source
 
@@ -85,7 +86,7 @@ class Training:
         self.result: Any = None
         self.error: BaseException | None = None
         self._board = board
-        self._ended: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._ended = Inbox()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -117,7 +118,7 @@ class Training:
         thread = self._thread
         while thread is not None:
             try:
-                self._ended.get(timeout=SLICE)
+                self._ended.get(SLICE)
             except queue.Empty:
                 continue
             thread.join()
