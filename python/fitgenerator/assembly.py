@@ -18,7 +18,7 @@ from .tensors import Batch, Stack
 _CLOSE = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ticket:
     """The place of one pull.
 

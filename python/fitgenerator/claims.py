@@ -51,7 +51,7 @@ class Round:
     grouping: Grouping = field(default_factory=Grouping)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pull:
     """One pull: its place, the call that fetches the batch, and what prepares it."""
 
@@ -145,23 +145,20 @@ class Claims:
             fetch, counts = (lambda: failure), 0
         else:
             counts = 1
-        assert self._round is not None
+        return self._pull(fetch, counts)
+
+    def _pull(self, fetch: Claim, counts: int) -> Pull:
+        round_ = self._round
+        assert round_ is not None
+        grouping, index, position = round_.grouping, self._index, round_.grouping.claimed
         self.drawn += counts
         self._index += counts
+        grouping.claimed += counts
         if self._left:
             self._left -= counts
-        grouping = self._round.grouping
-        ticket = Ticket(
-            self._sequence,
-            self.drawn,
-            grouping,
-            grouping.claimed,
-            self._index - counts,
-            self._left == 0,
-        )
-        grouping.claimed += counts
+        ticket = Ticket(self._sequence, self.drawn, grouping, position, index, self._left == 0)
         self._sequence += 1
-        return Pull(ticket, fetch, self._round.prepare)
+        return Pull(ticket, fetch, round_.prepare)
 
     def _enter_round(self) -> bool:
         while self._left == 0:

@@ -268,11 +268,16 @@ class Feed:
     def _pull_one(self) -> None:
         pull = self._claims.next()
         if pull is not None:
-            self._finish(pull, deque())
+            self._finish(pull, deque(), self._host.user_code)
 
-    def _finish(self, pull: Pull, later: deque[Pull]) -> bool:
-        """Fetch one batch and hand it on; False where no more will be pulled."""
-        item = self._fetch(pull)
+    def _finish(
+        self,
+        pull: Pull,
+        later: deque[Pull],
+        around: Callable[[], AbstractContextManager[None]] | None = None,
+    ) -> bool:
+        """Fetch one batch, `around` it, and hand it on; False where no more will be pulled."""
+        item = self._fetch(pull, around)
         if item is END or isinstance(item, Failure):
             self._claims.give_back(list(later))
             later.clear()
@@ -283,11 +288,14 @@ class Feed:
             self._assembler.fail(item)
         return not isinstance(item, Failure)
 
-    def _fetch(self, pull: Pull) -> Any:
+    def _fetch(self, pull: Pull, around: Callable[[], AbstractContextManager[None]] | None) -> Any:
         begun = time.perf_counter()
         try:
-            with self._host.user_code():
+            if around is None:
                 raw = pull.fetch()
+            else:
+                with around():
+                    raw = pull.fetch()
             if raw is END:
                 return raw
             if isinstance(raw, Failure):

@@ -157,9 +157,14 @@ class Preparer:
 
 def _key(raw: Any) -> Any:
     """What decides on how a flat batch of arrays is taken apart; `None` for all others."""
-    if not isinstance(raw, (tuple, list)) or not all(type(part) is np.ndarray for part in raw):
+    if not isinstance(raw, (tuple, list)):
         return None
-    return tuple((part.shape, part.dtype) for part in raw)
+    key: list[Any] = []
+    for part in raw:
+        if type(part) is not np.ndarray:
+            return None
+        key += (part.shape, part.dtype)
+    return tuple(key)
 
 
 def _same_objects(leaves: tuple[Any, ...], raw: Any) -> bool:
