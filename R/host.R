@@ -70,27 +70,43 @@ serve_pulls <- function(calls, closures, streams, state, i, most, used) {
   cross(calls$deliver, drawn$batches, end, slice)
 }
 
-# Batches, and what ended them: `failed`, a condition, or `ended`.
+# Batches, and what ended them: `failed`, a condition, or `ended`. One handler for all of them: it costs as much as a
+# quick closure.
 draw_lot <- function(closure, streams, state, i, most) {
-  batches <- vector("list", most)
+  lot <- new.env(parent = emptyenv())
+  lot$batches <- vector("list", most)
+  lot$n <- 0L
+  lot$shaping <- lot$ended <- FALSE
+  failed <- tryCatch(fill_lot(lot, closure, streams, state$drawn[[i]], most), error = function(cnd) {
+    if (lot$shaping && inherits(cnd, "fitgenerator_batch_error")) return(cnd)
+    generator_error(cnd, closure$name, state$drawn[[i]] + lot$n + 1L)
+  })
+  if (closure$stream == "generator") mark_drawn(streams, state$drawn[[i]] + lot$n + 1L)
+  state$drawn[[i]] <- state$drawn[[i]] + lot$n
+  list(batches = lot$batches[seq_len(lot$n)], failed = failed, ended = lot$ended)
+}
+
+# Draws until the lot is full, its time is over, or the closure ends.
+fill_lot <- function(lot, closure, streams, before, most) {
+  marks <- closure$stream == "generator"
   begun <- as.numeric(Sys.time())
-  n <- 0L
-  value <- NULL
-  while (n < most) {
-    value <- draw(closure, state$drawn[[i]] + 1L)
-    if (closure$stream == "generator") mark_drawn(streams, state$drawn[[i]] + 1L)
-    if (is.null(value) || inherits(value, "fitgenerator_error")) break
-    state$drawn[[i]] <- state$drawn[[i]] + 1L
-    n <- n + 1L
-    batches[[n]] <- value
-    if (holds_python(value)) break # the closure may use an array of Python's again: it is copied in the crossing
-    if ((as.numeric(Sys.time()) - begun) * (n + 1) > n * lot_seconds) break
+  repeat {
+    number <- before + lot$n + 1L
+    lot$shaping <- FALSE
+    value <- closure$fn()
+    if (marks) mark_drawn(streams, number)
+    if (is_exhausted(value)) {
+      lot$ended <- TRUE
+      return(NULL)
+    }
+    lot$shaping <- TRUE
+    value <- closure$shape(value, closure$name, number)
+    lot$n <- lot$n + 1L
+    lot$batches[[lot$n]] <- value
+    if (lot$n == most) return(NULL)
+    if (holds_python(value)) return(NULL) # the closure may use Python's array again: it is copied in the crossing
+    if ((as.numeric(Sys.time()) - begun) * (lot$n + 1) > lot$n * lot_seconds) return(NULL)
   }
-  list(
-    batches = batches[seq_len(n)],
-    failed = if (inherits(value, "fitgenerator_error")) value,
-    ended = is.null(value)
-  )
 }
 
 holds_python <- function(x) {
@@ -99,15 +115,6 @@ holds_python <- function(x) {
     return(FALSE)
   }
   is.object(x) && inherits(x, "python.builtin.object")
-}
-
-# A batch ready to cross, `NULL` at the end, or the condition of a closure that failed: it is delivered when
-# training reaches this batch.
-draw <- function(closure, number) {
-  value <- tryCatch(closure$fn(), error = function(cnd) generator_error(cnd, closure$name, number))
-  if (inherits(value, "fitgenerator_generator_error")) return(value)
-  if (is_exhausted(value)) return(NULL)
-  tryCatch(closure$shape(value, closure$name, number), fitgenerator_batch_error = identity)
 }
 
 # Runs a job of Python; hooks of plain lists of R functions are called from here, not from Python.

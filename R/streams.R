@@ -11,7 +11,8 @@ new_streams <- function() {
 # From here on R draws from the stream "others". `names` are those of the functions beside the generator.
 begin_streams <- function(streams, names) {
   streams$start <- streams$generator <- session_seed()
-  streams$drawn <- list()
+  streams$drawn <- list() # the first is that of batch `forgotten` + 1
+  streams$forgotten <- 0L
   names <- unique(c("others", names))
   streams$side <- stats::setNames(derive_seeds(length(names), streams$start), names)
   streams$current <- "generator"
@@ -44,19 +45,22 @@ with_stream <- function(streams, name, code) {
 
 # Keeps the state of the generator's stream, which is the current one, right after batch `number` was drawn.
 mark_drawn <- function(streams, number) {
-  streams$drawn[[as.character(number)]] <- session_seed()
+  streams$drawn[[number - streams$forgotten]] <- session_seed()
 }
 
 # Forgets the states of the batches before batch `used`.
 forget_drawn <- function(streams, used) {
-  old <- as.integer(names(streams$drawn)) < used
-  if (any(old)) streams$drawn <- streams$drawn[!old]
+  old <- min(used - 1L - streams$forgotten, length(streams$drawn))
+  if (old <= 0L) return(invisible())
+  streams$drawn <- streams$drawn[-seq_len(old)]
+  streams$forgotten <- streams$forgotten + old
 }
 
 # Leaves the session's stream where it was right after batch `used`, the last one trained on, was drawn.
 end_streams <- function(streams, used) {
   if (is.null(streams$start)) return(invisible())
-  seed <- if (used > 0) streams$drawn[[as.character(used)]] else streams$start
+  at <- used - streams$forgotten
+  seed <- if (used > 0 && at <= length(streams$drawn)) streams$drawn[[at]] else streams$start
   # Absent when the generator is no R function: then nothing of R was drawn for it.
   set_seed(if (is.null(seed)) streams$start else seed)
 }

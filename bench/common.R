@@ -51,7 +51,7 @@ report <- function(row, title, unit, rounds, notes = list()) {
   table <- data.frame(median = signif(median_of, 4L), spread = spread)
   for (name in names(notes)) table[[name]] <- notes[[name]]
   print(table)
-  keep(row, title, unit, as.data.frame(rounds))
+  invisible(keep(row, title, unit, as.data.frame(rounds)))
 }
 
 keep <- function(row, title, unit, figures) {

@@ -1,6 +1,7 @@
 """A bounded queue of batches, filled in the background, in order, that closes cleanly.
 
 A feed is granted *rounds*: an epoch's batches, a validation's. It pulls exactly what was granted.
+`Feed` is the training loop's side; how batches come into it is `PulledFeed`'s and `AskedFeed`'s.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import deque
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -16,9 +17,8 @@ from typing import Any
 from .assembly import Assembler
 from .claims import END, Claims, Failure, Prepare, Pull, Round
 from .errors import ClosedError, GeneratorTimeoutError, add_note
-from .host import Host, Line
+from .host import Host
 from .inbox import Inbox
-from .pace import Pace
 from .pipeline import Pipeline
 from .sources import Source
 from .tensors import Batch
@@ -31,7 +31,7 @@ GRACE = 5.0
 __all__ = ["END", "GRACE", "SLICE", "Feed", "Prepare", "Round"]
 
 
-class Feed:
+class Feed(ABC):
     """One source's batches, pulled and prepared ahead of their use.
 
     Args:
@@ -41,7 +41,6 @@ class Feed:
         host: The hand-over to the calling thread.
         meter: Where the times are counted.
         scope: Makes the context that our threads run in.
-        pace: When the calling thread may make a batch.
         workers: Threads that read the source, where it can be read by several.
         timeout: Seconds to wait for one batch, `None` for ever.
     """
@@ -55,7 +54,6 @@ class Feed:
         host: Host,
         meter: Pipeline,
         scope: Callable[[], AbstractContextManager[Any]],
-        pace: Pace | None = None,
         workers: int = 1,
         timeout: float | None = None,
     ) -> None:
@@ -65,21 +63,16 @@ class Feed:
         self.taken = 0  # batches whose step has begun
         self.made = 0  # pulls ended
         self.quota = 0  # pulls after which nothing is more urgent than another source
-        self.waiting = False  # the feeder has nothing that it may pull now
         self._host = host
         self._meter = meter
         self._scope = scope
         self._timeout = timeout
-        self._count = min(workers, max(1, capacity)) if source.parallel else 1
-        self._pace = pace or Pace()
-        self._other: Feed | None = None
-        self.reader = source.open(host)
-        self.reader.when(self._may_pull, training=True)
-        self._claims = Claims(self.reader, capacity + 1, self._rest)
+        self._workers = min(workers, max(1, capacity)) if source.parallel else 1
+        self._reader = source.open(host)
+        self._claims = Claims(self._reader, capacity + 1, self._rest)
         self._assembler = Assembler()
         self._primed: Any = None
         self._taken = 0  # batches taken
-        self._counting = threading.Lock()
         self._closed = False
         self._threads: list[threading.Thread] = []
         self._exited = Inbox()  # of threads
@@ -96,29 +89,18 @@ class Feed:
         for _ in range(times):
             self._claims.grant(round_)
 
-    def yields_to(self, other: Feed) -> None:
-        """Have pulls on the calling thread served only while `other` needs none."""
-        self._other = other
-        self.reader.when(self._may_pull, training=False)
-
     @property
+    @abstractmethod
     def needs_pulls(self) -> bool:
         """Pulls for it come before those of another feed."""
-        return self.capacity > 0 and not (self.waiting or self.made >= self.quota)
-
-    def _may_pull(self, line: Line) -> bool:
-        other = self._other
-        if other is not None and other.needs_pulls:
-            return False
-        return self._pace.allows(line.seconds, line.pulled - self.taken)
 
     def start(self) -> None:
         """Start the feeder threads; at capacity 0 there are none."""
         if self.capacity == 0 or self._threads:
             return
-        for number in range(self._count):
+        for number in range(self._workers):
             name = f"fitgenerator-feeder-{self.name}-{number}"
-            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            thread = threading.Thread(target=self._run_thread, name=name, daemon=True)
             self._threads.append(thread)
             try:
                 thread.start()
@@ -130,7 +112,7 @@ class Feed:
         """Pull the first batch here, before the feeders run; it stays first in the queue."""
         if self.capacity:
             self._claims.take_room()
-            self._pull_one()
+            self._pull_first()
         self._primed = self._receive(time.perf_counter())
         if isinstance(self._primed, Failure):
             raise self._primed.error
@@ -164,7 +146,7 @@ class Feed:
             if self._closed:
                 raise ClosedError
             if self.capacity == 0 and self._assembler.waiting == 0:
-                self._pull_in_step()
+                self._pull_one()
             try:
                 call = self._assembler.take(SLICE)
             except queue.Empty:
@@ -173,12 +155,6 @@ class Feed:
             if call is None:
                 raise ClosedError
             return call
-
-    def _pull_in_step(self) -> None:
-        if self.source.hosted:  # asks the calling thread by itself
-            self._pull_one()
-        else:
-            self._host.call(self._pull_one)
 
     def _check_timeout(self, begun: float) -> None:
         if self._timeout is not None and time.perf_counter() - begun > self._timeout:
@@ -197,7 +173,7 @@ class Feed:
         """Let nobody wait on this feed any more; any thread may call it, more than once."""
         self._closed = True
         self._assembler.close()
-        self._claims.close(self._count)
+        self._claims.close(self._workers)
 
     def join(self, deadline: float) -> list[str]:
         """Wait until the feeders have ended; the names of those that have not by `deadline`.
@@ -219,114 +195,53 @@ class Feed:
         self._assembler.clear()
         return []
 
-    # -- the feeders' side ----------------------------------------------------------------------
+    # -- how batches come in --------------------------------------------------------------------
 
+    @abstractmethod
+    def _pull_one(self) -> None:
+        """Have one batch pulled, for a slot that was taken; the loop waits for it."""
+
+    @abstractmethod
+    def _pull_first(self) -> None:
+        """The same, before the threads run."""
+
+    @abstractmethod
     def _work(self) -> None:
-        claimed: deque[Pull] = deque()
+        """What a thread of this feed does."""
+
+    @abstractmethod
+    def _rest(self) -> None:
+        """Nothing may be pulled for now."""
+
+    def _run_thread(self) -> None:
         try:
             with self._scope():
-                while self._claim_into(claimed) and self._finish(claimed.popleft(), claimed):
-                    pass
+                self._work()
         finally:
             self._rest()  # also after a failure: another source may be served now
             self._exited.put(threading.current_thread())
 
-    def _claim_into(self, claimed: deque[Pull]) -> bool:
-        """Claim the next pull; of what the calling thread makes, all that may be pulled now.
-
-        Then it makes one while we convert another, and several in one go.
-        """
-        if not claimed:
-            if not self._take_room():
-                return False
-            self.waiting = False
-            pull = self._claims.next()
-            if pull is None:
-                return False
-            claimed.append(pull)
-        while self.source.hosted and (pull := self._claims.next_now()) is not None:
-            claimed.append(pull)
-        return True
-
-    def _take_room(self) -> bool:
-        begun = None
-
-        def wait() -> None:
-            nonlocal begun
-            begun = time.perf_counter()
-            self._rest()
-
-        open_ = self._claims.take_room(wait)
-        if begun is not None and self.name == "generator":
-            self._meter.add("generator_waited", time.perf_counter() - begun)
-        return open_
-
-    def _rest(self) -> None:
-        self.waiting = True
-        self._host.wake()
-
-    def _pull_one(self) -> None:
-        pull = self._claims.next()
-        if pull is not None:
-            self._finish(pull, deque(), self._host.user_code)
-
-    def _finish(
-        self,
-        pull: Pull,
-        later: deque[Pull],
-        around: Callable[[], AbstractContextManager[None]] | None = None,
-    ) -> bool:
-        """Fetch one batch, `around` it, and hand it on; False where no more will be pulled."""
-        item = self._fetch(pull, around)
-        if item is END or isinstance(item, Failure):
-            self._claims.give_back(list(later))
-            later.clear()
+    def _hand_on(self, pull: Pull, item: Any) -> None:
+        """Put a batch, or what came in its place, into the queue."""
         try:
             self._assembler.add(pull.ticket, item)
         except BaseException as error:  # too large to be put together
-            item = self._fail(error, pull)
-            self._assembler.fail(item)
-        return not isinstance(item, Failure)
+            self._assembler.fail(self._failed(error, pull))
 
-    def _fetch(self, pull: Pull, around: Callable[[], AbstractContextManager[None]] | None) -> Any:
+    def _prepared(self, pull: Pull, raw: Any, spent: float) -> Any:
+        """The batch of what was pulled in `spent` seconds, or the failure of making it."""
         begun = time.perf_counter()
-        try:
-            if around is None:
-                raw = pull.fetch()
-            else:
-                with around():
-                    raw = pull.fetch()
-            if raw is END:
-                return raw
-            if isinstance(raw, Failure):
-                self._claims.stop()
-                return raw
-        except StopIteration:
-            self._claims.end_round()
-            return END
-        except BaseException as error:
-            return self._fail(error, pull)
-        now = time.perf_counter()
-        self._count_made()
-        spent = now - begun if self.reader.spent is None else self.reader.spent
         try:
             item = pull.prepare(raw)
             if pull.ticket.grouping.most == 1 and isinstance(item, Batch):
                 item = item.ready()  # here, where readers work side by side
             return item
         except BaseException as error:
-            return self._fail(error, pull)
+            return self._failed(error, pull)
         finally:
-            self._meter.made(spent, time.perf_counter() - now)
+            self._meter.made(spent, time.perf_counter() - begun)
 
-    def _count_made(self) -> None:
-        with self._counting:
-            self.made += 1
-            complete = self.made == self.quota
-        if complete:
-            self._host.wake()
-
-    def _fail(self, error: BaseException, pull: Pull) -> Failure:
+    def _failed(self, error: BaseException, pull: Pull) -> Failure:
         self._claims.stop()  # other readers of this source stop too
         if not isinstance(error, ClosedError):
             add_note(error, f"While batch {pull.ticket.number} of `{self.name}` was made.")

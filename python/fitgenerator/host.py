@@ -143,21 +143,19 @@ class Request:
     term: int = 0  # of the line
     text: str = ""
     rank: int = 0  # requests of a lower rank are served first
+    sink: Callable[[bool, Any, float], None] | None = None  # takes the answer, on the host
     reply: queue.SimpleQueue[tuple[bool, Any]] = field(default_factory=queue.SimpleQueue)
     begun: float = 0.0  # when the host took it up, in seconds
-    seconds: float = 0.0  # how long the host took
 
     def answer(self, value: Any, seconds: float | None = None) -> None:
-        """Give the asking thread its value, which took so many seconds."""
-        self._note(seconds)
-        self.reply.put((True, value))
+        """Give the asker its value, which took so many seconds."""
+        self._give(True, value, seconds)
 
     def fail(self, error: BaseException) -> None:
-        """Raise `error` in the asking thread."""
-        self._note(None)
+        """Raise `error` where the answer is waited for; a pull's line is over."""
         if self.line is not None:
             self.line.over = self.term
-        self.reply.put((False, error))
+        self._give(False, error, None)
 
     def end(self, value: Any) -> None:
         """Answer a pull with `value`: the function has no more batches."""
@@ -165,13 +163,16 @@ class Request:
         self.line.over = self.term
         self.answer(value)
 
-    def _note(self, seconds: float | None) -> None:
+    def _give(self, fine: bool, value: Any, seconds: float | None) -> None:
         if seconds is None:
             seconds = time.perf_counter() - self.begun if self.begun else 0.0
-        self.seconds = seconds
         if self.line is not None:
             self.line.pulled += 1
             self.line.seconds = seconds
+        if self.sink is not None:
+            self.sink(fine, value, seconds)
+        else:
+            self.reply.put((fine, value))
 
     @property
     def void(self) -> bool:
@@ -182,13 +183,6 @@ class Request:
     def ready(self) -> bool:
         """It may be served now."""
         return self.line is None or self.line.ready()
-
-    def result(self) -> Any:
-        """Wait for the answer."""
-        fine, value = self.reply.get()
-        if not fine:
-            raise value
-        return value
 
 
 class Switchboard:
@@ -235,10 +229,13 @@ class Switchboard:
     def ask(self, request: Request) -> Any:
         """Ask the calling thread and wait for its answer."""
         self.post(request)
-        return request.result()
+        fine, value = request.reply.get()
+        if not fine:
+            raise value
+        return value
 
     def post(self, request: Request) -> None:
-        """Ask the calling thread; `request.result` is where to wait."""
+        """Ask the calling thread; it gives the answer to the request's `sink` or `reply`."""
         self._inbox.put(request)
         # close() may have emptied the inbox before this request came into it.
         if not self._serves(request):

@@ -1,81 +1,39 @@
-"""Training on a thread of ours while the calling thread hosts: serves pulls, hooks and output.
-
-`Training` is the thread; `ClosureReader` turns a function that only the host can call into a reader
-like any other.
-"""
+"""Training on a thread of ours while the calling thread hosts: serves pulls, hooks and output."""
 
 from __future__ import annotations
 
 import queue
 import sys
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from .errors import ClosedError
 from .feed import SLICE
-from .host import Host, Line, Request, Switchboard
+from .host import Switchboard
 from .inbox import Inbox
 from .loops import EvaluateLoop, FitLoop, PredictLoop
 from .sources import Claim, Reader, Source
 
 Loop = FitLoop | EvaluateLoop | PredictLoop
 
-# What a host answers a pull with when the function has no more batches.
-ENDED = object()
-
-# Ranks of pulls. A validation pull is only served while training needs none, or when the epoch's
-# training batches are all drawn: then it is needed before the next epoch's.
-_TRAINING, _VALIDATION = 2, 1
-
-
-class ClosureReader(Reader):
-    """Reads a function that the host calls; `function` is what the host knows it by.
-
-    A claim asks at once, so that the host may make batches one after the other, or several in one
-    go, while this side converts. What was asked for is void once the function ended or failed.
-    """
-
-    def __init__(self, host: Host, function: Any) -> None:
-        assert isinstance(host, Switchboard)
-        self.line = Line(function, _TRAINING)
-        self._host = host
-        self._term = 0
-
-    def begin(self, *, fresh: bool, wrap: bool) -> None:
-        """A function carries on across rounds."""
-
-    def when(self, may_pull: Callable[[Line], bool], *, training: bool) -> None:
-        """Have pulls served only while `may_pull(line)`."""
-        self.line.ready = lambda: may_pull(self.line)
-        self.line.rank = _TRAINING if training else _VALIDATION
-
-    def claim(self) -> Claim:
-        """The waiting for the next batch, which is asked for now."""
-        request = Request("pull", line=self.line, term=self._term, rank=self.line.rank)
-        self._host.post(request)
-        return lambda: self._result(request)
-
-    def _result(self, request: Request) -> Any:
-        try:
-            raw = request.result()
-        except BaseException:
-            self._term += 1
-            raise
-        finally:
-            self.spent = request.seconds
-        if raw is ENDED:
-            self._term += 1
-            raise StopIteration
-        return raw
-
 
 def closure_source(function: Any, identity: str) -> Source:
     """The source that stands for a function of the host's, given as what the host knows it by.
 
-    Sources of one `identity` are the same function, and share one reader.
+    Sources of one `identity` are the same function, and share one feed.
     """
-    return Source(lambda host: ClosureReader(host, function), sys.intern(identity), hosted=True)
+    return Source(lambda _: CarryingOn(), sys.intern(identity), function=function)
+
+
+class CarryingOn(Reader):
+    """A function carries on across rounds; its batches are asked for, not read."""
+
+    def begin(self, *, fresh: bool, wrap: bool) -> None:
+        """Nothing has to be done."""
+
+    def claim(self) -> Claim:
+        """Never called for its value."""
+        return lambda: None
 
 
 class Training:

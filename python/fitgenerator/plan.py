@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import options
+from .asked import AskedFeed
 from .callbacks import Callbacks
 from .feed import Feed
 from .history import History
@@ -13,6 +14,7 @@ from .host import Host
 from .loops import EvaluateLoop, FitLoop, PredictLoop
 from .pipeline import Pipeline
 from .progress import Progress
+from .pulled import PulledFeed
 from .rounds import Course, Rounds
 from .scope import capture_scope, check_model
 from .sources import Source
@@ -157,17 +159,20 @@ def _history_of(course: Course) -> History:
 
 
 def _feed(course: Course, source: Source, name: str, settings: Settings) -> Feed:
-    feed = Feed(
-        source,
-        capacity=settings.capacity,
-        name=name,
-        host=course.host,
-        meter=course.meter,
-        scope=course.scope,
-        pace=course.pace,
-        workers=options.whole(settings.workers, "workers", 0),
-        timeout=options.seconds(settings.timeout, "timeout"),
-    )
+    given: dict[str, Any] = {
+        "capacity": settings.capacity,
+        "name": name,
+        "host": course.host,
+        "meter": course.meter,
+        "scope": course.scope,
+        "workers": options.whole(settings.workers, "workers", 0),
+        "timeout": options.seconds(settings.timeout, "timeout"),
+    }
+    feed: Feed
+    if source.hosted:
+        feed = AskedFeed(source, pace=course.pace, **given)
+    else:
+        feed = PulledFeed(source, **given)
     course.feeds.append(feed)
     return feed
 
@@ -185,6 +190,7 @@ def _validation(
         feed = _feed(course, source, "validation_data", settings)
         # The calling thread serves one pull at a time: training's come first, unless the training
         # queue is full or all of the epoch's batches are drawn.
-        feed.yields_to(training)
+        if isinstance(feed, AskedFeed):
+            feed.yields_to(training)
     rounds = Rounds(course, "test", feed, Preparer(course.model), steps, times)
     return EvaluateLoop(rounds, source.restarts)

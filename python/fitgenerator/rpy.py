@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from .asked import ENDED
 from .batch import Sparse
 from .errors import ArgumentError, BatchError, ClosedError, SetupError
 from .feed import SLICE
 from .host import Host, Request, Switchboard, finish_job
-from .hosted import ENDED, Loop, Training, closure_source
+from .hosted import Loop, Training, closure_source
 from .interrupts import Deferred
 from .loops import PredictLoop
 from .rounds import Course

@@ -14,12 +14,13 @@ import keras
 import numpy as np
 
 from . import errors, interrupts
+from .asked import ENDED
 from .batch import Parts, Sparse
 from .callbacks import ForeignCallback
 from .foreign import holds_r_code
 from .history import History, last_history, remember
 from .host import ForeignHook, Request, Switchboard, advance_job
-from .hosted import ENDED, Loop, Training, closure_source
+from .hosted import Loop, Training, closure_source
 from .plan import Settings, plan_evaluate, plan_fit, plan_predict
 from .sources import Source, as_source
 

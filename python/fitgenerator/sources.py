@@ -29,13 +29,7 @@ ARRAY_BATCH_ROWS = 32
 
 
 class Reader(ABC):
-    """Reads one source from one feed.
-
-    `spent` is how long the last claim took the generator itself, in seconds, where the reader
-    knows better than a clock around the claim.
-    """
-
-    spent: float | None = None
+    """Reads one source from one feed."""
 
     @abstractmethod
     def begin(self, *, fresh: bool, wrap: bool) -> None:
@@ -44,9 +38,6 @@ class Reader(ABC):
     @abstractmethod
     def claim(self) -> Claim:
         """The call that fetches the next batch; at the end it, or this, raises `StopIteration`."""
-
-    def when(self, may_pull: Callable[[Any], bool], *, training: bool) -> None:  # noqa: B027
-        """Have pulls on the calling thread served only so, and those for training first."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,7 @@ class Source:
         length: Batches in one pass, where it is known.
         restarts: It can be read again from its first batch.
         parallel: Its claims may run on several threads.
-        hosted: Its batches are made on the calling thread, on request.
+        function: What the host knows it by, where the calling thread makes its batches on request.
         endless: One pass never ends.
         identity: What it reads.
     """
@@ -69,7 +60,12 @@ class Source:
     restarts: bool = False
     parallel: bool = False
     endless: bool = False
-    hosted: bool = False
+    function: Any = None
+
+    @property
+    def hosted(self) -> bool:
+        """The calling thread makes its batches, on request."""
+        return self.function is not None
 
 
 class IteratorReader(Reader):

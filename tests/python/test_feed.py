@@ -14,6 +14,7 @@ from fitgenerator.errors import ClosedError
 from fitgenerator.feed import END, Feed, Round
 from fitgenerator.host import DirectHost
 from fitgenerator.pipeline import Pipeline
+from fitgenerator.pulled import PulledFeed
 from fitgenerator.sources import as_source
 from toys import LULL, PATIENCE, Indexed, Seen, Watched, at_batch_begin, echo_model, numbered, run
 
@@ -30,7 +31,7 @@ def make_feed() -> Iterator[Callable[..., Feed]]:
 
     def make(source: Any, capacity: int = 3, **options: Any) -> Feed:
         settings = {"name": "generator", **options}
-        feed = Feed(
+        feed = PulledFeed(
             as_source(source, "generator"),
             host=DirectHost(print),
             meter=Pipeline(),
