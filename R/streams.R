@@ -66,8 +66,10 @@ end_streams <- function(streams, used) {
 }
 
 session_seed <- function() {
-  if (!exists(".Random.seed", globalenv(), inherits = FALSE)) stats::runif(1L)
-  get(".Random.seed", globalenv(), inherits = FALSE)
+  seed <- .GlobalEnv$.Random.seed
+  if (!is.null(seed)) return(seed)
+  stats::runif(1L)
+  .GlobalEnv$.Random.seed
 }
 
 set_seed <- function(seed) {

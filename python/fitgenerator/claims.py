@@ -119,18 +119,18 @@ class Claims:
         with self._claiming:
             return self._claim()
 
-    def next_now(self) -> Pull | None:
-        """The next pull, and its slot, where that needs no wait."""
+    def next_now(self, *, slot: bool = True) -> Pull | None:
+        """The next pull, and its slot, where that needs no wait; for one thread."""
         if self._closed or (self._left == 0 and self._rounds.empty()):
             return None
-        try:
-            slot = self._room.get_nowait()
-        except queue.Empty:
-            return None
-        if slot is _CLOSE:
-            self._room.put(_CLOSE)
-            return None
-        return self.next()
+        if slot:
+            try:
+                if self._room.get_nowait() is _CLOSE:
+                    self._room.put(_CLOSE)
+                    return None
+            except queue.Empty:
+                return None
+        return self._claim()
 
     def _claim(self) -> Pull | None:
         try:

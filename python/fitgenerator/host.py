@@ -22,9 +22,6 @@ from .interrupts import Deferred
 
 Job = Callable[[], Any]
 
-# Rank of the request that ends the hosting.
-_LAST = 9
-
 
 @dataclass(frozen=True)
 class ForeignHook:
@@ -51,7 +48,10 @@ class Host(Protocol):
         """Print `text` on the calling thread, soon."""
 
     def wake(self) -> None:
-        """Let the calling thread look again at which pull it may serve."""
+        """Let the calling thread look again at which batch it may make."""
+
+    def serve(self, line: Line) -> None:
+        """Have the calling thread make a line's batches."""
 
     def check(self) -> None:
         """Raise an interrupt that came, where this is the calling thread."""
@@ -81,6 +81,10 @@ class DirectHost:
 
     def wake(self) -> None:
         """Nobody is waiting."""
+
+    def serve(self, line: Line) -> None:
+        """There are no such lines here."""
+        raise RuntimeError(f"{line.function} needs a host")
 
     def check(self) -> None:
         """Raise an interrupt that came."""
@@ -112,90 +116,65 @@ def finish_job(job: GeneratorType[Any, Any, Any]) -> Any:
     return result
 
 
-@dataclass
-class Line:
-    """A function that the host pulls batches from, on request.
+class Line(Protocol):
+    """A function that the host makes batches with, when it has nothing else to do.
 
-    Attributes:
-        function: The function, as the host knows it.
-        rank: Requests of a lower rank are served first.
-        ready: Whether a pull may be served now.
-        over: Requests of this term or an earlier one are void: the function ended, or failed.
-        pulled: Batches that the host has made.
-        seconds: What one batch takes the host, in seconds, lately.
+    All is called by the host. `function` is what the host knows it by; lines of a lower `rank` are
+    served first.
     """
 
     function: Any
     rank: int
-    ready: Callable[[], bool] = lambda: True
-    over: int = -1
-    pulled: int = 0
-    seconds: float = 0.0
+
+    def wanted(self) -> int:
+        """How many batches may be made now."""
+
+    def ready(self) -> bool:
+        """Whether the host may begin with one."""
+
+    def deliver(self, batches: list[Any], seconds: float) -> None:
+        """Take batches that the function gave, in order, each in so many seconds."""
+
+    def end(self) -> None:
+        """The function has no more batches."""
+
+    def fail(self, error: BaseException) -> None:
+        """The function failed."""
 
 
 @dataclass
 class Request:
-    """Something that a background thread asks for, and the place of its answer."""
+    """Something that the calling thread is asked for, and the place of its answer."""
 
     kind: str  # "job", "pull", "say" or "end"
     job: Job | None = None
     line: Line | None = None  # what to pull from
-    term: int = 0  # of the line
+    most: int = 0  # batches, at a pull
     text: str = ""
-    rank: int = 0  # requests of a lower rank are served first
-    sink: Callable[[bool, Any, float], None] | None = None  # takes the answer, on the host
     reply: queue.SimpleQueue[tuple[bool, Any]] = field(default_factory=queue.SimpleQueue)
     begun: float = 0.0  # when the host took it up, in seconds
 
-    def answer(self, value: Any, seconds: float | None = None) -> None:
-        """Give the asker its value, which took so many seconds."""
-        self._give(True, value, seconds)
+    def answer(self, value: Any) -> None:
+        """Give the asking thread its value."""
+        self.reply.put((True, value))
 
     def fail(self, error: BaseException) -> None:
-        """Raise `error` where the answer is waited for; a pull's line is over."""
-        if self.line is not None:
-            self.line.over = self.term
-        self._give(False, error, None)
-
-    def end(self, value: Any) -> None:
-        """Answer a pull with `value`: the function has no more batches."""
-        assert self.line is not None
-        self.line.over = self.term
-        self.answer(value)
-
-    def _give(self, fine: bool, value: Any, seconds: float | None) -> None:
-        if seconds is None:
-            seconds = time.perf_counter() - self.begun if self.begun else 0.0
-        if self.line is not None:
-            self.line.pulled += 1
-            self.line.seconds = seconds
-        if self.sink is not None:
-            self.sink(fine, value, seconds)
-        else:
-            self.reply.put((fine, value))
-
-    @property
-    def void(self) -> bool:
-        """Nobody waits for the answer any more."""
-        return self.line is not None and self.term <= self.line.over
-
-    @property
-    def ready(self) -> bool:
-        """It may be served now."""
-        return self.line is None or self.line.ready()
+        """Raise `error` in the asking thread."""
+        self.reply.put((False, error))
 
 
 class Switchboard:
     """Carries requests from background threads to the calling thread.
 
-    `call`, `say`, `ask`, `post`, `wake` and `end` are for background threads; `next_request`,
-    `more`, `put_back` and `close` for the calling thread.
+    `call`, `say`, `ask`, `wake` and `end` are for background threads; `serve`, `next_request` and
+    `close` for the calling thread.
     """
 
     def __init__(self) -> None:
         self.waited = 0.0
         self._inbox = Inbox()  # of requests, and of None, which only wakes
         self._waiting: list[Request] = []
+        self._lines: list[Line] = []
         self._pulls_open = True
         self._open = True
 
@@ -220,29 +199,26 @@ class Switchboard:
 
     def end(self) -> None:
         """Tell the calling thread, behind all requests so far, that there will be no more."""
-        self._inbox.put(Request("end", rank=_LAST))
+        self._inbox.put(Request("end"))
 
     def wake(self) -> None:
-        """Make the calling thread look at the waiting requests again."""
+        """Make the calling thread look again at what it may serve."""
         self._inbox.put(None)
 
     def ask(self, request: Request) -> Any:
         """Ask the calling thread and wait for its answer."""
-        self.post(request)
+        self._inbox.put(request)
+        # close() may have emptied the inbox before this request came into it.
+        if not self._open:
+            raise ClosedError
         fine, value = request.reply.get()
         if not fine:
             raise value
         return value
 
-    def post(self, request: Request) -> None:
-        """Ask the calling thread; it gives the answer to the request's `sink` or `reply`."""
-        self._inbox.put(request)
-        # close() may have emptied the inbox before this request came into it.
-        if not self._serves(request):
-            raise ClosedError
-
-    def _serves(self, request: Request) -> bool:
-        return self._open and (self._pulls_open or request.kind != "pull")
+    def serve(self, line: Line) -> None:
+        """Have the calling thread make a line's batches."""
+        self._lines.append(line)
 
     def next_request(self, seconds: float) -> Request | None:
         """The request to serve next, or `None` when none came within `seconds`."""
@@ -271,39 +247,27 @@ class Switchboard:
             self._receive(0.0)
 
     def _pick(self) -> Request | None:
-        self._refuse()
-        ready = [r for r in self._waiting if r.ready]
-        if not ready:
-            return None
-        request = min(ready, key=lambda r: r.rank)
-        self._waiting.remove(request)
-        return request
-
-    def more(self, request: Request) -> list[Request]:
-        """The waiting pulls from the same line, in order; they are served with `request`."""
-        self._collect()
-        same = [r for r in self._waiting if r.line is request.line and not r.void]
-        self._waiting = [r for r in self._waiting if r.line is not request.line]
-        return same
-
-    def put_back(self, requests: list[Request]) -> None:
-        """Let requests wait again that were taken and not served."""
-        self._waiting = [*requests, *self._waiting]
+        """What was asked for, in order; else a pull; the end comes last."""
+        if self._waiting and self._waiting[0].kind != "end":
+            return self._waiting.pop(0)
+        if self._pulls_open:
+            # Both are asked of all lines: what one may pull depends on what another needs.
+            wanted = [(line, line.wanted()) for line in self._lines]
+            ready = [(line, most) for line, most in wanted if most and line.ready()]
+            if ready:
+                line, most = min(ready, key=lambda pair: pair[0].rank)
+                return Request("pull", line=line, most=most)
+        return self._waiting.pop(0) if self._waiting else None
 
     def close_pulls(self) -> None:
-        """Serve no pull any more; jobs and output still are. Any thread may call this."""
+        """Make no batch any more; jobs and output still are served. Any thread may call this."""
         self._pulls_open = False
         self.wake()
 
     def close(self) -> None:
         """Serve nothing any more: every thread that asks, now or later, gets `ClosedError`."""
-        self._open = False
+        self._open = self._pulls_open = False
         self._collect()
-        self._refuse()
-
-    def _refuse(self) -> None:
-        waiting = [r for r in self._waiting if not r.void]
-        refused = [r for r in waiting if not self._serves(r)]
-        self._waiting = [r for r in waiting if self._serves(r)]
+        refused, self._waiting = self._waiting, []
         for request in refused:
             request.fail(ClosedError())

@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from .asked import ENDED
 from .batch import Sparse
 from .errors import ArgumentError, BatchError, ClosedError, SetupError
 from .feed import SLICE
-from .host import Host, Request, Switchboard, finish_job
+from .host import Host, Line, Request, Switchboard, finish_job
 from .hosted import Loop, Training, closure_source
 from .interrupts import Deferred
 from .loops import PredictLoop
@@ -195,8 +194,8 @@ class _Server:
                 return
             if request.kind == "say":
                 self._write(request.text)
-            elif request.kind == "pull":
-                self._serve_pulls(request)
+            elif request.line is not None:
+                self._serve_pull(request.line, request.most, request.begun)
             else:
                 self._serve_job(request)
             self._request = None
@@ -214,32 +213,28 @@ class _Server:
             self._interrupts.check_error(error)
             request.fail(error)
 
-    def _serve_pulls(self, first: Request) -> None:
-        """Draw batches for `first` and the pulls that wait behind it, as many as come quickly."""
-        assert first.line is not None
-        requests = [first, *self._board.more(first)]
-        batches, end, value = self._draw(first.line.function, len(requests))
-        spent = (time.perf_counter() - first.begun) / max(1, len(batches))
-        for batch in batches:
-            requests.pop(0).answer(_to_python(batch), spent)
+    def _serve_pull(self, line: Line, most: int, begun: float) -> None:
+        """Make up to `most` batches, as many as come quickly."""
+        try:
+            batches, end, value = self._draw(line.function, most)
+        except rinterface.embedded.RRuntimeError as error:
+            self._interrupts.check_error(error)
+            line.fail(error)
+            return
+        spent = (time.perf_counter() - begun) / max(1, len(batches))
+        line.deliver([_to_python(batch) for batch in batches], spent)
         if end == "interrupt":
-            self._board.put_back(requests)
             raise KeyboardInterrupt
-        if end:
-            self._end(requests.pop(0), end, value)
-        self._board.put_back(requests)
-
-    def _end(self, request: Request, end: str, value: Any) -> None:
         if end == "end":
-            request.end(ENDED)
+            line.end()
         elif end == "refused":
-            request.fail(BatchError(value[0]))
-        else:
+            line.fail(BatchError(value[0]))
+        elif end:
             try:
                 _helper("raise")(value)
             except rinterface.embedded.RRuntimeError as error:
                 self._interrupts.check_error(error)
-                request.fail(error)
+                line.fail(error)
 
     def _draw(self, function: Any, most: int) -> tuple[list[Any], str, Any]:
         name = self._names[_identity(function)]

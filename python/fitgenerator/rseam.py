@@ -14,7 +14,6 @@ import keras
 import numpy as np
 
 from . import errors, interrupts
-from .asked import ENDED
 from .batch import Parts, Sparse
 from .callbacks import ForeignCallback
 from .foreign import holds_r_code
@@ -54,7 +53,6 @@ class Session:
         self._board = Switchboard()
         self._training: Training | None = None
         self._request: Request | None = None
-        self._lot: list[Request] = []  # pulls that R may serve together with the request
         self._job: GeneratorType[Any, Any, Any] | None = None
         self._error: BaseException | None = None
         self._handlers = interrupts.Handlers()
@@ -97,7 +95,6 @@ class Session:
     def stop(self) -> None:
         """End everything that the call started; harmless when nothing is left of it."""
         if self._request is not None:  # R left it unanswered: by an interrupt, a restart, an error
-            self._board.put_back(self._lot)
             self._taken().fail(errors.ClosedError())
         if self._training is not None:
             self._training.stop()
@@ -117,8 +114,7 @@ class Session:
         if request.kind in ("pull", "job"):
             self._request = request
         if request.line is not None:
-            self._lot = self._board.more(request)
-            return ["pull", request.line.function, 1 + len(self._lot), self.consumed()]
+            return ["pull", request.line.function, request.most, self.consumed()]
         if request.kind == "say":
             return ["say", request.text]
         return [request.kind]
@@ -135,20 +131,17 @@ class Session:
                 of the condition that R keeps.
             seconds: How long to wait for the next request.
         """
-        first = self._taken()
-        requests, self._lot = [first, *self._lot], []
-        spent = (time.perf_counter() - first.begun) / (len(batches) + (end != 0))
-        for raw in batches:
-            request = requests.pop(0)
-            try:
-                request.answer(_own(raw), spent)
-            except Exception as error:
-                request.fail(error)
-        if end < 0:
-            requests.pop(0).end(ENDED)
+        request = self._taken()
+        assert request.line is not None
+        spent = (time.perf_counter() - request.begun) / (len(batches) + (end != 0))
+        owned, error = _owned(batches)
+        request.line.deliver(owned, spent)
+        if error is not None:
+            request.line.fail(error)
+        elif end < 0:
+            request.line.end()
         elif end:
-            requests.pop(0).fail(ForeignError(end))
-        self._board.put_back(requests)
+            request.line.fail(ForeignError(end))
         return self.wait(seconds)
 
     def advance(self) -> list[Any] | None:
@@ -273,6 +266,17 @@ def _callbacks(given: list[Any]) -> list[Any]:
         ForeignCallback(int(c["table"]), list(c["hooks"])) if isinstance(c, dict) else c
         for c in given
     ]
+
+
+def _owned(batches: list[Any]) -> tuple[list[Any], Exception | None]:
+    """Copies of the batches, up to the one for which that failed."""
+    owned = []
+    for raw in batches:
+        try:
+            owned.append(_own(raw))
+        except Exception as error:
+            return owned, error
+    return owned, None
 
 
 def _own(raw: Any) -> Any:
