@@ -28,7 +28,7 @@ def resident() -> float:
 
 def measured(model: Any, batch: Any, steps: int, **options: Any) -> dict[str, float]:
     """A warm call's cost."""
-    fg.fit_generator(model, forever(batch), min(steps, 200), verbose=0, **options)
+    fg.fit_generator(model, forever(batch), max(min(steps, 10_000), 4000), verbose=0, **options)
     before, begun = resident(), time.perf_counter()
     history = fg.fit_generator(model, forever(batch), steps, verbose=0, **options)
     return {

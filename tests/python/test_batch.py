@@ -135,6 +135,18 @@ def test_G6_column_major_arrays_arrive_as_they_are(rank: int) -> None:
     assert np.array_equal(batch.leaves[1], array[:, ::-1])
 
 
+@pytest.mark.parametrize("dtype", ["int32", "uint32"])
+def test_G6_integers_keep_every_bit(dtype: str) -> None:
+    bounds = np.iinfo(dtype)
+    random = np.random.default_rng(5)
+    array = random.integers(bounds.min, bounds.max, (8, 40, 30, 3), dtype, endpoint=True)
+    array[0] %= 256  # small numbers are subnormal floats
+    array[1] |= np.array(0x7F800000).astype(dtype)  # and these are not numbers
+    batch = prepare(Parts(np.asfortranarray(array), np.ones((8, 1))), 8)
+    assert batch.leaves[0].dtype == dtype
+    assert np.array_equal(batch.leaves[0], array)
+
+
 def test_an_array_of_objects_is_refused_with_dtype_and_shape() -> None:
     ragged = np.array([[1], [1, 2]], dtype=object)
     with pytest.raises(BatchError, match=r"dtype object and shape \(2,\)"):
