@@ -10,7 +10,7 @@
 source(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]])), "common.R"))
 one_thread()
 wanted <- as.numeric(commandArgs(trailingOnly = TRUE))
-if (!length(wanted)) wanted <- c(10, 50, 200)
+if (!length(wanted)) wanted <- c(10, 20, 50, 200)
 
 batch <- list(matrix(0.1, 256L, 700L), rep(1, 256L))
 quick <- function() batch
@@ -18,13 +18,14 @@ hooks <- list(on_train_batch_begin = function(batch, logs) NULL, on_train_batch_
 fit <- function(model, generator, steps, ...) fit_generator(model, generator, steps, verbose = 0, ...)
 
 # Seconds a step of each way, in one round.
-round_of <- function(model, slow, steps) {
+round_of <- function(model, slow, asleep, steps) {
   per_step <- function(code) seconds(code) / steps
   c(
     closure = per_step(for (i in seq_len(steps)) slow()),
     step = per_step(fit(model, quick, steps)),
     `lock-step` = per_step(fit(model, slow, steps, max_queue_size = 0)),
     fit = per_step(fit(model, slow, steps)),
+    `fit, sleeping closure` = per_step(fit(model, asleep, steps)),
     `fit, R hooks on every batch` = per_step(fit(model, slow, steps, callbacks = hooks)),
     `fit, half of it validation` = per_step(
       fit(model, slow, steps %/% 2L, validation_data = slow, validation_steps = steps %/% 2L)
@@ -41,7 +42,11 @@ for (ms in wanted) {
     work()
     batch
   }
-  rounds <- t(replicate(3L, round_of(model, slow, steps)))
+  asleep <- function() {
+    Sys.sleep(step)
+    batch
+  }
+  rounds <- t(replicate(3L, round_of(model, slow, asleep, steps)))
   longer <- pmax(rounds[, "closure"], rounds[, "step"])
   over <- apply(rounds / longer, 2L, stats::median)
   title <- sprintf("R closure and step of %g ms each, %d steps", ms, steps)
