@@ -13,7 +13,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
 import pytest
-from fitgenerator import rounds
+from fitgenerator import grouping, rounds
 from toys import QUEUES
 
 PREFIX = "fitgenerator"
@@ -69,3 +69,9 @@ def queue(request: pytest.FixtureRequest) -> int:
     """A `max_queue_size`."""
     size: int = request.param
     return size
+
+
+@pytest.fixture
+def loops_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loops are formed as soon as steps were measured, however few are left."""
+    monkeypatch.setattr(grouping, "SAVED", 1e6)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from fitgenerator import evaluate_generator, grouping, predict_generator
+from fitgenerator import evaluate_generator, predict_generator
 from fitgenerator.step import Steps
 from toys import (
     PATIENCE,
@@ -21,7 +21,6 @@ from toys import (
     Watched,
     at_epoch_end,
     catch,
-    close_history,
     echo_model,
     forever,
     keras_history,
@@ -39,11 +38,7 @@ from toys import (
     weights_of,
 )
 
-
-@pytest.fixture(autouse=True)
-def loops_pay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loops are formed as soon as steps were measured, however few are left."""
-    monkeypatch.setattr(grouping, "SAVED", 1e6)
+pytestmark = pytest.mark.usefixtures("loops_pay")
 
 
 def ready(batches: Any) -> Iterator[Any]:
@@ -316,109 +311,3 @@ def test_a_second_call_traces_nothing() -> None:
     model.compile("sgd", "mse")
     run(model, forever(make_batches(5)), 40)
     assert Steps.of(model).traces == 2
-
-
-# -- XLA ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def compiling_pays(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Enough steps for "auto" to have XLA compile."""
-    monkeypatch.setattr(grouping, "WORTH_COMPILING", 120)
-    return 120
-
-
-def both(make: Any, steps: int, epochs: int, **options: Any) -> tuple[Any, Any]:
-    """The histories with and without XLA."""
-    batches = make_batches(7)
-    ours = run(make(), forever(batches), steps, epochs, **options)
-    return ours, run(make(), forever(batches), steps, epochs, jit_compile=False)
-
-
-def test_auto_compiles_for_many_steps_from_a_fixed_one_on(compiling_pays: int) -> None:
-    ours, plain = both(linear_model, 40, 3)
-    assert close_history(ours.history, plain.history)
-    # The lead is at most 11 batches, so full calls of 10 begin with the 21st.
-    assert (ours.pipeline.xla_steps, plain.pipeline.xla_steps) == (100, 0)
-    again, _ = both(linear_model, 40, 3)
-    assert same_history(ours, again.history)
-
-
-def test_auto_compiles_nothing_for_few_steps(compiling_pays: int) -> None:
-    ours, plain = both(linear_model, 59, 2)
-    assert ours.pipeline.xla_steps == 0
-    assert same_history(ours, plain.history)
-
-
-def test_auto_compiles_nothing_that_draws_random_numbers(compiling_pays: int) -> None:
-    ours, plain = both(rich_model, 60, 2)
-    assert ours.pipeline.xla_steps == 0
-    assert same_history(ours, plain.history)
-
-
-def test_auto_compiles_nothing_large(compiling_pays: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grouping, "SMALL_MODEL", 3)
-    assert both(linear_model, 60, 2)[0].pipeline.xla_steps == 0
-
-
-def test_jit_compile_true_compiles_always() -> None:
-    ours = run(rich_model(), forever(make_batches(7)), 45, jit_compile=True)
-    assert ours.pipeline.xla_steps == 20  # and 5 that fill no call
-    assert ours.pipeline.fallback is None
-
-
-def test_epochs_shorter_than_the_queue(compiling_pays: int) -> None:
-    ours, plain = both(linear_model, 4, 40)
-    assert close_history(ours.history, plain.history)
-    assert ours.pipeline.xla_steps == 160 - 12
-
-
-def test_xla_in_validation_evaluate_and_predict() -> None:
-    batches = make_batches(60)
-    model = linear_model()
-    options: Any = {"jit_compile": True}
-    ours = run(model, Indexed(batches), None, 1, None, Indexed(batches), **options)
-    assert ours.pipeline.xla_steps == 80
-    expected = keras_history(linear_model(), Indexed(batches), validation_data=Indexed(batches))
-    assert close_history(ours.history, expected)
-    scores = evaluate_generator(model, Indexed(batches), jit_compile=True)
-    assert scores == pytest.approx(
-        model.evaluate(Indexed(batches), verbose=0, return_dict=True), 1e-5
-    )
-    predictions = predict_generator(model, Indexed(batches), jit_compile=True)
-    assert np.allclose(
-        predictions, model.predict(Indexed(batches), verbose=0), rtol=1e-5, atol=1e-6
-    )
-
-
-def test_what_xla_cannot_compile_runs_in_plain_loops_from_unchanged_state() -> None:
-    def make() -> Any:
-        model = linear_model()
-
-        def loss(y: Any, p: Any) -> Any:
-            y = tf.numpy_function(lambda v: v, [y], tf.float32)
-            return tf.reduce_mean((tf.reshape(y, tf.shape(p)) - p) ** 2, axis=-1)
-
-        model.compile(keras.optimizers.SGD(0.05), loss)
-        return model
-
-    batches = make_batches(7)
-    ours = run(make(), forever(batches), 60, jit_compile=True)
-    alone = run(make(), forever(batches), 60, max_queue_size=1)
-    assert ours.pipeline.xla_steps == 0
-    assert ours.pipeline.fallback.startswith("xla: ")
-    assert ours.pipeline.calls < 60
-    assert same_history(ours, alone.history)
-
-
-def test_a_jit_compiled_model_has_xla_in_every_step_and_no_plain_loop() -> None:
-    def make() -> Any:
-        return rich_model(jit_compile=True)
-
-    theirs = keras_history(make(), Indexed(make_batches(40)))
-    alone = run(make(), Indexed(make_batches(40)))
-    assert alone.pipeline.calls == 40
-    assert same_history(alone, theirs)
-    ours = run(make(), Indexed(make_batches(40)), jit_compile=True)
-    assert ours.pipeline.xla_steps == 20
-    assert close_history(ours.history, theirs)

@@ -106,3 +106,19 @@ test_that("rule 11: no thread, handler, option or search path is changed by a ca
   tryCatch(train(model, function() message("out"), 2), message = function(cnd) NULL)
   expect_equal(state(), before)
 })
+
+test_that("rule 11: a generator that is in the middle of a batch when the call ends is waited for", {
+  reticulate::py_run_string(paste(
+    "import time, numpy as np",
+    "def fitgenerator_test_slow():",
+    "    yield np.ones((2, 1)), np.ones((2, 1))",
+    "    while True:",
+    "        time.sleep(1)",
+    "        yield np.ones((2, 1)), np.ones((2, 1))",
+    sep = "\n"
+  ))
+  model <- linear_model()
+  fails <- list(on_train_batch_end = function(batch, logs) stop("no"))
+  expect_error(train(model, reticulate::py$fitgenerator_test_slow(), 5, callbacks = fails), "no")
+  expect_clean(model)
+})
