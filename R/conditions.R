@@ -60,8 +60,11 @@ python_error <- function(exception) {
   fg_condition(text, "fitgenerator_python_error", exception, exception = exception)
 }
 
-abort_timeout <- function(message, ...) {
-  fg_abort(message, "fitgenerator_timeout_error", ...)
+# The condition for a closure that did not return within `timeout` seconds; `stack` is where it stood.
+overdue_error <- function(place, batch, timeout, stack) {
+  message <- sprintf("`%s` gave no batch %d within %g seconds (`timeout`). It stands at:", place, batch, timeout)
+  classes <- c("fitgenerator_timeout_error", "fitgenerator_overdue")
+  fg_condition(c(message, stack), classes, place = place, batch = batch)
 }
 
 abort_setup <- function(message, ...) {

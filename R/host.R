@@ -12,8 +12,9 @@ lot_seconds <- 0.002
 # Runs a session to its end and returns what came of it: a list of `failure`, `value` and `warnings`.
 #
 # `closures` are the R functions behind the sources, a list of lists of `fn`, `name` (the argument), `stream` and
-# `shape` (what makes a batch of a value); `tables` the plain lists of callbacks.
-host <- function(session, closures, tables) {
+# `shape` (what makes a batch of a value); `tables` the plain lists of callbacks; `timeout` the seconds that one batch
+# may take, or `NULL`.
+host <- function(session, closures, tables, timeout = NULL) {
   calls <- bind_calls(session)
   streams <- new_streams()
   state <- new.env(parent = emptyenv())
@@ -24,7 +25,7 @@ host <- function(session, closures, tables) {
   on.exit(suspendInterrupts(conclude(calls, streams)), add = TRUE)
   suspendInterrupts(begin_streams(streams, c(stream_names(closures), table_streams(tables))))
   with_stream(streams, "jobs", cross(calls$start))
-  serve(calls, closures, tables, streams, state)
+  in_time(serve(calls, closures, tables, streams, state), calls, state, timeout)
   suspendInterrupts(conclude(calls, streams))
   on.exit()
   outcome <- cross(calls$outcome)
@@ -34,7 +35,7 @@ host <- function(session, closures, tables) {
 
 # Attributes are looked up once: a lookup is a crossing of its own.
 bind_calls <- function(session) {
-  names <- c("start", "wait", "deliver", "advance", "consumed", "outcome", "raise_failure", "stop")
+  names <- c("start", "wait", "deliver", "advance", "consumed", "overdue", "outcome", "raise_failure", "stop")
   stats::setNames(lapply(names, function(name) cross(reticulate::py_get_attr, session, name)), names)
 }
 
@@ -77,8 +78,10 @@ draw_lot <- function(closure, streams, state, i, most) {
   lot$batches <- vector("list", most)
   lot$n <- 0L
   lot$shaping <- lot$ended <- FALSE
+  state$drawing <- list(name = closure$name, lot = lot, before = state$drawn[[i]])
+  on.exit(state$drawing <- NULL)
   failed <- tryCatch(fill_lot(lot, closure, streams, state$drawn[[i]], most), error = function(cnd) {
-    if (lot$shaping && inherits(cnd, "fitgenerator_batch_error")) return(cnd)
+    if (inherits(cnd, if (lot$shaping) "fitgenerator_batch_error" else "fitgenerator_overdue")) return(cnd)
     generator_error(cnd, closure$name, state$drawn[[i]] + lot$n + 1L)
   })
   if (closure$stream == "generator") mark_drawn(streams, state$drawn[[i]] + lot$n + 1L)
@@ -89,12 +92,13 @@ draw_lot <- function(closure, streams, state, i, most) {
 # Draws until the lot is full, its time is over, or the closure ends.
 fill_lot <- function(lot, closure, streams, before, most) {
   marks <- closure$stream == "generator"
+  fn <- closure$fn
   begun <- as.numeric(Sys.time())
   check <- 1L # look at the clock after 1, 2, 4, 8 batches: it costs as much as a quick closure
   repeat {
     number <- before + lot$n + 1L
     lot$shaping <- FALSE
-    value <- closure$fn()
+    value <- fn()
     if (marks) mark_drawn(streams, number)
     if (is_exhausted(value)) {
       lot$ended <- TRUE
@@ -111,6 +115,19 @@ fill_lot <- function(lot, closure, streams, before, most) {
       check <- 2L * check
     }
   }
+}
+
+# Runs `code`, in which closures may be told that they take too long: by an interrupt that Python sends, and that is
+# not the user's. One that comes when the closure has just returned is passed over.
+in_time <- function(code, calls, state, timeout) {
+  if (is.null(timeout)) return(code)
+  withCallingHandlers(code, interrupt = function(cnd) {
+    if (!cross(calls$overdue)) return()
+    drawing <- state$drawing
+    if (is.null(drawing)) return(tryInvokeRestart("resume"))
+    stack <- where_it_stands(sys.calls(), sys.nframe(), drawing$name)
+    stop(overdue_error(drawing$name, drawing$before + drawing$lot$n + 1L, timeout, stack))
+  })
 }
 
 holds_python <- function(x) {

@@ -7,7 +7,7 @@ run_session <- function(kind, object, sources, callbacks, arguments, shape = as_
   arguments$callbacks <- callbacks$crossing
   arguments$in_place <- output_in_place()
   session <- cross(core_function("Session"), kind, object, sources$crossing, arguments)
-  resolve(host(session, sources$closures, callbacks$tables))
+  resolve(host(session, sources$closures, callbacks$tables, arguments$timeout))
 }
 
 # Checks the arguments that the three functions have in common.

@@ -36,7 +36,6 @@ class AskedFeed(Feed):
         self.rank = _TRAINING
         self._pace = pace
         self._other: Feed | None = None
-        self._started = False
         self._demand = 0  # pulls wanted at once: in lock-step, and before the start
         self._wanted: deque[Pull] = deque()
         self._pulled = 0  # batches made
@@ -60,7 +59,6 @@ class AskedFeed(Feed):
     def start(self) -> None:
         """Start the thread, and let the host pull what was granted."""
         super().start()
-        self._started = self.capacity > 0
         self._host.wake()
 
     def grant(self, round_: Round, times: int = 1) -> None:
@@ -85,6 +83,14 @@ class AskedFeed(Feed):
         """Let nobody wait on this feed any more; any thread may call it, more than once."""
         super().shut()
         self._raw.put(None)
+
+    def _give_up(self) -> None:
+        """Have the host stop the function: its failure then comes in place of the batch."""
+        drawing = self._host.hurry()
+        if drawing is None:
+            raise self.timed_out("")
+        if drawing is not self:  # the function of another source is to blame
+            raise drawing.timed_out("")
 
     # -- the host's side ------------------------------------------------------------------------
 

@@ -133,7 +133,7 @@ def _is_at_epochs(callback: Any) -> bool:
 def _call(callback: Any, hook: str, args: tuple[Any, ...]) -> None:
     try:
         getattr(callback, hook)(*args)
-    except Exception as error:
+    except BaseException as error:
         add_note(error, f"Raised by the callback {type(callback).__name__} in {hook}().")
         raise
 

@@ -20,7 +20,9 @@ from .errors import ClosedError, GeneratorTimeoutError, add_note
 from .host import Host
 from .inbox import Inbox
 from .pipeline import Pipeline
+from .progress import Progress
 from .sources import Source
+from .stacks import stack_of
 from .tensors import Batch
 
 # How long a wait on the calling thread lasts before it looks for an interrupt, in seconds.
@@ -43,6 +45,7 @@ class Feed(ABC):
         scope: Makes the context that our threads run in.
         workers: Threads that read the source, where it can be read by several.
         timeout: Seconds to wait for one batch, `None` for ever.
+        progress: Shows long waits.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Feed(ABC):
         scope: Callable[[], AbstractContextManager[Any]],
         workers: int = 1,
         timeout: float | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.source = source
         self.name = name
@@ -67,6 +71,7 @@ class Feed(ABC):
         self._meter = meter
         self._scope = scope
         self._timeout = timeout
+        self._progress = progress
         self._workers = min(workers, max(1, capacity)) if source.parallel else 1
         self._reader = source.open(host)
         self._claims = Claims(self._reader, capacity + 1, self._rest)
@@ -74,6 +79,7 @@ class Feed(ABC):
         self._primed: Any = None
         self._taken = 0  # batches taken
         self._closed = False
+        self._started = False
         self._threads: list[threading.Thread] = []
         self._exited = Inbox()  # of threads
 
@@ -96,17 +102,32 @@ class Feed(ABC):
 
     def start(self) -> None:
         """Start the feeder threads; at capacity 0 there are none."""
-        if self.capacity == 0 or self._threads:
+        if self.capacity == 0 or self._started:
             return
-        for number in range(self._workers):
-            name = f"fitgenerator-feeder-{self.name}-{number}"
-            thread = threading.Thread(target=self._run_thread, name=name, daemon=True)
-            self._threads.append(thread)
-            try:
-                thread.start()
-            except RuntimeError:  # the machine has no thread left: there is nothing to join
-                self._threads.remove(thread)
-                raise
+        self._started = True
+        for _ in range(self._workers):
+            self._spawn(self._work)
+
+    def _spawn(self, work: Callable[[], Any]) -> None:
+        """Start a thread that does `work`; to be called by one thread."""
+        name = f"fitgenerator-feeder-{self.name}-{len(self._threads)}"
+        thread = threading.Thread(target=self._run_thread, args=(work,), name=name, daemon=True)
+        self._threads.append(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # the machine has no thread left: there is nothing to join
+            self._threads.remove(thread)
+            raise
+
+    def _reap(self, seconds: float = 0.0) -> bool:
+        """Join a thread that has ended, where one does within so many seconds."""
+        try:
+            thread: threading.Thread = self._exited.get(seconds)
+        except queue.Empty:
+            return False
+        self._threads.remove(thread)  # at once: an interrupted join is called again
+        thread.join()
+        return True
 
     def prime(self) -> Any:
         """Pull the first batch here, before the feeders run; it stays first in the queue."""
@@ -141,27 +162,43 @@ class Feed(ABC):
 
     def _receive(self, begun: float) -> Any:
         self._meter.saw_queue(self._assembler.waiting)
+        asked = False
         while True:
             self._host.check()
             if self._closed:
                 raise ClosedError
-            if self.capacity == 0 and self._assembler.waiting == 0:
+            if self.capacity == 0 and self._assembler.waiting == 0 and not asked:
+                asked = True
                 self._pull_one()
             try:
                 call = self._assembler.take(SLICE)
             except queue.Empty:
-                self._check_timeout(begun)
+                self._keep_waiting(time.perf_counter() - begun)
                 continue
             if call is None:
                 raise ClosedError
+            self._meter.came(time.perf_counter() - begun)
             return call
 
-    def _check_timeout(self, begun: float) -> None:
-        if self._timeout is not None and time.perf_counter() - begun > self._timeout:
-            raise GeneratorTimeoutError(
-                f"`{self.name}` gave no batch {self._taken + 1} within {self._timeout:g} seconds "
-                "(`timeout`)."
-            )
+    def _keep_waiting(self, seconds: float) -> None:
+        """No batch came so far: tell of it, or give up."""
+        self._meter.waits(self.name, seconds)
+        if self._progress is not None:
+            self._progress.waits(self.name, seconds)
+        if self._timeout is not None and seconds > self._timeout:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """The generator takes too long. Raises, or makes sure that what is waited for comes."""
+        raise self.timed_out(stack_of(self._threads))
+
+    def timed_out(self, stack: str) -> GeneratorTimeoutError:
+        """The error for a batch that takes too long; `stack` is where its generator stands."""
+        text = (
+            f"`{self.name}` gave no batch {self._taken + 1} within {self._timeout:g} seconds "
+            "(`timeout`)."
+        )
+        return GeneratorTimeoutError(f"{text} It stands at:\n{stack}" if stack else text)
 
     def begin(self, batches: int = 1) -> None:
         """A call that uses so many batches begins: their slots are free."""
@@ -183,15 +220,11 @@ class Feed(ABC):
         gets an answer, so it is waited for however long the calling thread takes.
         """
         while self._threads:
-            try:
-                thread: threading.Thread = self._exited.get(SLICE)
-            except queue.Empty:
-                if time.perf_counter() > deadline and not self.source.hosted:
-                    self._assembler.clear()
-                    return sorted(t.name for t in self._threads)
+            if self._reap(SLICE):
                 continue
-            self._threads.remove(thread)  # at once: an interrupted join is called again
-            thread.join()
+            if time.perf_counter() > deadline and not self.source.hosted:
+                self._assembler.clear()
+                return sorted(t.name for t in self._threads)
         self._assembler.clear()
         return []
 
@@ -213,10 +246,10 @@ class Feed(ABC):
     def _rest(self) -> None:
         """Nothing may be pulled for now."""
 
-    def _run_thread(self) -> None:
+    def _run_thread(self, work: Callable[[], Any]) -> None:
         try:
             with self._scope():
-                self._work()
+                work()
         finally:
             self._rest()  # also after a failure: another source may be served now
             self._exited.put(threading.current_thread())

@@ -9,6 +9,7 @@ threads' are not, because `close` wakes them all.
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -21,6 +22,8 @@ from .inbox import Inbox
 from .interrupts import Deferred
 
 Job = Callable[[], Any]
+# How often a function that takes too long is interrupted, in seconds.
+_HURRY = 1.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,12 @@ class Host(Protocol):
 
     def serve(self, line: Line) -> None:
         """Have the calling thread make a line's batches."""
+
+    def hurry(self) -> Line | None:
+        """Stop the function that the calling thread makes a batch with: that takes too long.
+
+        The line that it belongs to, which will fail, or `None` where none is made.
+        """
 
     def check(self) -> None:
         """Raise an interrupt that came, where this is the calling thread."""
@@ -85,6 +94,10 @@ class DirectHost:
     def serve(self, line: Line) -> None:
         """There are no such lines here."""
         raise RuntimeError(f"{line.function} needs a host")
+
+    def hurry(self) -> Line | None:
+        """There are no such lines here."""
+        return None
 
     def check(self) -> None:
         """Raise an interrupt that came."""
@@ -141,6 +154,9 @@ class Line(Protocol):
     def fail(self, error: BaseException) -> None:
         """The function failed."""
 
+    def timed_out(self, stack: str) -> BaseException:
+        """The error for a batch that takes too long; `stack` is where its function stands."""
+
 
 @dataclass
 class Request:
@@ -166,12 +182,20 @@ class Request:
 class Switchboard:
     """Carries requests from background threads to the calling thread.
 
-    `call`, `say`, `ask`, `wake` and `end` are for background threads; `serve`, `next_request` and
-    `close` for the calling thread.
+    `call`, `say`, `ask`, `wake`, `hurry` and `end` are for background threads; `serve`,
+    `next_request`, `drawn`, `overdue` and `close` for the calling thread.
+
+    Args:
+        interrupt: Interrupts the calling thread where it runs a function of the host's language.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, interrupt: Callable[[], None] = lambda: None) -> None:
         self.waited = 0.0
+        self._interrupt = interrupt
+        self._drawing: Line | None = None
+        self._hurrying = threading.Lock()  # held while `_drawing` changes, or an interrupt is sent
+        self._hurried: float | None = None  # when the last interrupt was sent, in seconds
+        self._drawn_at = 0.0
         self._inbox = Inbox()  # of requests, and of None, which only wakes
         self._waiting: list[Request] = []
         self._lines: list[Line] = []
@@ -228,6 +252,7 @@ class Switchboard:
             request = self._pick()
             if request is not None:
                 request.begun = time.perf_counter()
+                self._drawing = request.line
                 return request
             left = deadline - time.perf_counter()
             if left <= 0:
@@ -259,6 +284,30 @@ class Switchboard:
                 return Request("pull", line=line, most=most)
         return self._waiting.pop(0) if self._waiting else None
 
+    def drawn(self) -> None:
+        """The calling thread makes no batch any more."""
+        with self._hurrying:
+            self._drawing, self._drawn_at = None, time.perf_counter()
+
+    def hurry(self) -> Line | None:
+        """Interrupt the function that the calling thread makes a batch with, once a second.
+
+        A function that waits in foreign code, or takes the interrupt itself, is not stopped by it.
+        """
+        with self._hurrying:
+            now = time.perf_counter()
+            if self._drawing is not None and now - (self._hurried or 0.0) > _HURRY:
+                self._hurried = now
+                self._interrupt()
+            return self._drawing
+
+    def overdue(self) -> bool:
+        """Whether an interrupt that came is that of `hurry`, not the user's; true once."""
+        with self._hurrying:
+            sent, self._hurried = self._hurried is not None, None
+            late = time.perf_counter() - self._drawn_at
+            return sent and (self._drawing is not None or late < _HURRY)
+
     def close_pulls(self) -> None:
         """Make no batch any more; jobs and output still are served. Any thread may call this."""
         self._pulls_open = False
@@ -267,6 +316,7 @@ class Switchboard:
     def close(self) -> None:
         """Serve nothing any more: every thread that asks, now or later, gets `ClosedError`."""
         self._open = self._pulls_open = False
+        self.drawn()
         self._collect()
         refused, self._waiting = self._waiting, []
         for request in refused:

@@ -25,6 +25,12 @@ def _stand_by(number: int, frame: Any) -> None:
     """Python's handler while R is hosted."""
 
 
+def send(thread: int) -> None:
+    """Send SIGINT to a thread, given by its identity, where the system can do that."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(thread, signal.SIGINT)
+
+
 class Handlers:
     """SIGINT's handlers, Python's and C's; `suspend` and `restore` may be called more than once."""
 

@@ -9,6 +9,8 @@ from typing import Any
 
 # Below this share of the wall time a wait is noise, not a bottleneck.
 _NOTABLE = 0.05
+# How long a wait for a batch is nothing to speak of, in seconds.
+PATIENCE = 3.0
 
 
 @dataclass
@@ -28,6 +30,9 @@ class Pipeline:
         steps: Steps executed, in training, validation and prediction.
         calls: Calls of compiled functions that they took.
         xla_steps: Those of the steps that ran in loops which XLA compiled.
+        longest_wait: The longest time that the model waited for one batch.
+        waiting: The source that the model waits for now, or waited for when the call was ended;
+            `None` where it does not, or for less than 3 seconds.
         fallback: Why steps did not run in a loop, or not in one compiled by XLA, where they could
             not; `None` where nothing of that kind happened.
     """
@@ -44,8 +49,11 @@ class Pipeline:
     steps: int = 0
     calls: int = 0
     xla_steps: int = 0
+    longest_wait: float = 0.0
+    waiting: str | None = None
     fallback: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _waited: float = field(default=0.0, repr=False)
     _takes: int = field(default=0, repr=False)
     _begun: float = field(default_factory=time.perf_counter, repr=False)
 
@@ -69,6 +77,17 @@ class Pipeline:
             self.calls += 1
             self.xla_steps += steps if xla else 0
 
+    def waits(self, name: str, seconds: float) -> None:
+        """The model has been waiting for a batch of `name` for so many seconds."""
+        self.longest_wait = max(self.longest_wait, seconds)
+        if seconds > PATIENCE:
+            self.waiting, self._waited = name, seconds
+
+    def came(self, seconds: float) -> None:
+        """The batch that was waited for has come, after so many seconds."""
+        self.longest_wait = max(self.longest_wait, seconds)
+        self.waiting = None
+
     def saw_queue(self, fill: int) -> None:
         """Take `fill` ready batches into the mean of `queue_fill`."""
         self._takes += 1
@@ -81,6 +100,8 @@ class Pipeline:
     @property
     def verdict(self) -> str:
         """One line that names what limited the speed."""
+        if self.waiting is not None:
+            return f"waiting for `{self.waiting}`: no batch for {self._waited:.0f} s"
         if not self.steps or not self.wall:
             return "no step was run"
         waited = self.model_waited / self.wall

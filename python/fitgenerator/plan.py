@@ -167,6 +167,7 @@ def _feed(course: Course, source: Source, name: str, settings: Settings) -> Feed
         "scope": course.scope,
         "workers": options.whole(settings.workers, "workers", 0),
         "timeout": options.seconds(settings.timeout, "timeout"),
+        "progress": course.progress,
     }
     feed: Feed
     if source.hosted:

@@ -6,9 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .pipeline import PATIENCE
+
 # Least time between two writes of the bar, in seconds.
 _INTERVAL = 0.1
 _BAR_WIDTH = 20
+# After how many seconds a wait for a batch is a line of its own, where there is no bar.
+_LINE_PATIENCE = 30.0
 
 
 class Progress:
@@ -31,10 +35,12 @@ class Progress:
         self._begun = self._last = time.perf_counter()
         self._title = ""
         self._width = 0
+        self._shown = ""  # the bar, without what is waited for
+        self._told = False  # the wait that lasts has had its line
 
     def begin(self, title: str = "") -> None:
         """An epoch, or an evaluation, begins."""
-        self._title = title
+        self._title, self._shown = title, ""
         self._begun = time.perf_counter()
         self._last = 0.0
 
@@ -50,7 +56,21 @@ class Progress:
         if now - self._last < _INTERVAL:
             return
         self._last = now
-        self._overwrite(self._line(_bar(done, total), done, now, logs()))
+        self._shown = self._line(_bar(done, total), done, now, logs())
+        self._overwrite(self._shown)
+
+    def waits(self, name: str, seconds: float) -> None:
+        """The model has been waiting for a batch of `name` for so many seconds."""
+        self._told = self._told and seconds > _LINE_PATIENCE
+        text = f"waiting for `{name}` ({seconds:.0f} s)"
+        if self._bar:
+            now = time.perf_counter()
+            if seconds > PATIENCE and now - self._last >= 1.0:
+                self._last = now
+                self._overwrite(" - ".join(p for p in (self._shown or self._title, text) if p))
+        elif self._lines and seconds > _LINE_PATIENCE and not self._told:
+            self._told = True
+            self._write(text + "\n")
 
     def end(self, done: int, logs: dict[str, Any]) -> None:
         """The epoch, or the evaluation, is finished."""

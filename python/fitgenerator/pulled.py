@@ -48,10 +48,26 @@ class PulledFeed(Feed):
         self._host.wake()
 
     def _pull_one(self) -> None:
-        self._host.call(self._pull_here)
+        if self._timeout is None:
+            self._host.call(self._pull_here)
+        else:
+            self._pull_beside()
 
     def _pull_first(self) -> None:
-        self._pull_here()
+        if self._timeout is None:
+            self._pull_here()
+        else:
+            self._pull_beside()
+
+    def _pull_beside(self) -> None:
+        """Pull one batch on a thread of its own: the wait for it must end in time."""
+        self._reap()
+        self._spawn(self._pull_once)
+
+    def _pull_once(self) -> None:
+        pull = self._claims.next()
+        if pull is not None:
+            self._finish(pull)
 
     def _pull_here(self) -> None:
         pull = self._claims.next()

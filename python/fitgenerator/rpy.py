@@ -26,7 +26,7 @@ from .errors import ArgumentError, BatchError, ClosedError, SetupError
 from .feed import SLICE
 from .host import Host, Line, Request, Switchboard, finish_job
 from .hosted import Loop, Training, closure_source
-from .interrupts import Deferred
+from .interrupts import Deferred, send
 from .loops import PredictLoop
 from .rounds import Course
 from .sources import Source
@@ -109,10 +109,11 @@ def host(
         BaseException: What the loop raised.
         KeyboardInterrupt: On Ctrl-C.
     """
-    board = Switchboard()
+    interrupts = _Interrupts()
+    board = Switchboard(interrupts.send)
     loop = plan(board)
     training = Training(board, loop)
-    with _Interrupts() as interrupts:
+    with interrupts:
         server = _Server(board, training, sources, write, interrupts)
         try:
             with interrupts.allowed():
@@ -135,6 +136,25 @@ class _Interrupts(Deferred):
     def __init__(self) -> None:
         super().__init__()
         self._stack = ExitStack()
+        self._sent = False  # an interrupt that is not the user's
+        self._thread = threading.get_ident()
+
+    def send(self) -> None:
+        """Interrupt R's thread, as Ctrl-C does; no `KeyboardInterrupt` comes of it."""
+        self._sent = True
+        _interrupt_r()
+        send(self._thread)
+
+    def forget(self) -> None:
+        """The interrupt that was sent has arrived."""
+        self._sent = False
+        openrlib.rlib.R_interrupts_pending = 0
+
+    def _take(self, number: int, frame: Any) -> None:
+        if self._sent:
+            self._sent = False
+        else:
+            super()._take(number, frame)
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -216,16 +236,21 @@ class _Server:
     def _serve_pull(self, line: Line, most: int, begun: float) -> None:
         """Make up to `most` batches, as many as come quickly."""
         try:
-            batches, end, value = self._draw(line.function, most)
+            batches, end, value = self._draw(line, most)
         except rinterface.embedded.RRuntimeError as error:
+            if self._overdue():
+                line.fail(line.timed_out(""))
+                return
             self._interrupts.check_error(error)
             line.fail(error)
             return
         spent = (time.perf_counter() - begun) / max(1, len(batches))
         line.deliver([_to_python(batch) for batch in batches], spent)
         if end == "interrupt":
-            raise KeyboardInterrupt
-        if end == "end":
+            if not self._overdue():
+                raise KeyboardInterrupt
+            line.fail(line.timed_out("\n".join(value)))
+        elif end == "end":
             line.end()
         elif end == "refused":
             line.fail(BatchError(value[0]))
@@ -236,13 +261,23 @@ class _Server:
                 self._interrupts.check_error(error)
                 line.fail(error)
 
-    def _draw(self, function: Any, most: int) -> tuple[list[Any], str, Any]:
-        name = self._names[_identity(function)]
+    def _overdue(self) -> bool:
+        """Whether the interrupt that stopped a function was ours, because it took too long."""
+        overdue = self._board.overdue()
+        if overdue:
+            self._interrupts.forget()
+        return overdue
+
+    def _draw(self, line: Line, most: int) -> tuple[list[Any], str, Any]:
+        name = self._names[_identity(line.function)]
         drawn, used = self._drawn[name], self._training.loop.course.feeds[0].taken
         most = most if drawn else 1  # nobody waits for the first batch longer than it takes
-        lot = _helper("pull")(
-            function, name, self._predicting, self._streams, drawn + 1, most, used, LOT
-        )
+        try:
+            lot = _helper("pull")(
+                line.function, name, self._predicting, self._streams, drawn + 1, most, used, LOT
+            )
+        finally:
+            self._board.drawn()
         batches = list(lot[0])
         self._drawn[name] += len(batches)
         return batches, lot[1][0], lot[2]

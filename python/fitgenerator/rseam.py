@@ -6,6 +6,7 @@ hands out requests and takes answers. Nothing here raises into R: failures becom
 
 from __future__ import annotations
 
+import threading
 import time
 from types import GeneratorType
 from typing import Any
@@ -50,7 +51,8 @@ class Session:
         self._model = model
         self._sources = sources
         self._arguments = arguments
-        self._board = Switchboard()
+        thread = threading.get_ident()
+        self._board = Switchboard(lambda: interrupts.send(thread))
         self._training: Training | None = None
         self._request: Request | None = None
         self._job: GeneratorType[Any, Any, Any] | None = None
@@ -132,6 +134,7 @@ class Session:
             seconds: How long to wait for the next request.
         """
         request = self._taken()
+        self._board.drawn()
         assert request.line is not None
         spent = (time.perf_counter() - request.begun) / (len(batches) + (end != 0))
         owned, error = _owned(batches)
@@ -143,6 +146,10 @@ class Session:
         elif end:
             request.line.fail(ForeignError(end))
         return self.wait(seconds)
+
+    def overdue(self) -> bool:
+        """Whether an interrupt that R took was sent because a closure takes too long."""
+        return self._board.overdue()
 
     def advance(self) -> list[Any] | None:
         """Run the job that was asked for until it is done (`None`) or needs a hook that R calls."""

@@ -3,7 +3,7 @@
 
 # Draws up to `most` batches from `fn`, from batch `number` on, with its stream: as many as come within `seconds`.
 # A list of the batches, of what ended them ("", "end", "refused", "interrupt" or "error") and of its text or
-# condition.
+# condition, or of where an interrupt found the closure.
 pull <- function(fn, name, predicting, streams, number, most, used, seconds) {
   shape <- if (predicting) as_inputs else as_batch
   lot <- with_stream(streams, name, pull_lot(fn, shape, name, streams, number, most, seconds))
@@ -13,11 +13,13 @@ pull <- function(fn, name, predicting, streams, number, most, used, seconds) {
 
 pull_lot <- function(fn, shape, name, streams, number, most, seconds) {
   batches <- list()
+  stands <- character()
+  note <- function(cnd) stands <<- where_it_stands(sys.calls(), sys.nframe(), name)
   begun <- as.numeric(Sys.time())
   repeat {
-    value <- tryCatch(fn(), interrupt = identity, error = identity)
+    value <- tryCatch(withCallingHandlers(fn(), interrupt = note), interrupt = identity, error = identity)
     if (name == "generator") mark_drawn(streams, number)
-    if (inherits(value, "interrupt")) return(list(batches, "interrupt", NULL))
+    if (inherits(value, "interrupt")) return(list(batches, "interrupt", stands))
     if (inherits(value, "error")) return(list(batches, "error", value))
     if (is_exhausted(value)) return(list(batches, "end", NULL))
     value <- tryCatch(shape(value, name, number), fitgenerator_batch_error = identity)
