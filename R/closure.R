@@ -12,6 +12,57 @@ required_args <- function(fn) {
   setdiff(as.character(names(formals)[needs]), "...")
 }
 
+# How long the first batches of a lot may wait for the others, in seconds, where these are as quick.
+lot_seconds <- 0.002
+
+# Batches that are drawn in one go: `n` of them so far; `ended`, whether the closure has no more; `shaping`, whether
+# its value is being made a batch of.
+new_lot <- function(most) {
+  lot <- new.env(parent = emptyenv())
+  lot$batches <- vector("list", most)
+  lot$n <- 0L
+  lot$shaping <- lot$ended <- FALSE
+  lot
+}
+
+batches_of <- function(lot) lot$batches[seq_len(lot$n)]
+
+# Draws until the lot is full, its time is over, or the closure ends.
+fill_lot <- function(lot, closure, streams, before, most) {
+  marks <- closure$stream == "generator"
+  fn <- closure$fn
+  begun <- as.numeric(Sys.time())
+  check <- 1L # look at the clock after 1, 2, 4, 8 batches: it costs as much as a quick closure
+  repeat {
+    number <- before + lot$n + 1L
+    lot$shaping <- FALSE
+    value <- fn()
+    if (marks) mark_drawn(streams, number)
+    if (is_exhausted(value)) {
+      lot$ended <- TRUE
+      return(NULL)
+    }
+    lot$shaping <- TRUE
+    value <- closure$shape(value, closure$name, number)
+    lot$n <- lot$n + 1L
+    lot$batches[[lot$n]] <- value
+    if (lot$n == most) return(NULL)
+    if (holds_python(value)) return(NULL) # the closure may use Python's array again: it is copied in the crossing
+    if (lot$n == check) {
+      if (as.numeric(Sys.time()) - begun > lot_seconds / 2) return(NULL)
+      check <- 2L * check
+    }
+  }
+}
+
+holds_python <- function(x) {
+  if (is.list(x)) {
+    for (part in x) if (holds_python(part)) return(TRUE)
+    return(FALSE)
+  }
+  is.object(x) && inherits(x, "python.builtin.object")
+}
+
 # Where a generator stands that takes too long: the innermost of `calls`, up to frame `n`, one to a line. `fn()` is
 # how the engine calls it.
 where_it_stands <- function(calls, n, name) {

@@ -63,8 +63,7 @@ python_error <- function(exception) {
 # The condition for a closure that did not return within `timeout` seconds; `stack` is where it stood.
 overdue_error <- function(place, batch, timeout, stack) {
   message <- sprintf("`%s` gave no batch %d within %g seconds (`timeout`). It stands at:", place, batch, timeout)
-  classes <- c("fitgenerator_timeout_error", "fitgenerator_overdue")
-  fg_condition(c(message, stack), classes, place = place, batch = batch)
+  fg_condition(c(message, stack), "fitgenerator_timeout_error", place = place, batch = batch)
 }
 
 abort_setup <- function(message, ...) {

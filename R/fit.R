@@ -58,7 +58,9 @@
 #' @param workers Number of threads that read an indexed Python source, its order kept; closures and iterators have
 #'   one reader. 0 is the same as `max_queue_size = 0`.
 #' @param validation_freq Validate every so many epochs; or, as a vector of two or more, after these epochs (from 1).
-#' @param timeout Seconds to wait for one batch before it is an error; `NULL`: for ever.
+#' @param timeout Seconds to wait for one batch before it is an error, which shows where the generator stands; `NULL`:
+#'   for ever. A closure is stopped like by an interrupt: where it waits in foreign code (`system()`, a data base),
+#'   the error comes when that returns.
 #' @param jit_compile Whether calls that run several steps are compiled by XLA, which is faster and changes the last
 #'   digits: `"auto"`, for small models (up to 100,000 weights) without random layers and 10,000 steps or more;
 #'   `TRUE`, always, random numbers then differ; `FALSE`, never. `pipeline` shows what was done.

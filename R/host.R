@@ -6,9 +6,6 @@
 # How long R waits in Python at a time, in seconds: the longest an interrupt has to wait.
 slice <- 0.05
 
-# How long the first batches of a crossing may wait for the others, in seconds, where these are as quick.
-lot_seconds <- 0.002
-
 # Runs a session to its end and returns what came of it: a list of `failure`, `value` and `warnings`.
 #
 # `closures` are the R functions behind the sources, a list of lists of `fn`, `name` (the argument), `stream` and
@@ -20,12 +17,13 @@ host <- function(session, closures, tables, timeout = NULL) {
   state <- new.env(parent = emptyenv())
   state$drawn <- integer(length(closures))
   state$conditions <- list()
+  state$timeout <- timeout
   # Twice: an interrupt that comes just when the first begins ends it, but not the second.
   on.exit(suspendInterrupts(conclude(calls, streams)))
   on.exit(suspendInterrupts(conclude(calls, streams)), add = TRUE)
   suspendInterrupts(begin_streams(streams, c(stream_names(closures), table_streams(tables))))
   with_stream(streams, "jobs", cross(calls$start))
-  in_time(serve(calls, closures, tables, streams, state), calls, state, timeout)
+  in_time(serve(calls, closures, tables, streams, state), calls, timeout)
   suspendInterrupts(conclude(calls, streams))
   on.exit()
   outcome <- cross(calls$outcome)
@@ -59,7 +57,7 @@ serve <- function(calls, closures, tables, streams, state) {
 serve_pulls <- function(calls, closures, streams, state, i, most, used) {
   closure <- closures[[i]]
   if (state$drawn[[i]] == 0L) most <- 1L # nobody waits for the first batch longer than it takes
-  drawn <- with_stream(streams, closure$stream, draw_lot(closure, streams, state, i, most))
+  drawn <- with_stream(streams, closure$stream, draw_lot(calls, closure, streams, state, i, most))
   if (closure$stream == "generator") forget_drawn(streams, used)
   end <- 0L
   if (!is.null(drawn$failed)) {
@@ -73,69 +71,33 @@ serve_pulls <- function(calls, closures, streams, state, i, most, used) {
 
 # Batches, and what ended them: `failed`, a condition, or `ended`. One handler for all of them: it costs as much as a
 # quick closure.
-draw_lot <- function(closure, streams, state, i, most) {
-  lot <- new.env(parent = emptyenv())
-  lot$batches <- vector("list", most)
-  lot$n <- 0L
-  lot$shaping <- lot$ended <- FALSE
-  state$drawing <- list(name = closure$name, lot = lot, before = state$drawn[[i]])
-  on.exit(state$drawing <- NULL)
-  failed <- tryCatch(fill_lot(lot, closure, streams, state$drawn[[i]], most), error = function(cnd) {
-    if (inherits(cnd, if (lot$shaping) "fitgenerator_batch_error" else "fitgenerator_overdue")) return(cnd)
+draw_lot <- function(calls, closure, streams, state, i, most) {
+  lot <- new_lot(most)
+  overdue <- NULL
+  stop_it <- function(calls, n) {
+    stands <- where_it_stands(calls, n, closure$name)
+    overdue <<- overdue_error(closure$name, state$drawn[[i]] + lot$n + 1L, state$timeout, stands)
+    stop(overdue)
+  }
+  filling <- function() fill_lot(lot, closure, streams, state$drawn[[i]], most)
+  failed <- tryCatch(in_time(filling(), calls, state$timeout, stop_it), error = function(cnd) {
+    refused <- lot$shaping && inherits(cnd, "fitgenerator_batch_error")
+    if (refused || identical(cnd, overdue)) return(cnd)
     generator_error(cnd, closure$name, state$drawn[[i]] + lot$n + 1L)
   })
   if (closure$stream == "generator") mark_drawn(streams, state$drawn[[i]] + lot$n + 1L)
   state$drawn[[i]] <- state$drawn[[i]] + lot$n
-  list(batches = lot$batches[seq_len(lot$n)], failed = failed, ended = lot$ended)
+  list(batches = batches_of(lot), failed = failed, ended = lot$ended)
 }
 
-# Draws until the lot is full, its time is over, or the closure ends.
-fill_lot <- function(lot, closure, streams, before, most) {
-  marks <- closure$stream == "generator"
-  fn <- closure$fn
-  begun <- as.numeric(Sys.time())
-  check <- 1L # look at the clock after 1, 2, 4, 8 batches: it costs as much as a quick closure
-  repeat {
-    number <- before + lot$n + 1L
-    lot$shaping <- FALSE
-    value <- fn()
-    if (marks) mark_drawn(streams, number)
-    if (is_exhausted(value)) {
-      lot$ended <- TRUE
-      return(NULL)
-    }
-    lot$shaping <- TRUE
-    value <- closure$shape(value, closure$name, number)
-    lot$n <- lot$n + 1L
-    lot$batches[[lot$n]] <- value
-    if (lot$n == most) return(NULL)
-    if (holds_python(value)) return(NULL) # the closure may use Python's array again: it is copied in the crossing
-    if (lot$n == check) {
-      if (as.numeric(Sys.time()) - begun > lot_seconds / 2) return(NULL)
-      check <- 2L * check
-    }
-  }
-}
-
-# Runs `code`, in which closures may be told that they take too long: by an interrupt that Python sends, and that is
+# Runs `code`, in which a closure may be told that it takes too long: by an interrupt that Python sends, and that is
 # not the user's. One that comes when the closure has just returned is passed over.
-in_time <- function(code, calls, state, timeout) {
+in_time <- function(code, calls, timeout, stop_it = NULL) {
   if (is.null(timeout)) return(code)
   withCallingHandlers(code, interrupt = function(cnd) {
-    if (!cross(calls$overdue)) return()
-    drawing <- state$drawing
-    if (is.null(drawing)) return(tryInvokeRestart("resume"))
-    stack <- where_it_stands(sys.calls(), sys.nframe(), drawing$name)
-    stop(overdue_error(drawing$name, drawing$before + drawing$lot$n + 1L, timeout, stack))
+    if (!cross(calls$overdue, !is.null(stop_it))) return()
+    if (is.null(stop_it)) tryInvokeRestart("resume") else stop_it(sys.calls(), sys.nframe())
   })
-}
-
-holds_python <- function(x) {
-  if (is.list(x)) {
-    for (part in x) if (holds_python(part)) return(TRUE)
-    return(FALSE)
-  }
-  is.object(x) && inherits(x, "python.builtin.object")
 }
 
 # Runs a job of Python; hooks of plain lists of R functions are called from here, not from Python.

@@ -92,6 +92,10 @@ class AskedFeed(Feed):
         if drawing is not self:  # the function of another source is to blame
             raise drawing.timed_out("")
 
+    @property
+    def _awaited(self) -> int:
+        return self._wanted[0].ticket.number if self._wanted else self._taken + 1
+
     # -- the host's side ------------------------------------------------------------------------
 
     def wanted(self) -> int:

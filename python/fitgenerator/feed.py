@@ -192,10 +192,15 @@ class Feed(ABC):
         """The generator takes too long. Raises, or makes sure that what is waited for comes."""
         raise self.timed_out(stack_of(self._threads))
 
+    @property
+    def _awaited(self) -> int:
+        """The number of the batch that is waited for."""
+        return self._taken + 1
+
     def timed_out(self, stack: str) -> GeneratorTimeoutError:
         """The error for a batch that takes too long; `stack` is where its generator stands."""
         text = (
-            f"`{self.name}` gave no batch {self._taken + 1} within {self._timeout:g} seconds "
+            f"`{self.name}` gave no batch {self._awaited} within {self._timeout:g} seconds "
             "(`timeout`)."
         )
         return GeneratorTimeoutError(f"{text} It stands at:\n{stack}" if stack else text)
@@ -276,6 +281,6 @@ class Feed(ABC):
 
     def _failed(self, error: BaseException, pull: Pull) -> Failure:
         self._claims.stop()  # other readers of this source stop too
-        if not isinstance(error, ClosedError):
+        if not isinstance(error, (ClosedError, GeneratorTimeoutError)):
             add_note(error, f"While batch {pull.ticket.number} of `{self.name}` was made.")
         return Failure(error)

@@ -39,10 +39,11 @@ class Host(Protocol):
     """What the training loop needs from the calling thread.
 
     `waited` is how long jobs waited until the calling thread took them up, in seconds: it was
-    making batches then.
+    making batches then. `patience` is how long one batch may take it, `None` for ever.
     """
 
     waited: float
+    patience: float | None
 
     def call(self, job: Job) -> Any:
         """Run `job` on the calling thread, return its result, raise what it raised."""
@@ -75,6 +76,7 @@ class DirectHost:
     def __init__(self, write: Callable[[str], None]) -> None:
         self.interrupts = Deferred()
         self.waited = 0.0
+        self.patience: float | None = None
         self._write = write
 
     def call(self, job: Job) -> Any:
@@ -191,11 +193,14 @@ class Switchboard:
 
     def __init__(self, interrupt: Callable[[], None] = lambda: None) -> None:
         self.waited = 0.0
+        self.patience: float | None = None
         self._interrupt = interrupt
         self._drawing: Line | None = None
         self._hurrying = threading.Lock()  # held while `_drawing` changes, or an interrupt is sent
-        self._hurried: float | None = None  # when the last interrupt was sent, in seconds
-        self._drawn_at = 0.0
+        self._hurried_at = self._drawn_at = -_HURRY  # in seconds
+        self._sent = False  # an interrupt, which has not been seen to arrive
+        self._late = False  # one was, while the batch was made that is made now
+        self._heeded = False  # and it stops the function
         self._inbox = Inbox()  # of requests, and of None, which only wakes
         self._waiting: list[Request] = []
         self._lines: list[Line] = []
@@ -235,7 +240,12 @@ class Switchboard:
         # close() may have emptied the inbox before this request came into it.
         if not self._open:
             raise ClosedError
-        fine, value = request.reply.get()
+        while True:
+            try:
+                fine, value = request.reply.get(timeout=self.patience)
+                break
+            except queue.Empty:
+                self.hurry()  # it is making a batch, and not this call's
         if not fine:
             raise value
         return value
@@ -284,10 +294,12 @@ class Switchboard:
                 return Request("pull", line=line, most=most)
         return self._waiting.pop(0) if self._waiting else None
 
-    def drawn(self) -> None:
-        """The calling thread makes no batch any more."""
+    def drawn(self) -> bool:
+        """The calling thread makes no batch any more; whether it was hurried while it did."""
         with self._hurrying:
             self._drawing, self._drawn_at = None, time.perf_counter()
+            late, self._late, self._heeded = self._late, False, False
+            return late
 
     def hurry(self) -> Line | None:
         """Interrupt the function that the calling thread makes a batch with, once a second.
@@ -296,17 +308,22 @@ class Switchboard:
         """
         with self._hurrying:
             now = time.perf_counter()
-            if self._drawing is not None and now - (self._hurried or 0.0) > _HURRY:
-                self._hurried = now
+            if self._drawing is not None and not self._heeded and now > self._hurried_at + _HURRY:
+                self._hurried_at, self._sent, self._late = now, True, True
                 self._interrupt()
             return self._drawing
 
-    def overdue(self) -> bool:
-        """Whether an interrupt that came is that of `hurry`, not the user's; true once."""
+    def overdue(self, *, heeded: bool = True) -> bool:
+        """Whether an interrupt that came is that of `hurry`, not the user's; true once.
+
+        `heeded`: it stops the function.
+        """
         with self._hurrying:
-            sent, self._hurried = self._hurried is not None, None
-            late = time.perf_counter() - self._drawn_at
-            return sent and (self._drawing is not None or late < _HURRY)
+            sent, self._sent = self._sent, False
+            just_drawn = time.perf_counter() < self._drawn_at + _HURRY
+            ours = sent and (self._drawing is not None or just_drawn)
+            self._heeded = ours and heeded
+            return ours
 
     def close_pulls(self) -> None:
         """Make no batch any more; jobs and output still are served. Any thread may call this."""

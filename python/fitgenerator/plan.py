@@ -130,6 +130,7 @@ def _course(
     training: bool,
 ) -> Course:
     jit_compile = options.compilation(settings.jit_compile)
+    host.patience = options.seconds(settings.timeout, "timeout")
     model = options.keras_model(model)
     check_model(model, training=training, foreign=settings.foreign)
     progress = Progress(
@@ -166,7 +167,7 @@ def _feed(course: Course, source: Source, name: str, settings: Settings) -> Feed
         "meter": course.meter,
         "scope": course.scope,
         "workers": options.whole(settings.workers, "workers", 0),
-        "timeout": options.seconds(settings.timeout, "timeout"),
+        "timeout": course.host.patience,
         "progress": course.progress,
     }
     feed: Feed

@@ -18,10 +18,6 @@ from pathlib import Path
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-import keras
-import numpy as np
-
-from .batch import Sparse
 from .errors import ArgumentError, BatchError, ClosedError, SetupError
 from .feed import SLICE
 from .host import Host, Line, Request, Switchboard, finish_job
@@ -37,6 +33,8 @@ if TYPE_CHECKING:
 try:
     from rpy2 import rinterface
     from rpy2.rinterface_lib import openrlib
+
+    from .rvalues import to_python
 except Exception as error:  # rpy2 raises many kinds where R is missing
     raise SetupError(
         f"R functions need rpy2 and R, which could not be loaded ({error}). Install R, then "
@@ -45,14 +43,6 @@ except Exception as error:  # rpy2 raises many kinds where R is missing
 
 _CODE = Path(__file__).parent / "r"
 _FILES = ("conditions.R", "batch.R", "closure.R", "streams.R", "pull.R")
-# How long the first batches of a lot may wait for the others, in seconds.
-LOT = 0.002
-_DTYPES: dict[Any, tuple[str, str | None]] = {  # in R's memory; in the batch
-    rinterface.FloatSexpVector: ("float64", None),
-    rinterface.IntSexpVector: ("int32", "int32"),
-    rinterface.BoolSexpVector: ("int32", "bool"),
-    rinterface.ByteSexpVector: ("uint8", "uint8"),
-}
 
 
 def is_function(thing: Any) -> bool:
@@ -202,6 +192,7 @@ class _Server:
         self._streams = _helper("new_streams")()
         _helper("begin_streams")(self._streams, rinterface.StrSexpVector(["validation_data"]))
         self._request: Request | None = None
+        self._late = False  # the last lot took too long
 
     def serve(self) -> None:
         """Answer requests until the loop has ended."""
@@ -245,7 +236,11 @@ class _Server:
             line.fail(error)
             return
         spent = (time.perf_counter() - begun) / max(1, len(batches))
-        line.deliver([_to_python(batch) for batch in batches], spent)
+        late = not end and self._late and self._overdue()
+        made = batches[:-1] if late else batches  # the interrupt did not stop the last one
+        line.deliver([to_python(batch) for batch in made], spent)
+        if late:
+            line.fail(line.timed_out(""))
         if end == "interrupt":
             if not self._overdue():
                 raise KeyboardInterrupt
@@ -274,10 +269,10 @@ class _Server:
         most = most if drawn else 1  # nobody waits for the first batch longer than it takes
         try:
             lot = _helper("pull")(
-                line.function, name, self._predicting, self._streams, drawn + 1, most, used, LOT
+                line.function, name, self._predicting, self._streams, drawn + 1, most, used
             )
         finally:
-            self._board.drawn()
+            self._late = self._board.drawn()
         batches = list(lot[0])
         self._drawn[name] += len(batches)
         return batches, lot[1][0], lot[2]
@@ -331,32 +326,3 @@ def _watcher(interrupt: Callable[[], None]) -> Iterator[None]:
         os.close(outlet)
         thread.join()
         os.close(inlet)
-
-
-def _to_python(value: Any) -> Any:
-    """What `as_batch` or `as_inputs` made, as lists, dicts and arrays.
-
-    Arrays are copied, in their own column-major order: R may use their memory again.
-    """
-    if isinstance(value, rinterface.NULLType):
-        return None
-    if isinstance(value, rinterface.StrSexpVector):
-        return np.array(list(value), dtype=object).reshape(_dim(value), order="F")
-    for kind, (stored, wanted) in _DTYPES.items():
-        if isinstance(value, kind):
-            # Not memoryview(value): in rpy2 3.5 it loses a reference to None each time.
-            data = openrlib.ffi.buffer(
-                value._R_GET_PTR(value.__sexp__._cdata), len(value) * np.dtype(stored).itemsize
-            )
-            array = np.frombuffer(data, dtype=stored).reshape(_dim(value), order="F")
-            return array.astype(wanted or keras.config.floatx(), order="K", copy=True)
-    if "fitgenerator_sparse" in value.rclass:
-        rows, cols, values, shape = (_to_python(part) for part in value)
-        return Sparse(rows, cols, values, (int(shape[0]), int(shape[1])))
-    names = value.names
-    parts = [_to_python(part) for part in value]
-    return parts if isinstance(names, rinterface.NULLType) else dict(zip(names, parts, strict=True))
-
-
-def _dim(value: Any) -> tuple[int, ...]:
-    return tuple(value.do_slot("dim"))

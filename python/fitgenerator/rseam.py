@@ -134,22 +134,27 @@ class Session:
             seconds: How long to wait for the next request.
         """
         request = self._taken()
-        self._board.drawn()
+        late = self._board.drawn()
         assert request.line is not None
         spent = (time.perf_counter() - request.begun) / (len(batches) + (end != 0))
         owned, error = _owned(batches)
+        late = late and end == 0 and error is None and bool(owned)
+        if late:  # an interrupt did not stop the last one
+            del owned[-1]
         request.line.deliver(owned, spent)
         if error is not None:
             request.line.fail(error)
+        elif late:
+            request.line.fail(request.line.timed_out(""))
         elif end < 0:
             request.line.end()
         elif end:
             request.line.fail(ForeignError(end))
         return self.wait(seconds)
 
-    def overdue(self) -> bool:
+    def overdue(self, heeded: bool) -> bool:
         """Whether an interrupt that R took was sent because a closure takes too long."""
-        return self._board.overdue()
+        return self._board.overdue(heeded=heeded)
 
     def advance(self) -> list[Any] | None:
         """Run the job that was asked for until it is done (`None`) or needs a hook that R calls."""

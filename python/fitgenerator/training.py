@@ -64,7 +64,8 @@ def fit_generator(
         workers: Threads that read a generator that has `__getitem__` and `__len__`, order kept; a
             plain iterator always has one. 0 is the same as `max_queue_size=0`.
         validation_freq: Validate every so many epochs, or after the epochs (from 1) of a list.
-        timeout: Seconds to wait for one batch, `None` for ever.
+        timeout: Seconds to wait for one batch, `None` for ever. The error shows where the generator
+            stands; with a timeout, batches are drawn on a thread of their own in lock-step, too.
         jit_compile: Whether calls that run several steps are compiled by XLA, which is faster and
             changes the last digits: "auto", for models of up to 100,000 weights without random ops
             and 10,000 steps or more; True, always, random numbers then differ; False, never.

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from fitgenerator import Pipeline
+from fitgenerator import GeneratorTimeoutError, Pipeline, last_history, pipeline
 from fitgenerator.progress import Progress
 from toys import Indexed, Watched, at_batch_begin, echo_model, numbered, numbered_batch, run
 
@@ -70,7 +70,7 @@ def test_figures_by_name() -> None:
     assert list(figures) == [
         *("max_queue_size", "generator", "conversion", "step", "model_waited"),
         *("generator_waited", "wall", "queue_fill", "batches", "steps"),
-        *("calls", "xla_steps", "fallback", "verdict"),
+        *("calls", "xla_steps", "longest_wait", "waiting", "fallback", "verdict"),
     ]
     assert figures["generator"] == 2.0
 
@@ -140,6 +140,49 @@ def test_S5_many_fast_steps_write_little() -> None:
     seconds = time.perf_counter() - begun
     assert len(text) < 50_000
     assert text.count("\r") <= 3 + 20 * seconds
+
+
+def test_a_long_wait_is_shown_in_the_bar() -> None:
+    texts: list[str] = []
+    progress = Progress(texts.append, verbose=1, in_place=True, epochs=1)
+    progress.begin_epoch(0)
+    progress.waits("generator", 1.0)
+    assert texts == []
+    progress.waits("generator", 4.0)
+    assert texts == ["\rEpoch 1/1 - waiting for `generator` (4 s)"]
+    progress.waits("generator", 4.1)  # at most once a second
+    progress.begin_epoch(0)
+    progress.step(1, 2, dict)
+    progress.begin_epoch(0)
+    progress.waits("generator", 5.0)
+    assert len(texts) == 3
+    assert texts[-1].startswith("\rEpoch 1/1 - waiting for `generator` (5 s)")
+    assert len(texts[-1]) >= len(texts[1])  # nothing of the bar is left behind it
+
+
+@pytest.mark.parametrize(("verbose", "lines"), [(0, 0), (1, 2), (2, 2)])
+def test_a_very_long_wait_is_a_line_where_there_is_no_bar(verbose: int, lines: int) -> None:
+    texts: list[str] = []
+    progress = Progress(texts.append, verbose=verbose, in_place=False, epochs=1)
+    progress.begin_epoch(0)
+    for seconds in [*range(0, 100, 5), *range(0, 40, 5)]:  # two waits
+        progress.waits("generator", float(seconds))
+    assert texts == ["waiting for `generator` (35 s)\n"] * lines
+
+
+def test_what_is_waited_for_when_a_call_ends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "PATIENCE", 0.05)
+    source = Watched(numbered(), lambda number: number < 3 or time.sleep(0.6))
+    with pytest.raises(GeneratorTimeoutError):
+        run(echo_model(), source, 5, timeout=0.3)
+    history = last_history()
+    assert history is not None
+    figures = history.pipeline.as_dict()
+    assert figures["waiting"] == "generator"
+    assert figures["longest_wait"] > 0.3
+    assert figures["verdict"].startswith("waiting for `generator`: no batch for ")
+    figures = run(echo_model(), Watched(numbered()), 5).pipeline.as_dict()
+    assert figures["waiting"] is None
 
 
 def test_a_bar_that_breaks_off_leaves_its_line() -> None:

@@ -261,3 +261,19 @@ def test_F2_ctrl_c_in_a_long_closure_comes_out_at_once_and_training_goes_on_afte
         run.stdout + run.stderr
     )
     assert run.returncode == 0
+
+
+STUCK = "n <- 0; function() {{ n <<- n + 1; if (n == 3) {}; list(matrix(1, 2, 3), 1:2) }}"
+
+
+@pytest.mark.parametrize("act", ["Sys.sleep(60)", "repeat sqrt(2)", "system('sleep 1')"])
+def test_a_closure_that_takes_too_long_is_stopped(act: str, queue: int) -> None:
+    """Where the timeout comes from Python, no KeyboardInterrupt does."""
+    model = linear_model()
+    with pytest.raises(fg.GeneratorTimeoutError, match="`generator` gave no batch 3 within 0.3 s"):
+        fg.fit_generator(
+            model, closure(STUCK.format(act)), 5, verbose=0, timeout=0.3, max_queue_size=queue
+        )
+    assert model.optimizer.iterations.numpy() == 2
+    history = fg.fit_generator(model, closure(NUMBERS), 4, verbose=0, timeout=30)
+    assert len(history.epoch) == 1
