@@ -112,7 +112,8 @@ serve_job <- function(calls, tables, streams) {
 run_hook <- function(table, hook, args, streams, stream) {
   fn <- table[[hook]]
   args <- hook_arguments(fn, hook, args)
-  with_stream(streams, stream, withCallingHandlers(
+  # Exiting: where R's stack is full, there is no room for a calling handler.
+  with_stream(streams, stream, tryCatch(
     do.call(fn, args, quote = TRUE),
     error = function(cnd) stop(callback_error(cnd, hook))
   ))
