@@ -1,6 +1,6 @@
 """Ctrl-C at random moments, from Python: does every one arrive, and how fast is control back?
 
-    tools/with-env python bench/interrupts.py [TRIALS]
+    tools/with-env python bench/interrupts.py [TRIALS] [SETTING ...]
 
 Each setting trains in this process; a timer sends SIGINT. A trial counts as arrived when
 `KeyboardInterrupt` comes out of `fit_generator`, no thread of ours is left, and the model trains
@@ -44,16 +44,41 @@ def r_closure(body: str) -> Any:
     return ro.r(f"function() {{ {body}; list(matrix(1, 8, 4), rep(1, 8)) }}")
 
 
-SETTINGS: dict[str, Callable[[], Any]] = {
+def predicting(model: Any) -> Any:
+    """Batches for which the model that trains is asked."""
+    x = np.ones((8, 4), "float32")
+    while True:
+        yield x, model.predict_on_batch(x)
+
+
+def hooks() -> dict[str, Any]:
+    """A callback with a hook on every batch."""
+    hook = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(0.001))
+    return {"callbacks": [hook]}
+
+
+def validation() -> dict[str, Any]:
+    """Validation, most of the time."""
+    return {
+        "epochs": 10**6,
+        "validation_data": python_generator(0.0),
+        "validation_steps": 50,
+    }
+
+
+SETTINGS: dict[str, Callable[..., Any]] = {
     "Python generator that sleeps": lambda: python_generator(0.2),
     "Python generator, short steps": lambda: python_generator(0.0),
+    "Python generator, hooks": lambda: (python_generator(0.0), hooks()),
+    "Python generator, validation": lambda: (python_generator(0.0), validation()),
+    "Python generator that predicts": predicting,
     "R closure that sleeps": lambda: r_closure("Sys.sleep(0.2)"),
     "R closure that computes": lambda: r_closure("s <- 0; for (i in 1:2e6) s <- s + i"),
     "R closure, short steps": lambda: r_closure("NULL"),
 }
 
 
-def trial(model: Any, generator: Any) -> tuple[str, float]:
+def trial(model: Any, generator: Any, options: dict[str, Any]) -> tuple[str, float]:
     """One interrupted training: what came, and how long after the signal, in seconds."""
     sent = [0.0]
 
@@ -64,7 +89,8 @@ def trial(model: Any, generator: Any) -> tuple[str, float]:
     timer = threading.Timer(random.uniform(0.05, 1.0), interrupt)
     timer.start()
     try:
-        fg.fit_generator(model, generator, 10**6, verbose=0)
+        steps = 5 if "epochs" in options else 10**6
+        fg.fit_generator(model, generator, steps, verbose=0, **options)
         came = "nothing"
     except KeyboardInterrupt:
         came = "arrived"
@@ -78,17 +104,28 @@ def trial(model: Any, generator: Any) -> tuple[str, float]:
     return came, spent
 
 
+def source_of(make: Callable[..., Any], model: Any) -> tuple[Any, dict[str, Any]]:
+    """A generator of a setting, and what else it needs."""
+    made = make(model) if make is predicting else make()
+    return made if isinstance(made, tuple) else (made, {})
+
+
 def main() -> None:
     """Run every setting and print a line for each."""
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 30
-    for name, make in SETTINGS.items():
+    wanted = sys.argv[2:] or list(SETTINGS)
+    for name in wanted:
+        make = SETTINGS[name]
         model = tiny_model()
         fg.fit_generator(model, python_generator(0.0), 2, verbose=0)
-        results = [trial(model, make()) for _ in range(trials)]
+        results = [trial(model, *source_of(make, model)) for _ in range(trials)]
         arrived = sum(came == "arrived" for came, _ in results)
         others = sorted({came for came, _ in results} - {"arrived"})
         slowest = max(spent for _, spent in results)
-        print(f"{name:<32}{arrived:>4} of {trials}, slowest {slowest:.2f} s  {' '.join(others)}")
+        print(
+            f"{name:<32}{arrived:>4} of {trials}, slowest {slowest:.2f} s  {' '.join(others)}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

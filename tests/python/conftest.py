@@ -16,6 +16,8 @@ import pytest
 from fitgenerator import grouping, rounds
 from toys import QUEUES
 
+pytest_plugins = ["stress"]
+
 PREFIX = "fitgenerator"
 # R, once it runs in this process, changes the environment so that another Python may not start.
 ENVIRONMENT = dict(os.environ)

@@ -72,6 +72,15 @@ settings <- list(
     model = function() compiled("binary_crossentropy"),
     run = function(model) train(model, frames)
   ),
+  sparse = list(model = compiled, run = function(model) {
+    train(model, function() {
+      x <- Matrix::rsparsematrix(32, 4, 0.5)
+      list(x, Matrix::rowSums(x))
+    })
+  }),
+  knits = list(model = compiled, run = function(model) {
+    knitr::knit(text = c("```{r}", "train(model)", "```"), envir = environment(), quiet = TRUE)
+  }),
   lambda = list(model = compiled, run = function(model) train(model, callbacks = list(hooked()))),
   predicts = list(model = compiled, run = function(model) {
     train(model, function() {
