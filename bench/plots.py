@@ -30,7 +30,7 @@ def bars(content: dict[str, Any]) -> Any:
     figure, axes = plt.subplots(figsize=(8, 0.8 + 0.36 * len(names)), layout="constrained")
     axes.barh(names, medians, color=colours, xerr=[low, high], error_kw={"lw": 1, "capsize": 2})
     for place, median in enumerate(medians):
-        axes.text(median, place, f" {median:.3g}", va="bottom", fontsize=8)
+        axes.text(median, place, f" {median:.0f}" if median >= 100 else f" {median:.3g}", va="bottom", fontsize=8)
     axes.set_xlabel(content["unit"])
     axes.set_title(content["title"], fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
@@ -48,6 +48,8 @@ def curves(content: dict[str, Any]) -> Any:
         axes.plot(sizes, [cells["us"] for cells in rows.values()], "o-", color=OURS)
         axes.set(xscale="log", yscale="log", xlabel=kind)
         axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+        axes.set_xticks([], minor=True)
         beside = axes.twinx()
         beside.plot(sizes, [cells["MiB"] for cells in rows.values()], "x:", color="#d62728")
         beside.set_ylim(-5, 105)
