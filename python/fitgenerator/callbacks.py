@@ -91,6 +91,13 @@ class Callbacks:
         """Add a callback behind the others."""
         self._callbacks.append(callback)
 
+    def move_last(self, kind: type) -> tuple[list[Any], list[Any]]:
+        """Put the callbacks of a class behind the others; those, and the others."""
+        moved = [c for c in self._callbacks if isinstance(c, kind)]
+        others = [c for c in self._callbacks if not isinstance(c, kind)]
+        self._callbacks = others + moved
+        return moved, others
+
     def run(self, hook: str, *args: Any) -> Iterator[Any]:
         """Call one hook of every callback that defines it; a job for the host."""
         for callback in self._callbacks:
