@@ -37,7 +37,7 @@ class Part:
     def arrays(self) -> Iterator[tuple[str, Array]]:
         """Names for the file, and values."""
         for number, variable in enumerate(self.variables):
-            yield f"{self.name}/{number}", np.asarray(keras.ops.convert_to_numpy(variable))
+            yield f"{self.name}/{number}", np.asarray(variable.numpy())
 
 
 def parts_of(model: Any) -> list[Part]:
@@ -83,7 +83,7 @@ def restore(
     Raises:
         ArgumentError: It does not fit the model; the message says where.
     """
-    _build_optimizers(model, path)
+    _build_optimizers(model, described, path)
     parts = parts_of(model)
     if any(saved["name"] == "seeds" for saved in described):
         from keras.src.random.seed_generator import global_seed_generator
@@ -101,10 +101,12 @@ def restore(
             variable.assign(like(variable, arrays[f"{part.name}/{number}"]))
 
 
-def _build_optimizers(model: Any, path: Path) -> None:
+def _build_optimizers(model: Any, described: list[dict[str, Any]], path: Path) -> None:
+    """Make variables for what was saved, where a step would only make them later."""
+    saved = {part["name"]: len(part["variables"]) for part in described}
     for name, optimizer in _optimizers(model):
-        if optimizer.built:
-            continue
+        if optimizer.built or saved.get(name, 0) <= len(optimizer.variables):
+            continue  # one that is never used has none
         if optimizer is not model.optimizer:
             raise ArgumentError(
                 f"The model's `{name}` has no variables yet, which {path} could be restored to: "
@@ -149,4 +151,4 @@ def like(variable: Any, array: Array) -> Array:
     """`array` as it was, where it was written as bits."""
     if array.dtype.name == str(variable.dtype):
         return array
-    return array.view(np.asarray(keras.ops.convert_to_numpy(variable)).dtype)
+    return array.view(variable.numpy().dtype)
