@@ -7,7 +7,8 @@
 #' beside the old one and renamed. Where there is no file, the training begins with its first epoch.
 #'
 #' The file stays when the training is over. A call with the same `epochs` then trains nothing, and gives the trained
-#' model and the full history; one with more goes on. Remove the file to begin anew.
+#' model and the full history; one with more goes on. An epoch that a callback stopped before its last step is not
+#' kept. Remove the file to begin anew; only one training at a time can use it.
 #'
 #' What Keras's `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` remember is kept as well. Other callbacks
 #' begin anew, and so do the random numbers of R, Python, NumPy and `tf$random`. Wherever the checkpoint stands in

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError
+from .batch import describe
+from .errors import ArgumentError, ArgumentTypeError
 
 Array = np.ndarray[Any, Any]
 
@@ -58,8 +59,13 @@ def _fill(file: Any, note: Mapping[str, Any], arrays: Iterable[tuple[str, Array]
 
 
 def _as_list(value: Any) -> Any:
-    """A metric that is an array, for JSON."""
-    return np.asarray(value).tolist()
+    """A number or an array of NumPy's, for JSON."""
+    array = np.asarray(value)
+    if array.dtype == object:
+        raise ArgumentTypeError(
+            f"A checkpoint can keep metrics that are numbers or arrays, not {describe(value)}."
+        )
+    return array.tolist()
 
 
 def _plain(array: Array) -> Array:

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from .batch import describe
+from .checkpoint import Checkpoint
 from .errors import ArgumentTypeError, add_note
 from .host import ForeignHook
 
@@ -106,7 +107,9 @@ class Callbacks:
                 if name is not None:
                     yield ForeignHook(callback.table, name, args)
             elif _defines(callback, hook):
-                with self._around():
+                # A checkpoint is ours: an interrupt waits until the file, or the model, is whole.
+                ours = isinstance(callback, Checkpoint)
+                with nullcontext() if ours else self._around():
                     _call(callback, hook, args)
 
     def has_batch_hooks(self, mode: str) -> bool:

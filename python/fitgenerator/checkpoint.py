@@ -24,8 +24,9 @@ class Checkpoint(keras.callbacks.Callback):
     renamed. Where there is no file, the training begins with its first epoch.
 
     The file stays when the training is over. A call with the same `epochs` then trains nothing, and
-    gives the trained model and the full history; one with more goes on. Remove the file to begin
-    anew.
+    gives the trained model and the full history; one with more goes on. An epoch that a callback
+    stopped before its last step is not kept. Remove the file to begin anew; only one training at a
+    time can use it.
 
     What `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` remember is kept as well. Other
     callbacks begin anew, and so do the random numbers of Python, NumPy and `tf.random`. The
@@ -138,8 +139,10 @@ class Checkpoint(keras.callbacks.Callback):
         self.model._initial_epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Write the file."""
+        """Write the file, unless the epoch was stopped before its end: it will be trained again."""
         history = self._history()
+        if history.broken_off:
+            return
         parts = states.parts_of(self.model) + states.seeds()
         note = {
             "epoch": epoch + 1,

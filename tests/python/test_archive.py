@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
-from fitgenerator import Checkpoint
+from fitgenerator import Checkpoint, last_history
 from toys import (
     Watched,
     batches_from,
@@ -48,6 +50,36 @@ def test_a_write_that_fails_leaves_the_old_file(
     assert [file.name for file in tmp_path.iterdir()] == ["c.npz"]
     assert Checkpoint(path).epoch == 2
     assert run(linear_model(), batches_from(2), STEPS, 3, [Checkpoint(path)]).epoch == [0, 1, 2]
+
+
+def test_F1_an_interrupt_waits_until_the_file_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, written = tmp_path / "c.npz", []
+    write = np.lib.format.write_array
+
+    def interrupted(file: Any, array: Any, **options: Any) -> None:
+        written.append(array)
+        if len(written) == 10:
+            signal.raise_signal(signal.SIGINT)
+        write(file, array, **options)
+
+    monkeypatch.setattr(np.lib.format, "write_array", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(linear_model(), batches_from(0), STEPS, 9, [Checkpoint(path)])
+    assert Checkpoint(path).epoch == 3
+    history = last_history()
+    assert history is not None
+    assert history.epoch == [0, 1, 2]
+
+
+def test_a_metric_that_is_no_number_is_refused_in_words(tmp_path: Path) -> None:
+    strange = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update(array=np.arange(2.0), thing=object())
+    )
+    with pytest.raises(TypeError, match="metrics that are numbers or arrays, not a object"):
+        run(linear_model(), batches_from(0), STEPS, 1, [strange, Checkpoint(tmp_path / "c.npz")])
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_killed_writes_left_is_tidied_up_and_nothing_else(tmp_path: Path) -> None:

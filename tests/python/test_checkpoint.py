@@ -128,6 +128,30 @@ def test_A9_a_generator_that_ends_early_leaves_the_epochs_that_were_finished(
     assert not history.incomplete
 
 
+def test_an_epoch_that_a_callback_broke_off_is_trained_again(tmp_path: Path) -> None:
+    def stop(batch: int, logs: Any) -> None:
+        model.stop_training = logs["loss"] == 4  # at the first batch of the second epoch
+
+    path, model = tmp_path / "c.npz", echo_model()
+    stopping = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+    history = run(model, numbered(), 3, 3, [stopping, Checkpoint(path)])
+    assert history.history == {"loss": [2, 4]}
+    assert Checkpoint(path).epoch == 1
+    assert run(model, numbered(4), 3, 3, [Checkpoint(path)]).history == {"loss": [2, 5, 8]}
+    assert Checkpoint(path).epoch == 3
+
+
+def test_an_epoch_that_was_stopped_behind_its_last_step_is_kept(tmp_path: Path) -> None:
+    def stop(*_: Any) -> None:
+        model.stop_training = True
+
+    path, model = tmp_path / "c.npz", echo_model()
+    stopping = keras.callbacks.LambdaCallback(on_train_batch_end=lambda b, logs: b == 2 and stop())
+    for epochs in (1, 2):
+        history = run(model, numbered(3 * epochs - 2), 3, 9, [stopping, Checkpoint(path)])
+        assert len(history.epoch) == Checkpoint(path).epoch == epochs
+
+
 def test_initial_epoch_counts_where_there_is_no_file(tmp_path: Path) -> None:
     path = tmp_path / "c.npz"
     run(echo_model(), numbered(), 2, 4, [Checkpoint(path)], initial_epoch=2)
