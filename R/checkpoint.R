@@ -14,10 +14,11 @@
 #' begin anew, and so do the random numbers of R, Python, NumPy and `tf$random`. Wherever the checkpoint stands in
 #' `callbacks`, the others come first.
 #'
-#' Keras's own `BackupAndRestore` can be given instead. It writes the weights and the number of the epoch into two
-#' files, over the old ones, and keeps no history: a process that is killed while it writes leaves a file that cannot
-#' be read, so that the next call fails, or the weights of one epoch with the number of another, so that an epoch is
-#' trained twice. `initial_epoch` resumes by hand; where there is a checkpoint, that counts.
+#' Keras's own `BackupAndRestore` can be given instead. It keeps neither the history nor the state of random layers,
+#' and writes the weights and the number of the epoch into two files, over the old ones: a process that is killed
+#' while it writes leaves a file that cannot be read, so that the next call fails, or the weights of one epoch with
+#' the number of another, so that an epoch is trained twice. `initial_epoch` resumes by hand; where there is a
+#' checkpoint, that counts.
 #'
 #' @section The same batches:
 #' A training that was resumed equals one that was never disturbed, to the last digit, if both get the same batches;

@@ -3,11 +3,12 @@
     tools/with-env python bench/resume.py [TRIALS] [WAY ...]
 
 The ways are `python` (a generator function), `r` (an R closure, in R) and, for comparison, `keras`
-(the callback `BackupAndRestore`). A trial trains in a process of its own, which is killed (SIGKILL)
-at a random moment and started again, until one gets to the end (the last is not killed); half of
-the kills are aimed at a moment in which our checkpoint is written. The last process's history, and
-all of the model's and the optimizer's variables, must be those of an undisturbed training, to the
-bit.
+(the callback `BackupAndRestore`, for weights alone, and without Dropout, since it keeps neither the
+history nor the state of random layers). A trial trains in a process of its own, which is killed
+(SIGKILL) at a random moment and started again, until one gets to the end (the last is not killed);
+half of the kills are aimed at a moment in which our checkpoint is written. The last process's
+history, and all of the model's and the optimizer's variables, must be those of an undisturbed
+training, to the bit.
 
 In Python each process is forked from this one, which has imported TensorFlow but not used it.
 """
@@ -53,14 +54,14 @@ PATIENCE = 120
 # -- one process --------------------------------------------------------------------------------
 
 
-def new_model() -> Any:
+def new_model(dropout: float = 0.3) -> Any:
     """1.2 million weights, random and normalising layers, Adam: a checkpoint of 14 MB."""
     keras.utils.set_random_seed(1)
     layers = [
         keras.Input((FEATURES,)),
         keras.layers.Dense(2048, activation="relu"),
         keras.layers.BatchNormalization(),
-        keras.layers.Dropout(0.3),
+        keras.layers.Dropout(dropout),
         keras.layers.Dense(512, activation="relu"),
         keras.layers.Dense(1),
     ]
@@ -101,7 +102,7 @@ def train(folder: Path, keras_way: bool = False) -> None:
         saved = fitgenerator.Checkpoint(folder / "training.npz")
         epoch = saved.epoch
     started = keras.callbacks.LambdaCallback(on_train_begin=lambda logs=None: say("training"))
-    model = new_model()
+    model = new_model(0.0) if keras_way else new_model()
     history = fitgenerator.fit_generator(
         model,
         batches(epoch, 1),
