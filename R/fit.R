@@ -54,7 +54,8 @@
 #'   an error.
 #' @param max_queue_size Number of batches that may wait for the model. 0: each batch is drawn when its step needs
 #'   it, and nothing runs in parallel.
-#' @param initial_epoch Number of epochs that were trained before, to resume from; 0 for none.
+#' @param initial_epoch Number of epochs that were trained before, to resume from; 0 for none. A [checkpoint()]
+#'   among `callbacks` goes on by itself.
 #' @param workers Number of threads that read an indexed Python source, its order kept; closures and iterators have
 #'   one reader. 0 is the same as `max_queue_size = 0`.
 #' @param validation_freq Validate every so many epochs; or, as a vector of two or more, after these epochs (from 1).
@@ -68,7 +69,7 @@
 #' @return The training history, invisibly: a list of class `fitgenerator_history` and `keras_training_history` with
 #'   `params`, `metrics` (one number per finished epoch), `epoch` (from 0), `incomplete` and `pipeline` (where the
 #'   time went). It has methods for `print()`, `plot()` and `as.data.frame()`.
-#' @seealso [evaluate_generator()], [predict_generator()], [last_history()]
+#' @seealso [evaluate_generator()], [predict_generator()], [last_history()], [checkpoint()]
 #' @examplesIf fitgenerator:::has_keras()
 #' keras <- reticulate::import("keras")
 #' model <- keras$Sequential(list(keras$layers$Input(list(2L)), keras$layers$Dense(1L)))

@@ -1,5 +1,6 @@
 """Train Keras models on batches that a generator yields while the model trains."""
 
+from .checkpoint import Checkpoint
 from .errors import (
     AbandonedThreadWarning,
     ArgumentError,
@@ -21,6 +22,7 @@ __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
     "BatchError",
+    "Checkpoint",
     "EndedEarlyWarning",
     "EndedError",
     "GeneratorTimeoutError",

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from .batch import describe
+from .checkpoint import Checkpoint
 from .errors import ArgumentTypeError, add_note
 from .host import ForeignHook
 
@@ -91,6 +92,13 @@ class Callbacks:
         """Add a callback behind the others."""
         self._callbacks.append(callback)
 
+    def move_last(self, kind: type) -> tuple[list[Any], list[Any]]:
+        """Put the callbacks of a class behind the others; those, and the others."""
+        moved = [c for c in self._callbacks if isinstance(c, kind)]
+        others = [c for c in self._callbacks if not isinstance(c, kind)]
+        self._callbacks = others + moved
+        return moved, others
+
     def run(self, hook: str, *args: Any) -> Iterator[Any]:
         """Call one hook of every callback that defines it; a job for the host."""
         for callback in self._callbacks:
@@ -99,7 +107,9 @@ class Callbacks:
                 if name is not None:
                     yield ForeignHook(callback.table, name, args)
             elif _defines(callback, hook):
-                with self._around():
+                # A checkpoint is ours: an interrupt waits until the file, or the model, is whole.
+                ours = isinstance(callback, Checkpoint)
+                with nullcontext() if ours else self._around():
                     _call(callback, hook, args)
 
     def has_batch_hooks(self, mode: str) -> bool:

@@ -16,6 +16,7 @@ class History(keras.callbacks.History):
         params: `verbose`, `epochs` and `steps` of the call.
         pipeline: Where the time went.
         validation_freq: After which epochs there was a validation, as it was asked for.
+        broken_off: A callback stopped the last epoch before all of its steps were done.
         incomplete: The generator ended, or the call failed, before all epochs were trained.
     """
 
@@ -25,6 +26,7 @@ class History(keras.callbacks.History):
         self.history: dict[str, list[float]] = {}
         self.pipeline = Pipeline()
         self.validation_freq: int | list[int] = 1
+        self.broken_off = False
         self.incomplete = True
 
 

@@ -225,6 +225,8 @@ class FitLoop:
         if done < wanted and not course.model.stop_training:
             self._end_early(epoch, done)
             return None
+        stopped = bool(course.model.stop_training)
+        self._history.broken_off = stopped and (self._count is None or done < self._count)
         logs = course.host.call(lambda: plain_logs(_metrics(course.model, outputs)))
         if validates and self._validation is not None:
             if not self._ahead:

@@ -8,6 +8,8 @@ from typing import Any
 from . import options
 from .asked import AskedFeed
 from .callbacks import Callbacks
+from .checkpoint import Checkpoint
+from .errors import ArgumentError
 from .feed import Feed
 from .history import History
 from .host import Host
@@ -79,6 +81,7 @@ def plan_fit(
     course = _course(host, model, settings, callbacks, params, training=True)
     history = _history_of(course)
     history.validation_freq = validation_freq
+    _order_checkpoint(course)
     feed = _feed(course, generator, "generator", settings)
     rounds = Rounds(course, "train", feed, Preparer(model, weights), steps, last - first)
     validation = None
@@ -157,6 +160,15 @@ def _history_of(course: Course) -> History:
         course.callbacks.append(history)
     course.model.history = history
     return history
+
+
+def _order_checkpoint(course: Course) -> None:
+    """Behind all others: it restores what they reset, and saves what they have just changed."""
+    checkpoints, others = course.callbacks.move_last(Checkpoint)
+    if len(checkpoints) > 1:
+        raise ArgumentError(f"`callbacks` must hold one Checkpoint, not {len(checkpoints)}.")
+    for checkpoint in checkpoints:
+        checkpoint.others = others
 
 
 def _feed(course: Course, source: Source, name: str, settings: Settings) -> Feed:

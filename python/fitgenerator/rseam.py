@@ -17,6 +17,7 @@ import numpy as np
 from . import errors, interrupts
 from .batch import Parts, Sparse
 from .callbacks import ForeignCallback
+from .checkpoint import Checkpoint
 from .foreign import holds_r_code
 from .history import History, last_history, remember
 from .host import ForeignHook, Request, Switchboard, advance_job
@@ -246,6 +247,14 @@ def history_parts(history: History | None) -> dict[str, Any] | None:
 def last() -> dict[str, Any] | None:
     """The last history, for R."""
     return history_parts(last_history())
+
+
+def checkpoint(path: str) -> Checkpoint | str:
+    """The callback, for R, or why there can be none."""
+    try:
+        return Checkpoint(path)
+    except (errors.ArgumentError, errors.ArgumentTypeError) as error:
+        return str(error)
 
 
 def sparse(rows: Any, cols: Any, values: Any, shape: Any) -> Sparse:

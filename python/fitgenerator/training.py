@@ -60,7 +60,8 @@ def fit_generator(
             in the targets that has no weight is an error.
         max_queue_size: Batches that may wait for the model; 0 draws each batch, on the calling
             thread, when its step needs it.
-        initial_epoch: Number of the first epoch, counted from 0.
+        initial_epoch: Number of the first epoch, counted from 0. A `Checkpoint` among `callbacks`
+            goes on by itself.
         workers: Threads that read a generator that has `__getitem__` and `__len__`, order kept; a
             plain iterator always has one. 0 is the same as `max_queue_size=0`.
         validation_freq: Validate every so many epochs, or after the epochs (from 1) of a list.

@@ -58,6 +58,16 @@ def forever(batches: Sequence[Batch]) -> Iterator[Batch]:
         yield from batches
 
 
+def batches_from(epoch: int, steps: int = 3) -> Iterator[Batch]:
+    """Batches that follow from the number of the epoch, beginning with this one."""
+    while True:
+        random = np.random.default_rng(epoch)
+        for _ in range(steps):
+            inputs = random.normal(size=(8, 3)).astype("float32")
+            yield inputs, inputs.sum(axis=1, keepdims=True)
+        epoch += 1
+
+
 # -- models -------------------------------------------------------------------------------------
 
 
@@ -113,6 +123,11 @@ def rich_model(**settings: Any) -> Any:
 def weights_of(model: Any) -> list[Array]:
     """Copies of all of a model's weights."""
     return [np.array(w) for w in model.get_weights()]
+
+
+def everything(model: Any) -> list[Array]:
+    """Copies of all that training changes: weights, seeds, the optimizer's variables."""
+    return [np.array(v.numpy()) for v in [*model.variables, *model.optimizer.variables]]
 
 
 def same_weights(left: Iterable[Array], right: Iterable[Array]) -> bool:

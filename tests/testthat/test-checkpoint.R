@@ -1,0 +1,122 @@
+skip_without_keras()
+
+new_folder <- function() {
+  folder <- tempfile()
+  dir.create(folder)
+  folder
+}
+
+# Batches that follow from the number of the epoch, beginning with this one.
+seeded_batches <- function(epoch, steps = 3) {
+  step <- 0
+  function() {
+    if (step == 0) set.seed(100 + epoch)
+    x <- matrix(stats::rnorm(12), ncol = 3)
+    step <<- (step + 1) %% steps
+    if (step == 0) epoch <<- epoch + 1
+    list(x, x %*% c(1, -1, 2))
+  }
+}
+
+dropout_model <- function() {
+  keras()$utils$set_random_seed(3L)
+  layers <- keras()$layers
+  model <- keras()$Sequential(list(
+    layers$Input(list(3L)), layers$Dense(4L, activation = "relu"), layers$Dropout(0.3), layers$Dense(1L)
+  ))
+  model$compile(optimizer = "adam", loss = "mse", metrics = list("mae"))
+  model
+}
+
+crashing <- function(at) list(on_epoch_end = function(epoch, logs) if (epoch == at) stop("crash"))
+
+train_saved <- function(model, saved, epochs = 4, beside = list(), start = saved$epoch) {
+  fit_generator(
+    model, seeded_batches(start), 3, epochs, verbose = 0, callbacks = c(if (!is.null(saved)) list(saved), beside),
+    validation_data = seeded_batches(1000 + start), validation_steps = 3
+  )
+}
+
+test_that("a training that crashed goes on, and equals an undisturbed one, history included", {
+  folder <- new_folder()
+  path <- file.path(folder, "training.npz")
+  whole <- dropout_model()
+  expected <- train_saved(whole, NULL, start = 0)
+  saved <- checkpoint(path)
+  expect_identical(saved$epoch, 0L)
+  expect_error(train_saved(dropout_model(), saved, beside = list(crashing(2))), "crash")
+  expect_identical(last_history()$epoch, 0:1)
+
+  saved <- checkpoint(path)
+  expect_identical(saved$epoch, 2L)
+  resumed <- dropout_model()
+  history <- train_saved(resumed, saved)
+  expect_identical(history$metrics, expected$metrics)
+  expect_identical(history$epoch, 0:3)
+  expect_false(history$incomplete)
+  expect_identical(as.data.frame(history), as.data.frame(expected))
+  expect_identical(last_history()$metrics, expected$metrics)
+  expect_output(print(history), "Trained epochs 1 to 4 of 4")
+  expect_identical(weights_of(resumed), weights_of(whole))
+  expect_identical(list.files(folder, all.files = TRUE, no.. = TRUE), "training.npz")
+})
+
+test_that("a finished training draws nothing, and more epochs go on", {
+  saved <- checkpoint(file.path(new_folder(), "new", "training.npz"))
+  fit <- function(generator, epochs) train(linear_model(), generator, 2, epochs, callbacks = list(saved))
+  first <- fit(numbered(), 3)
+  generator <- numbered()
+  expect_identical(fit(generator, 3)$metrics, first$metrics)
+  expect_identical(calls_of(generator), 0)
+  expect_identical(fit(generator, 4)$epoch, 0:3)
+  expect_identical(calls_of(generator), 2)
+})
+
+test_that("a model that is built by its first batch goes on", {
+  saved <- checkpoint(file.path(new_folder(), "training.npz"))
+  unbuilt <- function() {
+    keras()$utils$set_random_seed(3L)
+    model <- keras()$Sequential(list(keras()$layers$Dense(1L)))
+    model$compile(optimizer = "adam", loss = "mse")
+    model
+  }
+  expected <- train(unbuilt(), seeded_batches(0), 3, 3)
+  train(unbuilt(), seeded_batches(0), 3, 2, callbacks = saved)
+  history <- train(unbuilt(), seeded_batches(saved$epoch), 3, 3, callbacks = saved)
+  expect_identical(history$metrics, expected$metrics)
+})
+
+test_that("D5 early stopping goes on counting, and what it stopped stays stopped", {
+  path <- file.path(new_folder(), "training.npz")
+  losses <- c(3, 2, 5, 6, 7, 8)
+  for (epochs in c(3, 6, 6)) {
+    saved <- checkpoint(path)
+    stopping <- keras()$callbacks$EarlyStopping("loss", patience = 2L)
+    batches <- lapply(losses[seq(saved$epoch + 1, 6)], function(loss) list(matrix(loss), matrix(0)))
+    history <- train(echo_model(), cycling(batches), 1, epochs, callbacks = list(saved, stopping))
+  }
+  expect_identical(history$metrics$loss, losses[1:4])
+})
+
+test_that("a file that is no checkpoint is refused at once, with what to do", {
+  path <- file.path(new_folder(), "training.npz")
+  writeLines("x", path)
+  expect_error(checkpoint(path), "training.npz is not a checkpoint.*remove the file",
+               class = "fitgenerator_argument_error")
+  for (wrong in list(NULL, NA, 1, "", c("a", "b"))) {
+    expect_error(checkpoint(wrong), "`path` must be the name of a file", class = "fitgenerator_argument_error")
+  }
+})
+
+test_that("a checkpoint of another model is refused, and nothing is drawn", {
+  saved <- checkpoint(file.path(new_folder(), "training.npz"))
+  train(linear_model(2L), random_batches(inputs = 2L), 1, 1, callbacks = saved)
+  generator <- numbered()
+  expect_error(
+    train(linear_model(1L), generator, 1, 2, callbacks = saved),
+    "does not fit the model: variable 1 of the model is .*kernel of shape \\(2, 1\\).*shape \\(1, 1\\)",
+    class = "fitgenerator_argument_error"
+  )
+  expect_identical(calls_of(generator), 0)
+  expect_identical(saved$epoch, 1L)
+})
