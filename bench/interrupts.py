@@ -112,6 +112,7 @@ def source_of(make: Callable[..., Any], model: Any) -> tuple[Any, dict[str, Any]
 
 def main() -> None:
     """Run every setting and print a line for each."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     wanted = sys.argv[2:] or list(SETTINGS)
     for name in wanted:
