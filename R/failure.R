@@ -30,7 +30,7 @@ with_advice <- function(text) {
 python_condition <- function(calls, failure) {
   raised <- tryCatch(cross(calls$raise_failure), condition = identity)
   if (!inherits(raised, "error")) return(fg_condition(failure$text, "fitgenerator_python_error"))
-  text <- without_colours(paste(c(failure$text, unlist(failure$notes)), collapse = "\n"))
+  text <- shortened(without_colours(paste(c(failure$text, unlist(failure$notes)), collapse = "\n")))
   parent <- r_condition(attr(raised, "py_object"))
   if (is.null(parent)) return(python_error(raised))
   from_callback <- any(startsWith(as.character(unlist(failure$notes)), "Raised by the callback"))

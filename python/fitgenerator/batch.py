@@ -85,6 +85,8 @@ def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -
         if name == "targets" and part is not None and not flat:
             raise BatchError(f"{whose}'s targets are missing: element 2 is empty.")
         leaves = [_as_array(leaf, i, part, f"{whose}'s {name}") for i, leaf in enumerate(flat)]
+        if name != "inputs":
+            _check_values(leaves, part, f"{whose}'s {name}")
         arrays.append(None if part is None else keras.tree.pack_sequence_as(part, leaves))
         for leaf in leaves:
             if leaf is not None:
@@ -98,6 +100,14 @@ def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -
     if count == 0:
         raise BatchError(f"{whose} is empty: its arrays have 0 rows (samples).")
     return Parts(*arrays), count
+
+
+def _check_values(leaves: list[Any], part: Any, whose: str) -> None:
+    """The mean of no numbers is NaN: a loss of targets without columns would ruin the weights."""
+    for index, leaf in enumerate(leaves):
+        if leaf is not None and 0 in tuple(leaf.shape)[1:]:
+            place = f"{whose}{place_of(index, part)}"
+            raise BatchError(f"{place} have no values: their shape is {_shape_of(leaf)}.")
 
 
 def _flatten(part: Any, whose: str = "The batch's part") -> list[Any]:

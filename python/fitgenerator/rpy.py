@@ -314,7 +314,8 @@ def _to_python(value: Any) -> Any:
                 value._R_GET_PTR(value.__sexp__._cdata), len(value) * np.dtype(stored).itemsize
             )
             array = np.frombuffer(data, dtype=stored).reshape(_dim(value), order="F")
-            return array.astype(wanted or keras.config.floatx(), order="K", copy=True)
+            with np.errstate(invalid="ignore", over="ignore"):  # R's NA, and too large numbers
+                return array.astype(wanted or keras.config.floatx(), order="K", copy=True)
     if "fitgenerator_sparse" in value.rclass:
         rows, cols, values, shape = (_to_python(part) for part in value)
         return Sparse(rows, cols, values, (int(shape[0]), int(shape[1])))

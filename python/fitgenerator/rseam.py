@@ -295,4 +295,5 @@ def _cast(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if array.dtype.kind == "V":  # R's raw
         array = array.view("uint8")
     dtype = keras.config.floatx() if array.dtype == np.float64 else array.dtype
-    return np.array(array, dtype=dtype, order="K")
+    with np.errstate(invalid="ignore", over="ignore"):  # R's NA, and numbers above floatx's
+        return np.array(array, dtype=dtype, order="K")

@@ -216,6 +216,7 @@ SHAPES: dict[str, Make] = {
     "strings": lambda a: both(a.astype(str)),
     "bytes": lambda a: both(a.astype("S8")),
     "objects that are strings": lambda a: both(a.astype(str).astype(object)),
+    "ragged": lambda a: both(tf.ragged.constant([[1.0]] * (len(a) - 1) + [[1.0, 2.0]])),
     "large numbers": lambda a: both((np.abs(a) * 1e6).astype(a.dtype)),
     "negative": lambda a: both(-np.abs(a).astype("float32")),
 }
@@ -270,9 +271,8 @@ BAD: dict[str, Make] = {
     "a symbol with rows": _made(lambda a: keras.KerasTensor(a.shape)),
     "a tensor of a graph": _made(lambda a: symbolic()),
     "a spec": _made(lambda a: tf.TensorSpec(a.shape)),
-    "a data set": _made(lambda a: tf.data.Dataset.from_tensors(a)),
+    "a data set": _made(tf.data.Dataset.from_tensors),
     "a TensorArray": _made(lambda a: tf.TensorArray(tf.float32, 4)),
-    "ragged": _made(lambda a: tf.ragged.constant([[1.0]] * (len(a) - 1) + [[1.0, 2.0]])),
     "a liar": _made(lambda a: Liar()),
     "a failing object": _made(lambda a: Failing()),
     "an endless sequence": _made(lambda a: Endless()),

@@ -27,6 +27,10 @@ OURS = tuple(
     if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, UserWarning)
 )
 LONGEST = 2000
+WORDS = {
+    **{"first": "trained", "middle": "trained", "validation": "evaluated"},
+    **{"evaluate": "evaluated", "predict": "predicted"},
+}
 LAYERS = keras.layers
 
 
@@ -130,11 +134,7 @@ class Subject:
             self._check_refusal(case, error, before)
         else:
             self._check_result(case, result, before)
-            outcome = Outcome(
-                "trained"
-                if case.place in ("first", "middle")
-                else {"predict": "predicted"}.get(case.place, "evaluated")
-            )
+            outcome = Outcome(WORDS[case.place])
         self._check_next()
         return outcome
 
@@ -193,7 +193,10 @@ class Subject:
         parts = self._equivalent(case)
         assert parts is not REFUSED, "this must be refused"
         weights = before
-        wanted, weights = self.expected(_mode(case), parts, before)
+        try:
+            wanted, weights = self.expected(_mode(case), parts, before)
+        except Exception as error:
+            raise AssertionError(f"accepted, although Keras refuses it: {error}") from error
         if case.place == "middle":
             _, weights = self.expected("train", self.parts(self.good), weights)
         else:
@@ -212,8 +215,10 @@ class Subject:
         inputs = keras.tree.flatten(plain[0])
         if not inputs or any(x is None for x in inputs) or not self._takes(plain[0], len(inputs)):
             return REFUSED
-        rows = {len(x) for part in plain for x in keras.tree.flatten(part) if x is not None}
-        if len(rows) != 1 or 0 in rows:
+        shapes = [tuple(x.shape) for x in keras.tree.flatten(plain) if x is not None]
+        of_inputs = sum(x is not None for x in inputs)
+        rows = {shape[0] for shape in shapes}
+        if len(rows) != 1 or 0 in rows or any(0 in shape for shape in shapes[of_inputs:]):
             return REFUSED
         weighed = self.form.classes and case.place in ("first", "middle")
         parts = self.parts(plain) if weighed else [*plain, None, None][:3]
@@ -228,7 +233,7 @@ class Subject:
 
 
 def _tensor(array: Any) -> Any:
-    return None if array is None else tf.convert_to_tensor(array)
+    return array if array is None or tf.is_tensor(array) else tf.convert_to_tensor(array)
 
 
 def _mode(case: Case) -> str:
@@ -242,23 +247,27 @@ def _one(weights: Any) -> list[Any]:
 def _classes(targets: Any) -> Any:
     """The weight of each row's class, or `REFUSED`."""
     flat = _one(targets)
-    if len(flat) != 1 or flat[0].dtype.kind not in "buif" or flat[0].ndim > 2:
+    if len(flat) != 1 or not _is_plain(flat[0]) or flat[0].ndim > 2:
         return REFUSED
     classes = flat[0]
     if classes.ndim == 2 and classes.shape[1] > 1:
         classes = classes.argmax(axis=1)
     if classes.size != len(classes) or not np.isfinite(classes).all():
         return REFUSED
-    names = [int(round(float(c))) for c in classes.ravel()]
+    names = [round(float(c)) for c in classes.ravel()]
     if not set(names) <= set(CLASS_WEIGHT):
         return REFUSED
     return np.array([CLASS_WEIGHT[c] for c in names], "float32")
 
 
+def _is_plain(array: Any) -> bool:
+    return isinstance(array, np.ndarray) and array.dtype.kind in "buif"
+
+
 def _times(classes: Any, weights: Any) -> Any:
     if classes is REFUSED or weights is None:
         return classes
-    if weights.dtype.kind not in "buif":
+    if not _is_plain(weights):
         return REFUSED
     return (weights * classes.reshape(-1, *[1] * (weights.ndim - 1))).astype("float32")
 
