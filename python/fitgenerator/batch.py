@@ -193,8 +193,9 @@ def _numbers(leaf: Any, name: str) -> np.ndarray[Any, Any]:
         array = leaf.dense() if isinstance(leaf, Sparse) else keras.ops.convert_to_numpy(leaf)
         if array.dtype.name == "bfloat16":
             array = array.astype("float32")
-        numbers = array.dtype.kind in "buif"
-    except Exception:  # a ragged tensor, or one of a graph
+        # A ragged tensor would be filled up with zeros.
+        numbers = array.dtype.kind in "buif" and not hasattr(leaf, "ragged_rank")
+    except Exception:  # a tensor of a graph
         numbers = False
     if not numbers:
         found = f"{describe(leaf)} and dtype {cut(str(leaf.dtype), LONGEST_NAME)}"

@@ -281,7 +281,7 @@ def _owned(batches: list[Any]) -> tuple[list[Any], Exception | None]:
 
 def _own(raw: Any) -> Any:
     if isinstance(raw, np.ndarray):
-        return _cast(raw)
+        return _cast(raw) if type(raw) is np.ndarray else raw.copy()  # a masked array has its mask
     if isinstance(raw, list):
         return [_own(part) for part in raw]
     if isinstance(raw, tuple):

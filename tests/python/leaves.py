@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import array
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -158,6 +159,12 @@ def _scipy(form: str) -> Make:
     return make
 
 
+def _matrix(a: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        return np.matrix(a) if a.ndim == 2 else a
+
+
 def _duplicates(a: Any) -> Pair:
     if a.ndim != 2:
         return both(a)
@@ -184,7 +191,7 @@ FINE: dict[str, Make] = {
     "every second": lambda a: (np.repeat(a, 2, axis=0)[::2], a),
     "read-only": lambda a: (np.lib.stride_tricks.as_strided(a, writeable=False), a),
     "byteswapped": lambda a: (a.astype(a.dtype.newbyteorder(">")), a),
-    "np.matrix": lambda a: (np.matrix(a) if a.ndim == 2 else a, a),
+    "np.matrix": lambda a: (_matrix(a), a),
     "subclass": lambda a: (a.view(Sub), a),
     "masked array without a mask": lambda a: (np.ma.array(a), a),
     "masked array, nothing masked": lambda a: (np.ma.array(a, mask=np.zeros(a.shape, bool)), a),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from batches import Case, cases
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from malformed import try_case
 
 
 @settings(
-    max_examples=120,
+    max_examples=80,
+    phases=[Phase.generate, Phase.shrink],
     derandomize=True,
     database=None,
     deadline=None,

@@ -113,7 +113,7 @@ shape_kinds <- function() {
     "rank 3" = function(x) stands_for(array(x, c(dim(x), 1L)), x),
     "rank 5" = refused_like(function(x) array(x, c(dim(x), 1L, 2L, 1L))),
     "no rows" = refused_like(function(x) x[0L, , drop = FALSE]),
-    "one row less" = refused_like(function(x) x[-1L, , drop = FALSE]),
+    "one row less" = function(x) itself(x[-1L, , drop = FALSE]),
     "no dimension" = refused_value(5),
     "no columns" = refused_like(function(x) x[, 0L, drop = FALSE])
   )
@@ -136,7 +136,7 @@ bad_kinds <- function() {
     "NA" = c(NA, TRUE, FALSE), "integer NA" = c(1L, NA, 3L), "character" = matrix("text", 3, 3),
     "character NA" = c("a", NA, "b"), "environment" = new.env(), "class on an environment" =
       structure(new.env(), class = "R6"), "S4" = methods::new("fitgeneratorTestS4", x = 1),
-    "list with a class" = structure(list(1, 2, 3), class = strrep("mine", 1e4)), "no list" = list(),
+    "list with a class" = structure(list(1, 2, 3), class = strrep("mine", 100)), "no list" = list(),
     "list in lists" = list(list(list(list()))), "deep list" = deep, "list of functions" = list(sum, sum),
     "names partly" = list(a = 1:3, 2:4), "names twice" = stats::setNames(list(1:3, 1:3), rep(strrep("n", 1e4), 2)),
     "long name" = stats::setNames(list(sum), strrep("name", 1e4)), "AsIs" = I(list(1, 2, 3)),
@@ -188,9 +188,9 @@ malformed_case <- function(kinds) {
   label <- c(label, if (!is.null(w$label)) paste("weights:", w$label))
   batch <- list(parts$x$value, parts$y$value)
   if (!is.null(w$label)) batch <- c(batch, list(w$value))
-  plain <- if (!is.null(parts$x$plain) && !is.null(parts$y$plain) && !is.null(w$plain)) {
-    list(parts$x$plain, parts$y$plain, w$plain)
-  }
+  plain <- list(parts$x$plain, parts$y$plain, w$plain)
+  rows <- unique(c(nrow(plain[[1L]]), nrow(plain[[2L]]), setdiff(length(w$plain), 1L)))
+  if (length(rows) != 1L || any(vapply(plain, is.null, NA))) plain <- NULL
   container <- if (stats::runif(1) < 0.9) "list" else sample(names(malformed_containers), 1L)
   if (container != "list") {
     batch <- malformed_containers[[container]](batch)
@@ -200,8 +200,8 @@ malformed_case <- function(kinds) {
 }
 
 malformed_weights_all <- list(
-  list(NULL, NULL, rep(1, 3)), list(NULL, NULL, rep(1, 3)), list(NULL, NULL, rep(1, 3)), list(NULL, NULL, rep(1, 3)),
-  list("NULL", NULL, rep(1, 3)), list("vector", c(1, 0, 2), c(1, 0, 2)), list("integers", c(2L, 1L, 0L), 2:0),
+  list(NULL, NULL, 1), list(NULL, NULL, 1), list(NULL, NULL, 1), list(NULL, NULL, 1),
+  list("NULL", NULL, 1), list("vector", c(1, 0, 2), c(1, 0, 2)), list("integers", c(2L, 1L, 0L), 2:0),
   list("column", matrix(1:3 / 2), 1:3 / 2), list("negative", c(-1, 1, 2), c(-1, 1, 2)),
   list("NaN", c(NaN, 1, 1), c(NaN, 1, 1)), list("logical", c(TRUE, FALSE, TRUE), c(1, 0, 1)),
   list("too few", 1:2, NULL), list("text", letters[1:3], NULL), list("date", Sys.Date() + 1:3, NULL)
