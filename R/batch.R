@@ -187,19 +187,24 @@ check_part_order <- function(x, place, batch) {
   meant <- words[sub("s$", "", tolower(names(x)))]
   if (all(is.na(meant) | meant == seq_along(x))) return(invisible())
   text <- "%s a list named %s; expected the order inputs, targets, weights: a batch is read by position."
-  abort_batch(sprintf(text, opening(place, batch), first_of(cut_text(names(x)), 3L)), place, batch)
+  refuse(sprintf(text, opening(place, batch), first_of(cut_text(names(x)), 3L)), place, batch)
 }
 
 # The refusals. They describe a value by its class and dim, never by its data.
 refuse_part <- function(x, place, what, batch, found = NULL, expected = array_forms) {
   if (missing(expected) && typeof(x) %in% c("integer", "double")) expected <- "numbers, as from as.numeric()"
   text <- paste(c(opening(place, batch, what), describe(x), found), collapse = " ")
-  abort_batch(sprintf("%s; expected %s.", text, expected), place, batch)
+  refuse(sprintf("%s; expected %s.", text, expected), place, batch)
 }
 
 refuse_whole <- function(x, place, batch, expected) {
   found <- describe(x, contents = TRUE)
-  abort_batch(sprintf("%s %s; expected %s.", opening(place, batch), found, expected), place, batch)
+  refuse(sprintf("%s %s; expected %s.", opening(place, batch), found, expected), place, batch)
+}
+
+# Data that was given is an argument, data that was returned a batch.
+refuse <- function(text, place, batch) {
+  if (is.null(batch)) abort_argument(text, place) else abort_batch(text, place, batch)
 }
 
 batch_forms <- paste(
@@ -218,7 +223,7 @@ inputs_forms <- paste(
 opening <- function(place, batch, what = NULL) {
   start <- sprintf("`%s` is", place)
   if (!is.null(batch)) start <- sprintf("Batch %d: %s() returned", as.integer(batch), place)
-  if (is.null(what)) start else sprintf("%s a list whose %s is", start, cut_text(what, 200L))
+  if (is.null(what)) start else sprintf("%s a list whose %s is", start, cut_text(what, 100L))
 }
 
 # The phrase for the element `key` (a name or a position) of the element `what`.

@@ -60,16 +60,8 @@ python_error <- function(exception) {
   fg_condition(text, "fitgenerator_python_error", exception, exception = exception)
 }
 
-abort_timeout <- function(message, ...) {
-  fg_abort(message, "fitgenerator_timeout_error", ...)
-}
-
 abort_setup <- function(message, ...) {
   fg_abort(message, "fitgenerator_setup_error", ...)
-}
-
-warn_ended <- function(message, ...) {
-  fg_warn(message, "fitgenerator_ended_warning", ...)
 }
 
 # Our message is complete as it is. Without these methods the ones of a parent's class (rlang's among them)

@@ -51,11 +51,16 @@ check_frequency <- function(x) {
 check_class_weight <- function(x) {
   if (is.null(x)) return(NULL)
   named <- is.vector(x) && !is.null(names(x)) && all(grepl("^[0-9]+$", names(x))) && !anyDuplicated(names(x))
-  if (!named || !all(vapply(x, is_weight, NA))) {
+  if (!named) {
     abort_argument(sprintf(
-      "`class_weight` must name each class by its number from 0, as in list(\"0\" = 1, \"1\" = 5), not %s.",
+      "`class_weight` must name each class once, by its number from 0, as in list(\"0\" = 1, \"1\" = 5), not %s.",
       if (is.null(names(x))) paste(describe(x), "without names") else describe(x)
     ), "class_weight")
+  }
+  wrong <- which(!vapply(x, is_weight, NA))
+  if (length(wrong)) {
+    text <- "`class_weight` must be a number of at least 0 for each class, not %s for class %s."
+    abort_argument(sprintf(text, shown(x[[wrong[[1L]]]]), cut_text(names(x)[[wrong[[1L]]]])), "class_weight")
   }
   lapply(as.list(x), as.double)
 }

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from .words import cut, describe
+from .words import describe, reason
 
 _PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 
@@ -50,7 +50,7 @@ class Sparse:
 
 
 class NoArrayError(ValueError):
-    """Why something is no array of a batch: the end of a sentence. Never reaches a caller."""
+    """Why something is no array of a batch: a sentence but for its subject. Never leaves us."""
 
 
 def as_array(leaf: Any) -> Any:
@@ -82,7 +82,7 @@ def _converted(leaf: Any) -> Any:
     if keras.ops.is_tensor(leaf):
         return _with_rows(leaf)
     if isinstance(leaf, keras.KerasTensor):
-        raise NoArrayError(f"{_needed(leaf)}: it is a symbol of the model, without values")
+        raise NoArrayError(f"{_needed(leaf)}, a symbol of a model: it has no values")
     if isinstance(leaf, np.ma.MaskedArray):
         return _unmasked(leaf)
     if isinstance(leaf, np.ndarray):  # np.matrix, np.memmap
@@ -92,7 +92,9 @@ def _converted(leaf: Any) -> Any:
     except NoArrayError:
         raise
     except Exception as error:
-        raise NoArrayError(f"{_needed(leaf)}, which gave none: {cut(str(error))}") from error
+        raise NoArrayError(
+            f"{_needed(leaf)}, whose values cannot be read: {reason(error)}"
+        ) from error
 
 
 def _with_rows(tensor: Any) -> Any:
@@ -102,19 +104,18 @@ def _with_rows(tensor: Any) -> Any:
     except ValueError:  # not even its number of dimensions is known
         known = False
     if not known:
-        raise NoArrayError(f"must be an array of shape (rows, ...), not {_symbol(tensor)}")
+        raise NoArrayError(
+            f"must be an array of shape (rows, ...), not a {type(tensor).__name__} whose number of "
+            "rows is not known: it has no values"
+        )
     return tensor
-
-
-def _symbol(tensor: Any) -> str:
-    return f"a {type(tensor).__name__} whose number of rows is not known"
 
 
 def _unmasked(array: Any) -> Any:
     if np.ma.is_masked(array):
         raise NoArrayError(
-            "has masked values, which a tensor cannot have; fill them, as in array.filled(0), and "
-            "give sample weights of 0"
+            "must be an array without masked values, which a tensor cannot have; fill them, as in "
+            "array.filled(0), and give their rows sample weights of 0"
         )
     return np.asarray(array)
 

@@ -14,12 +14,15 @@ import numpy as np
 
 from .arrays import NoArrayError, Sparse, as_array
 from .errors import BatchError
-from .words import LONGEST_NAME, cut, describe, listed
+from .words import LONGEST_NAME, cut, describe, dtype_of, listed, reason
 
 __all__ = ["PART_NAMES", "Parts", "Sparse", "check", "describe", "place_of", "unpack", "weigh"]
 
 FORMS = "(inputs, targets) or (inputs, targets, sample_weights)"
-PREDICT_FORMS = "inputs, (inputs,), (inputs, targets) or (inputs, targets, sample_weights)"
+PREDICT_FORMS = (
+    "inputs, (inputs,), (inputs, targets) or (inputs, targets, sample_weights), where several "
+    "inputs are a list of their own, ([a, b],), or a dict"
+)
 PART_NAMES = ("inputs", "targets", "sample weights")
 # The place that the fields of a named tuple, without a last "s", stand for.
 _FIELDS = {"x": 0, "input": 0, "feature": 0, "y": 1, "target": 1, "label": 1, "output": 1}
@@ -116,8 +119,7 @@ def _flatten(part: Any, whose: str = "The batch's part") -> list[Any]:
     try:
         return list(keras.tree.flatten(part))
     except Exception as error:  # lists in lists without an end; containers that fail
-        reason = cut(str(error)) or type(error).__name__
-        raise BatchError(f"{whose} cannot be taken apart: {reason}") from error
+        raise BatchError(f"{whose} cannot be taken apart: {reason(error)}.") from error
 
 
 def _as_array(leaf: Any, index: int, part: Any, whose: str) -> Any:
@@ -198,7 +200,7 @@ def _numbers(leaf: Any, name: str) -> np.ndarray[Any, Any]:
     except Exception:  # a tensor of a graph
         numbers = False
     if not numbers:
-        found = f"{describe(leaf)} and dtype {cut(str(leaf.dtype), LONGEST_NAME)}"
+        found = f"{describe(leaf)} and dtype {dtype_of(leaf)}"
         raise BatchError(f"`class_weight` needs {name} that are an array of numbers, not {found}.")
     return np.asarray(array)
 

@@ -49,8 +49,8 @@ class Expected:
         if isinstance(inputs, Mapping):
             if self._names is not None and set(inputs) != self._names:
                 raise BatchError(
-                    f"The batch's inputs are named {listed(sorted(map(str, inputs)))}; those of "
-                    f"the model {listed(sorted(map(str, self._names)))}."
+                    f"The batch's inputs are named {listed(sorted(map(str, inputs)))}; the "
+                    f"model's are named {listed(sorted(map(str, self._names)))}."
                 )
             return
         given, wanted = len(keras.tree.flatten(inputs)), len(self._inputs)

@@ -108,8 +108,8 @@ def validation_rule(given: Any) -> Callable[[int], bool]:
         epochs = {whole(epoch, "validation_freq", 1) for epoch in given}
         if not epochs:
             raise ArgumentError(
-                "`validation_freq` must name an epoch, from 1, or be a whole number of at least 1; "
-                f"it is {describe(given)}."
+                "`validation_freq` must be a whole number of at least 1, or several, not "
+                f"{describe(given)}."
             )
         return lambda epoch: epoch + 1 in epochs
     every = whole(given, "validation_freq", 1)

@@ -21,7 +21,7 @@ from .batch import Parts, check
 from .errors import ArgumentError, ArgumentTypeError, BatchError
 from .foreign import is_r_function
 from .host import Host
-from .words import cut, describe
+from .words import describe, reason
 
 Claim = Callable[[], Any]
 
@@ -268,8 +268,8 @@ def _no_source(given: Any, argument: str) -> ArgumentTypeError:
 def _from_arrays(given: Any, argument: str, allowed: bool) -> Source:
     if not allowed:
         raise ArgumentTypeError(
-            f"`{argument}` must give batches, not {describe(given)} of arrays; "
-            "use the model's own method for arrays, or write a generator."
+            f"`{argument}` must give batches, not {describe(given)}: a list of batches is a list "
+            "of tuples, and arrays are for the model's own methods, or for a generator."
         )
     if not 2 <= len(given) <= 3:
         raise ArgumentError(
@@ -280,13 +280,13 @@ def _from_arrays(given: Any, argument: str, allowed: bool) -> Source:
         parts, rows = check(Parts(*given), whose=f"`{argument}`")
         arrays = [keras.tree.map_structure(_as_fit_does, part) for part in parts[: len(given)]]
         batches = ArrayBatches(tuple(arrays), rows)
-        batches[0]
+        batches[0]  # rows can be taken
     except BatchError as error:
         raise ArgumentError(str(error)) from error
     except Exception as error:  # an array of which no rows can be taken
         raise ArgumentError(
             f"`{argument}` as fixed arrays must hold arrays that rows can be taken from, not "
-            f"{describe(given)}: {cut(str(error))}"
+            f"{describe(given)}: {reason(error)}."
         ) from error
     return _indexed(batches, len(batches))
 

@@ -18,7 +18,7 @@ from .arrays import Sparse
 from .batch import PART_NAMES, Parts, check, place_of, unpack, weigh
 from .errors import BatchError
 from .expected import Expected
-from .words import LONGEST_NAME, cut
+from .words import dtype_of, reason
 
 # What NumPy and TensorFlow store alike: such arrays can wait, all others become tensors at once.
 _PLAIN = frozenset(np.dtype(code) for code in "?bBhHiIlLqQefdFD")
@@ -195,18 +195,17 @@ def _named(leaf: Any, keep_sparse: bool, part: int, place: int, value: Any) -> A
         return _leaf(leaf, keep_sparse=keep_sparse)
     except Exception as error:
         where = f"{PART_NAMES[part]}{place_of(place, value)}"
-        dtype = cut(str(getattr(leaf, "dtype", None)), LONGEST_NAME)
         raise BatchError(
-            f"The batch's {where}, of shape {tuple(leaf.shape)} and dtype {dtype}, cannot become a "
-            f"tensor{_advice(leaf)}: {cut(str(error))}"
+            f"The batch's {where}, of shape {tuple(leaf.shape)} and dtype {dtype_of(leaf)}, cannot "
+            f"become a tensor: {reason(error)}.{_advice(leaf)}"
         ) from error
 
 
 def _advice(leaf: Any) -> str:
     kind = getattr(leaf.dtype, "kind", "")
     if kind == "O":
-        return " (objects come of lists of unequal lengths, of None, and of mixed columns)"
-    return " (convert it to numbers, as with array.astype)" if kind in ("M", "m", "f", "c") else ""
+        return " Objects come of lists of unequal lengths, of None, and of mixed columns."
+    return " Convert it to numbers, as with array.astype." if kind in ("M", "m", "f", "c") else ""
 
 
 def _leaf(leaf: Any, *, keep_sparse: bool) -> Any:
@@ -220,7 +219,7 @@ def _leaf(leaf: Any, *, keep_sparse: bool) -> Any:
     if isinstance(leaf, (tf.SparseTensor, tf.RaggedTensor)):
         return leaf
     if tf.is_symbolic_tensor(leaf):
-        raise ValueError("It is a symbol of a graph, without values.")
+        raise ValueError("it is a symbol of a graph and has no values")
     return _to_tensor(leaf)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Number
 from typing import Any
@@ -28,6 +29,8 @@ def _described(value: Any, *, inside: bool) -> str:
         return "None"
     if isinstance(value, type):
         return f"the class {cut(value.__name__, LONGEST_NAME)}"
+    if inspect.isroutine(value):
+        return f"the function {cut(value.__name__, LONGEST_NAME)}"
     if isinstance(value, (str, bytes)):
         return f"{_a(kind)} of length {len(value)}"
     if isinstance(value, Mapping):
@@ -74,3 +77,16 @@ def listed(things: Iterable[Any], most: int = 8) -> str:
     names = [cut(str(thing), LONGEST_NAME) for thing in things]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def dtype_of(array: Any) -> str:
+    """The name of an array's dtype."""
+    dtype = array.dtype
+    kind = str(getattr(dtype, "kind", ""))
+    return {"U": "str", "S": "bytes"}.get(kind) or cut(getattr(dtype, "name", str(dtype)))
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, as the end of a sentence without its full stop."""
+    line = str(error).strip().partition("\n")[0]
+    return cut(line or type(error).__name__).rstrip(" .")

@@ -136,10 +136,10 @@ def nested(depth: int, core: Any) -> Any:
     return core
 
 
-def symbolic() -> Any:
+def symbolic(shape: tuple[int | None, ...] = (4, 3)) -> Any:
     """A tensor of a graph."""
     with tf.Graph().as_default():
-        return tf.ones((4, 3))
+        return tf.compat.v1.placeholder(tf.float32, shape)
 
 
 # -- kinds --------------------------------------------------------------------------------------

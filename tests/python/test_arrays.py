@@ -60,7 +60,7 @@ def test_a_sparse_matrix_that_is_no_tensor_is_named() -> None:
 
 def test_masked_values_are_refused_not_dropped() -> None:
     masked = np.ma.array(X, mask=np.eye(4, 3))
-    assert "inputs has masked values" in refused(masked)
+    assert "inputs must be an array without masked" in refused(masked)
     assert as_array(np.ma.array(X)).shape == (4, 3)
 
 
@@ -71,7 +71,9 @@ def test_an_object_is_what_it_gives_not_what_it_says() -> None:
 
 @pytest.mark.parametrize("leaf", [Failing(), Endless(), range(4), {1}, len, object()], ids=describe)
 def test_what_gives_no_array_is_refused_without_asking_it_for_its_elements(leaf: Any) -> None:
-    with pytest.raises(NoArrayError, match=r"must be an array of shape \(rows, \.\.\.\), not an? "):
+    with pytest.raises(
+        NoArrayError, match=r"must be an array of shape .*, not (an?|the) "
+    ):
         as_array(leaf)
 
 
@@ -161,7 +163,7 @@ def test_G7_more_inputs_than_the_model_has_are_refused_not_dropped(inputs: Any) 
 
 @pytest.mark.parametrize("names", [("a", "c"), ("a", "b", "c"), ("a",)], ids=str)
 def test_G7_other_names_than_the_model_has_are_refused_not_mixed_up(names: Any) -> None:
-    words = f"inputs are named {', '.join(names)}; those of the model a, b"
+    words = f"inputs are named {', '.join(names)}; the model.s are named a, b"
     with pytest.raises(BatchError, match=words):
         run(two_inputs(), iter([(dict.fromkeys(names, X), Y)]), 1)
 
@@ -235,7 +237,10 @@ def test_W2_a_class_that_is_named_twice_is_refused() -> None:
     ("data", "words"),
     [
         ((None, Y), "`validation_data`'s inputs are missing"),
-        ((X, np.ma.array(Y, mask=True)), "`validation_data`'s targets has masked values"),
+        (
+            (X, np.ma.array(Y, mask=True)),
+            "targets must be an array without masked values",
+        ),
         ((tf.sparse.from_dense(X), Y), "`validation_data` as fixed arrays must hold arrays that"),
     ],
     ids=["None", "masked", "no rows to take"],

@@ -204,7 +204,7 @@ malformed_weights_all <- list(
   list("NULL", NULL, 1), list("vector", c(1, 0, 2), c(1, 0, 2)), list("integers", c(2L, 1L, 0L), 2:0),
   list("column", matrix(1:3 / 2), 1:3 / 2), list("negative", c(-1, 1, 2), c(-1, 1, 2)),
   list("NaN", c(NaN, 1, 1), c(NaN, 1, 1)), list("logical", c(TRUE, FALSE, TRUE), c(1, 0, 1)),
-  list("too few", 1:2, NULL), list("text", letters[1:3], NULL), list("date", Sys.Date() + 1:3, NULL)
+  list("two", 1:2, 1:2), list("text", letters[1:3], NULL), list("date", Sys.Date() + 1:3, NULL)
 )
 
 malformed_weights <- function(i) stats::setNames(malformed_weights_all[[i]], c("label", "value", "plain"))
