@@ -99,11 +99,8 @@ def _converted(leaf: Any) -> Any:
 
 def _with_rows(tensor: Any) -> Any:
     """A tensor whose number of rows is known: it has values."""
-    try:
-        known = tensor.shape[:1] != (None,)
-    except ValueError:  # not even its number of dimensions is known
-        known = False
-    if not known:
+    rank = tensor.shape.rank
+    if rank is None or (rank and tensor.shape[0] is None):
         raise NoArrayError(
             f"must be an array of shape (rows, ...), not a {type(tensor).__name__} whose number of "
             "rows is not known: it has no values"

@@ -88,12 +88,16 @@ def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -
         if name == "targets" and part is not None and not flat:
             raise BatchError(f"{whose}'s targets are missing: element 2 is empty.")
         leaves = [_as_array(leaf, i, part, f"{whose}'s {name}") for i, leaf in enumerate(flat)]
-        if name != "inputs":
-            _check_values(leaves, part, f"{whose}'s {name}")
-        arrays.append(None if part is None else keras.tree.pack_sequence_as(part, leaves))
-        for leaf in leaves:
-            if leaf is not None:
-                rows.setdefault(f"{name} {_shape_of(leaf)}", int(leaf.shape[0]))
+        same = all(leaf is given for leaf, given in zip(leaves, flat, strict=True))
+        arrays.append(part if same else keras.tree.pack_sequence_as(part, leaves))
+        for index, leaf in enumerate(leaves):
+            if leaf is None:
+                continue
+            shape = tuple(leaf.shape)
+            rows.setdefault(f"{name} {shape}", int(shape[0]))
+            if 0 in shape[1:] and name != "inputs":  # the mean of no numbers is NaN
+                place = f"{whose}'s {name}{place_of(index, part)}"
+                raise BatchError(f"{place} have no values: their shape is {shape}.")
     if len(set(rows.values())) > 1:
         found = listed((f"{count} in {where}" for where, count in rows.items()), most=6)
         raise BatchError(
@@ -105,17 +109,11 @@ def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -
     return Parts(*arrays), count
 
 
-def _check_values(leaves: list[Any], part: Any, whose: str) -> None:
-    """The mean of no numbers is NaN: a loss of targets without columns would ruin the weights."""
-    for index, leaf in enumerate(leaves):
-        if leaf is not None and 0 in tuple(leaf.shape)[1:]:
-            place = f"{whose}{place_of(index, part)}"
-            raise BatchError(f"{place} have no values: their shape is {_shape_of(leaf)}.")
-
-
 def _flatten(part: Any, whose: str = "The batch's part") -> list[Any]:
     if part is None:
         return []
+    if type(part) is np.ndarray:
+        return [part]
     try:
         return list(keras.tree.flatten(part))
     except Exception as error:  # lists in lists without an end; containers that fail

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from .batch import Parts, place_of
 from .errors import BatchError
@@ -53,7 +54,7 @@ class Expected:
                     f"model's are named {listed(sorted(map(str, self._names)))}."
                 )
             return
-        given, wanted = len(keras.tree.flatten(inputs)), len(self._inputs)
+        given, wanted = len(_leaves(inputs)), len(self._inputs)
         if given != wanted:
             raise BatchError(
                 f"The batch has {_inputs(given)} and the model {_inputs(wanted)}: a batch is "
@@ -82,12 +83,25 @@ def _inputs(count: int) -> str:
     return "1 input" if count == 1 else f"{count} inputs"
 
 
+def _leaves(part: Any) -> list[Any]:
+    return [part] if type(part) is np.ndarray else list(keras.tree.flatten(part))
+
+
 def _check_real(part: Any, symbols: list[Any], name: str) -> None:
-    if part is None or any("complex" in str(symbol.dtype) for symbol in symbols):
+    if part is None:
         return
-    for index, leaf in enumerate(keras.tree.flatten(part)):
-        if leaf is not None and "complex" in str(leaf.dtype):
+    for index, leaf in enumerate(_leaves(part)):
+        if leaf is None or not _is_complex(leaf):
+            continue
+        if not any(_is_complex(symbol) for symbol in symbols):
             raise BatchError(
                 f"The batch's {name}{place_of(index, part)} are complex, where the model has real "
                 "numbers; give the real and the imaginary part as two columns."
             )
+
+
+def _is_complex(array: Any) -> bool:
+    dtype = array.dtype
+    if isinstance(dtype, str):  # of a symbol, or a variable
+        return "complex" in dtype
+    return dtype.kind == "c" if isinstance(dtype, np.dtype) else bool(dtype.is_complex)

@@ -71,9 +71,7 @@ def test_an_object_is_what_it_gives_not_what_it_says() -> None:
 
 @pytest.mark.parametrize("leaf", [Failing(), Endless(), range(4), {1}, len, object()], ids=describe)
 def test_what_gives_no_array_is_refused_without_asking_it_for_its_elements(leaf: Any) -> None:
-    with pytest.raises(
-        NoArrayError, match=r"must be an array of shape .*, not (an?|the) "
-    ):
+    with pytest.raises(NoArrayError, match=r"must be an array of shape .*, not (an?|the) "):
         as_array(leaf)
 
 

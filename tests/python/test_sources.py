@@ -312,7 +312,7 @@ REFUSED = {
     "number": (3, "not the number 3"),
     "None": (None, "not None"),
     "generator function": (generator_function, r"pass what it returns: generator_function\(\)"),
-    "function": (lambda: THREE[0], "not a function"),
+    "function": (lambda: THREE[0], "not the function <lambda>"),
     "R function of reticulate": (wrapped_r_function, r"call the R function fit_generator\(\)"),
 }
 

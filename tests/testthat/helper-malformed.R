@@ -59,7 +59,7 @@ fine_kinds <- function() {
       itself(x)
     },
     "with dimnames" = function(x) {
-      names <- list(paste0(strrep("row", 1e4), 1:3), strrep("column", 1:ncol(x) * 1e4))
+      names <- list(paste0(strrep("row", 1e4), 1:3), strrep("column", seq_len(ncol(x)) * 1e4))
       stands_for(array(x, dim(x), names), x)
     },
     "with a class" = function(x) stands_for(structure(x, class = "mine"), x),

@@ -143,7 +143,9 @@ setup_refusals <- function() {
   no <- function(...) FALSE
   list(
     "no Python" = where(list(py_available = no), "reticulate", function() check_python()),
-    "an old Python" = where(list(py_config = function() list(version = "3.8")), "reticulate", function() check_python()),
+    "an old Python" = where(
+      list(py_config = function() list(version = "3.8")), "reticulate", function() check_python()
+    ),
     "no TensorFlow" = where(
       list(py_module_available = no, py_exe = function() "/usr/bin/python3"), "reticulate", function() check_python()
     ),
