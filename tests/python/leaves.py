@@ -298,6 +298,4 @@ else:
     BAD["DataFrame of mixed columns"] = _made(
         lambda a: pd.DataFrame({"n": np.ones(len(a)), "t": ["text"] * len(a)})
     )
-    BAD["Series with NA"] = _made(
-        lambda a: pd.Series([1, None] + [2] * (len(a) - 2), dtype="Int64")
-    )
+    BAD["Series of text and NA"] = _made(lambda a: pd.Series(["a", None] + ["b"] * (len(a) - 2)))

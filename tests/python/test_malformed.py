@@ -8,7 +8,7 @@ from malformed import try_case
 
 
 @settings(
-    max_examples=80,
+    max_examples=60,
     phases=[Phase.generate, Phase.shrink],
     derandomize=True,
     database=None,

@@ -129,7 +129,9 @@ test_that("A model of several replicas is refused before step 1", {
 })
 
 test_that("No epochs to validate after are refused", {
-  for (freq in list(NULL, integer(), list())) refuses("`validation_freq` must be a whole number", validation_freq = freq)
+  for (freq in list(NULL, integer(), list())) {
+    refuses("`validation_freq` must be a whole number", validation_freq = freq)
+  }
 })
 
 test_that("A long value makes no long message", {
