@@ -90,19 +90,31 @@ as_part.data.frame <- function(x, place = "generator", what = NULL, batch = 1L) 
 # A list is several inputs or targets: by name where all elements have one, else by position.
 #' @export
 #' @noRd
-as_part.list <- function(x, place = "generator", what = NULL, batch = 1L) {
+as_part.list <- function(x, place = "generator", what = NULL, batch = 1L) list_part(x, place, what, batch, 1L)
+
+# `depth` is that of the list in other lists: one that has no end would end in R's stack.
+list_part <- function(x, place, what, batch, depth) {
   keys <- names(x)
-  if (!length(x) || !good_names(keys)) {
-    found <- if (length(x)) "whose names are partly missing or not unique"
+  if (!length(x) || !good_names(keys) || depth > deepest) {
+    found <- if (depth > deepest) sprintf("in %d other lists", deepest)
+    if (!good_names(keys)) found <- "whose names are partly missing or not unique"
     refuse_part(x, place, what, batch, found, "a list of arrays, all with a name of their own or all without")
   }
   parts <- vector("list", length(x))
   for (i in seq_along(x)) {
-    parts[[i]] <- as_part(x[[i]], place, child(what, if (is.null(keys)) i else keys[[i]]), batch)
+    part <- x[[i]]
+    inner <- if (is.null(keys)) i else keys[[i]]
+    parts[[i]] <- if (is.list(part) && !is.object(part)) {
+      list_part(part, place, child(what, inner), batch, depth + 1L)
+    } else {
+      as_part(part, place, child(what, inner), batch)
+    }
   }
   names(parts) <- keys
   parts
 }
+
+deepest <- 16L
 
 # The methods for the classes of the Matrix package.
 #' @export
@@ -175,19 +187,24 @@ check_part_order <- function(x, place, batch) {
   meant <- words[sub("s$", "", tolower(names(x)))]
   if (all(is.na(meant) | meant == seq_along(x))) return(invisible())
   text <- "%s a list named %s; expected the order inputs, targets, weights: a batch is read by position."
-  abort_batch(sprintf(text, opening(place, batch), first_of(names(x), 3L)), place, batch)
+  refuse(sprintf(text, opening(place, batch), first_of(cut_text(names(x)), 3L)), place, batch)
 }
 
 # The refusals. They describe a value by its class and dim, never by its data.
 refuse_part <- function(x, place, what, batch, found = NULL, expected = array_forms) {
   if (missing(expected) && typeof(x) %in% c("integer", "double")) expected <- "numbers, as from as.numeric()"
   text <- paste(c(opening(place, batch, what), describe(x), found), collapse = " ")
-  abort_batch(sprintf("%s; expected %s.", text, expected), place, batch)
+  refuse(sprintf("%s; expected %s.", text, expected), place, batch)
 }
 
 refuse_whole <- function(x, place, batch, expected) {
   found <- describe(x, contents = TRUE)
-  abort_batch(sprintf("%s %s; expected %s.", opening(place, batch), found, expected), place, batch)
+  refuse(sprintf("%s %s; expected %s.", opening(place, batch), found, expected), place, batch)
+}
+
+# Data that was given is an argument, data that was returned a batch.
+refuse <- function(text, place, batch) {
+  if (is.null(batch)) abort_argument(text, place) else abort_batch(text, place, batch)
 }
 
 batch_forms <- paste(
@@ -206,31 +223,45 @@ inputs_forms <- paste(
 opening <- function(place, batch, what = NULL) {
   start <- sprintf("`%s` is", place)
   if (!is.null(batch)) start <- sprintf("Batch %d: %s() returned", as.integer(batch), place)
-  if (is.null(what)) start else sprintf("%s a list whose %s is", start, what)
+  if (is.null(what)) start else sprintf("%s a list whose %s is", start, cut_text(what, 100L))
 }
 
 # The phrase for the element `key` (a name or a position) of the element `what`.
 child <- function(what, key) {
-  element <- sprintf(if (is.character(key)) "element `%s`" else "element %d", key)
+  element <- if (is.character(key)) sprintf("element `%s`", cut_text(key)) else sprintf("element %d", key)
   if (is.null(what)) element else paste(element, "of", what)
 }
 
+# What a value is, by class and dim; also where its methods for these fail.
 describe <- function(x, contents = FALSE) {
+  tryCatch(describe_value(x, contents), error = function(cnd) describe_class(x))
+}
+
+describe_value <- function(x, contents) {
   if (is.null(x)) return("NULL")
   if (is.object(x)) return(describe_object(x))
-  if (is.list(x)) return(describe_list(x, contents))
+  if (is.list(x) && !is.pairlist(x)) return(describe_list(x, contents))
   if (is.function(x)) return("a function")
-  type <- paste(if (typeof(x) %in% c("integer", "environment", "externalptr")) "an" else "a", typeof(x))
-  if (!is.atomic(x)) return(type)
+  if (!is.atomic(x)) return(describe_language(x))
+  type <- with_article(typeof(x))
   if (is.null(dim(x))) return(sprintf("%s vector of length %d", type, length(x)))
   sprintf("a %s %s %s", paste(dim(x), collapse = " x "), typeof(x), if (is.matrix(x)) "matrix" else "array")
 }
 
+describe_language <- function(x) {
+  words <- c(language = "call", externalptr = "external pointer", weakref = "weak reference", bytecode = "byte code")
+  with_article(if (typeof(x) %in% names(words)) words[[typeof(x)]] else typeof(x))
+}
+
+with_article <- function(word) paste(if (grepl("^[aeiou]", word)) "an" else "a", word)
+
 describe_object <- function(x) {
   size <- if (!is.null(dim(x))) paste(dim(x), collapse = " x ")
   if (is.atomic(x) && is.null(size)) size <- paste("length", length(x))
-  paste0("an object of class `", class(x)[[1L]], "`", if (!is.null(size)) sprintf(" (%s)", size))
+  paste0(describe_class(x), if (!is.null(size)) sprintf(" (%s)", size))
 }
+
+describe_class <- function(x) sprintf("an object of class `%s`", cut_text(class(x)[[1L]]))
 
 describe_list <- function(x, contents) {
   text <- sprintf("a list of %d", length(x))
@@ -243,6 +274,13 @@ first_of <- function(texts, n) {
 }
 
 name_columns <- function(x, at) {
+  at <- at[seq_len(min(6L, length(at)))]
   classes <- vapply(x[at], function(column) class(column)[[1L]], "")
-  first_of(sprintf("`%s` (%s)", names(x)[at], classes), 5L)
+  first_of(sprintf("`%s` (%s)", cut_text(names(x)[at]), cut_text(classes)), 5L)
+}
+
+# Texts, or their beginnings where they are longer.
+cut_text <- function(x, longest = 60L) {
+  if (!all(validEnc(x))) x <- iconv(x, sub = "?")
+  ifelse(nchar(x, "bytes") > longest, paste(substr(x, 1L, longest - 4L), "..."), x)
 }

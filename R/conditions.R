@@ -56,7 +56,7 @@ callback_error <- function(parent, hook, callback = NULL) {
 
 # The condition for an exception of Python. Its text holds the notes that Python code has put on it.
 python_error <- function(exception) {
-  text <- with_advice(condition_text(exception))
+  text <- with_advice(shortened(condition_text(exception)))
   fg_condition(text, "fitgenerator_python_error", exception, exception = exception)
 }
 
@@ -68,10 +68,6 @@ overdue_error <- function(place, batch, timeout, stack) {
 
 abort_setup <- function(message, ...) {
   fg_abort(message, "fitgenerator_setup_error", ...)
-}
-
-warn_ended <- function(message, ...) {
-  fg_warn(message, "fitgenerator_ended_warning", ...)
 }
 
 # Our message is complete as it is. Without these methods the ones of a parent's class (rlang's among them)
@@ -93,6 +89,13 @@ parent_classes <- function(parent) {
 
 # Keras writes parts of its messages in bold.
 without_colours <- function(text) gsub("\033\\[[0-9;]*m", "", text)
+
+# TensorFlow writes its own stack into some of its messages. The beginning says what failed, and the end, where our
+# notes are, at which batch; all of it is in the parent.
+shortened <- function(text, longest = 1500L) {
+  if (nchar(text, "bytes") <= longest) return(text)
+  paste0(substr(text, 1L, longest - 500L), "\n[...]\n", substring(text, nchar(text) - 400L))
+}
 
 # What a condition says, without the advice that reticulate adds to each exception.
 condition_text <- function(cond) {

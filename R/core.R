@@ -29,8 +29,8 @@ check_python <- function() {
   if (!reticulate::py_available(initialize = TRUE)) {
     abort_setup("fitgenerator needs Python (>= 3.10), and reticulate found none; see `?reticulate::py_config`.")
   }
-  version <- reticulate::py_config()$version
-  if (version < "3.10") {
+  version <- as.character(reticulate::py_config()$version)
+  if (numeric_version(sub("[^0-9.].*", "", version)) < "3.10") { # as text, "3.8" is more than "3.10"
     abort_setup(sprintf("fitgenerator needs Python (>= 3.10), not %s; see `?reticulate::use_python`.", version))
   }
   for (module in c("tensorflow", "keras")) {

@@ -30,12 +30,13 @@ with_advice <- function(text) {
 python_condition <- function(calls, failure) {
   raised <- tryCatch(cross(calls$raise_failure), condition = identity)
   if (!inherits(raised, "error")) return(fg_condition(failure$text, "fitgenerator_python_error"))
-  text <- without_colours(paste(c(failure$text, unlist(failure$notes)), collapse = "\n"))
+  text <- shortened(without_colours(paste(c(failure$text, unlist(failure$notes)), collapse = "\n")))
   parent <- r_condition(attr(raised, "py_object"))
   if (is.null(parent)) return(python_error(raised))
   from_callback <- any(startsWith(as.character(unlist(failure$notes)), "Raised by the callback"))
-  class <- if (from_callback) "fitgenerator_callback_error" else "fitgenerator_model_error"
-  fg_condition(text, class, parent)
+  if (from_callback) return(fg_condition(text, "fitgenerator_callback_error", parent))
+  text <- paste("R code in the model (a loss, a metric or a layer) failed:", text)
+  fg_condition(text, "fitgenerator_model_error", parent)
 }
 
 # The R condition that reticulate packed into an exception, or into one that it came of; `NULL` where there is

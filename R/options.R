@@ -42,19 +42,25 @@ check_jit <- function(x) {
 
 # Every so many epochs, or after the epochs of a longer vector, from 1.
 check_frequency <- function(x) {
-  if (length(x) == 1L && !is.list(x)) return(check_whole(x, "validation_freq", 1L))
+  if (length(x) < 2L && !is.list(x)) return(check_whole(x, "validation_freq", 1L))
+  if (!length(x)) check_whole(x, "validation_freq", 1L)
   lapply(x, check_whole, "validation_freq", 1L)
 }
 
 # A named list or vector, class (whole number from 0) to weight.
 check_class_weight <- function(x) {
   if (is.null(x)) return(NULL)
-  named <- !is.null(names(x)) && all(grepl("^[0-9]+$", names(x))) && !anyDuplicated(names(x))
-  if (!named || !all(vapply(x, is_weight, NA))) {
+  named <- is.vector(x) && !is.null(names(x)) && all(grepl("^[0-9]+$", names(x))) && !anyDuplicated(names(x))
+  if (!named) {
     abort_argument(sprintf(
-      "`class_weight` must name each class by its number from 0, as in list(\"0\" = 1, \"1\" = 5), not %s.",
+      "`class_weight` must name each class once, by its number from 0, as in list(\"0\" = 1, \"1\" = 5), not %s.",
       if (is.null(names(x))) paste(describe(x), "without names") else describe(x)
     ), "class_weight")
+  }
+  wrong <- which(!vapply(x, is_weight, NA))
+  if (length(wrong)) {
+    text <- "`class_weight` must be a number of at least 0 for each class, not %s for class %s."
+    abort_argument(sprintf(text, shown(x[[wrong[[1L]]]]), cut_text(names(x)[[wrong[[1L]]]])), "class_weight")
   }
   lapply(as.list(x), as.double)
 }
@@ -63,6 +69,6 @@ is_weight <- function(x) is_number(x) && x >= 0
 
 shown <- function(x) {
   if (is.null(x)) return("NULL")
-  if (is.atomic(x) && length(x) == 1L && !is.object(x)) return(deparse(unname(x)))
+  if (is.atomic(x) && length(x) == 1L && !is.object(x)) return(cut_text(deparse(unname(x))[[1L]]))
   describe(x)
 }

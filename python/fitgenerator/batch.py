@@ -1,22 +1,32 @@
 """One batch: take it apart, check it, weigh it by class.
 
 A raw batch is what a generator gave; `Parts` are its inputs, targets and sample weights, each an
-array, `None`, or a nested structure (list, tuple, dict) of these. `step` makes tensors of them.
+array, `None`, or a nested structure (list, tuple, dict) of these. `tensors` makes tensors of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from .arrays import NoArrayError, Sparse, as_array
 from .errors import BatchError
+from .words import LONGEST_NAME, cut, describe, dtype_of, listed, reason
+
+__all__ = ["PART_NAMES", "Parts", "Sparse", "check", "describe", "place_of", "unpack", "weigh"]
 
 FORMS = "(inputs, targets) or (inputs, targets, sample_weights)"
-PREDICT_FORMS = "inputs, (inputs,), (inputs, targets) or (inputs, targets, sample_weights)"
+PREDICT_FORMS = (
+    "inputs, (inputs,), (inputs, targets) or (inputs, targets, sample_weights), where several "
+    "inputs are a list of their own, ([a, b],), or a dict"
+)
+PART_NAMES = ("inputs", "targets", "sample weights")
+# The place that the fields of a named tuple, without a last "s", stand for.
+_FIELDS = {"x": 0, "input": 0, "feature": 0, "y": 1, "target": 1, "label": 1, "output": 1}
+_FIELDS |= {"w": 2, "weight": 2, "sample_weight": 2}
 
 
 class Parts(NamedTuple):
@@ -27,35 +37,6 @@ class Parts(NamedTuple):
     weights: Any = None
 
 
-@dataclass(frozen=True, eq=False)
-class Sparse:
-    """A sparse matrix by coordinates, which count from 0; `shape` is (rows, columns)."""
-
-    rows: Any
-    cols: Any
-    values: Any
-    shape: tuple[int, int]
-
-    @property
-    def dtype(self) -> Any:
-        """The values' dtype."""
-        return np.asarray(self.values).dtype
-
-    def __getitem__(self, rows: slice) -> Sparse:
-        """Some of its rows; all of them have to be in order."""
-        first, last, _ = rows.indices(self.shape[0])
-        begin, end = np.searchsorted(np.asarray(self.rows), (first, last))
-        own = slice(begin, end)
-        shape = (last - first, self.shape[1])
-        return Sparse(self.rows[own] - first, self.cols[own], self.values[own], shape)
-
-    def dense(self) -> np.ndarray[Any, Any]:
-        """The same matrix as an array."""
-        array = np.zeros(self.shape, dtype=self.dtype)
-        array[np.asarray(self.rows), np.asarray(self.cols)] = self.values
-        return array
-
-
 def unpack(raw: Any, *, predicting: bool = False) -> Parts:
     """The parts of what a generator gave.
 
@@ -63,93 +44,108 @@ def unpack(raw: Any, *, predicting: bool = False) -> Parts:
         BatchError: It is not a list or tuple of two or three (when predicting: one to three) parts.
     """
     if isinstance(raw, (list, tuple)):
-        if (1 if predicting else 2) <= len(raw) <= 3:
-            return Parts(*raw)
+        parts = list(raw)
+        if (1 if predicting else 2) <= len(parts) <= 3:
+            _check_order(raw)
+            return Parts(*parts)
     elif predicting:
         return Parts(raw)
     forms = PREDICT_FORMS if predicting else FORMS
     raise BatchError(f"A batch must be {forms}, not {describe(raw)}.")
 
 
-def check(parts: Parts, *, predicting: bool = False) -> tuple[Parts, int]:
+def _check_order(raw: Any) -> None:
+    """A batch is read by position: the fields of a named tuple must not say another order."""
+    fields = getattr(raw, "_fields", None)
+    if not isinstance(fields, tuple):
+        return
+    meant = [_FIELDS.get(str(field).lower().removesuffix("s")) for field in fields]
+    if any(place not in (None, here) for here, place in enumerate(meant)):
+        raise BatchError(
+            f"A batch is read by position, {FORMS}; the fields of the named tuple are in another "
+            f"order: {listed(fields)}."
+        )
+
+
+def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -> tuple[Parts, int]:
     """`parts` with every leaf an array or a tensor, and their common number of rows.
+
+    Args:
+        parts: What `unpack` gave.
+        predicting: Only the inputs are looked at.
+        whose: What messages begin with.
 
     Raises:
         BatchError: A leaf is not an array of at least one dimension, a part that is needed is
             missing, a part is empty, or the parts differ in their number of rows.
     """
-    names = ("inputs",) if predicting else ("inputs", "targets", "sample weights")
-    given = Parts(parts.inputs) if predicting else parts
     rows: dict[str, int] = {}
     arrays = []
-    for name, part in zip(names, given, strict=False):
-        leaves = _flatten(part)
-        if name == "inputs" and (not leaves or any(leaf is None for leaf in leaves)):
-            raise BatchError("The batch's inputs are missing: element 1 is empty or None.")
-        if name == "targets" and part is not None and not leaves:
-            raise BatchError("The batch's targets are missing: element 2 is empty.")
-        part = keras.tree.map_structure(lambda leaf, name=name: _as_array(leaf, name), part)
-        arrays.append(part)
-        for leaf in _flatten(part):
-            if leaf is not None:
-                rows.setdefault(f"{name} {_shape_of(leaf)}", int(leaf.shape[0]))
+    for name, part in zip(PART_NAMES, parts[:1] if predicting else parts, strict=False):
+        flat = _flatten(part, f"{whose}'s {name}")
+        if name == "inputs" and (not flat or any(leaf is None for leaf in flat)):
+            raise BatchError(f"{whose}'s inputs are missing: element 1 is empty or None.")
+        if name == "targets" and part is not None and not flat:
+            raise BatchError(f"{whose}'s targets are missing: element 2 is empty.")
+        leaves = [_as_array(leaf, i, part, f"{whose}'s {name}") for i, leaf in enumerate(flat)]
+        same = all(leaf is given for leaf, given in zip(leaves, flat, strict=True))
+        arrays.append(part if same else keras.tree.pack_sequence_as(part, leaves))
+        for index, leaf in enumerate(leaves):
+            if leaf is None:
+                continue
+            shape = tuple(leaf.shape)
+            rows.setdefault(f"{name} {shape}", int(shape[0]))
+            if 0 in shape[1:] and name != "inputs":  # the mean of no numbers is NaN
+                place = f"{whose}'s {name}{place_of(index, part)}"
+                raise BatchError(f"{place} have no values: their shape is {shape}.")
     if len(set(rows.values())) > 1:
-        found = ", ".join(f"{count} in {where}" for where, count in rows.items())
+        found = listed((f"{count} in {where}" for where, count in rows.items()), most=6)
         raise BatchError(
-            f"All arrays of a batch must have the same number of rows (samples), not {found}."
+            f"{whose}'s arrays must all have the same number of rows (samples), not {found}."
         )
     count = next(iter(rows.values()))
     if count == 0:
-        raise BatchError("The batch is empty: its arrays have 0 rows (samples).")
+        raise BatchError(f"{whose} is empty: its arrays have 0 rows (samples).")
     return Parts(*arrays), count
 
 
-def _flatten(part: Any) -> list[Any]:
+def _flatten(part: Any, whose: str = "The batch's part") -> list[Any]:
     if part is None:
         return []
-    return list(keras.tree.flatten(part))
+    if type(part) is np.ndarray:
+        return [part]
+    try:
+        return list(keras.tree.flatten(part))
+    except Exception as error:  # lists in lists without an end; containers that fail
+        raise BatchError(f"{whose} cannot be taken apart: {reason(error)}.") from error
 
 
-def _as_array(leaf: Any, part: str) -> Any:
-    if leaf is None or isinstance(leaf, Sparse):
-        return leaf
-    if hasattr(leaf, "tocoo"):  # a scipy.sparse matrix
-        coo = leaf.tocoo()
-        return Sparse(coo.row, coo.col, coo.data, coo.shape)
-    array = leaf
-    if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")) or hasattr(leaf, "to_numpy"):
-        array = np.asarray(leaf)
-    elif type(leaf).__module__.partition(".")[0] == "torch":
-        array = leaf.detach().cpu().numpy()
-    if len(array.shape):
-        return array
-    raise BatchError(
-        f"The batch's {part} contain {describe(leaf)} where an array of shape (rows, ...) is "
-        f"needed; a single number is np.array([number])."
-    )
+def _as_array(leaf: Any, index: int, part: Any, whose: str) -> Any:
+    if leaf is None:
+        return None
+    try:
+        return as_array(leaf)
+    except NoArrayError as error:
+        raise BatchError(f"{whose}{place_of(index, part)} {error}.") from error
+
+
+def place_of(index: int, part: Any) -> str:
+    """Where in `part` its leaf with number `index` is: "['a'][0]"; "" where it is all of it."""
+    count = len(keras.tree.flatten(part))
+    node = keras.tree.pack_sequence_as(part, [i == index for i in range(count)])
+    place = ""
+    while node is not True:
+        items = node.items() if isinstance(node, Mapping) else enumerate(node)
+        found = [(key, value) for key, value in items if any(keras.tree.flatten(value))]
+        if not found:
+            break
+        key, node = found[0]
+        place += f"[{key!r}]"
+    return cut(place, LONGEST_NAME)
 
 
 def _shape_of(leaf: Any) -> str:
     return str(tuple(leaf.shape))
-
-
-def describe(value: Any) -> str:
-    """What `value` is, in a few words: type, shape or length, never its contents."""
-    kind = type(value).__name__
-    if value is None:
-        return "None"
-    if isinstance(value, (str, bytes)):
-        return f"a {kind} of length {len(value)}"
-    if isinstance(value, Mapping):
-        return f"a {kind} with {len(value)} keys"
-    if isinstance(value, Sequence):
-        inside = ", ".join(describe(v) for v in value[:4]) if len(value) <= 4 else ""
-        return f"a {kind} of length {len(value)}" + (f" ({inside})" if inside else "")
-    if hasattr(value, "shape"):
-        return f"a {kind} of shape {_shape_of(value)}"
-    if isinstance(value, (int, float, complex)):
-        return f"the number {value!r}"
-    return f"a {kind}"
 
 
 def weigh(parts: Parts, class_weight: Mapping[int, float]) -> Parts:
@@ -159,33 +155,59 @@ def weigh(parts: Parts, class_weight: Mapping[int, float]) -> Parts:
     in Keras's `fit`. Where the batch has sample weights too, the product counts.
 
     Raises:
-        BatchError: The targets have no classes, or a class that has no weight.
+        BatchError: The targets have no classes, or a class that has no weight; or there are
+            several arrays of sample weights.
     """
-    targets = _flatten(parts.targets)
+    targets = [target for target in _flatten(parts.targets) if target is not None]
     if len(targets) != 1 or len(targets[0].shape) > 2:
-        found = ", ".join(_shape_of(t) for t in targets) or "none"
+        found = listed(map(_shape_of, targets)) or "none"
         raise BatchError(
             "`class_weight` needs one target of shape (rows,), (rows, 1) or one-hot "
             f"(rows, classes), not {found}; give sample weights in the batch instead."
         )
-    classes = _classes(np.asarray(targets[0]))
+    classes = _classes(_numbers(targets[0], "targets"))
     unknown = sorted(set(classes.tolist()) - set(class_weight))
     if unknown:
         raise BatchError(
-            f"`class_weight` has no weight for class {', '.join(map(str, unknown))} of the "
-            f"targets; it names {', '.join(map(str, sorted(class_weight)))}."
+            f"`class_weight` has no weight for class {listed(unknown)} of the targets; it names "
+            f"{listed(sorted(class_weight)) or 'none'}."
         )
     table = np.vectorize(class_weight.__getitem__, otypes=[keras.config.floatx()])
     weights = table(classes)
-    leaves = _flatten(parts.weights)
-    if leaves and leaves[0] is not None:
-        given = np.asarray(leaves[0])
+    leaves = [leaf for leaf in _flatten(parts.weights) if leaf is not None]
+    if len(leaves) > 1:
+        raise BatchError(
+            "`class_weight` can be multiplied with one array of sample weights, not with "
+            f"{len(leaves)}; multiply them in the batch instead."
+        )
+    if leaves:
+        given = _numbers(leaves[0], "sample weights")
         weights = given * weights.reshape((-1,) + (1,) * (given.ndim - 1))
         weights = weights.astype(keras.config.floatx())
     return parts._replace(weights=weights)
 
 
+def _numbers(leaf: Any, name: str) -> np.ndarray[Any, Any]:
+    """A part as an array of real numbers."""
+    try:
+        array = leaf.dense() if isinstance(leaf, Sparse) else keras.ops.convert_to_numpy(leaf)
+        if array.dtype.name == "bfloat16":
+            array = array.astype("float32")
+        # A ragged tensor would be filled up with zeros.
+        numbers = array.dtype.kind in "buif" and not hasattr(leaf, "ragged_rank")
+    except Exception:  # a tensor of a graph
+        numbers = False
+    if not numbers:
+        found = f"{describe(leaf)} and dtype {dtype_of(leaf)}"
+        raise BatchError(f"`class_weight` needs {name} that are an array of numbers, not {found}.")
+    return np.asarray(array)
+
+
 def _classes(targets: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if targets.ndim == 2 and targets.shape[1] != 1:
+    if targets.ndim == 2 and targets.shape[1] > 1:
         return np.asarray(np.argmax(targets, axis=-1))
+    if targets.size != len(targets):
+        raise BatchError("`class_weight` needs targets with classes, not of shape (rows, 0).")
+    if not np.isfinite(targets).all():
+        raise BatchError("`class_weight` needs targets that are classes, not NaN or infinite.")
     return np.round(targets.reshape(len(targets))).astype(int)

@@ -6,10 +6,14 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
-from .batch import describe
 from .errors import ArgumentError, ArgumentTypeError
 from .sources import Source
+from .words import LONGEST_NAME, cut, describe
+
+# The longest wait in seconds: more than a century.
+_LONGEST = float(2**32)
 
 
 def whole(value: Any, argument: str, least: int) -> int:
@@ -20,7 +24,8 @@ def whole(value: Any, argument: str, least: int) -> int:
     """
     try:
         fine = not isinstance(value, (bool, str)) and int(value) == value and value >= least
-    except (TypeError, ValueError, OverflowError):
+        fine = fine and int(value) < 2**63
+    except Exception:  # what it raises is the value's business
         fine = False
     if not fine:
         raise ArgumentError(
@@ -29,8 +34,16 @@ def whole(value: Any, argument: str, least: int) -> int:
     return int(value)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number))
+
+
 def _shown(value: Any) -> str:
-    return repr(value) if isinstance(value, (int, float, str)) else describe(value)
+    try:
+        shown = repr(value) if isinstance(value, (int, float, str)) else describe(value)
+    except Exception:  # an integer of more digits than Python writes
+        shown = describe(value)
+    return cut(shown, LONGEST_NAME) if isinstance(value, (int, str)) else shown
 
 
 def steps_of(source: Source, given: Any, argument: str, name: str) -> int | None:
@@ -56,7 +69,8 @@ def class_weights(given: Any) -> dict[int, float] | None:
 
     Raises:
         ArgumentTypeError: It is not a mapping.
-        ArgumentError: A class is no whole number from 0, or a weight no number from 0.
+        ArgumentError: A class is no whole number from 0 or is named twice, or a weight is no
+            number from 0.
     """
     if given is None:
         return None
@@ -68,21 +82,35 @@ def class_weights(given: Any) -> dict[int, float] | None:
     weights: dict[int, float] = {}
     for name, value in given.items():
         try:
-            weights[whole(float(name), "class_weight", 0)] = weight = float(value)
-        except (TypeError, ValueError):
+            number, weight = whole(float(name), "class_weight", 0), float(value)
+        except Exception:
             raise ArgumentError(
                 "`class_weight` must map whole numbers from 0 to weights; "
                 f"{_shown(name)}: {_shown(value)} does not."
             ) from None
         if not 0 <= weight < float("inf"):
-            raise ArgumentError(f"`class_weight` of class {name} must be at least 0, not {weight}.")
+            raise ArgumentError(
+                f"`class_weight` of class {number} must be at least 0, not {weight}."
+            )
+        if number in weights:
+            raise ArgumentError(f"`class_weight` names class {number} twice.")
+        weights[number] = weight
     return weights
 
 
 def validation_rule(given: Any) -> Callable[[int], bool]:
-    """Whether validation follows the epoch with a given number (from 0), as in Keras's `fit`."""
+    """Whether validation follows the epoch with a given number (from 0), as in Keras's `fit`.
+
+    Raises:
+        ArgumentError: Neither a whole number of at least 1 nor a collection of such.
+    """
     if isinstance(given, Collection) and not isinstance(given, (str, bytes, Mapping)):
         epochs = {whole(epoch, "validation_freq", 1) for epoch in given}
+        if not epochs:
+            raise ArgumentError(
+                "`validation_freq` must be a whole number of at least 1, or several, not "
+                f"{describe(given)}."
+            )
         return lambda epoch: epoch + 1 in epochs
     every = whole(given, "validation_freq", 1)
     return lambda epoch: (epoch + 1) % every == 0
@@ -96,11 +124,11 @@ def seconds(value: Any, argument: str) -> float | None:
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    if not _is_number(value) or isinstance(value, bool) or not value > 0:
         raise ArgumentError(
             f"`{argument}` must be a number of seconds above 0, not {_shown(value)}."
         )
-    return float(value)
+    return float(min(value, _LONGEST))
 
 
 def verbosity(value: Any) -> int:
@@ -109,9 +137,9 @@ def verbosity(value: Any) -> int:
     Raises:
         ArgumentError: It is something else.
     """
-    if value == "auto":
+    if isinstance(value, str) and value == "auto":
         return 1
-    if value not in (0, 1, 2):
+    if not _is_number(value) or value not in (0, 1, 2):
         raise ArgumentError(f"`verbose` must be 0, 1 or 2, not {_shown(value)}.")
     return int(value)
 
@@ -122,9 +150,9 @@ def compilation(value: Any) -> str | bool:
     Raises:
         ArgumentError: It is something else.
     """
-    if value != "auto" and not isinstance(value, bool):
+    if not isinstance(value, bool) and not (isinstance(value, str) and value == "auto"):
         raise ArgumentError(f'`jit_compile` must be "auto", True or False, not {_shown(value)}.')
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def keras_model(model: Any) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from .callbacks import Callbacks, plain_logs
-from .errors import AbandonedThreadWarning, ArgumentError, ClosedError, EndedEarlyWarning
+from .errors import AbandonedThreadWarning, ArgumentError, ClosedError, EndedEarlyWarning, add_note
 from .feed import END, GRACE, Feed, Prepare, Round
 from .grouping import Chooser, Grouping
 from .host import Host
@@ -149,7 +149,8 @@ class Rounds:
         """Build the model from the first batch, where there is one."""
         batch = self.feed.prime()
         if batch is not END and not self.course.steps.eager:
-            self.course.host.call(lambda: self.course.steps.trace(self._mode, batch))
+            with self._placing():
+                self.course.host.call(lambda: self.course.steps.trace(self._mode, batch))
 
     def begin(self) -> Iterator[Any]:
         """The begin hook of the round's first step; ends the job that begins the round.
@@ -205,14 +206,30 @@ class Rounds:
 
     def _execute(self, call: Batch) -> list[Any]:
         outputs: list[Any] = []
-        for piece in self._pieces(call):
-            self.feed.begin(piece.batch.count)
-            if self._hooked:
-                self.course.pace.begin()
-                self.course.host.wake()  # it may make batches now
-            outputs += self._run_piece(piece)
-            self.course.pace.end()
+        with self._placing():
+            for piece in self._pieces(call):
+                self.feed.begin(piece.batch.count)
+                if self._hooked:
+                    self.course.pace.begin()
+                    self.course.host.wake()  # it may make batches now
+                outputs += self._run_piece(piece)
+                self.course.pace.end()
         return outputs
+
+    @contextmanager
+    def _placing(self) -> Iterator[None]:
+        """An error of the model's says at which batch it came: in tracing, or in a step."""
+        before = self.feed.taken
+        try:
+            yield
+        except ClosedError:
+            raise
+        except Exception as error:
+            first, last = before + 1, max(before + 1, self.feed.taken)
+            which = f"batch {last}" if last == first else f"batches {first} to {last}"
+            verb = {"train": "trained on", "test": "evaluated", "predict": "predicted"}[self._mode]
+            add_note(error, f"While {which} of `{self.feed.name}` was {verb}.")
+            raise
 
     def _pieces(self, call: Batch) -> Iterator[_Piece]:
         """What `call` is run as: whole, or batch by batch; traced where that is needed."""

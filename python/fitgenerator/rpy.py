@@ -64,14 +64,14 @@ def source(function: Any, argument: str) -> Source:
     if threading.current_thread() is not threading.main_thread():
         raise ArgumentError(
             "R functions can only be served on Python's main thread, where R takes its interrupts; "
-            f"this is {threading.current_thread().name}. Call from the main thread."
+            f"the call came from the thread {threading.current_thread().name}."
         )
     with _Interrupts():
         required = [str(name) for name in _helper("required_args")(function)]
     if required:
         raise ArgumentError(
             f"`{argument}` must be an R function without arguments, not one that needs "
-            f"{', '.join(required)}; wrap it: function() f(...)."
+            f"`{'`, `'.join(required)}`; wrap it: function() f(...)."
         )
     return closure_source(function, _identity(function))
 

@@ -302,7 +302,7 @@ def _owned(batches: list[Any]) -> tuple[list[Any], Exception | None]:
 
 def _own(raw: Any) -> Any:
     if isinstance(raw, np.ndarray):
-        return _cast(raw)
+        return _cast(raw) if type(raw) is np.ndarray else raw.copy()  # a masked array has its mask
     if isinstance(raw, list):
         return [_own(part) for part in raw]
     if isinstance(raw, tuple):
@@ -316,4 +316,5 @@ def _cast(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if array.dtype.kind == "V":  # R's raw
         array = array.view("uint8")
     dtype = keras.config.floatx() if array.dtype == np.float64 else array.dtype
-    return np.array(array, dtype=dtype, order="K")
+    with np.errstate(invalid="ignore", over="ignore"):  # R's NA, and numbers above floatx's
+        return np.array(array, dtype=dtype, order="K")

@@ -51,7 +51,8 @@ def _array(value: Any, address: str, stored: Any, wanted: Any) -> Any:
     size = openrlib.rlib.Rf_xlength(value) * stored.itemsize
     data = openrlib.ffi.buffer(getattr(openrlib.rlib, address)(value), size)
     array = np.frombuffer(data, dtype=stored).reshape(_shape(value), order="F")
-    return array.astype(wanted or keras.config.floatx(), order="K", copy=True)
+    with np.errstate(invalid="ignore", over="ignore"):  # R's NA, and too large numbers
+        return array.astype(wanted or keras.config.floatx(), order="K", copy=True)
 
 
 def _list(value: Any) -> Any:

@@ -17,10 +17,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from .batch import describe
-from .errors import ArgumentError, ArgumentTypeError
+from .batch import Parts, check
+from .errors import ArgumentError, ArgumentTypeError, BatchError
 from .foreign import is_r_function
 from .host import Host
+from .words import describe, reason
 
 Claim = Callable[[], Any]
 
@@ -267,33 +268,33 @@ def _no_source(given: Any, argument: str) -> ArgumentTypeError:
 def _from_arrays(given: Any, argument: str, allowed: bool) -> Source:
     if not allowed:
         raise ArgumentTypeError(
-            f"`{argument}` must give batches, not {describe(given)} of arrays; "
-            "use the model's own method for arrays, or write a generator."
+            f"`{argument}` must give batches, not {describe(given)}: a list of batches is a list "
+            "of tuples, and arrays are for the model's own methods, or for a generator."
         )
     if not 2 <= len(given) <= 3:
         raise ArgumentError(
             f"`{argument}` as fixed arrays must be (inputs, targets) or (inputs, targets, "
             f"sample_weights), not {describe(given)}."
         )
-    leaves = [a for a in keras.tree.flatten(list(given)) if a is not None]
-    bad = [a for a in leaves if not hasattr(a, "shape") or len(a.shape) == 0]
-    if bad:
-        raise ArgumentError(f"`{argument}` must hold arrays, not {describe(bad[0])}.")
-    rows = {int(a.shape[0]) for a in leaves}
-    if len(rows) != 1 or 0 in rows:
+    try:
+        parts, rows = check(Parts(*given), whose=f"`{argument}`")
+        arrays = [keras.tree.map_structure(_as_fit_does, part) for part in parts[: len(given)]]
+        batches = ArrayBatches(tuple(arrays), rows)
+        batches[0]  # rows can be taken
+    except BatchError as error:
+        raise ArgumentError(str(error)) from error
+    except Exception as error:  # an array of which no rows can be taken
         raise ArgumentError(
-            f"`{argument}` must hold arrays of one number of rows (samples), at least 1, "
-            f"not {', '.join(map(str, sorted(rows)))}."
-        )
-    parts = tuple(keras.tree.map_structure(_as_fit_does, part) for part in given)
-    batches = ArrayBatches(parts, rows.pop())
+            f"`{argument}` as fixed arrays must hold arrays that rows can be taken from, not "
+            f"{describe(given)}: {reason(error)}."
+        ) from error
     return _indexed(batches, len(batches))
 
 
 def _as_fit_does(leaf: Any) -> Any:
     """Keras's `fit` casts floating arrays, but not what generators give, to floatx."""
-    if leaf is None or not isinstance(leaf, np.ndarray):
-        return np.asarray(leaf) if hasattr(leaf, "to_numpy") else leaf
+    if not isinstance(leaf, np.ndarray):
+        return leaf
     if np.issubdtype(leaf.dtype, np.floating):
         return leaf.astype(keras.config.floatx(), copy=False)
     return leaf

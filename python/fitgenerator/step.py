@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -18,8 +19,9 @@ import keras
 import tensorflow as tf
 
 from .errors import ArgumentError
+from .expected import known_inputs, known_outputs
 from .foreign import is_r_function
-from .tensors import Batch, pack
+from .tensors import Batch, Form, pack
 
 MODES = ("train", "test", "predict")
 _CACHE = "_fitgenerator_steps"
@@ -144,8 +146,9 @@ class Steps:
         """Trace the function for such batches. Called by the calling thread only.
 
         The first batch of a kind is traced with its own shapes; where another length follows, the
-        dimensions in which they differ are left open, so that a third length needs no trace. What
-        XLA compiles has all its shapes fixed.
+        dimensions in which they differ are left open, so that a third length needs no trace; but
+        not where the model fixes them, or one is 1, which is squeezed or broadcast: with an open
+        dimension Keras would not look. What XLA compiles has all its shapes fixed.
 
         Raises:
             LoopError: The step cannot be put in a loop.
@@ -156,7 +159,8 @@ class Steps:
         key: tuple[Any, ...] = (mode, way, kind, shapes, batch.count, batch.rows)
         if way is not Way.XLA:
             known = self._shapes.get((mode, way, kind))
-            shapes = shapes if known is None else _relaxed(known, shapes)
+            if known is not None and not self._fixes(batch.form):
+                shapes = _relaxed(known, shapes)
             key = (mode, way, kind, shapes)
         function = self._function(mode, batch, way)
         concrete = function.get_concrete_function(*_specs(batch, shapes, way))
@@ -164,16 +168,39 @@ class Steps:
         self.traces += 1
         # Tracing may have built the model; that is no reason to trace again.
         self._token = _token(self._model)
-        self._shapes[mode, way, kind] = shapes
+        self._remember(mode, way, batch, shapes)
         traced = Traced(function, concrete, time.perf_counter() - begun)
         self._traced[key] = traced
         return traced
+
+    def _remember(self, mode: str, way: Way, batch: Batch, shapes: _Shapes) -> None:
+        """What the next length is compared with: shapes with as many open lengths as there were."""
+        key = (mode, way, batch.form.kind)
+        known = self._shapes.get(key)
+        if known is None or _count_open(shapes) >= _count_open(known):
+            self._shapes[key] = shapes
+
+    def _fixes(self, form: Form) -> bool:
+        """Whether the model fixes a length that such batches have otherwise."""
+        symbols = (known_inputs(self._model), known_outputs(self._model))
+        for part, wanted in zip(form.layout, symbols, strict=False):
+            places = [i for i in keras.tree.flatten(part) if i is not None]
+            if len(places) != len(wanted):
+                continue
+            for place, symbol in zip(places, wanted, strict=True):
+                given = form.shapes[place]
+                if len(given) == len(symbol.shape) - 1 and any(
+                    b is not None and a != b for a, b in zip(given, symbol.shape[1:], strict=True)
+                ):
+                    return True
+        return False
 
     def _function(self, mode: str, batch: Batch, way: Way) -> Any:
         layout = batch.form.layout  # the function outlives the batch, which it must not hold
 
         def one_step(*leaves: Any) -> Any:
-            return self.run_eagerly(mode, pack(layout, leaves))
+            with _whole_updates(self._model):
+                return self.run_eagerly(mode, pack(layout, leaves))
 
         if way is Way.STEP:
             if self._model._distribute_strategy is not None:  # variables belong into its scope
@@ -203,6 +230,39 @@ class Steps:
         return keras.tree.map_structure(
             lambda v: strategy.experimental_local_results(v)[0], outputs
         )
+
+
+@contextmanager
+def _whole_updates(model: Any) -> Iterator[None]:
+    """Trace a step whose update waits for all gradients: one that fails changes no weight.
+
+    TensorFlow runs what it can: where one output's loss fails, the weights of another output would
+    be trained.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
+        yield
+        return
+    apply, own = optimizer.apply, "apply" in vars(optimizer)
+
+    def apply_behind(gradients: Any, variables: Any = None) -> Any:
+        gradients = list(gradients)
+        if not optimizer.built:  # as `apply` does: what makes its variables waits for nothing
+            with keras.name_scope(optimizer.name, caller=optimizer):
+                optimizer.build(variables)
+            optimizer.built = True
+        flat = tf.nest.flatten([g for g in gradients if g is not None], expand_composites=True)
+        with tf.control_dependencies([tf.group(*flat)]):
+            return apply(gradients, variables)
+
+    vars(optimizer)["apply"] = apply_behind
+    try:
+        yield
+    finally:
+        if own:
+            vars(optimizer)["apply"] = apply
+        else:
+            del vars(optimizer)["apply"]
 
 
 class LoopError(Exception):
@@ -278,10 +338,15 @@ def _refuse_r_gradients(graph: Any) -> None:
 
 
 def _relaxed(known: _Shapes, new: _Shapes) -> _Shapes:
+    """`new`, with the lengths left open in which it differs from `known`."""
     return tuple(
-        tuple(a if a == b else None for a, b in zip(k, n, strict=True))
+        tuple(a if a == b else b if 1 in (a, b) else None for a, b in zip(k, n, strict=True))
         for k, n in zip(known, new, strict=True)
     )
+
+
+def _count_open(shapes: _Shapes) -> int:
+    return sum(length is None for shape in shapes for length in shape)
 
 
 def _specs(batch: Batch, shapes: _Shapes, way: Way) -> Iterator[Any]:

@@ -14,8 +14,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .batch import Parts, Sparse, check, unpack, weigh
+from .arrays import Sparse
+from .batch import PART_NAMES, Parts, check, place_of, unpack, weigh
 from .errors import BatchError
+from .expected import Expected
+from .words import dtype_of, reason
 
 # What NumPy and TensorFlow store alike: such arrays can wait, all others become tensors at once.
 _PLAIN = frozenset(np.dtype(code) for code in "?bBhHiIlLqQefdFD")
@@ -113,22 +116,22 @@ class Preparer:
     ) -> None:
         self._weights = weights
         self._predicting = predicting
-        self._sparse_inputs = {
-            i for i, x in enumerate(_inputs(model)) if getattr(x, "sparse", False)
-        }
+        self._expected = Expected(model)
         self._known: dict[Any, tuple[Form, int]] = {}
 
     def __call__(self, raw: Any) -> Batch:
         """The batch.
 
         Raises:
-            BatchError: It is malformed, or TensorFlow has no type for one of its arrays.
+            BatchError: It is malformed, TensorFlow has no type for one of its arrays, or Keras
+                would drop or mix up a part of it.
         """
         key = _key(raw)
         known = self._known.get(key)
         if known is not None:  # arrays like those that were checked before
             return Batch(tuple(raw), *known)
         parts, rows = check(unpack(raw, predicting=self._predicting), predicting=self._predicting)
+        self._expected.check(parts)
         if self._weights is not None:
             parts = weigh(parts, self._weights)
         batch = self._batch(parts, rows)
@@ -148,8 +151,8 @@ class Preparer:
             for place, leaf in enumerate(flat):
                 indices.append(None if leaf is None else len(leaves))
                 if leaf is not None:
-                    keep = part == 0 and place in self._sparse_inputs
-                    leaves.append(_leaf(leaf, keep_sparse=keep))
+                    keep = part == 0 and place in self._expected.sparse
+                    leaves.append(_named(leaf, keep, part, place, value))
             packed = None if value is None else keras.tree.pack_sequence_as(value, indices)
             structure.append(packed)
         return Batch(tuple(leaves), _form(tuple(structure), leaves), rows)
@@ -186,11 +189,23 @@ def _form(layout: Any, leaves: list[Any]) -> Form:
     return Form(layout, (repr(layout), tuple(kinds)), tuple(shapes), stackable)
 
 
-def _inputs(model: Any) -> list[Any]:
+def _named(leaf: Any, keep_sparse: bool, part: int, place: int, value: Any) -> Any:
+    """A leaf of a batch; an error says where it is."""
     try:
-        return list(keras.tree.flatten(model.inputs or []))
-    except (AttributeError, ValueError):  # a subclassed model has none
-        return []
+        return _leaf(leaf, keep_sparse=keep_sparse)
+    except Exception as error:
+        where = f"{PART_NAMES[part]}{place_of(place, value)}"
+        raise BatchError(
+            f"The batch's {where}, of shape {tuple(leaf.shape)} and dtype {dtype_of(leaf)}, cannot "
+            f"become a tensor: {reason(error)}.{_advice(leaf)}"
+        ) from error
+
+
+def _advice(leaf: Any) -> str:
+    kind = getattr(leaf.dtype, "kind", "")
+    if kind == "O":
+        return " Objects come of lists of unequal lengths, of None, and of mixed columns."
+    return " Convert it to numbers, as with array.astype." if kind in ("M", "m", "f", "c") else ""
 
 
 def _leaf(leaf: Any, *, keep_sparse: bool) -> Any:
@@ -198,25 +213,21 @@ def _leaf(leaf: Any, *, keep_sparse: bool) -> Any:
         return leaf
     if isinstance(leaf, Sparse):
         if not keep_sparse:
-            return leaf.dense()
+            return _leaf(leaf.dense(), keep_sparse=False)
         where = np.stack([leaf.rows, leaf.cols], axis=1).astype("int64")
         return tf.sparse.reorder(tf.SparseTensor(where, np.asarray(leaf.values), leaf.shape))
     if isinstance(leaf, (tf.SparseTensor, tf.RaggedTensor)):
         return leaf
+    if tf.is_symbolic_tensor(leaf):
+        raise ValueError("it is a symbol of a graph and has no values")
     return _to_tensor(leaf)
 
 
 def _to_tensor(leaf: Any) -> Any:
-    try:
-        if isinstance(leaf, np.ndarray) and _is_column_major(leaf):
-            return _transposed(leaf)
-        # `constant` makes of an array what `convert_to_tensor` does, in half the time.
-        return tf.constant(leaf) if type(leaf) is np.ndarray else tf.convert_to_tensor(leaf)
-    except (TypeError, ValueError) as error:
-        raise BatchError(
-            f"The batch has an array of dtype {leaf.dtype} and shape {tuple(leaf.shape)} that "
-            f"cannot become a tensor: {error}"
-        ) from error
+    if isinstance(leaf, np.ndarray) and _is_column_major(leaf):
+        return _transposed(leaf)
+    # `constant` makes of an array what `convert_to_tensor` does, in half the time.
+    return tf.constant(leaf) if type(leaf) is np.ndarray else tf.convert_to_tensor(leaf)
 
 
 def _transposed(array: np.ndarray[Any, Any]) -> Any:

@@ -52,6 +52,33 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
 }
 
 
+WRONG |= {
+    "verbose of NumPy": (
+        {"verbose": np.ones(2)},
+        ValueError,
+        "`verbose` must be 0, 1 or 2, not an arr",
+    ),
+    "jit_compile array": (
+        {"jit_compile": np.ones(2)},
+        ValueError,
+        "`jit_compile` .*, not an array",
+    ),
+    "epochs of 5000 digits": ({"epochs": 10**5000}, ValueError, "`epochs` must be .*, not an int"),
+    "a long text": (
+        {"verbose": "x" * 5000},
+        ValueError,
+        r"`verbose` must be .*, not 'x+ \.\.\.\.$",
+    ),
+    "no validation_freq": (
+        {"validation_freq": []},
+        ValueError,
+        "or several, not a list of length 0",
+    ),
+    "class twice": ({"class_weight": {0: 1, "0": 2}}, ValueError, "names class 0 twice"),
+    "class of 400 digits": ({"class_weight": {10**400: 1}}, ValueError, "`class_weight` must map"),
+}
+
+
 @pytest.mark.parametrize(("options", "kind", "words"), WRONG.values(), ids=WRONG)
 def test_a_wrong_argument_is_named_before_the_first_pull(
     options: dict[str, Any], kind: type[Exception], words: str
@@ -100,15 +127,20 @@ class Two:
 WRONG_ARRAYS: dict[str, tuple[Any, str]] = {
     "one": ([X], "must be .*, not a list of length 1"),
     "four": ([X, Y, W, W], "must be .*, not a list of length 4"),
-    "rows": ((X, Y[:3]), "one number of rows .*not 3, 4"),
-    "empty": ((X[:0], Y[:0]), "at least 1, not 0"),
-    "numbers": ((X, 3), "must hold arrays, not the number 3"),
+    "rows": ((X, Y[:3]), "same number of rows .*not 4 in inputs .*, 3 in targets"),
+    "empty": ((X[:0], Y[:0]), "is empty: .* 0 rows"),
+    "numbers": ((X, 3), "targets must be an array .*, not the number 3;"),
 }
 
 
 @pytest.mark.parametrize(("data", "words"), WRONG_ARRAYS.values(), ids=WRONG_ARRAYS)
 def test_D2_wrong_fixed_validation_data_is_refused_before_epoch_1(data: Any, words: str) -> None:
     source = Watched(make_batches(2))
-    with pytest.raises(ArgumentError, match=f"^`validation_data` .*{words}"):
+    with pytest.raises(ArgumentError, match=f"^`validation_data`.*{words}"):
         run(linear_model(), source, 2, validation_data=data)
     assert source.pulls == 0
+
+
+def test_a_timeout_may_be_a_number_of_NumPys_and_very_long() -> None:
+    for timeout in (np.float32(30), np.int64(30), float("inf"), 10**400):
+        run(echo_model(), numbered(), 1, timeout=timeout)

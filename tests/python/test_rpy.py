@@ -175,7 +175,7 @@ def test_E2_what_is_no_batch_is_refused_in_words(code: str, text: str) -> None:
 
 def test_a_function_with_required_arguments_is_refused() -> None:
     """Before anything is pulled."""
-    with pytest.raises(fg.ArgumentError, match="needs i; wrap it"):
+    with pytest.raises(fg.ArgumentError, match="needs `i`; wrap it"):
         fg.fit_generator(linear_model(), closure("function(i, j = 1) i"), 2, verbose=0)
 
 

@@ -304,15 +304,15 @@ def wrapped_r_function() -> Any:
 wrapped_r_function.__module__ = "rpytools.call"
 
 REFUSED = {
-    "array": (np.ones((4, 3)), "not a ndarray of shape"),
+    "array": (np.ones((4, 3)), "not an array of shape"),
     "batch": (numbered_batch(1), "not a tuple of length 2"),
     "list of arrays": ([np.ones(3), np.ones(3)], "not a list of length 2"),
-    "dict": ({"x": 1}, "not a dict with 1 keys"),
+    "dict": ({"x": 1}, "not a dict with 1 key"),
     "text": ("data/", "not a str of length 5"),
     "number": (3, "not the number 3"),
     "None": (None, "not None"),
     "generator function": (generator_function, r"pass what it returns: generator_function\(\)"),
-    "function": (lambda: THREE[0], "not a function"),
+    "function": (lambda: THREE[0], "not the function <lambda>"),
     "R function of reticulate": (wrapped_r_function, r"call the R function fit_generator\(\)"),
 }
 

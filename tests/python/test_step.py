@@ -9,9 +9,10 @@ from typing import Any
 
 import fitgenerator
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
-from fitgenerator import evaluate_generator
+from fitgenerator import evaluate_generator, predict_generator
 from fitgenerator.step import Steps
 from toys import (
     HookLog,
@@ -22,11 +23,13 @@ from toys import (
     keras_history,
     linear_model,
     make_batches,
+    notes_of,
     numbered,
     rich_model,
     run,
     same_history,
     same_weights,
+    shown,
     weights_of,
 )
 
@@ -259,3 +262,75 @@ def test_a_model_of_a_one_device_strategy_trains() -> None:
     theirs = keras_history(linear_model(), forever(make_batches(3)), steps_per_epoch=3)
     ours = run(model, iter(make_batches(3)), 3)
     assert ours.history["loss"] == pytest.approx(theirs["loss"])
+
+
+# -- shapes that Keras refuses ------------------------------------------------------------------
+
+
+def test_G9_a_length_that_the_model_fixes_is_refused_whatever_came_before() -> None:
+    inputs = keras.Input((5, 2))
+    outputs = keras.layers.Dense(1)(keras.layers.GlobalAveragePooling1D()(inputs))
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse")
+    good, bad = ((np.ones((4, n, 2)), np.ones((4, 1))) for n in (5, 7))
+    with pytest.raises(ValueError, match=r"shape=\(None, 5, 2\)"):
+        run(model, iter([good, bad]), 2)
+
+
+def test_G9_targets_of_one_column_are_not_broadcast_where_Keras_refuses_them() -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    x, y = np.ones((4, 3)), np.ones((4, 3)) / 3
+    with pytest.raises(ValueError, match="must have the same shape"):
+        run(model, iter([(x, y), (x, y[:, :1])]), 2)
+    run(model, iter([(x, y)]), 1)
+
+
+def test_G9_a_third_length_needs_no_trace() -> None:
+    model = keras.Sequential([keras.Input((None, 2)), keras.layers.GlobalAveragePooling1D()])
+    model.add(keras.layers.Dense(1))
+    model.compile("sgd", "mse")
+    batches = [(np.ones((4, n, 2)), np.ones((4, 1))) for n in (4, 7, 9, 1, 12, 1)]
+    run(model, iter(batches), 6, max_queue_size=0)
+    assert Steps.of(model).traces == 3  # 4, any, and 1, which Keras could squeeze
+
+
+# -- steps that fail ----------------------------------------------------------------------------
+
+
+def test_E2_a_step_that_fails_changes_no_weight_of_any_output() -> None:
+    inputs = keras.Input((3,))
+    outputs = [keras.layers.Dense(n)(inputs) for n in (1, 2)]
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", ["mse", "mse"])
+    x, y = np.ones((4, 3)), [np.ones((4, 1)), np.ones((4, 2))]
+    run(model, iter([(x, y)]), 1)
+    before = weights_of(model)
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        run(model, iter([(x, [y[0], np.ones(4)])]), 1)
+    assert "While batch 1 of `generator` was trained on." in shown(caught.value)
+    assert same_weights(weights_of(model), before)
+    assert int(model.optimizer.iterations) == 1
+    assert "apply" not in vars(model.optimizer)
+
+
+@pytest.mark.parametrize("mode", ["trained on", "evaluated", "predicted"])
+def test_E2_an_error_of_the_model_says_at_which_batch_it_came(mode: str) -> None:
+    model = linear_model()
+    good, bad = (np.ones((4, 3)), np.ones((4, 1))), (np.ones((4, 7)), np.ones((4, 1)))
+    calls: dict[str, Any] = {
+        "trained on": lambda source: run(model, source, 3),
+        "evaluated": lambda source: evaluate_generator(model, source, 3),
+        "predicted": lambda source: predict_generator(model, source, 3),
+    }
+    with pytest.raises(ValueError, match="shape") as caught:
+        calls[mode](iter([good, good, bad]))
+    assert notes_of(caught.value) == f"While batch 3 of `generator` was {mode}."
+
+
+def test_E2_an_error_in_building_the_model_says_so_too() -> None:
+    model = keras.Sequential([keras.layers.Dense(1), keras.layers.Reshape((7,))])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="Reshape") as caught:
+        run(model, iter([(np.ones((4, 3)), np.ones((4, 1)))]), 1)
+    assert "While batch 1 of `generator` was trained on." in shown(caught.value)

@@ -25,8 +25,9 @@ test_that("the text of a parent from rlang is ours alone", {
 })
 
 test_that("the warning of an early end is a warning with a class", {
-  expect_warning(warn_ended("Short."), class = "fitgenerator_ended_warning")
-  expect_warning(warn_ended("Short."), class = "fitgenerator_warning")
+  ended <- list(warnings = list(list("Short.", "EndedEarlyWarning")), value = 1)
+  expect_warning(resolve(ended), class = "fitgenerator_ended_warning")
+  expect_warning(resolve(ended), class = "fitgenerator_warning")
 })
 
 test_that("an exception of Python keeps its class and its notes", {

@@ -86,10 +86,13 @@ test_that("What is no model is refused", {
 })
 
 test_that("W2: class weights name their classes, and nothing else is taken", {
-  for (weights in list(c(1, 2), list(1, 2), c(a = 1, b = 2), c("0" = -1), list("0" = "a"), list("0" = 1:2),
-                       "0", c("0" = 1, "0" = 2), c("0" = NA), c("-1" = 1))) {
-    refuses("`class_weight` must name each class by its number from 0", class_weight = weights)
+  for (weights in list(c(1, 2), list(1, 2), c(a = 1, b = 2), "0", c("0" = 1, "0" = 2), c("-1" = 1), globalenv())) {
+    refuses("`class_weight` must name each class once, by its number from 0", class_weight = weights)
   }
+  for (weights in list(c("0" = -1), list("0" = "a"), list("1" = 1, "0" = 1:2), c("0" = NA))) {
+    refuses("`class_weight` must be a number of at least 0 for each class, .* for class 0", class_weight = weights)
+  }
+  refuses("`class_weight` names class 0 twice", class_weight = c("0" = 1, "00" = 2))
 })
 
 test_that("Callbacks that are none are refused, hooks of an unknown name too", {
@@ -123,4 +126,15 @@ test_that("A model of several replicas is refused before step 1", {
   }), timeout = 90)
   expect_process(done, c("0 The model was made for 2 replicas", "12 trained", "0 The model has R code in it",
                          "\n12 trained"))
+})
+
+test_that("No epochs to validate after are refused", {
+  for (freq in list(NULL, integer(), list())) {
+    refuses("`validation_freq` must be a whole number", validation_freq = freq)
+  }
+})
+
+test_that("A long value makes no long message", {
+  e <- expect_error(train(linear_model(), numbered(), 2, verbose = strrep("verbose", 1e5)))
+  expect_lt(nchar(conditionMessage(e)), 200)
 })

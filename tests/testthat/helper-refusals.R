@@ -1,0 +1,158 @@
+# A call for every place in the package that signals a condition, by what is wrong in it.
+
+fit_one <- function(value, ...) function() train(linear_model(), function() value, 1, ...)
+
+fit_with <- function(...) function() train(linear_model(), random_batches(), ...)
+
+with_validation <- function(data) fit_with(1, validation_data = data)
+
+deep_list <- function(depth) {
+  inner <- 1
+  for (i in seq_len(depth)) inner <- list(inner)
+  inner
+}
+
+fails <- function(...) stop("the disk is full")
+
+python_generator <- function(code) {
+  lines <- c("def fitgenerator_test_source():", paste0("    ", code))
+  reticulate::py_run_string(paste(lines, collapse = "\n"))
+  reticulate::py_get_attr(reticulate::import_main(convert = FALSE), "fitgenerator_test_source")()
+}
+
+ended_after <- function(n) {
+  calls <- 0
+  function() if ((calls <<- calls + 1) <= n) random_batches()()
+}
+
+# Evaluates `code` where functions of a package are replaced.
+with_replaced <- function(replaced, package, code) {
+  namespace <- asNamespace(package)
+  set <- function(values) {
+    for (name in names(values)) {
+      unlockBinding(name, namespace)
+      assign(name, values[[name]], namespace)
+      lockBinding(name, namespace)
+    }
+  }
+  originals <- mget(names(replaced), namespace)
+  on.exit(set(originals))
+  set(replaced)
+  force(code)
+}
+
+where <- function(replaced, package, call) function() with_replaced(replaced, package, call())
+
+all_refusals <- function() {
+  x <- matrix(1, 4, 1)
+  c(batch_refusals(x), argument_refusals(x), source_refusals(x), failures(x), setup_refusals())
+}
+
+batch_refusals <- function(x) {
+  list(
+    "a bare matrix" = fit_one(x),
+    "a list of one" = fit_one(list(x)),
+    "a list of five" = fit_one(list(x, NULL, sum, list(1), 1)),
+    "a list of four, to predict" = function() predict_generator(linear_model(), function() list(x, x, x, x), 1),
+    "names in another order" = fit_one(list(y = x, x = x)),
+    "NULL as inputs" = fit_one(list(NULL, x)),
+    "NULL as targets" = fit_one(list(x, NULL)),
+    "a function in a list" = fit_one(list(list(image = x, size = sum), x)),
+    "dates" = fit_one(list(x, Sys.Date() + 1:4)),
+    "an integer NA" = fit_one(list(x, c(1L, NA, 2L, 3L))),
+    "a factor with NA" = fit_one(list(x, factor(c("a", NA)))),
+    "columns of several types" = fit_one(list(data.frame(n = 1:4, who = letters[1:4], when = Sys.Date()), x)),
+    "a data.frame without columns" = fit_one(list(data.frame(), x)),
+    "an empty list" = fit_one(list(x, list())),
+    "names that are partly missing" = fit_one(list(list(a = x, x), x)),
+    "a list in many lists" = fit_one(list(deep_list(30), x)),
+    "unequal rows" = fit_one(list(x, 1:2)),
+    "a vector for a row" = fit_one(list(1:2, x)),
+    "no rows" = fit_one(list(x[0, , drop = FALSE], x[0, , drop = FALSE])),
+    "a dict of Python" = fit_one(list(reticulate::py_eval("{'a': 'text'}", convert = FALSE), x)),
+    "text for numbers" = fit_one(list(x, rep("a", 4)), class_weight = list("0" = 1)),
+    "a class without a weight" = fit_one(list(x, 0:3), class_weight = list("0" = 1, "1" = 2)),
+    "more inputs than the model has" = fit_one(list(list(x, x), x))
+  )
+}
+
+argument_refusals <- function(x) {
+  list(
+    "a fraction of steps" = fit_with(2.5),
+    "no steps" = fit_with(NULL),
+    "no time" = fit_with(1, timeout = -1),
+    "verbose" = fit_with(1, verbose = 7),
+    "jit_compile" = fit_with(1, jit_compile = "yes"),
+    "class weights without names" = fit_with(1, class_weight = list(1, 2)),
+    "class weights that are negative" = fit_with(1, class_weight = list("0" = -1)),
+    "no epochs to validate after" = fit_with(1, validation_freq = integer()),
+    "no model" = function() train(mtcars, random_batches()),
+    "a model of another kind" = function() train(reticulate::import("sys", convert = FALSE), random_batches()),
+    "a model that is not compiled" = function() {
+      layers <- keras()$layers
+      train(keras()$Sequential(list(layers$Input(list(1L)), layers$Dense(1L))), random_batches())
+    },
+    "no callback" = fit_with(1, callbacks = "early stopping"),
+    "a hook without a name" = fit_with(1, callbacks = list(function(epoch, logs) 1)),
+    "a hook twice" = fit_with(1, callbacks = list(on_epoch_end = sum, on_epoch_end = sum)),
+    "no hook" = fit_with(1, callbacks = list(on_epoch_ends = sum)),
+    "a metric that is not there" = function() plot(train(linear_model(), random_batches(), 1), metrics = "auc")
+  )
+}
+
+source_refusals <- function(x) {
+  coro <- structure(function(n) n, class = c("coro_generator", "function"))
+  list(
+    "a generator that needs arguments" = function() train(linear_model(), function(i, n, ...) 1),
+    "a factory of coro" = function() train(linear_model(), coro),
+    "a batch for a generator" = function() train(linear_model(), list(x, x)),
+    "a data.frame for a generator" = function() train(linear_model(), iris),
+    "a Python object for a generator" = function() train(linear_model(), reticulate::import("sys", convert = FALSE)),
+    "one fixed array" = with_validation(list(x)),
+    "a fixed function" = with_validation(list(x, sum)),
+    "fixed arrays of unequal rows" = with_validation(list(x, 1:3))
+  )
+}
+
+failures <- function(x) {
+  list(
+    "code of the generator" = function() train(linear_model(), fails),
+    "code of a hook" = fit_with(1, callbacks = list(on_epoch_end = fails)),
+    "code of a loss" = function() train(linear_model(loss = fails), random_batches()),
+    "code of a Python generator" = function() {
+      train(linear_model(), python_generator(c("yield from ()", "raise KeyError('gone')")))
+    },
+    "a restart out of a hook" = function() abort_jump(),
+    "a shape that the model does not take" = fit_one(list(matrix(1, 4, 3), x)),
+    "a generator that is too slow" = function() {
+      slow <- python_generator(c("import time", "time.sleep(0.3)", "yield 1"))
+      train(linear_model(), slow, timeout = 0.05)
+    },
+    "nothing to train on" = function() train(linear_model(), function() NULL),
+    "nothing to evaluate" = function() evaluate_generator(linear_model(), function() NULL, 1),
+    "nothing to predict" = function() predict_generator(linear_model(), function() NULL, 1),
+    "training that ended early" = function() train(linear_model(), ended_after(3), 2, 3),
+    "a prediction that ended early" = function() predict_generator(linear_model(), ended_after(3), 5),
+    "a thread that was left behind" = function() {
+      resolve(list(warnings = list(list("A generator did not return.", "AbandonedThreadWarning"))))
+    }
+  )
+}
+
+setup_refusals <- function() {
+  no <- function(...) FALSE
+  list(
+    "no Python" = where(list(py_available = no), "reticulate", function() check_python()),
+    "an old Python" = where(
+      list(py_config = function() list(version = "3.8")), "reticulate", function() check_python()
+    ),
+    "no TensorFlow" = where(
+      list(py_module_available = no, py_exe = function() "/usr/bin/python3"), "reticulate", function() check_python()
+    ),
+    "an old reticulate" = where(
+      list(packageVersion = function(...) package_version("1.30")), "utils", function() .onLoad()
+    ),
+    "what Python lacks" = function() stop(failure_condition(list(kind = "setup", text = "Missing."), NULL, NULL)),
+    "no ggplot2" = where(list(requireNamespace = no), "base", function() use_ggplot2("ggplot2"))
+  )
+}
