@@ -44,7 +44,7 @@ except Exception as error:  # rpy2 raises many kinds where R is missing
     ) from error
 
 _CODE = Path(__file__).parent / "r"
-_FILES = ("conditions.R", "batch.R", "closure.R", "streams.R", "pull.R")
+_FILES = ("conditions.R", "batch.R", "closure.R", "streams.R", "pull.R", "forks.R")
 # How long the first batches of a lot may wait for the others, in seconds.
 LOT = 0.002
 _DTYPES: dict[Any, tuple[str, str | None]] = {  # in R's memory; in the batch
@@ -182,6 +182,7 @@ class _Server:
         self._streams = _helper("new_streams")()
         _helper("begin_streams")(self._streams, rinterface.StrSexpVector(["validation_data"]))
         self._request: Request | None = None
+        self._fork = _helper("replace_fork")(_helper("refuse_fork"))
 
     def serve(self) -> None:
         """Answer requests until the loop has ended."""
@@ -253,6 +254,8 @@ class _Server:
             self._request.fail(ClosedError())
         self._training.stop()
         # R would take a pending interrupt, or one that comes now, in the midst of it.
+        if not isinstance(self._fork, rinterface.NULLType):
+            _helper("undisturbed")(_helper("replace_fork"), self._fork)
         _helper("undisturbed")(
             _helper("end_streams"), self._streams, self._training.loop.course.feeds[0].taken
         )
