@@ -122,3 +122,25 @@ test_that("rule 11: a generator that is in the middle of a batch when the call e
   expect_error(train(model, reticulate::py$fitgenerator_test_slow(), 5, callbacks = fails), "no")
   expect_clean(model)
 })
+
+test_that("M2: R arrays that were handed over are released on R's thread", {
+  released <- 0
+  off_thread <- 0
+  note <- function(e) {
+    released <<- released + 1
+    if (current_thread() != "MainThread") off_thread <<- off_thread + 1
+  }
+  marked <- function() {
+    mark <- new.env()
+    reg.finalizer(mark, note)
+    list(structure(matrix(1, 2, 1), mark = mark), c(0, 0))
+  }
+  large <- function() list(matrix(1, 64, 2048), rep(0, 64))
+  model <- linear_model(2048)
+  train(model, large, 20)
+  before <- gc()["Vcells", 1]
+  train(echo_model(), marked, 20, epochs = 2, validation_data = marked, validation_steps = 2)
+  train(model, large, 200)
+  expect_lt(gc()["Vcells", 1] - before, 2 * 64 * 2048)
+  expect_equal(c(released, off_thread), c(44, 0))
+})
