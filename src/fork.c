@@ -4,6 +4,9 @@
    there any more. R's garbage collector would wait for it for ever when it drops the first Python object. So while
    R hosts, its thread takes the lock before it forks, and in the child Python is told, as os.fork() does. */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* for RTLD_DEFAULT */
+#endif
 #include <Rinternals.h>
 
 #ifdef _WIN32

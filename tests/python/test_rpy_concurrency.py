@@ -6,6 +6,7 @@ import gc
 import threading
 import warnings
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,3 +119,18 @@ def test_M2_what_r_handed_over_and_what_a_closure_holds_is_released(queue: int) 
     ro.r("for (i in 1:3) gc()")
     assert function() is None
     assert ro.r("released")[0] == 40 + 4 + 1
+
+
+def test_F3_many_short_calls_leave_no_thread_and_no_open_file() -> None:
+    files = Path("/proc/self/fd")  # elsewhere than on Linux nothing is counted
+    count = lambda: (threading.active_count(), len([*files.iterdir()]) if files.exists() else 0)  # noqa: E731
+    draw, failing = closure(), closure("function() stop('no')")
+    fit(echo_model(), draw, 2)
+    before = count()
+    for number in range(100):
+        if number % 10:
+            fit(echo_model(), draw, 2)
+        else:
+            with pytest.raises(RRuntimeError, match="no"):
+                fit(echo_model(), failing, 2)
+    assert count() == before

@@ -2,7 +2,7 @@
 
 skip_without_keras()
 
-test_that("rule 9: a closure may fill the same matrix for every batch", {
+test_that("rule 9, M4: a closure may fill the same matrix for every batch", {
   buffer <- matrix(0, 3, 1)
   k <- 0
   refill <- function() {
@@ -35,7 +35,7 @@ test_that("rule 9: what crosses is a copy of R's memory, cast, in R's own order"
   expect_identical(reticulate::py_str(own(reticulate::r_to_py(matrix(1, 2, 2)))$dtype), "float32")
 })
 
-test_that("rule 9: what a closure holds is released after the call", {
+test_that("rule 9, M2: what a closure holds is released after the call", {
   collected <- FALSE
   local({
     held <- new.env()
@@ -84,6 +84,21 @@ test_that("rule 10: the caller's dtype policy and device hold on our threads", {
     expect_identical(one[[1]], "mixed_float16")
     expect_match(one[[2]], "CPU:0")
     expect_match(one[[3]], "^fitgenerator-feeder")
+  }
+})
+
+test_that("A3: a model made in the scope of a strategy with one replica trains from closures", {
+  strategies <- reticulate::import("tensorflow")$distribute
+  batches <- lapply(c(4, 4, 3), function(rows) random_batches(rows)())
+  run <- function(model) {
+    train(model, cycling(batches), 3, epochs = 4, validation_data = cycling(batches), validation_steps = 3)$metrics
+  }
+  expected <- run(linear_model())
+  for (strategy in list(strategies$MirroredStrategy(list("cpu:0")), strategies$OneDeviceStrategy("cpu:0"))) {
+    with(strategy$scope(), model <- linear_model())
+    found <- run(model)
+    expect_length(found$val_loss, 4)
+    expect_equal(found, expected, tolerance = 1e-5)
   }
 })
 
