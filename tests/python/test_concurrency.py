@@ -136,7 +136,7 @@ def test_A8_a_generator_with_a_pool_of_threads() -> None:
 
 
 def test_A8_generators_with_pools_of_processes(clean_environment: dict[str, str]) -> None:
-    ways = ["fork", "spawn", "executor", "callback"]
+    ways = ["fork", "executor", "callback"]
     # Python 3.12 warns of every fork beside threads.
     flags = ["-W", "error", "-W", "ignore::DeprecationWarning"]
     done = subprocess.run(
