@@ -17,8 +17,14 @@
 #' exactly `steps_per_epoch * (epochs - initial_epoch)` times, a validation closure `validation_steps` times per
 #' validation, so that the next call goes on with the next batch. It runs at most `max_queue_size + 1` batches
 #' ahead of the training; validation closures are drawn when the training queue is full or the epoch's training
-#' batches are all drawn. It must not fork: a process that runs TensorFlow cannot be forked safely; a PSOCK cluster
-#' works.
+#' batches are all drawn.
+#'
+#' @section Parallel R and other trainings:
+#' The closure, and hooks, may use a PSOCK cluster, run other programs, and fork (`parallel::mclapply()`, doMC): the
+#' child may do all that R does, but must not use the model or TensorFlow, whose threads it does not have. A closure
+#' that Python calls through rpy2 cannot fork; that is an error. A closure or hook may call [fit_generator()] on
+#' another model; on the model that is being trained this is an error. A closure may predict with
+#' that model, but should not evaluate it: evaluating and training count in the same metrics.
 #'
 #' @section Random numbers:
 #' The training closure draws from the session's random numbers; every other R function that the call runs has a

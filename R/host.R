@@ -18,13 +18,14 @@ host <- function(session, closures, tables, timeout = NULL) {
   state$drawn <- integer(length(closures))
   state$conditions <- list()
   state$timeout <- timeout
+  forks <- .Call(C_forks_safely, TRUE) # until the end, or that of the call which this one is within
   # Twice: an interrupt that comes just when the first begins ends it, but not the second.
-  on.exit(suspendInterrupts(conclude(calls, streams)))
-  on.exit(suspendInterrupts(conclude(calls, streams)), add = TRUE)
+  on.exit(suspendInterrupts(conclude(calls, streams, forks)))
+  on.exit(suspendInterrupts(conclude(calls, streams, forks)), add = TRUE)
   suspendInterrupts(begin_streams(streams, c(stream_names(closures), table_streams(tables))))
   with_stream(streams, "jobs", cross(calls$start))
   in_time(serve(calls, closures, tables, streams, state), calls, timeout)
-  suspendInterrupts(conclude(calls, streams))
+  suspendInterrupts(conclude(calls, streams, forks))
   on.exit()
   outcome <- cross(calls$outcome)
   outcome$condition <- if (!is.null(outcome$failure)) failure_condition(outcome$failure, calls, state)
@@ -129,7 +130,8 @@ hook_arguments <- function(fn, hook, args) {
 
 # Stops and joins every thread and puts the session's stream where it belongs. A second interrupt waits until it
 # is done; to do it again is harmless.
-conclude <- function(calls, streams) {
+conclude <- function(calls, streams, forks) {
+  .Call(C_forks_safely, forks)
   on.exit(end_streams(streams, cross(calls$consumed)))
   cross(calls$stop)
 }

@@ -25,7 +25,10 @@ static SEXP take_interrupt(void) {
   return R_NilValue;
 }
 
+SEXP forks_safely(SEXP yes); /* fork.c */
+
 static const R_CallMethodDef routines[] = {
+  {"forks_safely", (DL_FUNC) &forks_safely, 1},
   {"isolate", (DL_FUNC) &isolate, 1},
   {"take_interrupt", (DL_FUNC) &take_interrupt, 0},
   {NULL, NULL, 0}

@@ -12,7 +12,8 @@ from typing import Any
 
 from .callbacks import Logs, plain_logs
 from .errors import EndedError
-from .history import History
+from .exclusive import training
+from .history import History, remember
 from .rounds import Rounds
 from .tensors import as_arrays, joined
 
@@ -172,7 +173,18 @@ class FitLoop:
         self._granted = False  # the first epoch's batches, by the building of the model
 
     def run_alone(self) -> History:
-        """Train; the history, complete or not."""
+        """Train; the history, complete or not.
+
+        Raises:
+            ArgumentError: Another call is training the model.
+        """
+        with training(self.course.model):
+            try:
+                return self._train()
+            finally:
+                remember(self._history)  # behind those of calls within this one
+
+    def _train(self) -> History:
         course = self.course
         logs: Logs | None = None
         last: Logs = {}

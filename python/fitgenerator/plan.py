@@ -10,6 +10,7 @@ from .asked import AskedFeed
 from .callbacks import Callbacks
 from .checkpoint import Checkpoint
 from .errors import ArgumentError
+from .exclusive import refuse_trained
 from .feed import Feed
 from .history import History
 from .host import Host
@@ -78,6 +79,7 @@ def plan_fit(
         name = "validation_data"
         test_steps = options.steps_of(validation_data, validation_steps, "validation_steps", name)
     params = {"verbose": options.verbosity(settings.verbose), "epochs": last, "steps": steps}
+    refuse_trained(model)
     course = _course(host, model, settings, callbacks, params, training=True)
     history = _history_of(course)
     history.validation_freq = validation_freq

@@ -42,7 +42,7 @@ except Exception as error:  # rpy2 raises many kinds where R is missing
     ) from error
 
 _CODE = Path(__file__).parent / "r"
-_FILES = ("conditions.R", "batch.R", "closure.R", "streams.R", "pull.R")
+_FILES = ("conditions.R", "batch.R", "closure.R", "streams.R", "pull.R", "forks.R")
 
 
 def is_function(thing: Any) -> bool:
@@ -193,6 +193,7 @@ class _Server:
         _helper("begin_streams")(self._streams, rinterface.StrSexpVector(["validation_data"]))
         self._request: Request | None = None
         self._late = False  # the last lot took too long
+        self._fork = _helper("replace_fork")(_helper("refuse_fork"))
 
     def serve(self) -> None:
         """Answer requests until the loop has ended."""
@@ -283,6 +284,8 @@ class _Server:
             self._request.fail(ClosedError())
         self._training.stop()
         # R would take a pending interrupt, or one that comes now, in the midst of it.
+        if not isinstance(self._fork, rinterface.NULLType):
+            _helper("undisturbed")(_helper("replace_fork"), self._fork)
         _helper("undisturbed")(
             _helper("end_streams"), self._streams, self._training.loop.course.feeds[0].taken
         )

@@ -77,7 +77,8 @@ def fit_generator(
         (where the time went) and `.incomplete`.
 
     Raises:
-        ValueError: A bad argument, or a malformed batch (the message names it).
+        ValueError: A bad argument, a malformed batch (the message names it), or a model that is
+            being trained by another call.
         TypeError: An argument of a kind that cannot be used.
         TimeoutError: The generator gave no batch within `timeout` seconds.
         BaseException: What the generator, a callback or the model raised: the same object, with a

@@ -49,7 +49,9 @@ MALFORMED: dict[str, Any] = {
 
 @pytest.mark.parametrize("number", [1, 3])
 @pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED)
-def test_E2_E3_a_malformed_batch_is_refused_at_its_step(raw: Any, number: int, queue: int) -> None:
+def test_E2_E3_E4_a_malformed_batch_is_refused_at_its_step(
+    raw: Any, number: int, queue: int
+) -> None:
     model, seen = linear_model(), Seen()
     before = weights_of(model)
     batches = [*make_batches(number - 1), raw, (X, Y)]

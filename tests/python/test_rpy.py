@@ -139,12 +139,29 @@ def test_one_function_for_both_is_read_by_one_reader() -> None:
     assert history.history == {"loss": [means[0], means[2]], "val_loss": [means[1], means[3]]}
 
 
-def test_E1_an_error_in_r_reaches_the_caller_with_its_text_and_batch() -> None:
+@pytest.mark.parametrize("call", ["fit", "validation", "evaluate", "predict"])
+def test_E1_an_error_in_r_reaches_the_caller_with_its_text_and_batch(call: str, queue: int) -> None:
     """It is rpy2's own exception, delivered when training reaches the batch."""
-    code = "n <- 0; function() { n <<- n + 1; if (n == 3) stop('no more'); matrix(n, 2, 3) }"
+    code = """function() {
+        n <<- n + 1
+        if (n == 3) stop("no more")
+        list(matrix(n, 2, 3), c(1, 2))
+    }"""
+    model, draw, good = linear_model(), closure(f"n <<- 0; {code}"), closure(NUMBERS)
+    options = {"max_queue_size": queue, "verbose": 0}
+    unseen = {"validation_data": draw, "validation_steps": 5}
+    calls = {
+        "fit": lambda: fg.fit_generator(model, draw, 5, **options),
+        "validation": lambda: fg.fit_generator(model, good, 5, **unseen, **options),
+        "evaluate": lambda: fg.evaluate_generator(model, draw, 5, **options),
+        "predict": lambda: fg.predict_generator(model, draw, 5, **options),
+    }
     with pytest.raises(RRuntimeError, match="no more") as caught:
-        fg.predict_generator(predictor(), closure(code), 5)
-    assert caught.value.__notes__ == ["While batch 3 of `generator` was made."]
+        calls[call]()
+    argument = "validation_data" if call == "validation" else "generator"
+    assert caught.value.__notes__ == [f"While batch 3 of `{argument}` was made."]
+    assert ro.r("n")[0] == 3  # it is not called again
+    assert fg.fit_generator(model, good, 2, **options).epoch == [0]
 
 
 def test_C2_a_closure_that_ends_stops_training_with_a_warning() -> None:

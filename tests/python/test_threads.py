@@ -138,9 +138,11 @@ def test_A9_a_generator_may_predict_with_the_model_that_trains(steps: int, queue
             hard = np.argsort(errors)[-8:]
             yield x[hard], y[hard]
 
-    losses = run(model, hardest(), steps // 4, 4, max_queue_size=queue).history["loss"]
-    assert np.isfinite(losses).all()
-    assert losses[-1] < losses[0] / 2
+    options = {"validation_steps": 10, "max_queue_size": queue}
+    history = run(model, hardest(), steps // 4, 4, None, hardest(), **options).history
+    for losses in history["loss"], history["val_loss"]:
+        assert np.isfinite(losses).all()
+        assert losses[-1] < losses[0] / 2
 
 
 def test_A6_one_session_of_many_calls(queue: int) -> None:

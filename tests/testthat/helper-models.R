@@ -41,6 +41,21 @@ random_batches <- function(rows = 4L, inputs = 1L) {
   }
 }
 
+# A flow of eight images of 4 x 4, in batches of two, as Keras's image generator makes it.
+image_flow <- function(...) {
+  generator <- reticulate::import("keras.src.legacy.preprocessing.image")$ImageDataGenerator(...)
+  generator$flow(array(1:128 + 0, c(8, 4, 4, 1)), rep(0, 8), batch_size = 2L, shuffle = FALSE)
+}
+
+# A model of such images that never changes, and whose loss, on targets 0, is the sum over an image.
+image_model <- function() {
+  layers <- keras()$layers
+  dense <- layers$Dense(1L, use_bias = FALSE, kernel_initializer = "ones")
+  model <- keras()$Sequential(list(layers$Input(list(4L, 4L, 1L)), layers$Flatten(), dense))
+  model$compile(keras()$optimizers$SGD(0), "mae")
+  model
+}
+
 # A generator that goes through `batches` and begins again.
 cycling <- function(batches) {
   i <- 0L

@@ -143,7 +143,7 @@ test_that("rule 7: training batches are drawn before validation batches", {
   expect_identical(order, rep(rep(c("t", "v"), c(6, 3)), 2))
 })
 
-test_that("A4: deep recursion and gc() in a closure, a hook and a Keras callback crash nothing", {
+test_that("A4: deep recursion and gc() in a closure, a hook, a Keras callback and an image flow crash nothing", {
   done <- run_r(quote({
     batch <- random_batches()
     lambda <- keras()$callbacks$LambdaCallback(on_train_batch_end = trapped(function(batch, logs) NULL))
@@ -153,6 +153,13 @@ test_that("A4: deep recursion and gc() in a closure, a hook and a Keras callback
     train(model, deep(), 500, callbacks = list(lambda, hooks), validation_data = deep(),
           validation_steps = 50)
     cat("trained", iterations_of(model), "\n")
+
+    threads <- NULL
+    scale <- trapped(function(x) { threads <<- c(threads, current_thread()); x / 255 }, every = 10L)
+    images <- image_model()
+    for (size in c(0, 10)) train(images, image_flow(preprocessing_function = scale), 10, max_queue_size = size)
+    stopifnot(threads == "MainThread")
+    cat("preprocessed", length(threads), "\n")
   }), timeout = 120)
-  expect_process(done, "trained 500")
+  expect_process(done, c("trained 500", "preprocessed 40"))
 })

@@ -2,7 +2,7 @@
 
 skip_without_keras()
 
-test_that("rule 9: a closure may fill the same matrix for every batch", {
+test_that("rule 9, M4: a closure may fill the same matrix for every batch", {
   buffer <- matrix(0, 3, 1)
   k <- 0
   refill <- function() {
@@ -35,7 +35,7 @@ test_that("rule 9: what crosses is a copy of R's memory, cast, in R's own order"
   expect_identical(reticulate::py_str(own(reticulate::r_to_py(matrix(1, 2, 2)))$dtype), "float32")
 })
 
-test_that("rule 9: what a closure holds is released after the call", {
+test_that("rule 9, M2: what a closure holds is released after the call", {
   collected <- FALSE
   local({
     held <- new.env()
@@ -87,6 +87,21 @@ test_that("rule 10: the caller's dtype policy and device hold on our threads", {
   }
 })
 
+test_that("A3: a model made in the scope of a strategy with one replica trains from closures", {
+  strategies <- reticulate::import("tensorflow")$distribute
+  batches <- lapply(c(4, 4, 3), function(rows) random_batches(rows)())
+  run <- function(model) {
+    train(model, cycling(batches), 3, epochs = 4, validation_data = cycling(batches), validation_steps = 3)$metrics
+  }
+  expected <- run(linear_model())
+  for (strategy in list(strategies$MirroredStrategy(list("cpu:0")), strategies$OneDeviceStrategy("cpu:0"))) {
+    with(strategy$scope(), model <- linear_model())
+    found <- run(model)
+    expect_length(found$val_loss, 4)
+    expect_equal(found, expected, tolerance = 1e-5)
+  }
+})
+
 test_that("rule 11: no thread, handler, option or search path is changed by a call, nor by one that fails", {
   state <- function() {
     list(our_threads(), interrupt_handlers(), options(), search(), names(.GlobalEnv), getwd(),
@@ -121,4 +136,26 @@ test_that("rule 11: a generator that is in the middle of a batch when the call e
   fails <- list(on_train_batch_end = function(batch, logs) stop("no"))
   expect_error(train(model, reticulate::py$fitgenerator_test_slow(), 5, callbacks = fails), "no")
   expect_clean(model)
+})
+
+test_that("M2: R arrays that were handed over are released on R's thread", {
+  released <- 0
+  off_thread <- 0
+  note <- function(e) {
+    released <<- released + 1
+    if (current_thread() != "MainThread") off_thread <<- off_thread + 1
+  }
+  marked <- function() {
+    mark <- new.env()
+    reg.finalizer(mark, note)
+    list(structure(matrix(1, 2, 1), mark = mark), c(0, 0))
+  }
+  large <- function() list(matrix(1, 64, 2048), rep(0, 64))
+  model <- linear_model(2048)
+  train(model, large, 20)
+  before <- gc()["Vcells", 1]
+  train(echo_model(), marked, 20, epochs = 2, validation_data = marked, validation_steps = 2)
+  train(model, large, 200)
+  expect_lt(gc()["Vcells", 1] - before, 2 * 64 * 2048)
+  expect_equal(c(released, off_thread), c(44, 0))
 })

@@ -88,6 +88,17 @@ test_that("L4: a closure may draw from Python iterators", {
   expect_equal(train(echo_model(), both, 100)$metrics$loss, mean(1:100) + 5)
 })
 
+test_that("L3: an R function in an image flow is the same as the flow's own scaling, in each kind of call", {
+  by_r <- function() image_flow(preprocessing_function = function(x) x / 255)
+  by_keras <- function() image_flow(rescale = 1 / 255)
+  run <- function(flow) {
+    model <- image_model()
+    history <- train(model, flow(), NULL, validation_data = flow())
+    list(history$metrics, evaluate_generator(model, flow()), predict_generator(model, flow()))
+  }
+  expect_equal(run(by_r), run(by_keras), tolerance = 1e-6)
+})
+
 test_that("A Python generator beside an R closure, each way round", {
   history <- train(echo_model(), count_from(), 3, epochs = 2, validation_data = numbered(),
                    validation_steps = 2)

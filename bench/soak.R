@@ -1,0 +1,52 @@
+# Does anything grow in a long run from R? See soak.py, which runs this too.
+#
+#   tools/with-env Rscript bench/soak.R [STEPS [SETTING [FILE]]]
+#
+# SETTING is "closure" (hooks of epochs) or "hooks" (hooks of batches too). Prints a table; the exit status says
+# whether nothing grew. With FILE the samples are left there instead.
+
+source(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]])), "common.R"))
+args <- commandArgs(trailingOnly = TRUE)
+steps <- if (length(args)) as.numeric(args[[1L]]) else 1e5
+setting <- if (length(args) > 1L) args[[2L]] else "closure"
+
+soaked <- reticulate::import_from_path("soaked", here)
+common <- reticulate::import_from_path("common", here)
+watch <- soaked$Watch()
+epochs <- soaked$epochs_of(as.integer(steps))
+
+closure <- function() {
+  x <- matrix(stats::rnorm(512), 32L)
+  list(x, rowSums(x))
+}
+
+look <- function(epoch, logs) {
+  used <- gc()
+  watch$sample((epoch + 1) * epochs[[1L]], list(ncells = used[[1L, 1L]], vcells = used[[2L, 1L]]))
+}
+
+model <- common$small_model()
+inputs <- closure()[[1L]]
+begun <- 0
+hooks <- list(
+  on_epoch_begin = function(epoch) {
+    begun <<- begun + 1
+    for (i in 1:50) model$predict_on_batch(inputs)
+  },
+  on_epoch_end = look,
+  on_train_begin = function() begun <<- 0
+)
+if (setting == "hooks") {
+  hooks$on_train_batch_begin <- function(batch) begun <<- begun + 0
+  hooks$on_train_batch_end <- function(batch, logs) begun <<- begun + 0
+}
+lambda <- keras$callbacks$LambdaCallback(on_epoch_end = function(epoch, logs) begun <<- begun + 0)
+
+invisible(fit_generator(model, closure, epochs[[1L]], epochs[[2L]], verbose = 0,
+                        callbacks = list(hooks, lambda), validation_data = closure, validation_steps = 10))
+stopifnot(begun == epochs[[2L]])
+if (length(args) > 2L) {
+  watch$write(args[[3L]])
+} else if (!soaked$report(paste("From R,", setting), watch$samples)) {
+  quit(status = 1L)
+}

@@ -1,0 +1,62 @@
+# Memory: bounded by the queue while it runs, and not growing with the steps.
+
+skip_without_keras()
+skip_if_not(file.exists("/proc/self/statm"), "memory is read from /proc")
+
+# What is resident, in MiB.
+resident <- function() as.numeric(strsplit(readLines("/proc/self/statm"), " ")[[1]][[2]]) * 4096 / 2^20
+
+# The largest resident set since forget_peak().
+peak <- function() {
+  line <- grep("^VmHWM", readLines("/proc/self/status"), value = TRUE)
+  as.numeric(gsub("[^0-9]", "", line)) / 1024
+}
+
+forget_peak <- function() cat("5", file = "/proc/self/clear_refs")
+
+# A model without work to do, of inputs of 250 x `width`.
+wide_model <- function(width) {
+  layers <- keras()$layers
+  model <- keras()$Sequential(list(
+    layers$Input(list(250L, as.integer(width))), layers$GlobalAveragePooling1D(), layers$Dense(1L)
+  ))
+  model$compile(keras()$optimizers$SGD(0), "mse")
+  model
+}
+
+test_that("M1: a queue of one holds less than five batches of 100 MB", {
+  model <- wide_model(1000)
+  of_rows <- function(rows) function() list(array(0.5, c(rows, 250, 1000)), rep(0, rows))
+  train(model, of_rows(1), 2, max_queue_size = 1)
+  gc()
+  before <- resident()
+  forget_peak()
+  train(model, of_rows(50), 12, max_queue_size = 1) # 95 MiB of doubles
+  expect_gt(peak() - before, 95)
+  expect_lt(peak() - before, 5 * 95)
+})
+
+test_that("M2: 3000 steps of 1 MB do not grow, nor does R's own memory", {
+  seen <- used <- NULL
+  look <- function(epoch, logs) {
+    used <<- c(used, gc()["Vcells", 1])
+    seen <<- c(seen, resident())
+  }
+  x <- array(0.5, c(32, 250, 16))
+  closure <- function() list(x + 1, rep(0, 32))
+  train(wide_model(16), closure, 300, epochs = 10, callbacks = list(on_epoch_end = look))
+  expect_lt(max(seen) - seen[[1]], 50)
+  expect_lt(max(used) - used[[1]], length(x)) # less than a batch
+})
+
+test_that("M3: a hook that predicts does not grow", {
+  model <- echo_model()
+  seen <- NULL
+  x <- matrix(1, 8, 1)
+  predict <- function(epoch, logs) {
+    for (i in 1:10) model$predict_on_batch(x)
+    seen <<- c(seen, resident())
+  }
+  train(model, numbered(), 1, epochs = 200, callbacks = list(on_epoch_end = predict))
+  expect_lt(seen[[200]] - seen[[20]], 50)
+})
