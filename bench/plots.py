@@ -30,7 +30,8 @@ def bars(content: dict[str, Any]) -> Any:
     figure, axes = plt.subplots(figsize=(8, 0.8 + 0.36 * len(names)), layout="constrained")
     axes.barh(names, medians, color=colours, xerr=[low, high], error_kw={"lw": 1, "capsize": 2})
     for place, median in enumerate(medians):
-        axes.text(median, place, f" {median:.0f}" if median >= 100 else f" {median:.3g}", va="bottom", fontsize=8)
+        label = f" {median:.0f}" if median >= 100 else f" {median:.3g}"
+        axes.text(median, place, label, va="bottom", fontsize=8)
     axes.set_xlabel(content["unit"])
     axes.set_title(content["title"], fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
