@@ -40,3 +40,10 @@ test_that("an exception of Python keeps its class and its notes", {
   expect_s3_class(e$exception, "python.builtin.KeyError")
   expect_identical(tryCatch(stop(e), python.builtin.LookupError = class)[[1]], "fitgenerator_python_error")
 })
+
+test_that("a long text of Python's keeps its beginning and its end, where our notes are", {
+  text <- shortened(paste0("First.", strrep("x", 1e5), "\nWhile batch 3 of `generator` was evaluated."))
+  expect_match(text, "^First\\.x+\n\\[\\.\\.\\.\\]\nx+\nWhile batch 3 of `generator` was evaluated\\.$")
+  expect_lt(nchar(text), 1500)
+  expect_identical(shortened("Short."), "Short.")
+})

@@ -75,7 +75,7 @@ test_that("rule 1: conditions and restarts taken outside leave all as it was", {
   expect_match(trials$where, "clean$")
   trials$way <- sub("\\S+ (\\S+) \\S+", "\\1", trials$where)
   through_python <- grepl("^(lambda|batch_lambda|schedule|loss) restart", trials$where)
-  expect_match(trials$took[through_python], "^error: no 'restart' 'mine' found")
+  expect_match(trials$took[through_python], "^error: (R code in the model .* failed: )?no 'restart' 'mine' found")
   taken <- c(warning = "W!", message = "M!", custom = "C!", error = "E!", restart = "R!")
   for (i in which(!through_python)) {
     expect_match(trials$took[[i]], paste0(taken[[trials$way[[i]]]], " ?$"), info = trials$where[[i]])
