@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from .words import describe, reason
+from .words import describe
 
 _PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 
@@ -87,14 +87,7 @@ def _converted(leaf: Any) -> Any:
         return _unmasked(leaf)
     if isinstance(leaf, np.ndarray):  # np.matrix, np.memmap
         return np.asarray(leaf)
-    try:
-        return _foreign(leaf)
-    except NoArrayError:
-        raise
-    except Exception as error:
-        raise NoArrayError(
-            f"{_needed(leaf)}, whose values cannot be read: {reason(error)}"
-        ) from error
+    return _foreign(leaf)  # what its own code raises is the user's to see
 
 
 def _with_rows(tensor: Any) -> Any:

@@ -19,6 +19,7 @@ import tensorflow as tf
 from fitgenerator import batch as batches
 from fitgenerator import evaluate_generator, predict_generator, rounds, rpy, scope
 from leaves import recursive, symbolic
+from refusals_saving import SAVING
 from toys import Indexed, Reiterable, echo_model, linear_model, make_batches, numbered, run
 
 X, Y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
@@ -43,13 +44,6 @@ def source(given: Any) -> Callable[[], object]:
 def validation(given: Any) -> Callable[[], object]:
     """Validation on fixed arrays."""
     return lambda: run(linear_model(), make_batches(1), validation_data=given)
-
-
-class Broken:
-    """Cannot give the array that it promises."""
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        raise RuntimeError("The file is gone.")
 
 
 class Turned(NamedTuple):
@@ -172,7 +166,6 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a number of NumPy's": batch(X, np.float32(2)),
     "a symbol of Keras": batch(keras.KerasTensor((4, 3)), Y),
     "masked values": batch(np.ma.array(X, mask=True), Y),
-    "an object that fails": batch(Broken(), Y),
     "a tensor without rows": batch(symbolic((None, 3)), Y),
     # expected
     "other names": lambda: run(named_model(), iter([({"image": X, "sizes": X}, Y)]), 1),
@@ -232,6 +225,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     ),
     "an R function with arguments": source(r_function("function(a, b = 1) a")),
     "a batch of R that is none": lambda: run(linear_model(), r_function("function() list(1)"), 1),
+    **SAVING,
 }
 
 

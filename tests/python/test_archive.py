@@ -77,7 +77,7 @@ def test_a_metric_that_is_no_number_is_refused_in_words(tmp_path: Path) -> None:
     strange = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: logs.update(array=np.arange(2.0), thing=object())
     )
-    with pytest.raises(TypeError, match="metrics that are numbers or arrays, not a object"):
+    with pytest.raises(TypeError, match="metrics that are numbers or arrays, not an object"):
         run(linear_model(), batches_from(0), STEPS, 1, [strange, Checkpoint(tmp_path / "c.npz")])
     assert not list(tmp_path.iterdir())
 

@@ -69,7 +69,12 @@ def test_an_object_is_what_it_gives_not_what_it_says() -> None:
     assert "must be an array" in refused(Liar())
 
 
-@pytest.mark.parametrize("leaf", [Failing(), Endless(), range(4), {1}, len, object()], ids=describe)
+def test_what_an_object_raises_itself_is_the_users_to_see() -> None:
+    with pytest.raises(RuntimeError, match=r"^array"):
+        as_array(Failing())
+
+
+@pytest.mark.parametrize("leaf", [Endless(), range(4), {1}, len, object()], ids=describe)
 def test_what_gives_no_array_is_refused_without_asking_it_for_its_elements(leaf: Any) -> None:
     with pytest.raises(NoArrayError, match=r"must be an array of shape .*, not (an?|the) "):
         as_array(leaf)
