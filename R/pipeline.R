@@ -27,9 +27,10 @@ pipeline_stages <- c(
 #' * `wall`: seconds that the whole call took;
 #' * `queue_fill`: how many batches were waiting in the queue on average, out of `max_queue_size`;
 #' * `batches`: how many batches were drawn; `steps`: how many steps were trained; `calls`: in how many calls of a
-#'   compiled function; `longest_wait`: seconds that the model waited at most for one batch; `waiting`: the argument
-#'   whose batch it waited for when the call was ended, or in a callback; `xla_steps`: how many of the steps ran in loops that XLA compiled; `fallback`: why steps did
+#'   compiled function; `xla_steps`: how many of the steps ran in loops that XLA compiled; `fallback`: why steps did
 #'   not run in a loop, or not in one compiled by XLA, where they could not;
+#' * `longest_wait`: seconds that the model waited at most for one batch; `waiting`: the argument whose batch it has
+#'   been waiting for (in a callback), or waited for when the call was ended;
 #' * `verdict`: what follows from this, in a sentence.
 #'
 #' @param x A pipeline: the element `pipeline` of what [fit_generator()] returns.

@@ -16,7 +16,7 @@ in_python <- function() {
 }
 
 # What user code may do wrong. `raises`: a class that the parent of the error has, and a part of its text.
-failures <- list(
+fault_failures <- list(
   stop = list(act = function() stop("a text"), raises = c("simpleError", "a text")),
   class = list(act = disk_error, raises = c("disk_error", "disk full")),
   warning = list(
@@ -32,7 +32,7 @@ failures <- list(
 )
 
 # What a handler or a restart outside of the call takes: the call is left at once. `take` runs the call.
-ways_out <- list(
+fault_ways_out <- list(
   warning = list(act = function() warning("w"), take = function(call) tryCatch(call(), warning = function(cnd) "out")),
   message = list(act = function() message("m"), take = function(call) tryCatch(call(), message = function(cnd) "out")),
   condition = list(
@@ -53,7 +53,7 @@ ways_out <- list(
 )
 
 # What user code may do without harm.
-harmless <- list(
+fault_harmless <- list(
   gc = function(model) gc(),
   warns = function(model) suppressWarnings(warning("unseen")),
   python = function(model) reticulate::py_eval("sum(range(1000))"),
@@ -80,7 +80,7 @@ faulty <- function(act, at) {
 }
 
 # The occurrences of each place: how many steps of 2 epochs of 3 are finished then.
-occurrences <- list(
+fault_occurrences <- list(
   generator = c("1" = 0, "2" = 1, "3" = 2, "4" = 3),
   validation_data = c("1" = 3, "2" = 3, "3" = 6),
   on_train_begin = c("1" = 0), on_epoch_begin = c("1" = 0, "2" = 3),
@@ -90,9 +90,9 @@ occurrences <- list(
 )
 
 # Every place, occurrence and way, with sizes of the queue.
-fault_table <- function(ways, places = names(occurrences)) {
+fault_table <- function(ways, places = names(fault_occurrences)) {
   rows <- do.call(rbind, lapply(places, function(place) {
-    expand.grid(place = place, at = as.integer(names(occurrences[[place]])), way = ways, stringsAsFactors = FALSE)
+    expand.grid(place = place, at = as.integer(names(fault_occurrences[[place]])), way = ways, stringsAsFactors = FALSE)
   }))
   if (all_faults) return(merge(rows, data.frame(size = queue_sizes)))
   rows$size <- rep_len(queue_sizes, nrow(rows))
@@ -118,6 +118,6 @@ hook_of <- function(place, act) {
   function(logs) act()
 }
 
-finished_steps <- function(place, at) occurrences[[place]][[as.character(at)]]
+finished_steps <- function(place, at) fault_occurrences[[place]][[as.character(at)]]
 
 label_of <- function(row) paste(unlist(row), collapse = " ")

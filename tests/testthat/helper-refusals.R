@@ -128,6 +128,11 @@ failures <- function(x) {
       slow <- python_generator(c("import time", "time.sleep(0.3)", "yield 1"))
       train(linear_model(), slow, timeout = 0.05)
     },
+    "a closure that is too slow" = function() {
+      train(linear_model(), function() { system("sleep 0.2"); repeat sqrt(2) }, timeout = 0.05)
+    },
+    "a path that is none" = function() checkpoint(NA),
+    "a path elsewhere" = function() checkpoint("gs://bucket/saved.npz"),
     "nothing to train on" = function() train(linear_model(), function() NULL),
     "nothing to evaluate" = function() evaluate_generator(linear_model(), function() NULL, 1),
     "nothing to predict" = function() predict_generator(linear_model(), function() NULL, 1),

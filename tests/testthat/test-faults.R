@@ -13,6 +13,7 @@ expect_nothing_left <- function(model, before, label) {
 }
 
 each_fault <- function(table, check) {
+  expect_gt(nrow(table), 0)
   model <- linear_model()
   train(model, random_batches(), 2, validation_data = random_batches(), validation_steps = 1)
   before <- descriptors()
@@ -27,7 +28,7 @@ each_fault <- function(table, check) {
 expect_failure <- function(error, row, label) {
   closure <- row$place %in% c("generator", "validation_data")
   class <- if (closure) "fitgenerator_generator_error" else "fitgenerator_callback_error"
-  raises <- failures[[row$way]]$raises
+  raises <- fault_failures[[row$way]]$raises
   expect_true(inherits(error, class), info = label)
   expect_true(inherits(error, raises[[1]]) || raises[[1]] == "simpleError", info = label)
   expect_true(inherits(error$parent, raises[[1]]), info = label)
@@ -42,8 +43,8 @@ expect_failure <- function(error, row, label) {
 }
 
 test_that("a failure arrives with its text, class, parent and place, after the steps before it", {
-  each_fault(fault_table(names(failures)), function(model, row, label) {
-    act <- failures[[row$way]]$act
+  each_fault(fault_table(names(fault_failures)), function(model, row, label) {
+    act <- fault_failures[[row$way]]$act
     error <- tryCatch(train_with(model, row$place, act, row$at, row$size), error = identity)
     expect_failure(error, row, label)
     expect_identical(iterations_of(model), finished_steps(row$place, row$at), info = label)
@@ -53,8 +54,8 @@ test_that("a failure arrives with its text, class, parent and place, after the s
 test_that("so does one in a hook that Keras calls", {
   hooks <- c("on_train_begin", "on_epoch_begin", "on_train_batch_begin", "on_train_batch_end", "on_epoch_end")
   # Not where R's stack is full: reticulate itself crashes then, with or without us.
-  each_fault(fault_table(setdiff(names(failures), "recursion"), hooks), function(model, row, label) {
-    act <- failures[[row$way]]$act
+  each_fault(fault_table(setdiff(names(fault_failures), "recursion"), hooks), function(model, row, label) {
+    act <- fault_failures[[row$way]]$act
     error <- tryCatch(train_with(model, row$place, act, row$at, row$size, lambda = TRUE), error = identity)
     if (row$way == "python") {
       expect_true(inherits(error, "python.builtin.KeyError"), info = label)
@@ -66,8 +67,8 @@ test_that("so does one in a hook that Keras calls", {
 })
 
 test_that("what a handler or a restart outside takes leaves the call at once", {
-  each_fault(fault_table(names(ways_out)), function(model, row, label) {
-    way <- ways_out[[row$way]]
+  each_fault(fault_table(names(fault_ways_out)), function(model, row, label) {
+    way <- fault_ways_out[[row$way]]
     value <- way$take(function() train_with(model, row$place, way$act, row$at, row$size))
     expect_identical(value, "out", info = label)
     expect_lte(iterations_of(model), finished_steps(row$place, row$at))
@@ -75,8 +76,8 @@ test_that("what a handler or a restart outside takes leaves the call at once", {
 })
 
 test_that("what does no harm changes nothing", {
-  each_fault(fault_table(names(harmless)), function(model, row, label) {
-    act <- function() harmless[[row$way]](model)
+  each_fault(fault_table(names(fault_harmless)), function(model, row, label) {
+    act <- function() fault_harmless[[row$way]](model)
     history <- train_with(model, row$place, act, row$at, row$size)
     expect_identical(history$epoch, 0:1, info = label)
     expect_length(history$metrics$val_loss, 2)

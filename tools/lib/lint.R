@@ -2,8 +2,10 @@
 # From the repository's root: Rscript tools/lib/lint.R. tools/check calls it.
 
 library(testthat) # so that its functions are known in the helpers of tests
-# So that what the tests' helper defines is not taken for unknown.
-sys.source(file.path("tests", "testthat", "helper-models.R"), globalenv())
+# So that what the tests' helpers define is not taken for unknown.
+for (helper in c("helper-models.R", "helper-faults.R")) {
+  sys.source(file.path("tests", "testthat", helper), globalenv())
+}
 
 found <- lapply(c("R", file.path("tests", "testthat")), lintr::lint_dir, relative_path = FALSE)
 for (lints in found) if (length(lints)) print(lints)
