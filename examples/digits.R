@@ -97,7 +97,7 @@ invisible(dev.off())
 png("pipeline.png", width = 900, height = 400, res = 120)
 plot(history$pipeline)
 invisible(dev.off())
-cat(sprintf("\nPictures: %s\n", file.path(getwd(), c("history.png", "pipeline.png"))), sep = "")
+cat("\nPictures:", file.path(getwd(), c("history.png", "pipeline.png")), "", sep = "\n")
 
 # --- What the overlap gains ---------------------------------------------------------------------------------
 
