@@ -13,7 +13,7 @@ pull <- function(fn, name, predicting, streams, number, most, used) {
 
 pull_lot <- function(closure, streams, before, most) {
   lot <- new_lot(most)
-  stands <- NULL
+  stands <- character() # stays so where the interrupt came twice, the second one while the first was looked at
   note <- function(cnd) stands <<- where_it_stands(sys.calls(), sys.nframe(), closure$name)
   ended <- tryCatch(
     withCallingHandlers(fill_lot(lot, closure, streams, before, most), interrupt = note),
