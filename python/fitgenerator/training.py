@@ -73,8 +73,8 @@ def fit_generator(
             `history.pipeline` shows what was done.
 
     Returns:
-        The history: `.history` (metric to one number per epoch), `.epoch`, `.params`, `.pipeline`
-        (where the time went) and `.incomplete`.
+        The history, with the attributes `history` (metric to one number per epoch), `epoch`,
+        `params`, `pipeline` (where the time went) and `incomplete`.
 
     Raises:
         ValueError: A bad argument, a malformed batch (the message names it), or a model that is
@@ -184,7 +184,7 @@ def predict_generator(
         jit_compile: As for `fit_generator`.
 
     Returns:
-        The predictions of all rows in the order of the batches: an array, or the model's nested
+        The predictions of all rows in the order of the batches, as an array or the model's nested
         structure of arrays.
 
     Raises:
