@@ -9,16 +9,22 @@
 #'
 #' @section Errors:
 #'
-#' | **class** | **when** | **elements** |
-#' |:---|:---|:---|
-#' | `fitgenerator_argument_error` | An argument is not what it must be; nothing was trained. | `argument`, where one is to blame |
-#' | `fitgenerator_batch_error` | The generator returned something that is no batch, or does not fit the model's inputs; or gave no batch at all. | `place`, `batch` where R saw it |
-#' | `fitgenerator_generator_error` | The code of an R generator failed. | `parent`, `place`, `batch` |
-#' | `fitgenerator_callback_error` | The code of a callback failed. | `parent`, and `hook`, if it is a plain list |
-#' | `fitgenerator_model_error` | R code in the model failed: a loss, a metric, a layer. | `parent` |
-#' | `fitgenerator_python_error` | Python raised an exception that no R code caused, for example in a Python generator. | `parent` and `exception`, the exception |
-#' | `fitgenerator_timeout_error` | A batch took longer than `timeout` seconds. | `place` and `batch`, for an R function |
-#' | `fitgenerator_setup_error` | Python, or a package that is needed, is missing or too old; the message says how to install it. | |
+#' \describe{
+#'   \item{`fitgenerator_argument_error`}{An argument is not what it must be; nothing was trained. Element `argument`: its
+#'     name, where one is to blame.}
+#'   \item{`fitgenerator_batch_error`}{The generator returned something that is no batch, or that does not fit the model's
+#'     inputs; or it gave no batch at all. Elements `place` and `batch`, where R saw it.}
+#'   \item{`fitgenerator_generator_error`}{The code of an R generator failed. Elements `parent`, `place` and `batch`.}
+#'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent` and, if it is a plain list,
+#'     `hook`.}
+#'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Element `parent`.}
+#'   \item{`fitgenerator_python_error`}{Python raised an exception that no R code caused, in a Python generator perhaps.
+#'     Elements `parent` and `exception`, both the exception.}
+#'   \item{`fitgenerator_timeout_error`}{A batch took longer than `timeout` seconds. Elements `place` and `batch`, for an R
+#'     function.}
+#'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old; the message says how to
+#'     install it.}
+#' }
 #'
 #' `place` is the name of the argument, `"generator"` or `"validation_data"`; `batch` counts from 1; `hook` is a name
 #' such as `"on_epoch_end"`.
@@ -29,10 +35,12 @@
 #'
 #' @section Warnings:
 #'
-#' | **class** | **when** |
-#' |:---|:---|
-#' | `fitgenerator_ended_warning` | The generator ended before all batches were drawn that were asked for. The history is marked `incomplete`; scores and predictions are those of the batches that came. |
-#' | `fitgenerator_thread_warning` | A Python generator did not return from foreign code within five seconds after the end of the call; its thread was cut off and left behind. |
+#' \describe{
+#'   \item{`fitgenerator_ended_warning`}{The generator ended before all batches were drawn that were asked for. The history
+#'     is marked `incomplete`; scores and predictions are those of the batches that came.}
+#'   \item{`fitgenerator_thread_warning`}{A Python generator did not return from foreign code within five seconds after the
+#'     end of the call; its thread was cut off and left behind.}
+#' }
 #'
 #' @section Interrupts:
 #' An interrupt is R's own condition `interrupt`, so that scripts stop; `tryCatch(interrupt = )` takes it.

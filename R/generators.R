@@ -6,14 +6,19 @@
 #'
 #' @section Sources:
 #'
-#' | **what** | **across epochs** | **as `validation_data`** | **steps missing or `NULL`** |
-#' |:---|:---|:---|:---|
-#' | function without arguments | goes on | goes on | an error |
-#' | coro generator (what the function that `coro::generator()` makes returns) | goes on | goes on | an error |
-#' | Python iterator or generator | goes on | goes on | an error |
-#' | indexed source of Python: `keras.utils.PyDataset`, image flows, what has `__getitem__` and `__len__` | one pass an epoch; with steps, goes on where the last epoch ended and begins again when used up | from its first batch | its length |
-#' | `tf.data.Dataset`, `DataLoader` of torch, other Python iterables | the same | from its first batch | its length, or until it ends |
-#' | arrays, `list(inputs, targets)` or `list(inputs, targets, weights)` | not a generator | in batches of 32 rows, from the first | all rows |
+#' \describe{
+#'   \item{An R function without arguments, or a coro generator}{(what the function returns that `coro::generator()`
+#'     makes). It goes on across epochs, and as `validation_data`. It has no length, so that `steps_per_epoch`,
+#'     `validation_steps` or `steps` are needed.}
+#'   \item{A Python iterator or generator.}{All this is true of it as well.}
+#'   \item{An indexed source of Python,}{which has `__getitem__` and `__len__`: `keras.utils.PyDataset`, Keras's image
+#'     flows. An epoch is one pass over it; with `steps_per_epoch`, it goes on where the last epoch ended, and begins
+#'     again when used up. A validation begins with its first batch. Steps that are missing are its length.}
+#'   \item{A data set of Python}{that can be iterated over more than once, such as `tf.data.Dataset` and torch's
+#'     `DataLoader`. It is treated like an indexed source; where it has no length an epoch ends when it does.}
+#'   \item{Fixed arrays,}{`list(inputs, targets)` or `list(inputs, targets, weights)`. They are for `validation_data`
+#'     alone, and evaluated in batches of 32 rows.}
+#' }
 #'
 #' *Goes on* means that nothing is drawn twice and nothing is left out: each epoch, each validation, and the next call
 #' too, begin with the batch behind the last one.
