@@ -36,10 +36,10 @@
 #' @section Warnings:
 #'
 #' \describe{
-#'   \item{`fitgenerator_ended_warning`}{The generator ended before all batches were drawn that were asked for. The history
-#'     is marked `incomplete`; scores and predictions are those of the batches that came.}
-#'   \item{`fitgenerator_thread_warning`}{A Python generator did not return from foreign code within five seconds after the
-#'     end of the call; its thread was cut off and left behind.}
+#'   \item{`fitgenerator_ended_warning`}{The generator ended before all batches were drawn that were asked for. The
+#'     history is marked `incomplete`; scores and predictions are those of the batches that came.}
+#'   \item{`fitgenerator_thread_warning`}{A Python generator did not return from foreign code within five seconds after
+#'     the end of the call; its thread was cut off and left behind.}
 #' }
 #'
 #' @section Interrupts:
