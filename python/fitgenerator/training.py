@@ -87,6 +87,23 @@ def fit_generator(
 
     Warns:
         EndedEarlyWarning: The generator ended early; the history is marked incomplete.
+
+    Example:
+        A generator that goes on for ever::
+
+            import keras, numpy as np
+            from fitgenerator import fit_generator
+
+            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            model.compile("sgd", "mse")
+
+            def batches(rng=np.random.default_rng(1)):
+                while True:
+                    inputs = rng.normal(size=(32, 2))
+                    yield inputs, inputs @ [[1], [-1]]
+
+            history = fit_generator(model, batches(), steps_per_epoch=50, epochs=5)
+            history.history["loss"]
     """
     source = as_source(generator, "generator")
     validation = None

@@ -3,16 +3,29 @@
 
 arguments <- commandArgs(trailingOnly = TRUE)
 stopifnot(length(arguments) == 2, dir.exists(arguments))
+from <- arguments[[1]]
+to <- arguments[[2]]
 
 options(pkgdown.internet = FALSE)
 pkgdown::build_site(
-  arguments[[1]], override = list(destination = arguments[[2]]), install = FALSE, devel = FALSE, preview = FALSE,
-  new_process = FALSE, seed = 1
+  from, override = list(destination = to), install = FALSE, devel = FALSE, preview = FALSE, new_process = FALSE, seed = 1
 )
+invisible(file.copy(file.path(from, "examples"), to, recursive = TRUE))
 
+# Where the files that the repository's pages link to are in the site.
+links <- c(
+  'href="vignettes/([a-z]+)[.]Rmd"' = 'href="articles/\\1.html"',
+  'href="(docs/)?design[.]html' = 'href="DESIGN.html',
+  'href="(docs/)?contributing[.]html' = 'href="CONTRIBUTING.html',
+  'href="docs/python/' = 'href="python/'
+)
 # Pages have no formulas; Debian's pkgdown would load a file of this machine for them.
-pages <- list.files(arguments[[2]], "[.]html$", full.names = TRUE, recursive = TRUE)
+mathjax <- "<script[^>]*mathjax"
+
+pages <- list.files(to, "[.]html$", full.names = TRUE, recursive = TRUE)
 for (page in grep("/python/", pages, invert = TRUE, value = TRUE)) {
   lines <- readLines(page, encoding = "UTF-8")
-  writeLines(lines[!grepl("<script.*mathjax", lines, ignore.case = TRUE)], page, useBytes = TRUE)
+  lines <- lines[!grepl(mathjax, lines, ignore.case = TRUE)]
+  for (i in seq_along(links)) lines <- gsub(names(links)[[i]], links[[i]], lines)
+  writeLines(lines, page, useBytes = TRUE)
 }

@@ -25,7 +25,11 @@ build_r_pages() {
   need_system
   source=$(mktemp -d)
   (cd "$root" && git ls-files -z --cached --others --exclude-standard -- DESCRIPTION NAMESPACE LICENSE LICENSE.md \
-    NEWS.md README.md _pkgdown.yml pkgdown R data man vignettes | tar --null --files-from=- -cf -) | tar -C "$source" -xf -
+    NEWS.md README.md _pkgdown.yml pkgdown R data docs examples man vignettes |
+    tar --null --files-from=- -cf -) | tar -C "$source" -xf -
+  # pkgdown makes pages of what lies in the root
+  mv "$source/docs/contributing.md" "$source/CONTRIBUTING.md"
+  mv "$source/docs/design.md" "$source/DESIGN.md"
   say 'docs: pages of the R package (minutes: examples and vignettes train models)'
   logged site-r "$root/tools/with-env" Rscript "$root/tools/lib/site.R" "$source" "$site" || status=$?
   rm -rf "$source"

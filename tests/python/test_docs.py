@@ -1,0 +1,32 @@
+"""The pages show code that runs: every Python block of a page, one after the other."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of rpy2, about the environment that it sets
+    import rpy2.robjects as ro
+
+    ro.r("invisible(NULL)")
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", "docs/python/index.md", "docs/python/guide.md"]
+FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_code_of_a_page_runs(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
+    names: dict[str, object] = {"__name__": page}
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+    assert blocks
+    assert "Epoch 1/" in capsys.readouterr().out
