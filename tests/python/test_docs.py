@@ -6,6 +6,7 @@ import re
 import warnings
 from pathlib import Path
 
+import fitgenerator
 import pytest
 
 with warnings.catch_warnings():
@@ -30,3 +31,16 @@ def test_the_code_of_a_page_runs(
         exec(compile(block, page, "exec"), names)
     assert blocks
     assert "Epoch 1/" in capsys.readouterr().out
+
+
+def test_the_reference_has_every_public_name() -> None:
+    text = (ROOT / "docs/python/reference.rst").read_text(encoding="utf-8")
+    shown = re.findall(r"^\.\. auto\w+:: (\w+)", text, re.MULTILINE)
+    assert sorted(shown) == sorted(fitgenerator.__all__)
+
+
+def test_the_site_has_every_page_of_the_manual() -> None:
+    listed = set(re.findall(r"^  - (\S+)$", (ROOT / "_pkgdown.yml").read_text(), re.MULTILINE))
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "man").glob("*.Rd")]
+    missing = [page for page in pages if not listed & set(re.findall(r"\\alias\{(.+)\}", page))]
+    assert [re.findall(r"\\name\{(.+)\}", page) for page in missing] == []
