@@ -6,7 +6,11 @@ stopifnot(length(arguments) == 2, dir.exists(arguments))
 from <- arguments[[1]]
 to <- arguments[[2]]
 
+# No network: pkgdown would look for the package on CRAN, and downlit there for packages that code names.
 options(pkgdown.internet = FALSE)
+no_urls <- function() data.frame(Package = character(), URL = character())
+utils::assignInNamespace("CRAN_urls", no_urls, "downlit")
+
 pkgdown::build_site(
   from, override = list(destination = to), install = FALSE, devel = FALSE, preview = FALSE, new_process = FALSE, seed = 1
 )
@@ -20,12 +24,12 @@ links <- c(
   'href="docs/python/' = 'href="python/'
 )
 # Pages have no formulas; Debian's pkgdown would load a file of this machine for them.
-mathjax <- "<script[^>]*mathjax"
+mathjax <- '<script src="[^"]*mathjax[^>]*></script>'
 
 pages <- list.files(to, "[.]html$", full.names = TRUE, recursive = TRUE)
 for (page in grep("/python/", pages, invert = TRUE, value = TRUE)) {
   lines <- readLines(page, encoding = "UTF-8")
-  lines <- lines[!grepl(mathjax, lines, ignore.case = TRUE)]
+  lines <- gsub(mathjax, "", lines, ignore.case = TRUE)
   for (i in seq_along(links)) lines <- gsub(names(links)[[i]], links[[i]], lines)
   writeLines(lines, page, useBytes = TRUE)
 }
