@@ -35,7 +35,7 @@ class Settings:
         timeout: Seconds to wait for one batch, `None` for ever.
         jit_compile: XLA for calls that run several steps.
         verbose: 0, 1 or 2.
-        in_place: Whether output can be overwritten.
+        bar_interval: Least seconds between two bars; `None`: a bar cannot be overwritten.
     """
 
     max_queue_size: Any = 10
@@ -43,7 +43,7 @@ class Settings:
     timeout: Any = None
     jit_compile: Any = "auto"
     verbose: Any = 0
-    in_place: bool = False
+    bar_interval: float | None = None
     foreign: bool = False
 
     @property
@@ -138,14 +138,19 @@ def _course(
     host.patience = options.seconds(settings.timeout, "timeout")
     model = options.keras_model(model)
     check_model(model, training=training, foreign=settings.foreign)
+    given = Callbacks(callbacks, model, params, host.user_code)
     progress = Progress(
-        host.say, verbose=params["verbose"], in_place=settings.in_place, epochs=params["epochs"]
+        host.say,
+        verbose=params["verbose"],
+        interval=settings.bar_interval,
+        epochs=params["epochs"],
+        at_once=len(given) > 0,
     )
     return Course(
         model=model,
         steps=Steps.of(model),
         host=host,
-        callbacks=Callbacks(callbacks, model, params, host.user_code),
+        callbacks=given,
         progress=progress,
         meter=Pipeline(max_queue_size=settings.capacity),
         feeds=[],
