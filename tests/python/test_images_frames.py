@@ -95,7 +95,7 @@ def test_rows_whose_files_are_not_there_are_left_out_with_a_warning(folder: Path
     given = frame()
     given.loc[1, "filename"] = "gone.png"
     given.loc[2, "filename"] = "notes.txt"
-    with pytest.warns(ImageWarning, match=r"2 of 12 files .*gone\.png"):
+    with pytest.warns(ImageWarning, match=r"2 of 12 files are .*gone\.png"):
         flow = ImageDataGenerator().flow_from_dataframe(given, folder)
     assert flow.n == 10
     unchecked = ImageDataGenerator().flow_from_dataframe(given, folder, validate_filenames=False)

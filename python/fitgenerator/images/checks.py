@@ -63,17 +63,17 @@ def zoom(value: Any) -> list[float]:
     """`zoom_range` as lower and upper factor; a number z stands for 1 - z and 1 + z.
 
     Raises:
-        ArgumentError: It is neither a number nor a pair, or a factor would be 0 or less.
+        ArgumentError: It is neither a number nor a pair, or a factor would be below 0.
     """
     if _is_list(value):
         low, high = pair(value, "zoom_range")
     else:
         spread = number(value, "zoom_range", 0)
         low, high = 1 - spread, 1 + spread
-    if min(low, high) <= 0:
+    if min(low, high) < 0:
         raise ArgumentError(
-            "`zoom_range` must be a number from 0 to below 1, or two factors above 0, not "
-            f"{value!r}: a factor of {min(low, high):g} is no picture."
+            "`zoom_range` must be a number from 0 to 1, or two factors of at least 0, not "
+            f"{shown(value)}."
         )
     return [low, high]
 

@@ -100,7 +100,7 @@ class DataFrameIterator(FileIterator):
             names = sorted({name for row in kept for name in _each(labels[row])})
         if self.class_mode == "binary" and len(names) != 2:
             raise ArgumentError(
-                f'class_mode="binary" needs 2 classes, not {len(names)}: {listed(names)}.'
+                f'`class_mode` = "binary" needs 2 classes, not {len(names)}: {listed(names)}.'
             )
         numbers = {name: number for number, name in enumerate(names)}
         return [row for row in kept if any(n in numbers for n in _each(labels[row]))], numbers
@@ -186,7 +186,7 @@ def _existing(paths: list[str], x_col: Any) -> list[int]:
     if len(kept) < len(paths):
         missing = sorted(set(range(len(paths))) - set(kept))
         text = (
-            f"{len(missing)} of {len(paths)} files in `x_col` = {x_col!r} are not there, or have "
+            f"`x_col` = {x_col!r}: {len(missing)} of {len(paths)} files are not there, or have "
             f"another ending than {', '.join(ENDINGS)}; their rows are left out: "
             f"{listed(paths[row] for row in missing[:4])}."
         )

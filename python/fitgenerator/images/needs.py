@@ -10,8 +10,8 @@ try:
     from PIL import Image
 except ImportError as error:
     raise SetupError(
-        "fitgenerator.images needs OpenCV and Pillow: pip install opencv-python-headless pillow. "
-        f"Importing them failed: {reason(error)}."
+        "OpenCV and Pillow, which fitgenerator.images needs, cannot be imported: pip install "
+        f"opencv-python-headless pillow. What failed: {reason(error)}."
     ) from error
 
 __all__ = ["Image", "cv2"]

@@ -102,6 +102,6 @@ def _whitened(x: Array, matrix: Any) -> Array:
     if matrix.shape[0] != size:
         raise ArgumentError(
             f"`zca_whitening` was fitted on images of {matrix.shape[0]} values; these have {size}, "
-            f"of shape {x.shape[-3:]}."
+            f"of shape {x.shape[-3:]}. Call generator.fit() with images of that shape."
         )
     return np.reshape(x.reshape(-1, size) @ matrix, x.shape)
