@@ -9,7 +9,7 @@ from . import options
 from .asked import AskedFeed
 from .callbacks import Callbacks
 from .checkpoint import Checkpoint
-from .errors import ArgumentError
+from .errors import ArgumentError, ShuffledWarning
 from .exclusive import refuse_trained
 from .feed import Feed
 from .history import History
@@ -23,6 +23,11 @@ from .scope import capture_scope, check_model
 from .sources import Source
 from .step import Steps
 from .tensors import Preparer
+
+_SHUFFLES = (
+    "`generator` shuffles: row i of the predictions is not that of its image i. Make the flow with "
+    "shuffle=False to have them in the order of its files."
+)
 
 
 @dataclass(frozen=True)
@@ -121,8 +126,15 @@ def plan_predict(
     count = options.steps_of(generator, steps, "steps", "generator")
     params = {"verbose": options.verbosity(settings.verbose), "epochs": 1, "steps": count}
     course = _course(host, model, settings, callbacks, params, training=False)
+    if _shuffles(generator.identity):
+        course.doubts.append((_SHUFFLES, ShuffledWarning))
     feed = _feed(course, generator, "generator", settings)
     return PredictLoop(Rounds(course, "predict", feed, Preparer(model, predicting=True), count))
+
+
+def _shuffles(given: Any) -> bool:
+    """It is a flow, of images for example, that has an order of its own in each pass."""
+    return getattr(given, "shuffle", None) is True and hasattr(given, "index_array")
 
 
 def _course(

@@ -34,6 +34,7 @@ class Course:
         meter: Where the time goes.
         feeds: Every feed of the call.
         warnings: What ended early, for the end of the call.
+        doubts: What else the caller is to be warned of then: text and class.
         scope: Makes the caller's context on a thread of ours.
         jit_compile: Whether loops are compiled by XLA: "auto", True or False.
         pace: When the calling thread may make a batch beside hooks.
@@ -51,6 +52,7 @@ class Course:
     jit_compile: Any = "auto"
     pace: Pace = field(default_factory=Pace)
     warnings: list[str] = field(default_factory=list)
+    doubts: list[tuple[str, type[UserWarning]]] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
 
     def shut(self) -> None:
@@ -78,7 +80,13 @@ class Course:
                 f"({', '.join(self.stuck)}) was cut off and left behind."
             )
             ended.append((text, AbandonedThreadWarning))
-        return ended
+        return [*self.doubts, *self._of_sources(), *ended]
+
+    def _of_sources(self) -> list[tuple[str, type[UserWarning]]]:
+        """What sources have to say that must not warn on our threads, as flows of images."""
+        given = {id(feed.source.identity): feed.source.identity for feed in self.feeds}
+        takes = (getattr(source, "take_warnings", None) for source in given.values())
+        return [warning for take in takes if callable(take) for warning in take()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,7 +248,7 @@ class Session:
 _KINDS: dict[str, Any] = {
     "r": ForeignError,
     "argument": (errors.ArgumentError, errors.ArgumentTypeError),
-    "batch": (errors.BatchError, errors.EndedError),
+    "batch": (errors.BatchError, errors.EndedError, errors.ImageError),
     "timeout": errors.GeneratorTimeoutError,
     "setup": errors.SetupError,
     "interrupt": KeyboardInterrupt,
