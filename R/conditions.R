@@ -40,6 +40,8 @@
 #'     history is marked `incomplete`; scores and predictions are those of the batches that came.}
 #'   \item{`fitgenerator_thread_warning`}{A Python generator did not return from foreign code within five seconds after
 #'     the end of the call; its thread was cut off and left behind.}
+#'   \item{`fitgenerator_shuffled_warning`}{Predictions of a flow that shuffles: nobody knows which row is whose.}
+#'   \item{`fitgenerator_image_warning`}{Images are left out, because their files cannot be read.}
 #' }
 #'
 #' @section Interrupts:

@@ -7,6 +7,7 @@ core <- function(name = "rseam") {
   if (is.null(the$modules)) {
     check_python()
     the$modules <- list()
+    cross(core("foreign")$call_beside, function() NULL)
   }
   if (is.null(the$modules[[name]])) {
     path <- system.file("python", package = "fitgenerator", mustWork = TRUE)

@@ -58,11 +58,18 @@ r_condition <- function(exception) {
   NULL
 }
 
+# By the class of Python's warning.
+warning_classes <- c(
+  EndedEarlyWarning = "fitgenerator_ended_warning",
+  AbandonedThreadWarning = "fitgenerator_thread_warning",
+  ShuffledWarning = "fitgenerator_shuffled_warning",
+  ImageWarning = "fitgenerator_image_warning"
+)
+
 # Raises what failed and warns of what ended early; otherwise returns the value.
 resolve <- function(outcome) {
   for (warned in outcome$warnings) {
-    class <- if (warned[[2L]] == "EndedEarlyWarning") "fitgenerator_ended_warning" else "fitgenerator_thread_warning"
-    fg_warn(warned[[1L]], class)
+    fg_warn(warned[[1L]], warning_classes[[warned[[2L]]]])
   }
   if (!is.null(outcome$condition)) stop(outcome$condition)
   outcome$value

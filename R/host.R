@@ -10,22 +10,23 @@ slice <- 0.05
 #
 # `closures` are the R functions behind the sources, a list of lists of `fn`, `name` (the argument), `stream` and
 # `shape` (what makes a batch of a value); `tables` the plain lists of callbacks; `timeout` the seconds that one batch
-# may take, or `NULL`.
-host <- function(session, closures, tables, timeout = NULL) {
+# may take, or `NULL`; `bar`, whether a bar will be shown.
+host <- function(session, closures, tables, timeout = NULL, bar = FALSE) {
   calls <- bind_calls(session)
   streams <- new_streams()
   state <- new.env(parent = emptyenv())
   state$drawn <- integer(length(closures))
   state$conditions <- list()
   state$timeout <- timeout
+  state$screen <- new_screen(bar)
   forks <- .Call(C_forks_safely, TRUE) # until the end, or that of the call which this one is within
   # Twice: an interrupt that comes just when the first begins ends it, but not the second.
-  on.exit(suspendInterrupts(conclude(calls, streams, forks)))
-  on.exit(suspendInterrupts(conclude(calls, streams, forks)), add = TRUE)
+  on.exit(suspendInterrupts(conclude(calls, streams, forks, state$screen)))
+  on.exit(suspendInterrupts(conclude(calls, streams, forks, state$screen)), add = TRUE)
   suspendInterrupts(begin_streams(streams, c(stream_names(closures), table_streams(tables))))
   with_stream(streams, "jobs", cross(calls$start))
   in_time(serve(calls, closures, tables, streams, state), calls, timeout)
-  suspendInterrupts(conclude(calls, streams, forks))
+  suspendInterrupts(conclude(calls, streams, forks, state$screen))
   on.exit()
   outcome <- cross(calls$outcome)
   outcome$condition <- if (!is.null(outcome$failure)) failure_condition(outcome$failure, calls, state)
@@ -47,7 +48,8 @@ serve <- function(calls, closures, tables, streams, state) {
     request <- switch(request[[1L]],
       pull = serve_pulls(calls, closures, streams, state, request[[2L]], request[[3L]], request[[4L]]),
       job = serve_job(calls, tables, streams),
-      say = cat(request[[2L]]),
+      say = show_lines(state$screen, request[[2L]]),
+      bar = show_bar(state$screen, request[[2L]], request[[3L]], request[[4L]]),
       end = return(invisible())
     )
   }
@@ -130,9 +132,10 @@ hook_arguments <- function(fn, hook, args) {
 
 # Stops and joins every thread and puts the session's stream where it belongs. A second interrupt waits until it
 # is done; to do it again is harmless.
-conclude <- function(calls, streams, forks) {
+conclude <- function(calls, streams, forks, screen) {
   .Call(C_forks_safely, forks)
   on.exit(end_streams(streams, cross(calls$consumed)))
+  on.exit(close_screen(screen), add = TRUE)
   cross(calls$stop)
 }
 

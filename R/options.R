@@ -17,6 +17,13 @@ is_number <- function(x) {
   is.numeric(x) && !is.factor(x) && length(x) == 1L && is.finite(x)
 }
 
+check_flag <- function(x, name) {
+  if (!isTRUE(x) && !isFALSE(x)) {
+    abort_argument(sprintf("`%s` must be TRUE or FALSE, not %s.", name, shown(x)), name)
+  }
+  x
+}
+
 check_seconds <- function(x, name) {
   if (is.null(x)) return(NULL)
   if (!is_number(x) || x <= 0) {

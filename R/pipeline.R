@@ -3,7 +3,17 @@
 # What Python measured, as a named list, becomes a `fitgenerator_pipeline`.
 new_pipeline <- function(numbers) {
   numbers <- as.list(numbers)
+  if (!is.null(numbers$timeline)) numbers$timeline <- timeline_frame(numbers$timeline)
   structure(numbers, class = "fitgenerator_pipeline")
+}
+
+# Columns as Python has them become a data frame.
+timeline_frame <- function(columns) {
+  data.frame(
+    batch = as.integer(unlist(columns$batch)), what = as.character(unlist(columns$what)),
+    begin = as.numeric(unlist(columns$begin)), end = as.numeric(unlist(columns$end)),
+    lane = as.character(unlist(columns$lane)), source = as.character(unlist(columns$source))
+  )
 }
 
 # The rows of the table, in the order in which a batch passes them.
@@ -31,15 +41,18 @@ pipeline_stages <- c(
 #'   not run in a loop, or not in one compiled by XLA, where they could not;
 #' * `longest_wait`: seconds that the model waited at most for one batch; `waiting`: the argument whose batch it has
 #'   been waiting for (in a callback), or waited for when the call was ended;
-#' * `verdict`: what follows from this, in a sentence.
+#' * `verdict`: what follows from this, in a sentence;
+#' * `timeline`: what was done with the last 100 batches, a data frame with the columns `batch` (its number, from 1),
+#'   `what` (`"generator"`, `"conversion"`, `"queue"`, `"step"`, `"wait"`: the model waited for it, or `"callbacks"`: the
+#'   hooks behind its step), `begin` and `end` (seconds since the call began), `lane` (the thread, `"calling thread"`,
+#'   `"training thread"` or a feeder, or `"queue"`) and `source` (the argument that the batch came from). Batches that
+#'   one call of a compiled function used have the same times there.
 #'
 #' @param x A pipeline: the element `pipeline` of what [fit_generator()] returns.
-#' @param y Not used.
-#' @param method `"ggplot2"`, `"base"`, or `"auto"`: ggplot2 where it is installed.
 #' @param ... Not used.
 #'
-#' @return `print()`: `x`, invisibly. `format()`: the printed lines. `plot()`: a bar for each stage; with
-#'   ggplot2 the plot, an object that can be added to, else `x`, invisibly.
+#' @return `print()`: `x`, invisibly. `format()`: the printed lines.
+#' @seealso [plot.fitgenerator_pipeline()]
 #' @examples
 #' pipeline <- structure(class = "fitgenerator_pipeline", list(
 #'   generator = 9.8, conversion = 0.4, step = 3.6, model_waited = 6.3, generator_waited = 0,
@@ -47,7 +60,6 @@ pipeline_stages <- c(
 #'   verdict = "The model waited 63 % of the time for the generator."
 #' ))
 #' pipeline
-#' plot(pipeline)
 #' @export
 print.fitgenerator_pipeline <- function(x, ...) {
   cat(format(x, ...), sep = "\n")
@@ -63,14 +75,6 @@ format.fitgenerator_pipeline <- function(x, ...) {
   shares <- format(c(format_shares(seconds, number_of(x, "wall")), ""), justify = "right")
   table <- sprintf("  %s  %s  %s", labels, times, shares)
   c(title_line(x), trimws(table, "right"), queue_line(x), calls_line(x), x$verdict)
-}
-
-#' @rdname print.fitgenerator_pipeline
-#' @export
-plot.fitgenerator_pipeline <- function(x, y, method = c("auto", "ggplot2", "base"), ...) {
-  if (use_ggplot2(match.arg(method))) return(ggplot_pipeline(x))
-  draw_pipeline(x)
-  invisible(x)
 }
 
 # One number of a pipeline; `NA` where it was not measured.
@@ -121,35 +125,3 @@ calls_line <- function(x) {
   if (isTRUE(counts[["xla"]] > 0)) text <- sprintf("%s, %s of them compiled by XLA", text, shown[["xla"]])
   if (is.null(x$fallback)) text else sprintf("%s (no %s)", text, x$fallback)
 }
-
-# Working and waiting in two colours, so that the bar that matters is seen at once.
-stage_colours <- function(names) {
-  ifelse(endsWith(names, "waited"), "#D55E00", "#0072B2")
-}
-
-ggplot_pipeline <- function(x) {
-  seconds <- stage_seconds(x)
-  labels <- pipeline_stages[names(seconds)]
-  data <- data.frame(stage = factor(labels, rev(labels)), seconds = seconds)
-  mapping <- ggplot2::aes(!!as.name("seconds"), !!as.name("stage"))
-  ggplot2::ggplot(data, mapping) +
-    ggplot2::geom_col(fill = stage_colours(names(seconds)), width = 0.7) +
-    ggplot2::labs(title = title_line(x), subtitle = verdict_of(x), x = "seconds", y = NULL) +
-    ggplot2::theme(plot.title.position = "plot")
-}
-
-draw_pipeline <- function(x) {
-  seconds <- rev(stage_seconds(x))
-  old <- graphics::par(mar = c(4, 13, 4, 1))
-  on.exit(graphics::par(old))
-  graphics::barplot(
-    unname(seconds), names.arg = pipeline_stages[names(seconds)], horiz = TRUE, las = 1, xlab = "seconds",
-    col = stage_colours(names(seconds)), border = NA
-  )
-  left <- graphics::grconvertX(0.02, "nfc", "user")
-  graphics::mtext(title_line(x), side = 3, line = 2.5, at = left, adj = 0, font = 2)
-  graphics::mtext(verdict_of(x), side = 3, line = 0.5, at = left, adj = 0)
-}
-
-# The verdict on lines that fit a plot.
-verdict_of <- function(x) paste(strwrap(x$verdict, 70L), collapse = "\n")

@@ -5,9 +5,10 @@ run_session <- function(kind, object, sources, callbacks, arguments, shape = as_
   sources <- collect_sources(sources, shape)
   callbacks <- collect_callbacks(callbacks)
   arguments$callbacks <- callbacks$crossing
-  arguments$in_place <- output_in_place()
+  bar <- arguments$verbose == 1L && overwrites()
+  arguments$screen <- screen_traits(bar)
   session <- cross(core_function("Session"), kind, object, sources$crossing, arguments)
-  resolve(host(session, sources$closures, callbacks$tables, arguments$timeout))
+  resolve(host(session, sources$closures, callbacks$tables, arguments$timeout, bar))
 }
 
 # Checks the arguments that the three functions have in common.
@@ -24,9 +25,4 @@ common_arguments <- function(max_queue_size, workers, timeout, jit_compile, verb
 check_model <- function(object) {
   if (inherits(object, "python.builtin.object")) return(invisible(object))
   abort_argument(sprintf("`object` must be a Keras model, not %s.", describe(object)), "object")
-}
-
-# Whether output can be overwritten: not in a file, and not in a knitted page.
-output_in_place <- function() {
-  interactive() && !isTRUE(getOption("knitr.in.progress")) && sink.number() == 0L
 }

@@ -1,5 +1,8 @@
 """Train Keras models on batches that a generator yields while the model trains."""
 
+from importlib import import_module
+from typing import Any
+
 from .checkpoint import Checkpoint
 from .errors import (
     AbandonedThreadWarning,
@@ -9,7 +12,10 @@ from .errors import (
     EndedEarlyWarning,
     EndedError,
     GeneratorTimeoutError,
+    ImageError,
+    ImageWarning,
     SetupError,
+    ShuffledWarning,
 )
 from .history import History, last_history
 from .pipeline import Pipeline
@@ -27,10 +33,20 @@ __all__ = [
     "EndedError",
     "GeneratorTimeoutError",
     "History",
+    "ImageError",
+    "ImageWarning",
     "Pipeline",
     "SetupError",
+    "ShuffledWarning",
     "evaluate_generator",
     "fit_generator",
     "last_history",
     "predict_generator",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`fitgenerator.images`, which needs OpenCV, is loaded when it is first asked for."""
+    if name == "images":
+        return import_module(".images", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ ones are on the feeder's thread, while the host makes the next.
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections import deque
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from .claims import END, Pull, Round
 from .feed import Feed
 from .pace import Pace
+from .timeline import Span
 
 # Batches up to this size, in bytes, are prepared on the calling thread.
 SMALL = 2**16
@@ -41,7 +43,7 @@ class AskedFeed(Feed):
         self._pulled = 0  # batches made
         self._seconds = 0.0  # what one took, lately
         self._full_since: float | None = None
-        self._raw: queue.SimpleQueue[tuple[Pull, Any, float] | None] = queue.SimpleQueue()
+        self._raw: queue.SimpleQueue[tuple[Pull, Any, Span] | None] = queue.SimpleQueue()
         self._host.serve(self)
 
     @property
@@ -121,18 +123,21 @@ class AskedFeed(Feed):
             return False
         return self._pace.allows(self._seconds, self._pulled - self.taken)
 
-    def deliver(self, batches: list[Any], seconds: float) -> None:
-        """Take batches that the function gave, in order, each in so many seconds."""
+    def deliver(self, batches: list[Any], begun: float, seconds: float) -> None:
+        """Take batches that the function gave, in order, from `begun` on, each in `seconds`."""
         self._seconds = seconds
         self._pulled += len(batches)
+        thread = threading.current_thread().name
         for raw in batches:
             pull = self._wanted.popleft()
             self.made += 1
             self._demand = 0
+            came = (begun, begun + seconds, thread)
+            begun += seconds
             if self._threads and _bytes(raw) > SMALL:
-                self._raw.put((pull, raw, seconds))
+                self._raw.put((pull, raw, came))
             else:
-                self._hand_on(pull, self._prepared(pull, raw, seconds))
+                self._hand_on(pull, self._prepared(pull, raw, came))
         if not self._wanted:
             self._full_since = time.perf_counter()
 
@@ -159,8 +164,8 @@ class AskedFeed(Feed):
 
     def _work(self) -> None:
         while (entry := self._raw.get()) is not None:
-            pull, value, seconds = entry
-            self._hand_on(pull, self._prepared(pull, value, seconds))
+            pull, value, came = entry
+            self._hand_on(pull, self._prepared(pull, value, came))
 
     def _rest(self) -> None:
         """The host asks `needs_pulls` itself."""

@@ -76,6 +76,9 @@ class Callbacks:
         self._model = model
         self._around = around
 
+    def __len__(self) -> int:
+        return len(self._callbacks)
+
     def attach(self) -> None:
         """Tell every callback its model and parameters."""
         for callback in self._callbacks:

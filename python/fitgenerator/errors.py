@@ -32,12 +32,24 @@ class SetupError(ImportError):
     """Something that has to be installed is missing or too old."""
 
 
+class ImageError(ValueError):
+    """A file holds no image that can be read."""
+
+
 class EndedEarlyWarning(UserWarning):
     """The generator ended before the batches that were asked for had come."""
 
 
 class AbandonedThreadWarning(UserWarning):
     """A generator did not return from foreign code; its thread was cut off and left behind."""
+
+
+class ImageWarning(UserWarning):
+    """Images are left out, or are not what was asked for."""
+
+
+class ShuffledWarning(UserWarning):
+    """Predictions come in an order that nobody knows: their source shuffles."""
 
 
 class ClosedError(Exception):

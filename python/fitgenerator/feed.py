@@ -24,6 +24,7 @@ from .progress import Progress
 from .sources import Source
 from .stacks import stack_of
 from .tensors import Batch
+from .timeline import Span
 
 # How long a wait on the calling thread lasts before it looks for an interrupt, in seconds.
 SLICE = 0.05
@@ -150,7 +151,9 @@ class Feed(ABC):
         if call is None:
             begun = time.perf_counter()
             call = self._receive(begun)
-            self._meter.add("model_waited", time.perf_counter() - begun)
+            thread = threading.current_thread().name
+            span = (begun, time.perf_counter(), thread)
+            self._meter.waited((self.name, self._taken + 1), span)
         if isinstance(call, Failure):
             raise call.error
         if call is END:
@@ -266,8 +269,8 @@ class Feed(ABC):
         except BaseException as error:  # too large to be put together
             self._assembler.fail(self._failed(error, pull))
 
-    def _prepared(self, pull: Pull, raw: Any, spent: float) -> Any:
-        """The batch of what was pulled in `spent` seconds, or the failure of making it."""
+    def _prepared(self, pull: Pull, raw: Any, came: Span) -> Any:
+        """The batch of what was pulled in the span `came`, or the failure of making it."""
         begun = time.perf_counter()
         try:
             item = pull.prepare(raw)
@@ -277,7 +280,8 @@ class Feed(ABC):
         except BaseException as error:
             return self._failed(error, pull)
         finally:
-            self._meter.made(spent, time.perf_counter() - begun)
+            converted = (begun, time.perf_counter(), threading.current_thread().name)
+            self._meter.made((self.name, pull.ticket.number), came, converted)
 
     def _failed(self, error: BaseException, pull: Pull) -> Failure:
         self._claims.stop()  # other readers of this source stop too

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from .pipeline import Pipeline
@@ -28,6 +31,33 @@ class History(keras.callbacks.History):
         self.validation_freq: int | list[int] = 1
         self.broken_off = False
         self.incomplete = True
+
+    def plot(
+        self, metrics: Sequence[str] | None = None, *, smooth: float = 0.0, log: bool = False
+    ) -> list[Any]:
+        """Draw each metric over the epochs, training and validation in one panel.
+
+        A value that was not measured (`validation_freq`) has no point. One that is not finite, or
+        with `log` not above 0, breaks the line, and a note says at which epochs.
+
+        Args:
+            metrics: Names of the metrics, without `val_`, in the order of the panels; `None`: all.
+            smooth: How much of what was before is in each point of a smoothed line, which is drawn
+                over the values: from 0, no such line, to below 1; 0.6 smooths over some five
+                epochs. An exponential moving average, corrected for its beginning.
+            log: Whether the values have a logarithmic axis.
+
+        Returns:
+            The matplotlib axes of the panels, of one figure, which `pyplot.show()` shows and
+            `axes[0].figure.savefig(path)` saves.
+
+        Raises:
+            ArgumentError: There is no such metric, or `smooth` is no such number.
+            SetupError: matplotlib is not installed.
+        """
+        from .plot_history import draw
+
+        return draw(self, metrics, smooth, log)
 
 
 _last: History | None = None

@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from types import GeneratorType
 from typing import Any, Protocol
 
+from .bar import Bar
 from .errors import ClosedError
 from .inbox import Inbox
 from .interrupts import Deferred
 
 Job = Callable[[], Any]
+Shown = str | Bar  # lines of text, or a bar that is overwritten
 # How often a function that takes too long is interrupted, in seconds.
 _HURRY = 1.0
 
@@ -48,8 +50,8 @@ class Host(Protocol):
     def call(self, job: Job) -> Any:
         """Run `job` on the calling thread, return its result, raise what it raised."""
 
-    def say(self, text: str) -> None:
-        """Print `text` on the calling thread, soon."""
+    def say(self, thing: Shown) -> None:
+        """Show a bar, or lines, on the calling thread, soon."""
 
     def wake(self) -> None:
         """Let the calling thread look again at which batch it may make."""
@@ -73,11 +75,11 @@ class Host(Protocol):
 class DirectHost:
     """The loop runs on the calling thread: a job is simply called."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, show: Callable[[Shown], None]) -> None:
         self.interrupts = Deferred()
         self.waited = 0.0
         self.patience: float | None = None
-        self._write = write
+        self._show = show
 
     def call(self, job: Job) -> Any:
         """Run `job` here and now."""
@@ -86,9 +88,9 @@ class DirectHost:
             return finish_job(result)
         return result
 
-    def say(self, text: str) -> None:
-        """Print `text`."""
-        self._write(text)
+    def say(self, thing: Shown) -> None:
+        """Show it."""
+        self._show(thing)
 
     def wake(self) -> None:
         """Nobody is waiting."""
@@ -147,8 +149,8 @@ class Line(Protocol):
     def ready(self) -> bool:
         """Whether the host may begin with one."""
 
-    def deliver(self, batches: list[Any], seconds: float) -> None:
-        """Take batches that the function gave, in order, each in so many seconds."""
+    def deliver(self, batches: list[Any], begun: float, seconds: float) -> None:
+        """Take batches that the function gave, in order, from `begun` on, each in `seconds`."""
 
     def end(self) -> None:
         """The function has no more batches."""
@@ -168,7 +170,7 @@ class Request:
     job: Job | None = None
     line: Line | None = None  # what to pull from
     most: int = 0  # batches, at a pull
-    text: str = ""
+    shown: Shown = ""
     reply: queue.SimpleQueue[tuple[bool, Any]] = field(default_factory=queue.SimpleQueue)
     begun: float = 0.0  # when the host took it up, in seconds
 
@@ -203,6 +205,7 @@ class Switchboard:
         self._heeded = False  # and it stops the function
         self._inbox = Inbox()  # of requests, and of None, which only wakes
         self._waiting: list[Request] = []
+        self._bar: Request | None = None  # the last, where no lines came behind it
         self._lines: list[Line] = []
         self._pulls_open = True
         self._open = True
@@ -215,9 +218,18 @@ class Switchboard:
         finally:
             self.waited += max(0.0, request.begun - asked)
 
-    def say(self, text: str) -> None:
-        """Print `text` on the calling thread; does not wait."""
-        self._inbox.put(Request("say", text=text))
+    def say(self, thing: Shown) -> None:
+        """Show a bar, or lines, on the calling thread; does not wait.
+
+        While the calling thread is busy a bar takes the place of the one before.
+        """
+        bar = self._bar
+        if bar is not None and not bar.begun and isinstance(thing, Bar):
+            bar.shown = thing
+            return
+        request = Request("say", shown=thing)
+        self._bar = request if isinstance(thing, Bar) else None
+        self._inbox.put(request)
 
     def check(self) -> None:
         """Interrupts are the calling thread's."""

@@ -38,7 +38,7 @@ class EvaluateLoop:
         self.course = rounds.course
         self._rounds = rounds
         self._feed = rounds.feed
-        self._count = rounds.count
+        self.count = rounds.count
         self._fresh = fresh
 
     @property
@@ -64,15 +64,15 @@ class EvaluateLoop:
             raise EndedError(
                 f"`{self._feed.name}` ended before its first batch: there is nothing to evaluate."
             )
-        if self._count is not None and done < self._count and not stopped:
-            course.warnings.append(_ended(self._feed.name, self._count, done))
+        if self.count is not None and done < self.count and not stopped:
+            course.warnings.append(_ended(self._feed.name, self.count, done))
         return dict(course.host.call(lambda: self._end(outputs)))
 
     def run_alone(self) -> Logs:
         """Evaluate as a call of its own."""
         self.grant()
         self._feed.start()
-        self.course.progress.begin()
+        self.course.progress.begin(total=self.count)
         logs = self.run()
         self.course.progress.end(self.course.meter.steps, logs)
         return logs
@@ -110,7 +110,7 @@ class PredictLoop:
         self._rounds.grant(fresh=self._feed.source.restarts)
         self._feed.start()
         course.host.call(self._begin)
-        course.progress.begin()
+        course.progress.begin(total=self._count)
         done, _ = self._rounds.run(outputs.extend)
         if done == 0:
             raise EndedError(
@@ -228,7 +228,7 @@ class FitLoop:
         """Train one epoch and validate; its logs, `None` where the generator ended in it."""
         course = self.course
         validates = self._validation is not None and self._validates(epoch)
-        course.progress.begin_epoch(epoch)
+        course.progress.begin_epoch(epoch, self._count)
         course.host.call(lambda: self._begin_epoch(epoch))
         self._let_pull(validates)
         done, outputs = self._rounds.run()
@@ -243,6 +243,7 @@ class FitLoop:
         if validates and self._validation is not None:
             if not self._ahead:
                 self._validation.grant()
+            course.progress.begin_validation(self._validation.count)
             scores = self._validation.run()
             logs.update({f"val_{name}": value for name, value in scores.items()})
         logs = plain_logs(logs)

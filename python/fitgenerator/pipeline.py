@@ -7,6 +7,9 @@ import time
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from .errors import ArgumentError
+from .timeline import Event, Place, Span, Timeline
+
 # Below this share of the wall time a wait is noise, not a bottleneck.
 _NOTABLE = 0.05
 # How long a wait for a batch is nothing to speak of, in seconds.
@@ -56,26 +59,50 @@ class Pipeline:
     _waited: float = field(default=0.0, repr=False)
     _takes: int = field(default=0, repr=False)
     _begun: float = field(default_factory=time.perf_counter, repr=False)
+    _timeline: Timeline = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._timeline = Timeline(self._begun)
+
+    @property
+    def timeline(self) -> list[Event]:
+        """What was done with each of the last 100 batches, when, and on which thread.
+
+        A list of named tuples (`source`, `batch`, `what`, `begin`, `end`, `lane`), which
+        `pandas.DataFrame` takes as it is.
+        """
+        return self._timeline.events()
 
     def add(self, stage: str, amount: float) -> None:
         """Add `amount` to the figure `stage`; from any thread."""
         with self._lock:
             setattr(self, stage, getattr(self, stage) + amount)
 
-    def made(self, generating: float, converting: float) -> None:
-        """A batch was made, in so many seconds; from any thread."""
+    def made(self, place: Place, came: Span, converted: Span) -> None:
+        """A batch came from its source and was prepared; from any thread."""
         with self._lock:
-            self.generator += generating
-            self.conversion += converting
+            self.generator += came[1] - came[0]
+            self.conversion += converted[1] - converted[0]
             self.batches += 1
+        self._timeline.made(place, came, converted)
 
-    def ran(self, seconds: float, steps: int, *, xla: bool) -> None:
-        """A call ran so many steps, in so many seconds. For the training loop."""
+    def ran(self, first: Place, steps: int, span: Span, *, xla: bool) -> None:
+        """A call ran so many steps, from the batch `first` on. For the training loop."""
         with self._lock:
-            self.step += seconds
+            self.step += span[1] - span[0]
             self.steps += steps
             self.calls += 1
             self.xla_steps += steps if xla else 0
+        self._timeline.ran(first, steps, span)
+
+    def waited(self, place: Place, span: Span) -> None:
+        """The model waited for a batch. For the training loop."""
+        self.add("model_waited", span[1] - span[0])
+        self._timeline.saw(place, "wait", span)
+
+    def called(self, place: Place, span: Span) -> None:
+        """The hooks that follow a step were called; from any thread."""
+        self._timeline.saw(place, "callbacks", span)
 
     def waits(self, name: str, seconds: float) -> None:
         """The model has been waiting for a batch of `name` for so many seconds."""
@@ -112,6 +139,29 @@ class Pipeline:
             f"the generator kept up: the model waited {waited:.0%} of the time for it, "
             f"and computed {stepping:.0%}"
         ).replace("%", " %")
+
+    def plot(self, kind: str = "stages", *, last: int = 30) -> Any:
+        """Draw where the time went.
+
+        Args:
+            kind: "stages", a bar for each stage; or "timeline", the last steps thread by thread:
+                when each batch was made, how long it lay in the queue, when the model used it.
+            last: Steps that the timeline shows, at least 1; times are kept of the last 100 batches.
+
+        Returns:
+            The matplotlib axes; `axes.figure.savefig(path)` saves their figure.
+
+        Raises:
+            ArgumentError: `kind` or `last` is something else.
+            SetupError: matplotlib is not installed.
+        """
+        from . import plot_pipeline
+
+        if kind not in ("stages", "timeline"):
+            raise ArgumentError(f'`kind` must be "stages" or "timeline", not {kind!r:.60}.')
+        if kind == "stages":
+            return plot_pipeline.draw_stages(self)
+        return plot_pipeline.draw_timeline(self.timeline, last)
 
     def as_dict(self) -> dict[str, Any]:
         """The figures and the verdict, by name."""

@@ -9,7 +9,7 @@ from . import options
 from .asked import AskedFeed
 from .callbacks import Callbacks
 from .checkpoint import Checkpoint
-from .errors import ArgumentError
+from .errors import ArgumentError, ShuffledWarning
 from .exclusive import refuse_trained
 from .feed import Feed
 from .history import History
@@ -24,6 +24,11 @@ from .sources import Source
 from .step import Steps
 from .tensors import Preparer
 
+_SHUFFLES = (
+    "`generator` shuffles: row i of the predictions is not that of its image i. Make the flow with "
+    "shuffle=False to have them in the order of its files."
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -35,7 +40,7 @@ class Settings:
         timeout: Seconds to wait for one batch, `None` for ever.
         jit_compile: XLA for calls that run several steps.
         verbose: 0, 1 or 2.
-        in_place: Whether output can be overwritten.
+        bar_interval: Least seconds between two bars; `None`: a bar cannot be overwritten.
     """
 
     max_queue_size: Any = 10
@@ -43,7 +48,7 @@ class Settings:
     timeout: Any = None
     jit_compile: Any = "auto"
     verbose: Any = 0
-    in_place: bool = False
+    bar_interval: float | None = None
     foreign: bool = False
 
     @property
@@ -121,8 +126,15 @@ def plan_predict(
     count = options.steps_of(generator, steps, "steps", "generator")
     params = {"verbose": options.verbosity(settings.verbose), "epochs": 1, "steps": count}
     course = _course(host, model, settings, callbacks, params, training=False)
+    if _shuffles(generator.identity):
+        course.doubts.append((_SHUFFLES, ShuffledWarning))
     feed = _feed(course, generator, "generator", settings)
     return PredictLoop(Rounds(course, "predict", feed, Preparer(model, predicting=True), count))
+
+
+def _shuffles(given: Any) -> bool:
+    """It is a flow, of images for example, that has an order of its own in each pass."""
+    return getattr(given, "shuffle", None) is True and hasattr(given, "index_array")
 
 
 def _course(
@@ -138,14 +150,19 @@ def _course(
     host.patience = options.seconds(settings.timeout, "timeout")
     model = options.keras_model(model)
     check_model(model, training=training, foreign=settings.foreign)
+    given = Callbacks(callbacks, model, params, host.user_code)
     progress = Progress(
-        host.say, verbose=params["verbose"], in_place=settings.in_place, epochs=params["epochs"]
+        host.say,
+        verbose=params["verbose"],
+        interval=settings.bar_interval,
+        epochs=params["epochs"],
+        at_once=len(given) > 0,
     )
     return Course(
         model=model,
         steps=Steps.of(model),
         host=host,
-        callbacks=Callbacks(callbacks, model, params, host.user_code),
+        callbacks=given,
         progress=progress,
         meter=Pipeline(max_queue_size=settings.capacity),
         feeds=[],

@@ -102,7 +102,8 @@ class PulledFeed(Feed):
             self._claims.stop()
             return raw
         self._count_made()
-        return self._prepared(pull, raw, time.perf_counter() - begun)
+        came = (begun, time.perf_counter(), threading.current_thread().name)
+        return self._prepared(pull, raw, came)
 
     def _count_made(self) -> None:
         with self._counting:

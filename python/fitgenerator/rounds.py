@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from .callbacks import Callbacks, plain_logs
+from .callbacks import Callbacks, Logs, plain_logs
 from .errors import AbandonedThreadWarning, ArgumentError, ClosedError, EndedEarlyWarning, add_note
 from .feed import END, GRACE, Feed, Prepare, Round
 from .grouping import Chooser, Grouping
@@ -33,6 +34,7 @@ class Course:
         meter: Where the time goes.
         feeds: Every feed of the call.
         warnings: What ended early, for the end of the call.
+        doubts: What else the caller is to be warned of then: text and class.
         scope: Makes the caller's context on a thread of ours.
         jit_compile: Whether loops are compiled by XLA: "auto", True or False.
         pace: When the calling thread may make a batch beside hooks.
@@ -50,6 +52,7 @@ class Course:
     jit_compile: Any = "auto"
     pace: Pace = field(default_factory=Pace)
     warnings: list[str] = field(default_factory=list)
+    doubts: list[tuple[str, type[UserWarning]]] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
 
     def shut(self) -> None:
@@ -77,7 +80,13 @@ class Course:
                 f"({', '.join(self.stuck)}) was cut off and left behind."
             )
             ended.append((text, AbandonedThreadWarning))
-        return ended
+        return [*self.doubts, *self._of_sources(), *ended]
+
+    def _of_sources(self) -> list[tuple[str, type[UserWarning]]]:
+        """What sources have to say that must not warn on our threads, as flows of images."""
+        given = {id(feed.source.identity): feed.source.identity for feed in self.feeds}
+        takes = (getattr(source, "take_warnings", None) for source in given.values())
+        return [warning for take in takes if callable(take) for warning in take()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +190,15 @@ class Rounds:
                 stop = course.host.call(between)
             else:
                 stop = self._stopped()
-            if self._mode != "predict":
-                course.progress.step(done, count, lambda: plain_logs(group[-1]))  # noqa: B023
+            course.progress.step(done, count, lambda: self._logs(group[-1]))  # noqa: B023
             if stop or ran < size:
                 break
         course.pace.rest()
         course.host.wake()
         return done, group[-1]
+
+    def _logs(self, outputs: Any) -> Logs:
+        return {} if self._mode == "predict" else plain_logs(outputs)
 
     def _stopped(self) -> bool:
         return bool(getattr(self.course.model, self._stop))
@@ -208,11 +219,12 @@ class Rounds:
         outputs: list[Any] = []
         with self._placing():
             for piece in self._pieces(call):
+                first = self.feed.taken + 1
                 self.feed.begin(piece.batch.count)
                 if self._hooked:
                     self.course.pace.begin()
                     self.course.host.wake()  # it may make batches now
-                outputs += self._run_piece(piece)
+                outputs += self._run_piece(piece, first)
                 self.course.pace.end()
         return outputs
 
@@ -256,12 +268,11 @@ class Rounds:
         known = steps.find(mode, batch, way)
         return known or self.course.host.call(lambda: steps.trace(mode, batch, way))
 
-    def _run_piece(self, piece: _Piece) -> list[Any]:
+    def _run_piece(self, piece: _Piece, first: int) -> list[Any]:
         batch, way, function = piece.batch, piece.way, piece.function
-        begun = time.perf_counter()
+        begun, thread = time.perf_counter(), threading.current_thread().name
         if function is None:
-            run = lambda: self.course.steps.run_eagerly(self._mode, batch.pack())  # noqa: E731
-            outputs = self.course.host.call(run)
+            thread, outputs = self.course.host.call(lambda: self._run_eagerly(batch))
         else:
             try:
                 outputs = function(*batch.leaves)
@@ -270,14 +281,27 @@ class Rounds:
                     raise
                 # XLA cannot compile it, and has changed nothing.
                 self._give_up(batch, way, error)
-                return [out for again in self._pieces(batch) for out in self._run_piece(again)]
+                return self._run_again(batch, first)
             function.proven = True
-        seconds = time.perf_counter() - begun
+        ended = time.perf_counter()
         self._done += batch.count
-        self.course.meter.ran(seconds, batch.count, xla=way is Way.XLA)
+        place, span = (self.feed.name, first), (begun, ended, thread)
+        self.course.meter.ran(place, batch.count, span, xla=way is Way.XLA)
         if way is Way.STEP and function is not None:
-            self._chooser.measured(seconds, batch, function, self._done)
+            self._chooser.measured(ended - begun, batch, function, self._done)
         return [outputs]
+
+    def _run_eagerly(self, batch: Batch) -> tuple[str, Any]:
+        """On the calling thread, whose name is given too."""
+        outputs = self.course.steps.run_eagerly(self._mode, batch.pack())
+        return threading.current_thread().name, outputs
+
+    def _run_again(self, call: Batch, first: int) -> list[Any]:
+        outputs: list[Any] = []
+        for piece in self._pieces(call):
+            outputs += self._run_piece(piece, first)
+            first += piece.batch.count
+        return outputs
 
     def _give_up(self, call: Batch, way: Way, error: Exception) -> None:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -296,8 +320,11 @@ class Rounds:
             logs = {"outputs": group[0] if len(group) == 1 else joined(group)}
         else:
             logs = plain_logs(group[-1])
+        begun = time.perf_counter()
         yield from course.callbacks.run(f"on_{self._mode}_batch_end", upto - 1, logs)
         stop = self._stopped()
         if not (last or stop):
             yield from course.callbacks.run(f"on_{self._mode}_batch_begin", upto, {})
+        span = (begun, time.perf_counter(), threading.current_thread().name)
+        course.meter.called((self.feed.name, self.feed.taken), span)
         return stop

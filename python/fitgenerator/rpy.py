@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ArgumentError, BatchError, ClosedError, SetupError
 from .feed import SLICE
-from .host import Host, Line, Request, Switchboard, finish_job
+from .host import Host, Line, Request, Shown, Switchboard, finish_job
 from .hosted import Loop, Training, closure_source
 from .interrupts import Deferred, send
 from .loops import PredictLoop
@@ -91,7 +91,7 @@ def _helper(name: str) -> Any:
 
 
 def host(
-    plan: Callable[[Host], Loop], sources: Sequence[Source | None], write: Callable[[str], None]
+    plan: Callable[[Host], Loop], sources: Sequence[Source | None], show: Callable[[Shown], None]
 ) -> tuple[Course, Any]:
     """Run the loop that `plan` makes on a training thread, and serve it from this one.
 
@@ -104,7 +104,7 @@ def host(
     loop = plan(board)
     training = Training(board, loop)
     with interrupts:
-        server = _Server(board, training, sources, write, interrupts)
+        server = _Server(board, training, sources, show, interrupts)
         try:
             with interrupts.allowed():
                 loop.course.callbacks.attach()
@@ -179,13 +179,13 @@ class _Server:
         board: Switchboard,
         training: Training,
         sources: Sequence[Source | None],
-        write: Callable[[str], None],
+        show: Callable[[Shown], None],
         interrupts: _Interrupts,
     ) -> None:
         self._interrupts = interrupts
         self._board = board
         self._training = training
-        self._write = write
+        self._show = show
         self._predicting = isinstance(training.loop, PredictLoop)
         self._names = _names(sources)
         self._drawn = dict.fromkeys(self._names.values(), 0)
@@ -205,7 +205,7 @@ class _Server:
             if request.kind == "end":
                 return
             if request.kind == "say":
-                self._write(request.text)
+                self._show(request.shown)
             elif request.line is not None:
                 self._serve_pull(request.line, request.most, request.begun)
             else:
@@ -239,7 +239,7 @@ class _Server:
         spent = (time.perf_counter() - begun) / max(1, len(batches))
         late = not end and self._late and self._overdue()
         made = batches[:-1] if late else batches  # the interrupt did not stop the last one
-        line.deliver([to_python(batch) for batch in made], spent)
+        line.deliver([to_python(batch) for batch in made], begun, spent)
         if late:
             line.fail(line.timed_out(""))
         if end == "interrupt":

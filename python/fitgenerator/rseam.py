@@ -6,6 +6,7 @@ hands out requests and takes answers. Nothing here raises into R: failures becom
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from types import GeneratorType
@@ -15,15 +16,17 @@ import keras
 import numpy as np
 
 from . import errors, interrupts
+from .bar import Bar
 from .batch import Parts, Sparse
 from .callbacks import ForeignCallback
 from .checkpoint import Checkpoint
 from .foreign import holds_r_code
 from .history import History, last_history, remember
-from .host import ForeignHook, Request, Switchboard, advance_job
+from .host import ForeignHook, Request, Shown, Switchboard, advance_job
 from .hosted import Loop, Training, closure_source
 from .plan import Settings, plan_evaluate, plan_fit, plan_predict
 from .sources import Source, as_source
+from .timeline import Event
 
 
 class ForeignError(Exception):
@@ -42,7 +45,9 @@ class Session:
         model: The Keras model.
         sources: `generator` and, for fit, `validation_data`: `{"closure": number}` stands for a
             closure of R, `Arrays` for a list of arrays, anything else for a Python object.
-        arguments: The other arguments of the Python function of that kind.
+        arguments: The other arguments of the Python function of that kind; and `screen`, what R
+            knows of its output: `interval` (seconds between two bars, `None` for no bar), `width`
+            (in characters), `unicode`.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Session:
         self._model = model
         self._sources = sources
         self._arguments = arguments
+        self._screen = arguments.pop("screen")
         thread = threading.get_ident()
         self._board = Switchboard(lambda: interrupts.send(thread))
         self._training: Training | None = None
@@ -78,8 +84,12 @@ class Session:
     def _plan(self) -> Loop:
         given = dict(self._arguments)
         foreign = bool(given.pop("foreign", False)) or holds_r_code(self._model)
-        names = ("max_queue_size", "workers", "timeout", "jit_compile", "verbose", "in_place")
-        settings = Settings(**{name: given.pop(name) for name in names}, foreign=foreign)
+        names = ("max_queue_size", "workers", "timeout", "jit_compile", "verbose")
+        settings = Settings(
+            **{name: given.pop(name) for name in names},
+            bar_interval=self._screen["interval"],
+            foreign=foreign,
+        )
         given["callbacks"] = _callbacks(given["callbacks"])
         sources = {name: _source(value, name) for name, value in self._sources.items()}
         board, model = self._board, self._model
@@ -119,8 +129,22 @@ class Session:
         if request.line is not None:
             return ["pull", request.line.function, request.most, self.consumed()]
         if request.kind == "say":
-            return ["say", request.text]
+            return self._shown(request.shown)
         return [request.kind]
+
+    def _shown(self, thing: Shown) -> list[Any]:
+        """Lines as they are; of a bar what R draws it with."""
+        if not isinstance(thing, Bar):
+            return ["say", thing]
+        text = thing.text(self._columns(), unicode=self._screen["unicode"])
+        return ["bar", text, thing.done, thing.total]
+
+    def _columns(self) -> int:
+        """The longest line that does not wrap: by the terminal, else by what R thinks."""
+        try:
+            return os.get_terminal_size(1).columns - 1
+        except OSError:
+            return int(self._screen["width"]) - 1
 
     def deliver(self, batches: list[Any], end: int, seconds: float) -> list[Any] | None:
         """Answer pulls with what the closure returned, as reticulate converted it; then wait.
@@ -142,7 +166,7 @@ class Session:
         late = late and end == 0 and error is None and bool(owned)
         if late:  # an interrupt did not stop the last one
             del owned[-1]
-        request.line.deliver(owned, spent)
+        request.line.deliver(owned, request.begun, spent)
         if error is not None:
             request.line.fail(error)
         elif late:
@@ -224,7 +248,7 @@ class Session:
 _KINDS: dict[str, Any] = {
     "r": ForeignError,
     "argument": (errors.ArgumentError, errors.ArgumentTypeError),
-    "batch": (errors.BatchError, errors.EndedError),
+    "batch": (errors.BatchError, errors.EndedError, errors.ImageError),
     "timeout": errors.GeneratorTimeoutError,
     "setup": errors.SetupError,
     "interrupt": KeyboardInterrupt,
@@ -240,8 +264,15 @@ def history_parts(history: History | None) -> dict[str, Any] | None:
         "metrics": {name: [*values] for name, values in history.history.items()},
         "epoch": list(history.epoch),
         "incomplete": history.incomplete,
-        "pipeline": history.pipeline.as_dict(),
+        "pipeline": {
+            **history.pipeline.as_dict(),
+            "timeline": _columns(history.pipeline.timeline),
+        },
     }
+
+
+def _columns(events: list[Event]) -> dict[str, list[Any]]:
+    return {name: [event[i] for event in events] for i, name in enumerate(Event._fields)}
 
 
 def last() -> dict[str, Any] | None:

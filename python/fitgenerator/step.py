@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -22,6 +21,7 @@ from .errors import ArgumentError
 from .expected import known_inputs, known_outputs
 from .foreign import is_r_function
 from .tensors import Batch, Form, pack
+from .updates import whole_updates
 
 MODES = ("train", "test", "predict")
 _CACHE = "_fitgenerator_steps"
@@ -199,7 +199,7 @@ class Steps:
         layout = batch.form.layout  # the function outlives the batch, which it must not hold
 
         def one_step(*leaves: Any) -> Any:
-            with _whole_updates(self._model):
+            with whole_updates(self._model):
                 return self.run_eagerly(mode, pack(layout, leaves))
 
         if way is Way.STEP:
@@ -230,39 +230,6 @@ class Steps:
         return keras.tree.map_structure(
             lambda v: strategy.experimental_local_results(v)[0], outputs
         )
-
-
-@contextmanager
-def _whole_updates(model: Any) -> Iterator[None]:
-    """Trace a step whose update waits for all gradients: one that fails changes no weight.
-
-    TensorFlow runs what it can: where one output's loss fails, the weights of another output would
-    be trained.
-    """
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None:
-        yield
-        return
-    apply, own = optimizer.apply, "apply" in vars(optimizer)
-
-    def apply_behind(gradients: Any, variables: Any = None) -> Any:
-        gradients = list(gradients)
-        if not optimizer.built:  # as `apply` does: what makes its variables waits for nothing
-            with keras.name_scope(optimizer.name, caller=optimizer):
-                optimizer.build(variables)
-            optimizer.built = True
-        flat = tf.nest.flatten([g for g in gradients if g is not None], expand_composites=True)
-        with tf.control_dependencies([tf.group(*flat)]):
-            return apply(gradients, variables)
-
-    vars(optimizer)["apply"] = apply_behind
-    try:
-        yield
-    finally:
-        if own:
-            vars(optimizer)["apply"] = apply
-        else:
-            del vars(optimizer)["apply"]
 
 
 class LoopError(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from .host import DirectHost, Host
 from .loops import EvaluateLoop, FitLoop, PredictLoop
 from .plan import Settings, plan_evaluate, plan_fit, plan_predict
 from .rounds import Course
+from .screen import Screen, bar_interval
 from .sources import Source, as_source
 
 Loop = FitLoop | EvaluateLoop | PredictLoop
@@ -109,7 +109,7 @@ def fit_generator(
     validation = None
     if validation_data is not None:
         validation = as_source(validation_data, "validation_data", arrays_allowed=True)
-    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, _in_place())
+    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, bar_interval())
 
     def plan(host: Host) -> FitLoop:
         loop, history = plan_fit(
@@ -167,7 +167,7 @@ def evaluate_generator(
         EndedEarlyWarning: The generator ended early; the figures are those of what came.
     """
     source = as_source(generator, "generator")
-    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, _in_place())
+    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, bar_interval())
 
     def plan(host: Host) -> EvaluateLoop:
         return plan_evaluate(host, model, source, settings, steps=steps, callbacks=callbacks)
@@ -209,9 +209,11 @@ def predict_generator(
 
     Warns:
         EndedEarlyWarning: The generator ended early; the rows are those of what came.
+        ShuffledWarning: The generator is a flow that shuffles, so that nobody knows which row of
+            the predictions is whose.
     """
     source = as_source(generator, "generator")
-    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, _in_place())
+    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, bar_interval())
 
     def plan(host: Host) -> PredictLoop:
         return plan_predict(host, model, source, settings, steps=steps, callbacks=callbacks)
@@ -219,23 +221,22 @@ def predict_generator(
     return _run(plan, source)
 
 
-def _in_place() -> bool:
-    return bool(getattr(sys.stdout, "isatty", bool)())
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
 def _run(plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
     """Run a loop where its sources want it: here, or on a training thread that we host."""
+    screen = Screen()
+    try:
+        return _run_on(screen, plan, *sources)
+    finally:
+        screen.close()
+
+
+def _run_on(screen: Screen, plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
     if any(source is not None and source.hosted for source in sources):
         from . import rpy
 
-        course, result = rpy.host(plan, sources, _write)
+        course, result = rpy.host(plan, sources, screen.show)
     else:
-        host = DirectHost(_write)
+        host = DirectHost(screen.show)
         loop = plan(host)
         course = loop.course
         try:
@@ -251,7 +252,7 @@ def _run(plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
 
 def _warn(course: Course) -> None:
     for text, kind in course.all_warnings():
-        warnings.warn(text, kind, stacklevel=4)  # where the public function was called
+        warnings.warn(text, kind, stacklevel=5)  # where the public function was called
 
 
 def _run_here(loop: Loop) -> Any:

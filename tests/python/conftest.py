@@ -25,7 +25,12 @@ ENVIRONMENT = dict(os.environ)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Warnings are errors, but for what Keras and TensorFlow do among themselves."""
-    for message in ("__array__ implementation doesn't accept a copy keyword",):
+    for message in (
+        "__array__ implementation doesn't accept a copy keyword",
+        # Keras's image flows, which ours are compared with:
+        "Please import `affine_transform` from the `scipy.ndimage`",
+        "'mode' parameter is deprecated",
+    ):
         config.addinivalue_line("filterwarnings", f"ignore:{message}:DeprecationWarning")
 
 

@@ -1,4 +1,4 @@
-"""Where the time went: the figures, the verdict, and what is printed while it runs."""
+"""Where the time went: the figures and the verdict."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from fitgenerator import GeneratorTimeoutError, Pipeline, last_history, pipeline
-from fitgenerator.progress import Progress
-from toys import Indexed, Watched, at_batch_begin, echo_model, numbered, numbered_batch, run
+from toys import Watched, at_batch_begin, echo_model, numbered, numbered_batch, run
 
 PAUSE = 0.02
 
@@ -98,78 +97,6 @@ def test_figures_of_several_threads_add_up() -> None:
     assert pipeline.batches == 4000
 
 
-# -- progress -----------------------------------------------------------------------------------
-
-
-def shown(*, verbose: int, in_place: bool, steps: int = 3, epochs: int = 1) -> str:
-    texts: list[str] = []
-    progress = Progress(texts.append, verbose=verbose, in_place=in_place, epochs=epochs)
-    for epoch in range(epochs):
-        progress.begin_epoch(epoch)
-        for done in range(1, steps + 1):
-            progress.step(done, steps, lambda: {"loss": 0.5})
-        progress.end(steps, {"loss": 0.25, "val_loss": 1e-5})
-    progress.close()
-    return "".join(texts)
-
-
-def test_nothing_is_shown_when_silent() -> None:
-    assert shown(verbose=0, in_place=True) == shown(verbose=0, in_place=False) == ""
-
-
-@pytest.mark.parametrize(("verbose", "in_place"), [(1, False), (2, False), (2, True)])
-def test_a_line_an_epoch(verbose: int, in_place: bool) -> None:
-    lines = shown(verbose=verbose, in_place=in_place, epochs=2).splitlines()
-    assert len(lines) == 2
-    assert lines[1].startswith("Epoch 2/2 - 3/3 - ")
-    assert lines[1].endswith(" - loss: 0.2500 - val_loss: 1.0000e-05")
-
-
-def test_a_bar_is_overwritten_and_its_last_text_stays() -> None:
-    text = shown(verbose=1, in_place=True)
-    first, *others = text.rstrip("\n").split("\r")[1:]
-    assert first.startswith("Epoch 1/1 - 1/3 [======..............] - ")
-    assert others[-1].startswith("Epoch 1/1 - 3/3 - ")
-    assert len(others[-1]) >= len(others[0]) >= 0
-    assert text.endswith("\n")
-
-
-def test_S5_many_fast_steps_write_little() -> None:
-    begun = time.perf_counter()
-    text = shown(verbose=1, in_place=True, steps=3000)
-    seconds = time.perf_counter() - begun
-    assert len(text) < 50_000
-    assert text.count("\r") <= 3 + 20 * seconds
-
-
-def test_a_long_wait_is_shown_in_the_bar() -> None:
-    texts: list[str] = []
-    progress = Progress(texts.append, verbose=1, in_place=True, epochs=1)
-    progress.begin_epoch(0)
-    progress.waits("generator", 1.0)
-    assert texts == []
-    progress.waits("generator", 4.0)
-    assert texts == ["\rEpoch 1/1 - waiting for `generator` (4 s)"]
-    progress.waits("generator", 4.1)  # at most once a second
-    progress.begin_epoch(0)
-    progress.step(1, 2, dict)
-    progress.begin_epoch(0)
-    progress.waits("generator", 5.0)
-    assert len(texts) == 3
-    assert texts[-1].startswith("\rEpoch 1/1 - waiting for `generator` (5 s)")
-    assert len(texts[-1]) >= len(texts[1])  # nothing of the bar is left behind it
-
-
-@pytest.mark.parametrize(("verbose", "lines"), [(0, 0), (1, 2), (2, 2)])
-def test_a_very_long_wait_is_a_line_where_there_is_no_bar(verbose: int, lines: int) -> None:
-    texts: list[str] = []
-    progress = Progress(texts.append, verbose=verbose, in_place=False, epochs=1)
-    progress.begin_epoch(0)
-    for seconds in [*range(0, 100, 5), *range(0, 40, 5)]:  # two waits
-        progress.waits("generator", float(seconds))
-    assert texts == ["waiting for `generator` (35 s)\n"] * lines
-
-
 def test_what_is_waited_for_when_a_call_ends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "PATIENCE", 0.05)
     source = Watched(numbered(), lambda number: number < 3 or time.sleep(0.6))
@@ -183,32 +110,6 @@ def test_what_is_waited_for_when_a_call_ends_is_named(monkeypatch: pytest.Monkey
     assert figures["verdict"].startswith("waiting for `generator`: no batch for ")
     figures = run(echo_model(), Watched(numbered()), 5).pipeline.as_dict()
     assert figures["waiting"] is None
-
-
-def test_a_bar_that_breaks_off_leaves_its_line() -> None:
-    texts: list[str] = []
-    progress = Progress(texts.append, verbose=1, in_place=True, epochs=1)
-    progress.begin_epoch(0)
-    progress.step(1, None, dict)
-    progress.close()
-    progress.close()
-    text = "".join(texts)
-    assert "1/?" in text
-    assert text.count("\n") == 1
-
-
-def test_evaluation_in_a_terminal_ends_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-
-    from fitgenerator import evaluate_generator, training
-
-    terminal = io.StringIO()
-    terminal.isatty = lambda: True
-    monkeypatch.setattr(training.sys, "stdout", terminal)
-    evaluate_generator(echo_model(), Indexed([numbered_batch(2)]), verbose=1)
-    assert terminal.getvalue().startswith("\r1/1")
-    assert terminal.getvalue().rstrip().endswith("loss: 2.0000")
-    assert terminal.getvalue().endswith("\n")
 
 
 def test_several_steps_in_a_call_are_told_of_and_why_there_are_not() -> None:

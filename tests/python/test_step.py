@@ -298,20 +298,42 @@ def test_G9_a_third_length_needs_no_trace() -> None:
 # -- steps that fail ----------------------------------------------------------------------------
 
 
-def test_E2_a_step_that_fails_changes_no_weight_of_any_output() -> None:
+class OwnStep(keras.Model):
+    """A training step that computes its loss without `compute_loss`, and refuses one of NaN."""
+
+    def train_step(self, data: Any) -> Any:
+        x, y = data
+        with tf.GradientTape() as tape:
+            pairs = zip(self(x), y, strict=True)
+            losses = [keras.ops.mean((a - tf.cast(b, a.dtype)) ** 2) for a, b in pairs]
+            losses = [tf.debugging.check_numerics(loss, "no number") for loss in losses]
+        weights = self.trainable_variables
+        gradients = tape.gradient(losses, weights)
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        return {"loss": losses[0]}
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize(
+    ("kind", "bad"), [(keras.Model, np.ones(4)), (OwnStep, np.full((4, 2), np.nan))]
+)
+def test_E2_a_step_that_fails_changes_no_weight_of_any_output(
+    kind: Any, bad: Any, optimizer: str
+) -> None:
     inputs = keras.Input((3,))
     outputs = [keras.layers.Dense(n)(inputs) for n in (1, 2)]
-    model = keras.Model(inputs, outputs)
-    model.compile("adam", ["mse", "mse"])
+    model = kind(inputs, outputs)
+    model.compile(optimizer, ["mse", "mse"])
     x, y = np.ones((4, 3)), [np.ones((4, 1)), np.ones((4, 2))]
     run(model, iter([(x, y)]), 1)
     before = weights_of(model)
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
-        run(model, iter([(x, [y[0], np.ones(4)])]), 1)
+        run(model, iter([(x, [y[0], bad])]), 1)
     assert "While batch 1 of `generator` was trained on." in shown(caught.value)
     assert same_weights(weights_of(model), before)
     assert int(model.optimizer.iterations) == 1
     assert "apply" not in vars(model.optimizer)
+    assert "assign_add" not in vars(model.optimizer._iterations)
 
 
 @pytest.mark.parametrize("mode", ["trained on", "evaluated", "predicted"])

@@ -1,20 +1,3 @@
-some_history <- function(epochs = 0:2, ...) {
-  n <- length(epochs)
-  metrics <- list(loss = seq(1, 0.5, length.out = n), val_loss = seq(2, 1, length.out = n))
-  new_history(list(verbose = 0L, epochs = 50L, steps = 10L), metrics, epochs = epochs, ...)
-}
-
-empty_history <- function() {
-  new_history(list(verbose = 1L, epochs = 5L, steps = 10L), list(), incomplete = TRUE, epochs = integer())
-}
-
-drawn <- function(expr) {
-  file <- tempfile(fileext = ".pdf")
-  grDevices::pdf(file)
-  on.exit(unlink(file))
-  tryCatch(force(expr), finally = grDevices::dev.off())
-}
-
 test_that("a history has the classes and elements of R keras", {
   h <- some_history()
   expect_s3_class(h, c("fitgenerator_history", "keras_training_history"), exact = TRUE)
@@ -43,7 +26,6 @@ test_that("a history without a finished epoch prints, plots and is a data frame 
     expect_identical(dim(d), c(0L, 4L))
     expect_identical(levels(d$data), c("training", "validation"))
     expect_gte(length(capture.output(print(h))), 2L)
-    expect_identical(drawn(plot(h, method = "base")), h)
   }
   expect_output(print(empty_history()), "No epoch of 5 was finished.*incomplete")
 })
@@ -78,34 +60,4 @@ test_that("print shows epochs, steps, the last metrics and where the time went, 
   expect_identical(utils::tail(lines, 1), "The model waited.")
   expect_output(print(some_history(incomplete = TRUE)), "incomplete")
   expect_identical(shown$epoch, 0L)
-})
-
-test_that("plot draws with and without ggplot2, also one epoch and a NaN", {
-  with_nan <- new_history(list(), list(loss = c(1, NaN)), epochs = 0:1)
-  for (h in list(some_history(), some_history(0L), with_nan)) {
-    expect_silent(drawn(plot(h, method = "base")))
-    skip_if_not_installed("ggplot2")
-    plotted <- plot(h, method = "ggplot2")
-    expect_s3_class(plotted, "ggplot")
-    expect_silent(drawn(print(plotted)))
-  }
-  expect_silent(drawn(print(plot(empty_history(), method = "ggplot2"))))
-})
-
-test_that("plot leaves the settings of the device as they were", {
-  expect_identical(drawn({ plot(some_history(), method = "base"); graphics::par("mfrow") }), c(1L, 1L))
-})
-
-test_that("plot takes some of the metrics and names an unknown one", {
-  h <- new_history(list(), list(loss = 2:1, acc = 1:2, val_acc = 1:2), epochs = 0:1)
-  expect_identical(unique(as.character(finite_values(h, "acc")$metric)), "acc")
-  expect_error(plot(h, metrics = "auc"), "\"auc\"", class = "fitgenerator_argument_error")
-})
-
-test_that("the epoch axis has whole numbers only", {
-  for (limits in list(c(1, 1), c(0.9, 2.1), c(1, 3), c(0, 50))) {
-    at <- whole_numbers(limits)
-    expect_identical(at, round(at))
-    expect_gte(length(at), 1L)
-  }
 })

@@ -1,19 +1,3 @@
-some_pipeline <- function(...) {
-  numbers <- list(
-    generator = 12.34, conversion = 0.4, step = 3.6, model_waited = 8, generator_waited = 0, wall = 12.6,
-    queue_fill = 0.2, max_queue_size = 10L, batches = 2010L, steps = 2000L,
-    verdict = "The model waited 63 % of the time for the generator."
-  )
-  new_pipeline(utils::modifyList(numbers, list(...)))
-}
-
-drawn <- function(expr) {
-  file <- tempfile(fileext = ".pdf")
-  grDevices::pdf(file)
-  on.exit(unlink(file))
-  tryCatch(force(expr), finally = grDevices::dev.off())
-}
-
 test_that("print shows each stage with seconds and share, the queue, and the verdict", {
   lines <- capture.output(print(some_pipeline()))
   expect_identical(lines, c(
@@ -55,13 +39,4 @@ test_that("several steps in a call are told of, and why there are not", {
 
 test_that("lock-step is said in words", {
   expect_match(format(some_pipeline(max_queue_size = 0)), "^No queue", all = FALSE)
-})
-
-test_that("plot draws with and without ggplot2", {
-  x <- some_pipeline()
-  expect_silent(drawn(expect_identical(plot(x, method = "base"), x)))
-  skip_if_not_installed("ggplot2")
-  plotted <- plot(x)
-  expect_s3_class(plotted, "ggplot")
-  expect_silent(drawn(print(plotted)))
 })

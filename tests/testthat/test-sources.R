@@ -135,6 +135,31 @@ test_that("A Python generator that calls R functions does not deadlock", {
   expect_process(done, "finished 2")
 })
 
+test_that("The first R functions of a session that two threads call, at the same moment, do not deadlock", {
+  # reticulate imports a module at the first such call. With Python's lock given up in the midst of that, a second
+  # thread would wait for the first while it holds the lock.
+  done <- run_r(quote({
+    reticulate::py_run_string(paste(
+      "import sys, threading, time, numpy as np",
+      "class Slow:",
+      "    def find_spec(self, name, path, target=None):",
+      "        time.sleep(1 if name == 'rpytools.thread' else 0)",
+      "sys.meta_path.insert(0, Slow())",
+      "both = threading.Barrier(2)",
+      "def calling(function):",
+      "    both.wait()",
+      "    while True:",
+      "        yield np.full((2, 1), function()), np.zeros((2, 1))",
+      sep = "\n"
+    ))
+    calling <- reticulate::py_get_attr(reticulate::import_main(), "calling")
+    history <- train(linear_model(), calling(function() 1), 3, validation_data = calling(function() 2),
+                     validation_steps = 3)
+    cat("finished", length(history$epoch), "\n")
+  }), timeout = 60)
+  expect_process(done, "finished 1")
+})
+
 test_that("An R function that reticulate has wrapped is refused in Python with the R function to call", {
   core <- reticulate::import_from_path("fitgenerator", system.file("python", package = "fitgenerator"))
   wrapped <- reticulate::r_to_py(random_batches())

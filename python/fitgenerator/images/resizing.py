@@ -1,0 +1,61 @@
+"""Decoded images brought to the size of the batch, as Pillow does it for Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .needs import Image, cv2
+
+Array = np.ndarray[Any, Any]
+Size = tuple[int, int]
+Box = tuple[int, int, int, int]
+
+# By the name that users give; Pillow's filters widen when they shrink an image.
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+}
+
+
+def crop_of(rows: int, cols: int, target: Size, *, keep_aspect_ratio: bool) -> Box:
+    """The part of an image that is resized: left, upper, right and lower edge in pixels.
+
+    All of it, or the largest part in its middle that has the target's aspect ratio.
+    """
+    if not keep_aspect_ratio:
+        return 0, 0, cols, rows
+    height = min(rows, max(1, cols * target[0] // target[1]))
+    width = min(cols, max(1, rows * target[1] // target[0]))
+    left, upper = (cols - width) // 2, (rows - height) // 2
+    return left, upper, left + width, upper + height
+
+
+def resize(image: Array, target: Size, interpolation: str, *, keep_aspect_ratio: bool) -> Array:
+    """`image`, of shape `(rows, columns)` or `(rows, columns, channels)`, at `target` size."""
+    rows, cols = image.shape[:2]
+    if (rows, cols) == target:
+        return image
+    left, upper, right, lower = crop_of(rows, cols, target, keep_aspect_ratio=keep_aspect_ratio)
+    by_opencv = _opencv(interpolation, lower - upper, right - left, target)
+    if by_opencv is not None:
+        part = image[upper:lower, left:right]
+        return np.asarray(cv2.resize(part, target[::-1], interpolation=by_opencv))
+    resized = Image.fromarray(image).resize(
+        target[::-1], FILTERS[interpolation], box=(left, upper, right, lower)
+    )
+    return np.asarray(resized)
+
+
+def _opencv(interpolation: str, rows: int, cols: int, target: Size) -> int | None:
+    """OpenCV's filter where it has the same as Pillow."""
+    if interpolation == "nearest":
+        return int(cv2.INTER_NEAREST_EXACT)
+    if interpolation == "bilinear" and rows <= target[0] and cols <= target[1]:
+        return int(cv2.INTER_LINEAR)
+    return None

@@ -1,0 +1,50 @@
+"""From an image to its row of the batch: transformed, then normalised, in the batch's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .statistics import standardize
+from .transform import Filling, transform
+
+if TYPE_CHECKING:
+    from .generator import ImageDataGenerator
+
+Array = np.ndarray[Any, Any]
+
+
+def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What images of `dtype` are computed in."""
+    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
+
+
+def fill_row(
+    generator: ImageDataGenerator, image: Array, parameters: Mapping[str, Any], row: Array
+) -> None:
+    """Write the transformed and normalised image into `row`.
+
+    Args:
+        generator: Transforms and normalises.
+        image: Of shape `(rows, columns, channels)`.
+        parameters: Of the transformation.
+        row: In the generator's `data_format`.
+    """
+    dtype = working_dtype(row.dtype)
+    made = row if row.dtype == dtype else np.empty(row.shape, dtype)
+    if generator.data_format == "channels_first":
+        out = np.empty(image.shape, dtype)
+        transform(image, parameters, out, filling_of(generator))
+        np.copyto(made, out.transpose(2, 0, 1))
+    else:
+        transform(image, parameters, made, filling_of(generator))
+    standardize(generator, made)
+    if made is not row:
+        np.copyto(row, made, casting="unsafe")
+
+
+def filling_of(generator: ImageDataGenerator) -> Filling:
+    """How the generator's warps make the points that they have to invent."""
+    return Filling(generator.fill_mode, generator.cval, generator.interpolation_order)

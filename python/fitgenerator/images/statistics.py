@@ -1,0 +1,107 @@
+"""What is learned from sample images, and the normalisation of images by it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..words import describe
+
+if TYPE_CHECKING:
+    from .generator import ImageDataGenerator
+
+Array = np.ndarray[Any, Any]
+
+# Keeps a division by a standard deviation of 0 away.
+_LEAST_DEVIATION = 1e-6
+_NEEDED = {
+    "featurewise_center": "mean",
+    "featurewise_std_normalization": "std",
+    "zca_whitening": "zca_whitening_matrix",
+}
+
+
+def learn(generator: ImageDataGenerator, images: Array) -> None:
+    """Set the generator's mean, standard deviation and whitening matrix; changes `images`."""
+    axes = (0, generator.row_axis, generator.col_axis)
+    if generator.featurewise_center:
+        generator.mean = np.mean(images, axis=axes, keepdims=True)[0]
+        images -= generator.mean
+    if generator.featurewise_std_normalization:
+        generator.std = np.std(images, axis=axes, keepdims=True)[0]
+        images /= generator.std + _LEAST_DEVIATION
+    if generator.zca_whitening:
+        flat = images.reshape(len(images), -1)
+        vectors, values, _ = np.linalg.svd(flat.T, full_matrices=False)
+        scaled = vectors * (math.sqrt(len(images)) / (values + generator.zca_epsilon))
+        generator.zca_whitening_matrix = scaled @ vectors.T
+
+
+def check_learned(generator: ImageDataGenerator) -> None:
+    """See that what is to be normalised by was learned.
+
+    Raises:
+        ArgumentError: `fit` was not called.
+    """
+    for argument, attribute in _NEEDED.items():
+        if getattr(generator, argument) and getattr(generator, attribute) is None:
+            raise ArgumentError(
+                f"`{argument}` needs what fit() learns from sample images: call "
+                "generator.fit(images) before the first batch."
+            )
+
+
+def standardize(generator: ImageDataGenerator, x: Array) -> Array:
+    """Normalise an image, or a batch of them, in place where that can be; returns it.
+
+    Raises:
+        ArgumentError: `fit` was not called, or the user's function changed the shape.
+    """
+    check_learned(generator)
+    if generator.preprocessing_function is not None:
+        x = _preprocessed(generator, x)
+    if generator.rescale:
+        x *= generator.rescale
+    if generator.samplewise_center:
+        x -= np.mean(x, keepdims=True)
+    if generator.samplewise_std_normalization:
+        x /= np.std(x, keepdims=True) + _LEAST_DEVIATION
+    if generator.featurewise_center:
+        x -= generator.mean
+    if generator.featurewise_std_normalization:
+        x /= generator.std + _LEAST_DEVIATION
+    if generator.zca_whitening:
+        x[...] = _whitened(x, generator.zca_whitening_matrix)
+    return x
+
+
+def _preprocessed(generator: ImageDataGenerator, x: Array) -> Array:
+    """What the user's function makes of an image; it may work in place or return a new array."""
+    assert generator.preprocessing_function is not None
+    result = generator.preprocessing_function(x)
+    if result is not x:
+        _take_over(x, result)
+    return x
+
+
+def _take_over(x: Array, result: Any) -> None:
+    made = np.asarray(result)
+    if made.shape != x.shape or made.dtype.kind not in "fiub":
+        raise ArgumentError(
+            "`preprocessing_function` must return an image of the shape that it was given, "
+            f"{x.shape}, not {describe(result)}."
+        )
+    np.copyto(x, made, casting="unsafe")
+
+
+def _whitened(x: Array, matrix: Any) -> Array:
+    size = math.prod(x.shape[-3:])
+    if matrix.shape[0] != size:
+        raise ArgumentError(
+            f"`zca_whitening` was fitted on images of {matrix.shape[0]} values; these have {size}, "
+            f"of shape {x.shape[-3:]}. Call generator.fit() with images of that shape."
+        )
+    return np.reshape(x.reshape(-1, size) @ matrix, x.shape)

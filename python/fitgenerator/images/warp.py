@@ -1,0 +1,110 @@
+"""Rotation, shift, shear, zoom and flips as one affine warp of an image, through OpenCV.
+
+Images here are of shape `(rows, columns, channels)`, float32 or float64, whatever the user's
+`data_format` is. Matrices lead from a place in the result to the place in the image that it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .needs import cv2
+
+Array = np.ndarray[Any, Any]
+
+_BORDERS = {
+    "nearest": cv2.BORDER_REPLICATE,
+    "constant": cv2.BORDER_REPLICATE,  # what lies outside is filled afterwards
+    "reflect": cv2.BORDER_REFLECT,
+    "wrap": cv2.BORDER_REPLICATE,  # the places are wrapped beforehand
+}
+_INTERPOLATIONS = (
+    cv2.INTER_NEAREST,
+    cv2.INTER_LINEAR,
+    cv2.INTER_CUBIC,
+    cv2.INTER_CUBIC,
+    cv2.INTER_LANCZOS4,
+    cv2.INTER_LANCZOS4,
+)
+# How far outside of the image a place counts as on its edge, in pixels: rounding moves it there.
+_ON_THE_EDGE = 1e-6
+
+
+def matrix_of(parameters: Mapping[str, Any], rows: int, cols: int) -> Array | None:
+    """The 2 x 3 matrix, in columns and rows (x, y), of parameters as Keras names them.
+
+    `None` where it would change nothing. Angles are in degrees, shifts in pixels. As in Keras, what
+    is not square is not turned around its own centre, but around that of its transpose.
+    """
+    theta, shear = parameters.get("theta", 0), parameters.get("shear", 0)
+    tx, ty = parameters.get("tx", 0), parameters.get("ty", 0)
+    zx, zy = parameters.get("zx", 1), parameters.get("zy", 1)
+    if not (theta or shear or tx or ty) and zx == zy == 1:
+        return None
+    theta, shear = np.deg2rad(theta), np.deg2rad(shear)
+    turned = np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
+    linear = turned @ [[1, -np.sin(shear)], [0, np.cos(shear)]] @ [[zx, 0], [0, zy]]
+    centre = np.array([rows / 2 - 0.5, cols / 2 - 0.5])
+    offset = turned @ [tx, ty] + centre - linear @ centre
+    return np.column_stack([linear, offset])
+
+
+def flipped(matrix: Array, rows: int, cols: int, *, sideways: bool, upside_down: bool) -> Array:
+    """The matrix of a warp whose result is then flipped."""
+    matrix = matrix.copy()
+    for axis, (wanted, last) in enumerate(((sideways, cols - 1), (upside_down, rows - 1))):
+        if wanted:
+            matrix[:, 2] += matrix[:, axis] * last
+            matrix[:, axis] *= -1
+    return matrix
+
+
+def warp(
+    image: Array, matrix: Array, out: Array, *, fill_mode: str, cval: float, order: int
+) -> None:
+    """Write what the warp makes of `image` into `out`, another array of its shape and dtype."""
+    rows, cols = image.shape[:2]
+    if image.shape[2] == 1:
+        image, out = image[:, :, 0], out[:, :, 0]
+    interpolation, border = _INTERPOLATIONS[order], _BORDERS[fill_mode]
+    if fill_mode == "wrap":
+        x, y = _wrapped(matrix, rows, cols)
+        cv2.remap(image, x, y, interpolation, out, border)
+    else:
+        flags = interpolation | cv2.WARP_INVERSE_MAP
+        cv2.warpAffine(image, matrix, (cols, rows), out, flags, border)
+    if fill_mode == "constant":
+        out[_outside(matrix, rows, cols)] = cval
+
+
+def _places(matrix: Array, rows: int, cols: int) -> tuple[Array, Array]:
+    """The place in the image of each pixel of the result: x and y, of shape (rows, columns)."""
+    across, down = np.arange(cols), np.arange(rows)[:, None]
+    x = matrix[0, 0] * across + (matrix[0, 1] * down + matrix[0, 2])
+    y = matrix[1, 0] * across + (matrix[1, 1] * down + matrix[1, 2])
+    return x, y
+
+
+def _outside(matrix: Array, rows: int, cols: int) -> Array:
+    """Which pixels of the result show nothing of the image."""
+    x, y = _places(matrix, rows, cols)
+    x, y = np.abs(x - (cols - 1) / 2), np.abs(y - (rows - 1) / 2)
+    beside = x > (cols - 1) / 2 + _ON_THE_EDGE
+    beside |= y > (rows - 1) / 2 + _ON_THE_EDGE
+    return beside
+
+
+def _wrapped(matrix: Array, rows: int, cols: int) -> tuple[Array, Array]:
+    """The places, wrapped as SciPy does: the last row and column lie on the first."""
+    x, y = _places(matrix, rows, cols)
+    return _around(x, cols - 1), _around(y, rows - 1)
+
+
+def _around(places: Array, last: int) -> Array:
+    if last < 1:
+        return np.zeros_like(places, np.float32)
+    outside = (places < 0) | (places > last)
+    return np.where(outside, np.mod(places, last), places).astype(np.float32)

@@ -1,0 +1,103 @@
+"""When each of the last batches was made, lay in the queue and was used, and on which thread."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+# Of how many batches the times are kept.
+LAST = 100
+
+_OURS = "fitgenerator-"
+_QUEUE = "queue"
+
+# A batch: the argument that it came from, and its number, from 1.
+Place = tuple[str, int]
+# When something began and ended, by `time.perf_counter()`, and the name of the thread.
+Span = tuple[float, float, str]
+
+
+class Event(NamedTuple):
+    """What was done with one batch.
+
+    Attributes:
+        source: The argument that it came from: "generator" or "validation_data".
+        batch: Its number, from 1.
+        what: "generator", "conversion", "queue", "step", "wait" (the model waited for it) or
+            "callbacks" (which follow its step).
+        begin: When that began, in seconds since the call did.
+        end: When it ended. Batches of one call of a compiled function share its times.
+        lane: The thread: "calling thread", "training thread", "generator feeder", ...; of a
+            batch in the queue "queue".
+    """
+
+    source: str
+    batch: int
+    what: str
+    begin: float
+    end: float
+    lane: str
+
+
+class Timeline:
+    """Keeps the times of the last batches; any thread may add to it.
+
+    Nothing is computed before someone looks: what is added are times that were taken anyway.
+
+    Args:
+        begun: When the call began, as all times by `time.perf_counter()`.
+    """
+
+    def __init__(self, begun: float) -> None:
+        self._begun = begun
+        self._made: deque[tuple[Place, Span, Span]] = deque(maxlen=LAST)
+        self._calls: deque[tuple[Place, int, Span]] = deque(maxlen=LAST)
+        self._others: deque[tuple[Place, str, Span]] = deque(maxlen=2 * LAST)
+
+    def made(self, place: Place, came: Span, converted: Span) -> None:
+        """A batch came from its source and was prepared."""
+        self._made.append((place, came, converted))
+
+    def ran(self, place: Place, count: int, span: Span) -> None:
+        """A call ran the steps of `count` batches, the first of which is at `place`."""
+        self._calls.append((place, count, span))
+
+    def saw(self, place: Place, what: str, span: Span) -> None:
+        """The model waited for a batch ("wait"), or the hooks behind its step ran ("callbacks")."""
+        self._others.append((place, what, span))
+
+    def events(self) -> list[Event]:
+        """What was done with the last batches that were made, in the order of its beginning."""
+        made = list(self._made)
+        ready = {place: converted[1] for place, _, converted in made}
+        events = []
+        for place, came, converted in made:
+            events.append(self._event(place, "generator", came))
+            events.append(self._event(place, "conversion", converted))
+        for place, what, span in list(self._others):
+            if place in ready:
+                events.append(self._event(place, what, span))
+        for (source, first), count, span in list(self._calls):
+            for place in [(source, first + i) for i in range(count)]:
+                if place in ready:
+                    queued = (ready[place], max(ready[place], span[0]), _QUEUE)
+                    events.append(self._event(place, "queue", queued))
+                    events.append(self._event(place, "step", span))
+        return sorted(events, key=lambda event: (event.begin, event.end))
+
+    def _event(self, place: Place, what: str, span: Span) -> Event:
+        begin, end, thread = span
+        return Event(*place, what, begin - self._begun, end - self._begun, _lane(thread))
+
+
+def _lane(thread: str) -> str:
+    """The lane that a thread of that name is drawn in."""
+    if thread == _QUEUE:
+        return thread
+    if not thread.startswith(_OURS):
+        return "calling thread"
+    role, _, rest = thread.removeprefix(_OURS).partition("-")
+    if role != "feeder":
+        return f"{role} thread"
+    source, _, number = rest.rpartition("-")
+    return f"{source} feeder" if number == "0" else f"{source} feeder {int(number) + 1}"
