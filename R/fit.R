@@ -84,12 +84,15 @@
 #' no thread is left behind, the model keeps the weights of the last finished step, [last_history()] has the finished
 #' epochs, and the model can be trained on at once.
 #'
-#' @param object A compiled Keras model on TensorFlow, made with reticulate, keras3 or keras.
+#' @param object A compiled model of Keras 3 on TensorFlow, or of Keras 2 (`tf_keras`): made with [keras_model()],
+#'   reticulate, keras3 or keras.
 #' @param generator A function without arguments that returns batches, see below, or another source of batches: a coro
-#'   generator; any Python iterator, data set or indexed source, such as Keras's image flows. See [generators].
+#'   generator or an iterator of the package iterators; what [flow_from_data()], [flow_from_frame()],
+#'   [flow_from_chunks()], [timeseries_generator()] or [batch_sequence()] return; or any Python iterator, data set,
+#'   loader or indexed source. See [generators].
 #' @param steps_per_epoch Number of batches of one epoch, a whole number of at least 1; typically the number of samples
-#'   of your data divided by that of a batch. Missing or `NULL`: the generator's length, where it has one (R functions
-#'   have none).
+#'   of your data divided by that of a batch. Missing or `NULL`: the generator's length, or until it ends, where it can be
+#'   read again (R functions and iterators have neither: for them it is needed).
 #' @param epochs Number of the last epoch, counted from 1: `epochs - initial_epoch` epochs are trained, with the default
 #'   one. 0, or not more than `initial_epoch`: none, and the generator is not called.
 #' @param verbose 0: silent. 1: a progress bar where output can be overwritten, as in a console, else one line per
@@ -122,7 +125,8 @@
 #' @return The training history, invisibly: a list of class `fitgenerator_history` and `keras_training_history` with
 #'   `params`, `metrics` (a named list, one number per finished epoch), `epoch` (from 0), `incomplete` (`TRUE` where the
 #'   generator ended too early) and `pipeline` (where the time went). See [fitgenerator_history].
-#' @seealso [evaluate_generator()] and [predict_generator()]; [generators]; [last_history()]; [checkpoint()];
+#' @seealso [evaluate_generator()] and [predict_generator()]; [generators]; [last_history()]; [checkpoint()]; for models
+#'   [keras_model()], [compile()], [fit()], [evaluate()], [train_on_batch()], [get_layer()];
 #'   `vignette("fitgenerator")` to begin with, `vignette("generators")` for more generators.
 #' @examplesIf fitgenerator:::has_keras()
 #' keras <- reticulate::import("keras")

@@ -7,10 +7,15 @@
 #' @section Sources:
 #'
 #' \describe{
-#'   \item{An R function without arguments, or a coro generator}{(what the function returns that `coro::generator()`
-#'     makes). It goes on across epochs, and as `validation_data`. It has no length, so that `steps_per_epoch`,
-#'     `validation_steps` or `steps` are needed.}
-#'   \item{A Python iterator or generator.}{All this is true of it as well.}
+#'   \item{An R function without arguments;}{a coro generator (what the function returns that `coro::generator()` makes);
+#'     an iterator of the package iterators. They go on across epochs, and as `validation_data`. They have no length, so
+#'     that `steps_per_epoch`, `validation_steps` or `steps` are needed.}
+#'   \item{Batches by their number,}{[batch_sequence()], and flows, [flow_from_data()] of arrays, [flow_from_frame()] of a
+#'     data frame, [timeseries_generator()] of a series. An epoch is a pass, in an order of its own; a validation begins
+#'     with the first batch. Steps that are missing are their length.}
+#'   \item{Data that is read in parts,}{[flow_from_chunks()] and [flow_from_query()]. They are treated likewise, but an
+#'     epoch ends when the data does.}
+#'   \item{A Python iterator or generator.}{It goes on as an R function does.}
 #'   \item{An indexed source of Python,}{which has `__getitem__` and `__len__`: `keras.utils.PyDataset`, Keras's image
 #'     flows. An epoch is one pass over it; with `steps_per_epoch`, it goes on where the last epoch ended, and begins
 #'     again when used up. A validation begins with its first batch. Steps that are missing are its length.}
