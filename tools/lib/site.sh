@@ -30,6 +30,7 @@ build_r_pages() {
   # pkgdown makes pages of what lies in the root
   mv "$source/docs/contributing.md" "$source/CONTRIBUTING.md"
   mv "$source/docs/design.md" "$source/DESIGN.md"
+  find "$site" -mindepth 1 -maxdepth 1 -not -name python -exec rm -rf {} + # a page from before would stay
   say 'docs: pages of the R package (minutes: examples and vignettes train models)'
   logged site-r "$root/tools/with-env" Rscript "$root/tools/lib/site.R" "$source" "$site" || status=$?
   rm -rf "$source"
