@@ -73,6 +73,10 @@ class Liar:
         return 10**12
 
 
+class UsersError(RuntimeError):
+    """What the code of a user's own array raises."""
+
+
 class Failing:
     """Fails at whatever it is asked."""
 
@@ -88,7 +92,7 @@ class Failing:
         raise RuntimeError("len")
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        raise RuntimeError("array" * 1000)
+        raise UsersError("array" * 1000)
 
     def __repr__(self) -> str:
         raise RuntimeError("repr")

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from batches import CLASS_WEIGHT, FORMS, Case, Form
 from fitgenerator import errors, evaluate_generator, fit_generator, predict_generator
-from leaves import REFUSED
+from leaves import REFUSED, UsersError
 from toys import notes_of
 
 OURS = tuple(
@@ -171,7 +171,7 @@ class Subject:
         if isinstance(error, OURS):
             assert len(text) < LONGEST, f"{len(text)} characters"
             assert str(error)[-1] in ".)'\"" or ": " in str(error), f"no full stop: {error}"
-        else:
+        elif not isinstance(error, UsersError):  # which comes out as it was raised
             assert "was made" not in notes, f"our own code failed: {error!r}"
         word = type(error).__name__
         return Outcome(word if isinstance(error, OURS) else f"Keras: {word}", len(text))
