@@ -28,7 +28,8 @@
 #' for anything else that it draws. The same holds for a closure that is validation data, unless it gives the same
 #' batches in each epoch.
 #'
-#' A Python source that is read from its first batch in each epoch, always in one order, needs nothing.
+#' [flow_from_data()] and its kin and [batch_sequence()] do this by themselves, with a `seed` or after the same
+#' `set.seed()`. A source that is read from its first batch in each epoch, always in one order, needs nothing.
 #'
 #' @param path The file; its folder is made where it does not exist. The usual ending is `.npz`, which is what the
 #'   file is: arrays and a JSON entry. It is an error if it exists and is no checkpoint.

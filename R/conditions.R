@@ -9,6 +9,7 @@
 # fitgenerator_timeout_error    a batch took longer than `timeout` seconds.
 # fitgenerator_setup_error      Python, or a package that is needed, is missing or too old.
 # fitgenerator_ended_warning    the generator ended before all its batches were drawn.
+# fitgenerator_shuffled_warning predictions came in the order of a generator that shuffles.
 # fitgenerator_thread_warning   a Python generator did not return; its thread was left behind.
 # fitgenerator_shuffled_warning predictions of a flow that shuffles: nobody knows which row is whose.
 # fitgenerator_image_warning    images are left out, because their files cannot be read.

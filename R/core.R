@@ -17,11 +17,11 @@ core <- function(name = "rseam") {
   the$modules[[name]]
 }
 
-# A function of the seam whose result stays a Python object.
-core_function <- function(name) {
-  key <- paste0("function ", name)
+# A function of the core whose result stays a Python object.
+core_function <- function(name, module = "rseam") {
+  key <- paste("function", module, name)
   if (is.null(the[[key]])) {
-    assign(key, reticulate::py_get_attr(core(), name), envir = the)
+    assign(key, reticulate::py_get_attr(core(module), name), envir = the)
   }
   the[[key]]
 }

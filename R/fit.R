@@ -43,10 +43,12 @@
 #' step; [last_history()] then has the finished epochs.
 #'
 #' @param object A compiled Keras model, made with reticulate, keras3 or keras.
-#' @param generator A function without arguments that returns batches, a coro generator, or any Python iterator,
-#'   data set (`tf.data.Dataset`) or indexed source (`keras.utils.PyDataset`, image flows).
+#' @param generator A function without arguments that returns batches; a coro generator or an iterator of the package
+#'   iterators; what [flow_from_data()], [flow_from_frame()], [flow_from_chunks()], [timeseries_generator()] or
+#'   [batch_sequence()] return; or any Python iterator, data set (`tf.data.Dataset`), loader (PyTorch's `DataLoader`) or
+#'   indexed source (`keras.utils.PyDataset`, image flows).
 #' @param steps_per_epoch Number of batches of one epoch, at least 1. Missing or `NULL`: the generator's length,
-#'   where it has one (closures have none).
+#'   where it has one, or until it ends, where it can be read again (closures and iterators have neither).
 #' @param epochs Number of the last epoch, counted from 1: `epochs - initial_epoch` epochs are trained.
 #' @param verbose 0: silent. 1: a progress bar in an interactive console, otherwise one line per epoch. 2: one line
 #'   per epoch.

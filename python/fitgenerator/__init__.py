@@ -17,8 +17,12 @@ from .errors import (
     SetupError,
     ShuffledWarning,
 )
+from .flows import flow_from_data
+from .frames import flow_from_chunks, flow_from_frame
 from .history import History, last_history
 from .pipeline import Pipeline
+from .sequence import batch_sequence
+from .timeseries import timeseries_generator
 from .training import evaluate_generator, fit_generator, predict_generator
 
 __version__ = "0.1.0"
@@ -38,10 +42,15 @@ __all__ = [
     "Pipeline",
     "SetupError",
     "ShuffledWarning",
+    "batch_sequence",
     "evaluate_generator",
     "fit_generator",
+    "flow_from_chunks",
+    "flow_from_data",
+    "flow_from_frame",
     "last_history",
     "predict_generator",
+    "timeseries_generator",
 ]
 
 

@@ -46,9 +46,9 @@ class EvaluateLoop:
         """What the feed reads."""
         return self._feed.source.identity
 
-    def grant(self) -> None:
-        """Let the batches of one evaluation be pulled."""
-        self._rounds.grant(fresh=self._fresh)
+    def grant(self, epoch: int = 0) -> None:
+        """Let the batches of one evaluation be pulled, that of the epoch `epoch`."""
+        self._rounds.grant(fresh=self._fresh, epoch=epoch)
 
     def run(self) -> Logs:
         """Evaluate; the metrics by name.
@@ -141,6 +141,7 @@ class FitLoop:
         passes: Each epoch is one pass of the source, from its first batch.
         epochs: Number of the last epoch, from 1.
         initial_epoch: Number of the first epoch, from 0.
+        resumed: The same, by a checkpoint, as far as it is known before the training begins.
         validation: The evaluation that follows an epoch, or `None`.
         validates: Whether it follows the epoch with a given number, from 0.
     """
@@ -153,6 +154,7 @@ class FitLoop:
         passes: bool,
         epochs: int,
         initial_epoch: int,
+        resumed: int,
         validation: EvaluateLoop | None,
         validates: Callable[[int], bool],
     ) -> None:
@@ -164,6 +166,7 @@ class FitLoop:
         self._passes = passes
         self._epochs = epochs
         self._epoch = initial_epoch
+        self._resumed = resumed
         self._validation = validation
         self._validates = validates
         # Where one object is training and validation data, nobody reads ahead across the border
@@ -206,7 +209,7 @@ class FitLoop:
         """Build a model that is not built from the first batch, which is then trained on."""
         if self.course.model.built or self._epoch >= self._epochs:
             return False
-        self._grant()
+        self._grant(self._resumed or self._epoch)
         self._rounds.prime()
         return True
 
@@ -214,13 +217,14 @@ class FitLoop:
         self.course.model.stop_training = False
         yield from self.course.callbacks.run("on_train_begin", {})
 
-    def _grant(self, times: int = 1) -> None:
-        self._rounds.grant(fresh=self._passes, wrap=not self._passes, times=times)
+    def _grant(self, epoch: int, times: int = 1) -> None:
+        self._rounds.grant(fresh=self._passes, wrap=not self._passes, epoch=epoch, times=times)
 
     def _start(self) -> None:
         epochs = self._epochs - self._epoch
         if self._ahead and epochs > 0:
-            self._grant(epochs - int(self._granted))
+            granted = int(self._granted)
+            self._grant(self._epoch + granted, epochs - granted)
         for feed in self.course.feeds:
             feed.start()
 
@@ -230,7 +234,7 @@ class FitLoop:
         validates = self._validation is not None and self._validates(epoch)
         course.progress.begin_epoch(epoch, self._count)
         course.host.call(lambda: self._begin_epoch(epoch))
-        self._let_pull(validates)
+        self._let_pull(epoch, validates)
         done, outputs = self._rounds.run()
         self._trained += done
         wanted = self._count if self._count is not None else 1
@@ -242,7 +246,7 @@ class FitLoop:
         logs = course.host.call(lambda: plain_logs(_metrics(course.model, outputs)))
         if validates and self._validation is not None:
             if not self._ahead:
-                self._validation.grant()
+                self._validation.grant(epoch)
             course.progress.begin_validation(self._validation.count)
             scores = self._validation.run()
             logs.update({f"val_{name}": value for name, value in scores.items()})
@@ -251,17 +255,17 @@ class FitLoop:
         course.host.call(lambda: course.callbacks.run("on_epoch_end", epoch, logs))
         return dict(logs)
 
-    def _let_pull(self, validates: bool) -> None:
+    def _let_pull(self, epoch: int, validates: bool) -> None:
         feed = self._feed
         if not self._ahead:
             if self._granted:
                 self._granted = False
             else:
-                self._grant()
+                self._grant(epoch)
             return
         feed.quota = feed.taken + self._count if self._count is not None else feed.drawn
         if validates and self._validation is not None:
-            self._validation.grant()
+            self._validation.grant(epoch)
 
     def _begin_epoch(self, epoch: int) -> Iterator[Any]:
         self.course.model.reset_metrics()

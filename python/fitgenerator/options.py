@@ -46,6 +46,29 @@ def _shown(value: Any) -> str:
     return cut(shown, LONGEST_NAME) if isinstance(value, (int, str)) else shown
 
 
+def choice(value: Any, argument: str, names: tuple[str, ...]) -> str:
+    """`value`, where it is one of `names`.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if not isinstance(value, str) or value not in names:
+        named = ", ".join(f'"{name}"' for name in names[:-1])
+        raise ArgumentError(f'`{argument}` must be {named} or "{names[-1]}", not {_shown(value)}.')
+    return value
+
+
+def flag(value: Any, argument: str) -> bool:
+    """`value`, where it is True or False.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"`{argument}` must be True or False, not {_shown(value)}.")
+    return bool(value)
+
+
 def steps_of(source: Source, given: Any, argument: str, name: str) -> int | None:
     """Batches of one round: as asked for, else the source's length, else `None`: until it ends.
 

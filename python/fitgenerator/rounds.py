@@ -149,10 +149,13 @@ class Rounds:
             return Grouping(self.feed.capacity)
         return Grouping(min(self.feed.capacity, self._execution), self._execution)
 
-    def grant(self, *, fresh: bool = False, wrap: bool = False, times: int = 1) -> None:
-        """Let the batches of so many rounds be pulled."""
-        round_ = Round(self.count, self._prepare, fresh, wrap, self._chooser.grouping)
-        self.feed.grant(round_, times)
+    def grant(
+        self, *, fresh: bool = False, wrap: bool = False, epoch: int = 0, times: int = 1
+    ) -> None:
+        """Let the batches of so many rounds be pulled, the first one for the epoch `epoch`."""
+        grouping = self._chooser.grouping
+        for number in range(epoch, epoch + times):
+            self.feed.grant(Round(self.count, self._prepare, fresh, wrap, grouping, number))
 
     def prime(self) -> None:
         """Build the model from the first batch, where there is one."""

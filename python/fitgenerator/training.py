@@ -192,8 +192,8 @@ def predict_generator(
 
     Warns:
         EndedEarlyWarning: The generator ended early; the rows are those of what came.
-        ShuffledWarning: The generator is a flow that shuffles, so that nobody knows which row of
-            the predictions is whose.
+        ShuffledWarning: The generator shuffles, so that nobody knows which row of the predictions
+            is whose.
     """
     source = as_source(generator, "generator")
     settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, bar_interval())

@@ -19,6 +19,7 @@ import tensorflow as tf
 from fitgenerator import batch as batches
 from fitgenerator import evaluate_generator, predict_generator, rounds, rpy, scope
 from leaves import recursive, symbolic
+from refusals_flows import FLOWS, SHUFFLED
 from refusals_images import IMAGE_WARNINGS, IMAGES
 from refusals_saving import SAVING
 from toys import Indexed, Reiterable, echo_model, linear_model, make_batches, numbered, run
@@ -228,6 +229,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a batch of R that is none": lambda: run(linear_model(), r_function("function() list(1)"), 1),
     **SAVING,
     **IMAGES,
+    **FLOWS,
 }
 
 
@@ -288,4 +290,5 @@ WARNINGS: dict[str, Callable[[], object]] = {
     "a prediction that ended early": lambda: predict_generator(linear_model(), three_batches(), 5),
     "a generator that does not return": stuck,
     **IMAGE_WARNINGS,
+    **SHUFFLED,
 }
