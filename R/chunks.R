@@ -9,9 +9,9 @@
 #' in another order.
 #'
 #' @param read A function without arguments that opens the data for one pass, and returns a function that returns the
-#'   next part, a data frame, and `NULL` when there is none. Where this second function has an argument `close`, it is
-#'   called with `close = TRUE` when no more parts are wanted. A coro generator, or an iterator of the package iterators,
-#'   is fine as well. All of it runs on R's own thread.
+#'   next part, a data frame, and `NULL` (not a part without rows, which is passed over) when there is none. Where this
+#'   second function has an argument `close`, it is called with `close = TRUE` when no more parts are wanted. A coro
+#'   generator, or an iterator of the package iterators, is fine as well. All of it runs on R's own thread.
 #' @param inputs,targets,sample_weight Names of columns, as in [flow_from_frame()], but no formula that computes: one of
 #'   names (`y ~ a + b`, `y ~ . - id`) is fine.
 #' @param batch_size Number of rows of a batch; the last one of a pass may have fewer.
@@ -31,15 +31,13 @@
 #' path <- tempfile(fileext = ".csv")
 #' write.csv(iris, path, row.names = FALSE)
 #' read <- function() {
-#'   lines <- file(path, "r")
-#'   names <- names(read.csv(lines, nrows = 1)) # the header; reads one line more
+#'   file <- file(path, "r")
+#'   header <- readLines(file, 1)
 #'   function(close = FALSE) {
-#'     if (!close) {
-#'       part <- tryCatch(read.csv(lines, header = FALSE, nrows = 100, col.names = names), error = function(e) NULL)
-#'       if (!is.null(part)) return(part)
-#'     }
-#'     if (!is.null(lines)) close(lines)
-#'     lines <<- NULL
+#'     lines <- if (!close && !is.null(file)) readLines(file, 100)
+#'     if (length(lines)) return(read.csv(text = c(header, lines)))
+#'     if (!is.null(file)) close(file)
+#'     file <<- NULL
 #'   }
 #' }
 #' flow <- flow_from_chunks(read, Petal.Width ~ Petal.Length + Sepal.Length, batch_size = 50)
@@ -125,6 +123,7 @@ open_chunks <- function(read, size, options) {
   draw <- as_generator(read())
   cutter <- cross(core_function("cutter", "rflows"), size, options)
   last <- FALSE
+  empty <- 0L
   function(close = FALSE) {
     if (close) return(if (is_closable(draw)) draw(close = TRUE))
     repeat {
@@ -132,9 +131,18 @@ open_chunks <- function(read, size, options) {
       if (last) return(NULL)
       part <- draw()
       last <<- is_exhausted(part)
-      if (!last) add_part(cutter, part, options)
+      if (last) next
+      empty <<- if (add_part(cutter, part, options)) 0L else empty + 1L
+      if (empty == most_empty) abort_endless()
     }
   }
+}
+
+# Parts without rows in a row: there may be some where rows are left out, but what never ends is a mistake.
+most_empty <- 1000L
+
+abort_endless <- function() {
+  abort_argument(sprintf("`read` gave %d parts without rows; it must give NULL at the end.", most_empty), "read")
 }
 
 as_generator <- function(x) {
@@ -143,15 +151,17 @@ as_generator <- function(x) {
   abort_argument(sprintf("`read` must return a function that returns data frames, not %s.", describe(x)), "read")
 }
 
+# Whether the part has rows.
 add_part <- function(cutter, part, options) {
   if (!is.data.frame(part)) {
     abort_argument(sprintf("`read` must give data frames, not %s.", describe(part)), "read")
   }
-  if (!nrow(part)) return()
+  if (!nrow(part)) return(FALSE)
   if (is.character(options$inputs)) options["inputs"] <- list(NULL) # a formula: any column may be used
   frame <- chosen_columns(part, options)$frame
   refusal <- cross(core_function("add", "rflows"), cutter, frame)
   if (!is.null(refusal)) made(refusal)
+  TRUE
 }
 
 # The batch stays Python's.

@@ -118,7 +118,8 @@ def column_of(frame: Any, name: str) -> Array | Coded:
 
 def _unusable(name: str, what: str) -> ArgumentTypeError:
     return ArgumentTypeError(
-        f"The column {_quoted(name)} must hold numbers, words or categories, not {what}."
+        f"The column {_quoted(name)} must hold numbers, words or categories, not {what}; make "
+        "numbers of it first."
     )
 
 

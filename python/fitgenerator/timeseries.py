@@ -11,7 +11,7 @@ from .arrays import NoArrayError, Sparse, as_array
 from .errors import ArgumentError
 from .options import flag, whole
 from .passes import Passes, Rows
-from .words import describe
+from .words import describe, dtype_of
 
 
 class TimeseriesFlow(Passes):
@@ -117,7 +117,7 @@ def timeseries_generator(
     last = len(data) - 1 if end_index is None else whole(end_index, "end_index", 0)
     if last >= len(data):
         raise ArgumentError(
-            f"`end_index` must be a time of the data, which has {len(data)}, not {last}."
+            f"`end_index` must be a time of the data, from 0 to {len(data) - 1}, not {last}."
         )
     if first > last:
         raise ArgumentError(
@@ -144,5 +144,8 @@ def _array(given: Any, argument: str) -> Any:
         raise ArgumentError(f"`{argument}` {error}.") from error
     array = array.dense() if isinstance(array, Sparse) else keras.ops.convert_to_numpy(array)
     if array.dtype.kind not in "buif":
-        raise ArgumentError(f"`{argument}` must be an array of numbers, not {describe(given)}.")
+        raise ArgumentError(
+            f"`{argument}` must be an array of numbers, not {describe(given)} and dtype "
+            f"{dtype_of(array)}."
+        )
     return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array

@@ -72,10 +72,13 @@ REFUSED = {
     "stride": ({"stride": 1.5}, "`stride` must be a whole number"),
     "sampling_rate": ({"sampling_rate": 0}, "`sampling_rate` must be a whole number"),
     "start_index": ({"start_index": -1}, "`start_index` must be a whole number of at least 0"),
-    "end_index": ({"end_index": 60}, "`end_index` must be a time of the data, which has 60"),
+    "end_index": (
+        {"end_index": 60},
+        "`end_index` must be a time of the data, from 0 to 59, not 60",
+    ),
     "batch_size": ({"batch_size": 0}, "`batch_size` must be"),
     "reverse": ({"reverse": 1}, "`reverse` must be True or False, not 1"),
-    "words": ({"data": np.array(["a"] * 60)}, "`data` must be an array of numbers"),
+    "words": ({"data": np.array(["a"] * 60)}, "`data` must be an array of numbers, .* dtype str"),
     "text": ({"data": "series.csv"}, "`data` must be an array of shape"),
 }
 

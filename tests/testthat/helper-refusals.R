@@ -148,7 +148,7 @@ flow_refusals <- function(x) {
     "a formula of what is not there" = function() flow_from_frame(iris, Species ~ Sepal),
     "a formula with a product" = function() flow_from_frame(iris, Species ~ Sepal.Width * Sepal.Length),
     "missing values" = function() flow_from_frame(airquality, Wind ~ .),
-    "dates" = function() flow_from_frame(data.frame(day = Sys.Date(), y = 1), y ~ day),
+    "dates in a column" = function() flow_from_frame(data.frame(day = Sys.Date(), y = 1), y ~ day),
     "a sequence of no function" = function() batch_sequence(x, 4),
     "a function of no number" = function() batch_sequence(function() 1, 4),
     "parts of no function" = function() flow_from_chunks(iris),
@@ -156,6 +156,7 @@ flow_refusals <- function(x) {
     "levels without names" = function() flow_from_chunks(in_parts(), levels = c("a", "b")),
     "nothing that reads" = train_on(function() iris, Sepal.Width ~ Sepal.Length),
     "parts that are no frames" = train_on(in_parts(1:3), Sepal.Width ~ Sepal.Length),
+    "parts without rows" = train_on(function() function() iris[0, ], Sepal.Width ~ Sepal.Length),
     "words in parts" = train_on(in_parts(data.frame(y = 1, word = "a")), y ~ word, one_hot = TRUE),
     "no connection" = function() flow_from_query("data.sqlite", "SELECT 1"),
     "no query" = function() {

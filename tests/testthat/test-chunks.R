@@ -33,6 +33,14 @@ test_that("Batches do not depend on the size of the parts, nor on the queue", {
   }
 })
 
+test_that("Parts without rows are passed over, but not for ever", {
+  parts <- list(frame[0, ], frame[1:2, ], frame[0, ], frame[3, ])
+  flow <- flow_from_chunks(function() { i <- 0; function() if ((i <<- i + 1) <= 4) parts[[i]] }, y ~ x)
+  expect_equal(seen_by(flow), 1:3)
+  endless <- flow_from_chunks(function() function() frame[0, ], y ~ x)
+  expect_error(seen_by(endless), "it must give NULL at the end", class = "fitgenerator_argument_error")
+})
+
 test_that("Without steps an epoch is one pass, with steps it goes on; validation begins anew each time", {
   parts <- reading()
   flow <- flow_from_chunks(parts$read, "x", "y", batch_size = 4)
