@@ -42,7 +42,7 @@
 #' that is marked incomplete. The model keeps the weights of the last finished step. An interrupt stops within one
 #' step; [last_history()] then has the finished epochs.
 #'
-#' @param object A compiled Keras model, made with reticulate, keras3 or keras.
+#' @param object A compiled model of Keras 3 or Keras 2 (`tf_keras`), made with reticulate, keras3 or keras.
 #' @param generator A function without arguments that returns batches, a coro generator, or any Python iterator,
 #'   data set (`tf.data.Dataset`) or indexed source (`keras.utils.PyDataset`, image flows).
 #' @param steps_per_epoch Number of batches of one epoch, at least 1. Missing or `NULL`: the generator's length,

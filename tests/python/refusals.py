@@ -18,6 +18,7 @@ import scipy.sparse
 import tensorflow as tf
 from fitgenerator import batch as batches
 from fitgenerator import evaluate_generator, predict_generator, rounds, rpy, scope
+from fitgenerator.dialects import Keras3
 from leaves import recursive, symbolic
 from refusals_images import IMAGE_WARNINGS, IMAGES
 from refusals_saving import SAVING
@@ -105,9 +106,9 @@ def without_rpy() -> None:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-def model_like(strategy: Any) -> Any:
+def model_like(strategy: Any) -> Keras3:
     """As much of a model as is looked at first."""
-    return SimpleNamespace(compiled=True, distribute_strategy=strategy)
+    return Keras3(SimpleNamespace(compiled=True, distribute_strategy=strategy))
 
 
 class Mirrored(tf.distribute.MirroredStrategy):
