@@ -92,6 +92,6 @@ asked_error <- function(cnd) {
   kinds <- c(ArgumentError = "argument", ArgumentTypeError = "argument", BatchError = "batch")
   kind <- kinds[intersect(ours, names(kinds))]
   if (!length(kind)) return(python_error(cnd))
-  text <- sub("^[A-Za-z]+: ", "", text)
+  text <- sub("^[A-Za-z.]+: ", "", text)
   fg_condition(with_advice(text), sprintf("fitgenerator_%s_error", kind[[1L]]))
 }

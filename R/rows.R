@@ -199,5 +199,10 @@ check_rest <- function(..., but = character()) {
   rest <- setdiff(names(list(...)), but)
   if (...length() && is.null(names(list(...)))) rest <- "(without a name)"
   if (!length(rest)) return(invisible())
-  abort_argument(sprintf("There is no argument `%s` here.", rest[[1L]]), rest[[1L]])
+  today <- former_names[rest[[1L]]]
+  advice <- if (!is.na(today)) sprintf(" It is `%s` now.", today) else ""
+  abort_argument(sprintf("There is no argument `%s` here.%s", rest[[1L]], advice), rest[[1L]])
 }
+
+former_names <- c(nb_epoch = "epochs", max_q_size = "max_queue_size", nb_worker = "workers",
+                  samples_per_epoch = "steps_per_epoch", nb_val_samples = "validation_steps")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from .former import accepts_former
 from .history import History, remember
 from .host import DirectHost, Host
 from .loops import EvaluateLoop, FitLoop, PredictLoop
@@ -18,6 +19,7 @@ from .sources import Source, as_source
 Loop = FitLoop | EvaluateLoop | PredictLoop
 
 
+@accepts_former
 def fit_generator(
     model: Any,
     generator: Any,
@@ -87,6 +89,7 @@ def fit_generator(
 
     Warns:
         EndedEarlyWarning: The generator ended early; the history is marked incomplete.
+        FormerArgumentWarning: An argument had the name of an earlier Keras (`nb_epoch`).
     """
     source = as_source(generator, "generator")
     validation = None
@@ -115,6 +118,7 @@ def fit_generator(
     return _run(plan, source, validation)  # type: ignore[no-any-return]
 
 
+@accepts_former
 def evaluate_generator(
     model: Any,
     generator: Any,
@@ -158,6 +162,7 @@ def evaluate_generator(
     return _run(plan, source)  # type: ignore[no-any-return]
 
 
+@accepts_former
 def predict_generator(
     model: Any,
     generator: Any,

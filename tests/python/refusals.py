@@ -21,6 +21,7 @@ from fitgenerator import evaluate_generator, predict_generator, rounds, rpy, sco
 from fitgenerator.dialects import Keras3
 from leaves import recursive, symbolic
 from refusals_images import IMAGE_WARNINGS, IMAGES
+from refusals_page import PAGE, PAGE_WARNINGS
 from refusals_saving import SAVING
 from toys import Indexed, Reiterable, echo_model, linear_model, make_batches, numbered, run
 
@@ -229,6 +230,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a batch of R that is none": lambda: run(linear_model(), r_function("function() list(1)"), 1),
     **SAVING,
     **IMAGES,
+    **PAGE,
 }
 
 
@@ -289,4 +291,5 @@ WARNINGS: dict[str, Callable[[], object]] = {
     "a prediction that ended early": lambda: predict_generator(linear_model(), three_batches(), 5),
     "a generator that does not return": stuck,
     **IMAGE_WARNINGS,
+    **PAGE_WARNINGS,
 }
