@@ -79,7 +79,8 @@ as_shape <- function(x) {
 #' @return `object`, invisibly.
 #' @seealso [keras_model()], [fit()]
 #' @examplesIf fitgenerator:::has_keras()
-#' model <- keras_model_sequential(2, layers = list(reticulate::import("keras")$layers$Dense(1L, "sigmoid")))
+#' layers <- reticulate::import("keras")$layers
+#' model <- keras_model_sequential(2, layers = list(layers$Dense(1L, "sigmoid")))
 #' compile(model, "adam", "binary_crossentropy", metrics = "accuracy")
 #' @importFrom generics compile
 #' @rawNamespace export(compile)

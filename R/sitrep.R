@@ -4,7 +4,7 @@
 #' command that installs what is missing. From a shell, `python -m fitgenerator doctor` does the same.
 #'
 #' @return Whether all that is needed is there, invisibly.
-#' @examplesIf fitgenerator:::has_keras()
+#' @examplesIf interactive()
 #' fitgenerator_sitrep()
 #' @export
 fitgenerator_sitrep <- function() {

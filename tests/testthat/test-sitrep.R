@@ -13,7 +13,7 @@ test_that("fitgenerator_sitrep() prints versions and devices, and says that all 
 test_that("Python's packages are declared at load, but not where a Python was chosen or runs", {
   declared <- function(...) {
     asked <- NULL
-    fitgenerator:::declare_python(..., require = function(packages) asked <<- packages)
+    fitgenerator:::declare_python(..., declare = function(packages) asked <<- packages)
     asked
   }
   expect_null(declared("/usr/bin/python3"))
