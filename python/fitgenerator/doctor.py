@@ -6,6 +6,7 @@ It works where Keras or TensorFlow is missing, and imports them only to name the
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
 import re
@@ -123,11 +124,20 @@ def _required() -> Iterator[Finding]:
     yield _package("NumPy", ("numpy",), _NEEDED["numpy"], "")
     yield _package("TensorFlow", _TENSORFLOWS, _NEEDED["tensorflow"], TENSORFLOW)
     yield _package("Keras", ("keras",), _NEEDED["keras"], KERAS)
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    backend = os.environ.get("KERAS_BACKEND") or _configured_backend()
     if backend == "tensorflow":
         yield Finding("Keras's backend", backend)
     else:
         yield Finding("Keras's backend", backend, "missing", "export KERAS_BACKEND=tensorflow")
+
+
+def _configured_backend() -> str:
+    """What Keras's own file of settings says."""
+    path = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
+    try:
+        return str(json.loads(path.read_text("utf-8")).get("backend", "tensorflow"))
+    except (OSError, ValueError):
+        return "tensorflow"
 
 
 def _package(name: str, distributions: tuple[str, ...], requirement: str, least: str) -> Finding:

@@ -67,6 +67,16 @@ def test_what_is_missing_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
     assert main(["doctor"]) == 1
 
 
+def test_the_backend_is_also_read_from_keras_s_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert doctor._configured_backend() == "tensorflow"
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    assert doctor._configured_backend() == "torch"
+
+
 def test_an_old_reticulate_is_shown_and_versions_are_compared_as_numbers() -> None:
     (r, reticulate) = doctor._r({"version": "4.2.2", "home": "/r", "reticulate": "1.28"})
     assert (r.state, reticulate.state) == ("ok", "optional")
