@@ -115,3 +115,16 @@ test_that("Bad arguments are named", {
 test_that("evaluate() of another object is that of generics", {
   expect_error(evaluate(1), "no applicable method")
 })
+
+test_that("An interrupt ends fit() and leaves the finished epochs and a usable model", {
+  done <- run_r(quote({
+    model <- linear_model()
+    interrupt <- list(on_epoch_end = function(epoch, logs) if (epoch == 2) tools::pskill(Sys.getpid(), tools::SIGINT))
+    said <- tryCatch(
+      fit(model, matrix(1, 64), rep(0, 64), epochs = 1e6, verbose = 0, callbacks = interrupt),
+      interrupt = function(cnd) "interrupted"
+    )
+    cat(said, min(length(last_history()$epoch), 3), names(evaluate(model, matrix(1), 0)), length(our_threads()))
+  }))
+  expect_process(done, "^interrupted 3 loss 0$")
+})
