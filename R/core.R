@@ -56,4 +56,11 @@ missing_module <- function(module) {
       version
     ))
   }
+  declare_python()
+}
+
+# What Python must have, for a reticulate that provides a Python by itself. Not where there is one already.
+declare_python <- function(chosen = Sys.getenv("RETICULATE_PYTHON"), declare = reticulate::py_require) {
+  if (!chosen %in% c("", "managed") || reticulate::py_available()) return(invisible())
+  declare(c("tensorflow>=2.16", "keras>=3.5"))
 }

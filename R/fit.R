@@ -42,7 +42,7 @@
 #' that is marked incomplete. The model keeps the weights of the last finished step. An interrupt stops within one
 #' step; [last_history()] then has the finished epochs.
 #'
-#' @param object A compiled Keras model, made with reticulate, keras3 or keras.
+#' @param object A compiled model of Keras 3 or Keras 2 (`tf_keras`), made with reticulate, keras3 or keras.
 #' @param generator A function without arguments that returns batches; a coro generator or an iterator of the package
 #'   iterators; what [flow_from_data()], [flow_from_frame()], [flow_from_chunks()], [timeseries_generator()] or
 #'   [batch_sequence()] return; or any Python iterator, data set (`tf.data.Dataset`), loader (PyTorch's `DataLoader`) or

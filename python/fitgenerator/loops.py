@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from .callbacks import Logs, plain_logs
+from .dialects import Logs
 from .errors import EndedError
 from .exclusive import training
 from .history import History, remember
@@ -78,14 +78,13 @@ class EvaluateLoop:
         return logs
 
     def _begin(self) -> Iterator[Any]:
-        model = self.course.model
-        model.stop_evaluating = False
+        self.course.dialect.begin("test")
         yield from self.course.callbacks.run("on_test_begin", {})
-        model.reset_metrics()
+        self.course.model.reset_metrics()
         yield from self._rounds.begin()
 
     def _end(self, outputs: Any) -> Generator[Any, None, Logs]:
-        logs = plain_logs(_metrics(self.course.model, outputs))
+        logs = self.course.dialect.logs(_metrics(self.course.model, outputs))
         yield from self.course.callbacks.run("on_test_end", logs)
         return logs
 
@@ -123,7 +122,7 @@ class PredictLoop:
         return as_arrays(joined(outputs))
 
     def _begin(self) -> Iterator[Any]:
-        self.course.model.stop_predicting = False
+        self.course.dialect.begin("predict")
         yield from self.course.callbacks.run("on_predict_begin", {})
         yield from self._rounds.begin()
 
@@ -181,7 +180,7 @@ class FitLoop:
         Raises:
             ArgumentError: Another call is training the model.
         """
-        with training(self.course.model):
+        with training(self.course.model), self.course.dialect.trained():
             try:
                 return self._train()
             finally:
@@ -193,7 +192,7 @@ class FitLoop:
         last: Logs = {}
         self._granted = self._build()
         course.host.call(self._begin)
-        self._epoch = course.model._initial_epoch or self._epoch
+        self._epoch = course.dialect.first_epoch(self._epoch, self._count)
         self._start()
         for epoch in range(self._epoch, self._epochs):
             logs = self._run_epoch(epoch)
@@ -214,7 +213,7 @@ class FitLoop:
         return True
 
     def _begin(self) -> Iterator[Any]:
-        self.course.model.stop_training = False
+        self.course.dialect.begin("train")
         yield from self.course.callbacks.run("on_train_begin", {})
 
     def _grant(self, epoch: int, times: int = 1) -> None:
@@ -230,7 +229,7 @@ class FitLoop:
 
     def _run_epoch(self, epoch: int) -> Logs | None:
         """Train one epoch and validate; its logs, `None` where the generator ended in it."""
-        course = self.course
+        course, dialect = self.course, self.course.dialect
         validates = self._validation is not None and self._validates(epoch)
         course.progress.begin_epoch(epoch, self._count)
         course.host.call(lambda: self._begin_epoch(epoch))
@@ -243,14 +242,14 @@ class FitLoop:
             return None
         stopped = bool(course.model.stop_training)
         self._history.broken_off = stopped and (self._count is None or done < self._count)
-        logs = course.host.call(lambda: plain_logs(_metrics(course.model, outputs)))
+        logs = course.host.call(lambda: dialect.logs(_metrics(course.model, outputs)))
         if validates and self._validation is not None:
             if not self._ahead:
                 self._validation.grant(epoch)
             course.progress.begin_validation(self._validation.count)
             scores = self._validation.run()
             logs.update({f"val_{name}": value for name, value in scores.items()})
-        logs = plain_logs(logs)
+        logs = dialect.logs(logs)
         course.progress.end(done, logs)
         course.host.call(lambda: course.callbacks.run("on_epoch_end", epoch, logs))
         return dict(logs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
 from .errors import ArgumentError, ArgumentTypeError
@@ -176,14 +175,3 @@ def compilation(value: Any) -> str | bool:
     if not isinstance(value, bool) and not (isinstance(value, str) and value == "auto"):
         raise ArgumentError(f'`jit_compile` must be "auto", True or False, not {_shown(value)}.')
     return value
-
-
-def keras_model(model: Any) -> Any:
-    """`model`, where it is a Keras model.
-
-    Raises:
-        ArgumentTypeError: It is not.
-    """
-    if not isinstance(model, keras.Model):
-        raise ArgumentTypeError(f"The model must be a keras.Model, not {describe(model)}.")
-    return model

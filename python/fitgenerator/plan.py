@@ -9,6 +9,7 @@ from . import options
 from .asked import AskedFeed
 from .callbacks import Callbacks
 from .checkpoint import Checkpoint
+from .dialects import dialect_of
 from .errors import ArgumentError, ShuffledWarning
 from .exclusive import refuse_trained
 from .feed import Feed
@@ -144,8 +145,8 @@ def _course(
 ) -> Course:
     jit_compile = options.compilation(settings.jit_compile)
     host.patience = options.seconds(settings.timeout, "timeout")
-    model = options.keras_model(model)
-    check_model(model, training=training, foreign=settings.foreign)
+    dialect = dialect_of(model)
+    check_model(dialect, training=training, foreign=settings.foreign)
     given = Callbacks(callbacks, model, params, host.user_code)
     progress = Progress(
         host.say,
@@ -156,6 +157,7 @@ def _course(
     )
     return Course(
         model=model,
+        dialect=dialect,
         steps=Steps.of(model),
         host=host,
         callbacks=given,

@@ -18,9 +18,11 @@ import scipy.sparse
 import tensorflow as tf
 from fitgenerator import batch as batches
 from fitgenerator import evaluate_generator, predict_generator, rounds, rpy, scope
+from fitgenerator.dialects import Keras3
 from leaves import recursive, symbolic
 from refusals_flows import FLOWS, SHUFFLED
 from refusals_images import IMAGE_WARNINGS, IMAGES
+from refusals_page import PAGE, PAGE_WARNINGS
 from refusals_saving import SAVING
 from toys import Indexed, Reiterable, echo_model, linear_model, make_batches, numbered, run
 
@@ -106,9 +108,9 @@ def without_rpy() -> None:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-def model_like(strategy: Any) -> Any:
+def model_like(strategy: Any) -> Keras3:
     """As much of a model as is looked at first."""
-    return SimpleNamespace(compiled=True, distribute_strategy=strategy)
+    return Keras3(SimpleNamespace(compiled=True, distribute_strategy=strategy))
 
 
 class Mirrored(tf.distribute.MirroredStrategy):
@@ -230,6 +232,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     **SAVING,
     **IMAGES,
     **FLOWS,
+    **PAGE,
 }
 
 
@@ -291,4 +294,5 @@ WARNINGS: dict[str, Callable[[], object]] = {
     "a generator that does not return": stuck,
     **IMAGE_WARNINGS,
     **SHUFFLED,
+    **PAGE_WARNINGS,
 }

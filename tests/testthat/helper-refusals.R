@@ -45,7 +45,10 @@ where <- function(replaced, package, call) function() with_replaced(replaced, pa
 
 all_refusals <- function() {
   x <- matrix(1, 4, 1)
-  c(batch_refusals(x), argument_refusals(x), source_refusals(x), flow_refusals(x), failures(x), setup_refusals())
+  c(
+    batch_refusals(x), argument_refusals(x), source_refusals(x), flow_refusals(x), failures(x), page_refusals(x),
+    setup_refusals()
+  )
 }
 
 batch_refusals <- function(x) {
@@ -198,6 +201,27 @@ failures <- function(x) {
     "a thread that was left behind" = function() {
       resolve(list(warnings = list(list("A generator did not return.", "AbandonedThreadWarning"))))
     }
+  )
+}
+
+page_refusals <- function(x) {
+  fit_rows <- function(...) function() fit(linear_model(), ..., verbose = 0)
+  layers <- function() keras_model_sequential(1, layers = list(keras()$layers$Dense(1L, name = "a")))
+  list(
+    "a shape that is none" = function() keras_model_sequential("two"),
+    "no layer asked for" = function() get_layer(layers()),
+    "a layer that is not there" = function() get_layer(layers(), index = 2),
+    "no sequential model" = function() pop_layer(keras()$layers$Dense(1L)),
+    "arrays of unequal rows" = fit_rows(x, 1:3),
+    "a generator with a batch size" = fit_rows(random_batches(), batch_size = 2),
+    "a generator that is to be split" = fit_rows(random_batches(), validation_split = 0.1),
+    "a share of rows" = fit_rows(x, x, validation_split = 1),
+    "an order of rows" = fit_rows(x, x, shuffle = "batch"),
+    "an argument of another name" = fit_rows(x, x, nb_epoch = 2),
+    "a batch of unequal rows" = function() train_on_batch(linear_model(), x, 1:3),
+    "a model not compiled for a batch" = function() train_on_batch(layers(), x, x),
+    "code of a loss, on a batch" = function() train_on_batch(linear_model(loss = fails), x, x),
+    "a layer by a name that is not there" = function() get_layer(layers(), "b")
   )
 }
 
