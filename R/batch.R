@@ -192,7 +192,10 @@ check_part_order <- function(x, place, batch) {
 
 # The refusals. They describe a value by its class and dim, never by its data.
 refuse_part <- function(x, place, what, batch, found = NULL, expected = array_forms) {
-  if (missing(expected) && typeof(x) %in% c("integer", "double")) expected <- "numbers, as from as.numeric()"
+  if (missing(expected)) {
+    if (!is.null(batch)) expected <- paste0(array_forms, ". A batch is ", batch_forms)
+    if (typeof(x) %in% c("integer", "double")) expected <- "numbers, as from as.numeric()"
+  }
   text <- paste(c(opening(place, batch, what), describe(x), found), collapse = " ")
   refuse(sprintf("%s; expected %s.", text, expected), place, batch)
 }
@@ -213,7 +216,7 @@ batch_forms <- paste(
 )
 array_forms <- paste(
   "a numeric, logical, raw or character vector, matrix or array, a factor, a data.frame, a Matrix, a Python",
-  "object, or a list of these. A batch is", batch_forms
+  "object, or a list of these"
 )
 inputs_forms <- paste(
   "inputs, list(inputs), list(inputs, targets) or list(inputs, targets, weights); several inputs are a list",

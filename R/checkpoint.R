@@ -28,7 +28,8 @@
 #' for anything else that it draws. The same holds for a closure that is validation data, unless it gives the same
 #' batches in each epoch.
 #'
-#' A Python source that is read from its first batch in each epoch, always in one order, needs nothing.
+#' [flow_from_data()] and its kin and [batch_sequence()] do this by themselves, with a `seed` or after the same
+#' `set.seed()`. A source that is read from its first batch in each epoch, always in one order, needs nothing.
 #'
 #' @param path The file; its folder is made where it does not exist. The usual ending is `.npz`, which is what the
 #'   file is: arrays and a JSON entry. It is an error if it exists and is no checkpoint.
@@ -46,7 +47,8 @@
 #' x <- matrix(rnorm(640), ncol = 2)
 #' y <- x %*% c(1, -1)
 #'
-#' # All rows in each epoch, in an order that follows from `seed` and the number of the epoch; begins with `epoch`.
+#' # All rows in each epoch, in an order that follows from `seed` and the number of the epoch; it
+#' # begins with `epoch`.
 #' batches <- function(epoch, steps = 10, seed = 1) {
 #'   step <- 0
 #'   rows <- NULL
@@ -66,12 +68,16 @@
 #' }
 #'
 #' saved <- checkpoint(file.path(tempdir(), "training.npz"))
-#' fit_generator(new_model(), batches(saved$epoch), 10, epochs = 3, verbose = 0, callbacks = list(saved))
+#' fit_generator(
+#'   new_model(), batches(saved$epoch), 10, epochs = 3, verbose = 0, callbacks = list(saved)
+#' )
 #'
 #' # In another session, perhaps: goes on with epoch 4.
 #' saved <- checkpoint(file.path(tempdir(), "training.npz"))
 #' saved$epoch
-#' history <- fit_generator(new_model(), batches(saved$epoch), 10, epochs = 5, verbose = 2, callbacks = list(saved))
+#' history <- fit_generator(
+#'   new_model(), batches(saved$epoch), 10, epochs = 5, verbose = 2, callbacks = list(saved)
+#' )
 #' history
 #' @export
 checkpoint <- function(path) {

@@ -1,8 +1,73 @@
 # An R function as a generator.
 
-# A closure as the host serves it. `shape` makes a batch of what it returns.
-new_closure <- function(fn, name, stream, shape = as_batch) {
-  list(fn = fn, name = name, stream = stream, shape = shape)
+# A closure as the host serves it. `shape` makes a batch of what it returns; `turn`, where it can begin again, is told
+# which batches are next, and `shut` that no more are; `ends`: `NULL` is its end.
+new_closure <- function(fn, name, stream, shape = as_batch, turn = NULL, shut = NULL, ends = TRUE) {
+  list(fn = fn, name = name, stream = stream, shape = shape, turn = turn, shut = shut, ends = ends)
+}
+
+# How many arguments a function of the number of a batch is called with; one that needs none may take one.
+index_args <- function(fn) {
+  takes <- length(required_args(fn))
+  if (takes == 0L && length(formals(args(fn)))) 1L else takes
+}
+
+# A function of the number of a batch (and of the epoch, where it needs two arguments) as a function without arguments.
+# `seeded`: its random numbers follow from the place of the batch.
+indexed_calls <- function(fn, on_epoch_end = NULL, seeded = FALSE) {
+  takes <- index_args(fn)
+  now <- NULL
+  at <- 0L
+  list(
+    turn = function(places) {
+      now <<- places
+      at <<- 0L
+    },
+    fn = function() {
+      if (at == 0L && !is.null(now$ended) && !is.null(on_epoch_end)) tell(on_epoch_end, now$ended)
+      at <<- at + 1L
+      if (seeded) {
+        before <- session_seed()
+        on.exit(set_seed(before))
+        set.seed(now$seed[[at]])
+      }
+      if (takes == 2L) fn(now$index[[at]], now$epoch) else fn(now$index[[at]])
+    }
+  )
+}
+
+# Calls a hook with the number of an epoch, where it takes one.
+tell <- function(hook, epoch) {
+  if (length(formals(args(hook)))) hook(epoch) else hook()
+}
+
+is_closable <- function(fn) is.function(fn) && "close" %in% names(formals(fn))
+
+# A function that returns a generator, as one generator that is opened again where a pass begins. Where the generator
+# has an argument `close`, as coro's have, it is told when no more batches are wanted.
+opened_calls <- function(open) {
+  draw <- now <- NULL
+  shut <- function() {
+    last <- draw
+    draw <<- NULL
+    if (is_closable(last)) last(close = TRUE)
+  }
+  begin <- function() {
+    shut()
+    draw <<- open()
+    draw()
+  }
+  list(
+    turn = function(places) now <<- places,
+    fn = function() {
+      begins <- now$opens
+      now$opens <<- FALSE
+      if (begins) return(begin())
+      value <- draw()
+      if (now$wrap && is_exhausted(value)) begin() else value
+    },
+    shut = shut
+  )
 }
 
 # The names of the arguments that `fn` cannot be called without.
@@ -38,7 +103,7 @@ fill_lot <- function(lot, closure, streams, before, most) {
     lot$shaping <- FALSE
     value <- fn()
     if (marks) mark_drawn(streams, number)
-    if (is_exhausted(value)) {
+    if (closure$ends && is_exhausted(value)) {
       lot$ended <- TRUE
       return(NULL)
     }

@@ -3,35 +3,36 @@
 #' Errors and warnings
 #'
 #' Every error of this package is a condition of class `fitgenerator_error`, every warning one of class
-#' `fitgenerator_warning`, besides the class that says which. Where code of yours failed (a generator, a callback, a loss
-#' written in R), the error has the classes of your own condition too, and the condition itself as the element `parent`:
-#' `tryCatch()` finds it by either. The messages are in the words of R: they name the argument, the rule, and what came.
+#' `fitgenerator_warning`, besides the class that says which. Where code of yours failed (a generator, a callback, a
+#' loss written in R), the error has the classes of your own condition too, and the condition itself as the element
+#' `parent`: `tryCatch()` finds it by either. The messages are in the words of R: they name the argument, the rule, and
+#' what came.
 #'
 #' @section Errors:
 #'
 #' \describe{
-#'   \item{`fitgenerator_argument_error`}{An argument is not what it must be; nothing was trained. Element `argument`: its
-#'     name, where one is to blame.}
-#'   \item{`fitgenerator_batch_error`}{The generator returned something that is no batch, or that does not fit the model's
-#'     inputs; or it gave no batch at all. Elements `place` and `batch`, where R saw it.}
+#'   \item{`fitgenerator_argument_error`}{An argument is not what it must be; nothing was trained. Element `argument`:
+#'     its name, where one is to blame.}
+#'   \item{`fitgenerator_batch_error`}{The generator returned something that is no batch, or that does not fit the
+#'     model's inputs; or it gave no batch at all. Elements `place` and `batch`, where R saw it.}
 #'   \item{`fitgenerator_generator_error`}{The code of an R generator failed. Elements `parent`, `place` and `batch`.}
 #'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent` and, if it is a plain list,
 #'     `hook`.}
 #'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Element `parent`.}
 #'   \item{`fitgenerator_python_error`}{Python raised an exception that no R code caused, in a Python generator perhaps.
 #'     Elements `parent` and `exception`, both the exception.}
-#'   \item{`fitgenerator_timeout_error`}{A batch took longer than `timeout` seconds. Elements `place` and `batch`, for an R
-#'     function.}
-#'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old; the message says how to
-#'     install it.}
+#'   \item{`fitgenerator_timeout_error`}{A batch took longer than `timeout` seconds. Elements `place` and `batch`, for
+#'     an R function.}
+#'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old; the message says how
+#'     to install it.}
 #' }
 #'
 #' `place` is the name of the argument, `"generator"` or `"validation_data"`; `batch` counts from 1; `hook` is a name
 #' such as `"on_epoch_end"`.
 #'
 #' Warnings, messages and other conditions that your code signals reach handlers around the call, and restarts work,
-#' as if you had called the code yourself; but R code that is called by Python (a loss, a callback of Keras that holds an
-#' R function) cannot be left through a restart.
+#' as if you had called the code yourself; but R code that is called by Python (a loss, a callback of Keras that holds
+#' an R function) cannot be left through a restart.
 #'
 #' @section Warnings:
 #'

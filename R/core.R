@@ -17,11 +17,11 @@ core <- function(name = "rseam") {
   the$modules[[name]]
 }
 
-# A function of the seam whose result stays a Python object.
-core_function <- function(name) {
-  key <- paste0("function ", name)
+# A function of the core whose result stays a Python object.
+core_function <- function(name, module = "rseam") {
+  key <- paste("function", module, name)
   if (is.null(the[[key]])) {
-    assign(key, reticulate::py_get_attr(core(), name), envir = the)
+    assign(key, reticulate::py_get_attr(core(module), name), envir = the)
   }
   the[[key]]
 }
@@ -56,4 +56,11 @@ missing_module <- function(module) {
       version
     ))
   }
+  declare_python()
+}
+
+# What Python must have, for a reticulate that provides a Python by itself. Not where there is one already.
+declare_python <- function(chosen = Sys.getenv("RETICULATE_PYTHON"), declare = reticulate::py_require) {
+  if (!chosen %in% c("", "managed") || reticulate::py_available()) return(invisible())
+  declare(c("tensorflow>=2.16", "keras>=3.5"))
 }

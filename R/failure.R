@@ -74,3 +74,24 @@ resolve <- function(outcome) {
   if (!is.null(outcome$condition)) stop(outcome$condition)
   outcome$value
 }
+
+# Calls Python outside of a training; what it raises becomes a condition of ours.
+ask <- function(fn, ...) {
+  tryCatch(cross(fn, ...), error = function(cnd) stop(asked_error(cnd)))
+}
+
+asked_error <- function(cnd) {
+  if (!inherits(cnd, "python.builtin.BaseException")) return(cnd)
+  text <- condition_text(cnd)
+  parent <- r_condition(attr(cnd, "py_object"))
+  if (!is.null(parent)) {
+    text <- paste("R code in the model (a loss, a metric or a layer) failed:", shortened(text))
+    return(fg_condition(text, "fitgenerator_model_error", parent))
+  }
+  ours <- sub("^fitgenerator[.]errors[.]", "", grep("^fitgenerator[.]errors[.]", class(cnd), value = TRUE))
+  kinds <- c(ArgumentError = "argument", ArgumentTypeError = "argument", BatchError = "batch")
+  kind <- kinds[intersect(ours, names(kinds))]
+  if (!length(kind)) return(python_error(cnd))
+  text <- sub("^[A-Za-z.]+: ", "", text)
+  fg_condition(with_advice(text), sprintf("fitgenerator_%s_error", kind[[1L]]))
+}

@@ -91,8 +91,8 @@
 #'   [flow_from_chunks()], [timeseries_generator()] or [batch_sequence()] return; or any Python iterator, data set,
 #'   loader or indexed source. See [generators].
 #' @param steps_per_epoch Number of batches of one epoch, a whole number of at least 1; typically the number of samples
-#'   of your data divided by that of a batch. Missing or `NULL`: the generator's length, or until it ends, where it can be
-#'   read again (R functions and iterators have neither: for them it is needed).
+#'   of your data divided by that of a batch. Missing or `NULL`: the generator's length, or until it ends, where it can
+#'   be read again (R functions and iterators have neither: for them it is needed).
 #' @param epochs Number of the last epoch, counted from 1: `epochs - initial_epoch` epochs are trained, with the default
 #'   one. 0, or not more than `initial_epoch`: none, and the generator is not called.
 #' @param verbose 0: silent. 1: a progress bar where output can be overwritten, as in a console, else one line per

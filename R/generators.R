@@ -7,12 +7,12 @@
 #' @section Sources:
 #'
 #' \describe{
-#'   \item{An R function without arguments;}{a coro generator (what the function returns that `coro::generator()` makes);
-#'     an iterator of the package iterators. They go on across epochs, and as `validation_data`. They have no length, so
-#'     that `steps_per_epoch`, `validation_steps` or `steps` are needed.}
-#'   \item{Batches by their number,}{[batch_sequence()], and flows, [flow_from_data()] of arrays, [flow_from_frame()] of a
-#'     data frame, [timeseries_generator()] of a series. An epoch is a pass, in an order of its own; a validation begins
-#'     with the first batch. Steps that are missing are their length.}
+#'   \item{An R function without arguments;}{a coro generator (what the function returns that `coro::generator()`
+#'     makes); an iterator of the package iterators. They go on across epochs, and as `validation_data`. They have no
+#'     length, so that `steps_per_epoch`, `validation_steps` or `steps` are needed.}
+#'   \item{Batches by their number,}{[batch_sequence()], and flows, [flow_from_data()] of arrays, [flow_from_frame()] of
+#'     a data frame, [timeseries_generator()] of a series. An epoch is a pass, in an order of its own; a validation
+#'     begins with the first batch. Steps that are missing are their length.}
 #'   \item{Data that is read in parts,}{[flow_from_chunks()] and [flow_from_query()]. They are treated likewise, but an
 #'     epoch ends when the data does.}
 #'   \item{A Python iterator or generator.}{It goes on as an R function does.}

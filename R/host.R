@@ -23,11 +23,13 @@ host <- function(session, closures, tables, timeout = NULL, bar = FALSE) {
   # Twice: an interrupt that comes just when the first begins ends it, but not the second.
   on.exit(suspendInterrupts(conclude(calls, streams, forks, state$screen)))
   on.exit(suspendInterrupts(conclude(calls, streams, forks, state$screen)), add = TRUE)
+  on.exit(shut_all(closures), add = TRUE)
   suspendInterrupts(begin_streams(streams, c(stream_names(closures), table_streams(tables))))
   with_stream(streams, "jobs", cross(calls$start))
   in_time(serve(calls, closures, tables, streams, state), calls, timeout)
   suspendInterrupts(conclude(calls, streams, forks, state$screen))
   on.exit()
+  shut_all(closures)
   outcome <- cross(calls$outcome)
   outcome$condition <- if (!is.null(outcome$failure)) failure_condition(outcome$failure, calls, state)
   outcome
@@ -46,7 +48,7 @@ serve <- function(calls, closures, tables, streams, state) {
     take_interrupt()
     if (is.null(request)) next
     request <- switch(request[[1L]],
-      pull = serve_pulls(calls, closures, streams, state, request[[2L]], request[[3L]], request[[4L]]),
+      pull = serve_pulls(calls, closures, streams, state, request),
       job = serve_job(calls, tables, streams),
       say = show_lines(state$screen, request[[2L]]),
       bar = show_bar(state$screen, request[[2L]], request[[3L]], request[[4L]]),
@@ -55,13 +57,17 @@ serve <- function(calls, closures, tables, streams, state) {
   }
 }
 
-# Draws up to `most` batches from closure `i`, as many as are quickly there, and hands them over; the next request,
-# or `NULL`.
-serve_pulls <- function(calls, closures, streams, state, i, most, used) {
+# Draws batches from a closure, as many as are quickly there, and hands them over; the next request, or `NULL`. What is
+# requested: "pull", the number of the closure, how many batches at most, how many of the generator's were used, and,
+# where it can begin again, which ones.
+serve_pulls <- function(calls, closures, streams, state, request) {
+  i <- request[[2L]]
+  most <- request[[3L]]
   closure <- closures[[i]]
+  if (!is.null(closure$turn)) closure$turn(request[[5L]])
   if (state$drawn[[i]] == 0L) most <- 1L # nobody waits for the first batch longer than it takes
   drawn <- with_stream(streams, closure$stream, draw_lot(calls, closure, streams, state, i, most))
-  if (closure$stream == "generator") forget_drawn(streams, used)
+  if (closure$stream == "generator") forget_drawn(streams, request[[4L]])
   end <- 0L
   if (!is.null(drawn$failed)) {
     state$conditions <- c(state$conditions, list(drawn$failed))
@@ -137,6 +143,13 @@ conclude <- function(calls, streams, forks, screen) {
   on.exit(end_streams(streams, cross(calls$consumed)))
   on.exit(close_screen(screen), add = TRUE)
   cross(calls$stop)
+}
+
+# Tells generators that were opened for this call that no more batches are wanted.
+shut_all <- function(closures) {
+  for (closure in closures) {
+    if (!is.null(closure$shut)) try(closure$shut())
+  }
 }
 
 stream_names <- function(closures) setdiff(vapply(closures, function(closure) closure$stream, ""), "generator")

@@ -74,6 +74,30 @@ check_class_weight <- function(x) {
 
 is_weight <- function(x) is_number(x) && x >= 0
 
+check_flag <- function(x, name) {
+  if (isTRUE(x) || isFALSE(x)) return(x)
+  abort_argument(sprintf("`%s` must be TRUE or FALSE, not %s.", name, shown(x)), name)
+}
+
+# One of `choices`; the default of the argument is all of them, and means the first.
+check_choice <- function(x, choices, name) {
+  if (identical(x, choices)) return(choices[[1L]])
+  if (is.character(x) && length(x) == 1L && x %in% choices) return(x)
+  named <- paste0("\"", choices, "\"", collapse = ", ")
+  abort_argument(sprintf("`%s` must be one of %s, not %s.", name, named, shown(x)), name)
+}
+
+check_function <- function(x, name) {
+  if (is.function(x)) return(invisible(x))
+  abort_argument(sprintf("`%s` must be a function, not %s.", name, shown(x)), name)
+}
+
+# What shuffled orders follow from; without one, a number that follows from the session's random numbers.
+check_seed <- function(x, shuffle) {
+  if (!is.null(x)) return(check_whole(x, "seed", 0L))
+  if (isTRUE(shuffle)) sample.int(.Machine$integer.max, 1L) else 0L
+}
+
 shown <- function(x) {
   if (is.null(x)) return("NULL")
   if (is.atomic(x) && length(x) == 1L && !is.object(x)) return(cut_text(deparse(unname(x))[[1L]]))

@@ -33,6 +33,34 @@ check_source.python.builtin.object <- function(x, name) invisible(x)
 
 #' @export
 #' @noRd
+check_source.fitgenerator_sequence <- function(x, name) invisible(x)
+
+#' @export
+#' @noRd
+check_source.fitgenerator_stream <- function(x, name) invisible(x)
+
+# An object of the package iterators, or of one that builds on it.
+#' @export
+#' @noRd
+check_source.iter <- function(x, name) {
+  if (requireNamespace("iterators", quietly = TRUE)) return(invisible(x))
+  abort_setup(sprintf(
+    "`%s` is an iterator of the package iterators, which is not installed: install.packages(\"iterators\").", name
+  ))
+}
+
+# Its end is an error with the text "StopIteration".
+closure_of_iter <- function(x) {
+  force(x)
+  function() {
+    tryCatch(iterators::nextElem(x), error = function(cnd) {
+      if (identical(conditionMessage(cnd), "StopIteration")) NULL else stop(cnd)
+    })
+  }
+}
+
+#' @export
+#' @noRd
 check_source.list <- function(x, name) {
   if (name == "validation_data") return(check_fixed(x, name))
   abort_argument(sprintf(
@@ -58,18 +86,41 @@ refuse_source <- function(x, name) {
 
 # The closures among the sources, and for each source what crosses. The same closure given twice is one reader.
 collect_sources <- function(sources, shape = as_batch) {
-  closures <- list()
+  given <- closures <- list()
   crossing <- lapply(names(sources), function(name) {
     source <- sources[[name]]
     if (is.null(source) || inherits(source, "python.builtin.object")) return(source)
-    if (is.list(source)) return(fixed_arrays(source, name))
-    known <- vapply(closures, function(closure) identical(closure$fn, source), NA)
-    if (any(known)) return(list(closure = which(known)))
-    stream <- if (name == "generator") "generator" else name
-    closures[[length(closures) + 1L]] <<- new_closure(source, name, stream, shape)
-    list(closure = length(closures))
+    if (is.list(source) && !is.object(source)) return(fixed_arrays(source, name))
+    known <- vapply(given, identical, NA, source)
+    if (any(known) && !restarts(source)) return(list(closure = which(known)[[1L]]))
+    given <<- c(given, list(source))
+    closures <<- c(closures, list(as_closure(source, name, shape)))
+    c(list(closure = length(closures)), crossing_of(source))
   })
   list(closures = closures, crossing = stats::setNames(crossing, names(sources)))
+}
+
+restarts <- function(source) inherits(source, c("fitgenerator_sequence", "fitgenerator_stream"))
+
+# What the host calls for the batches of a source.
+as_closure <- function(source, name, shape) {
+  if (inherits(source, "fitgenerator_sequence")) {
+    calls <- indexed_calls(source$fn, source$on_epoch_end, source$seeded)
+    return(new_closure(calls$fn, name, name, shape, turn = calls$turn, ends = FALSE))
+  }
+  if (inherits(source, "fitgenerator_stream")) {
+    calls <- opened_calls(source$open)
+    return(new_closure(calls$fn, name, name, shape, turn = calls$turn, shut = calls$shut))
+  }
+  if (inherits(source, "iter")) source <- closure_of_iter(source)
+  new_closure(source, name, name, shape)
+}
+
+# What crosses of a source that can begin again, beside the number of its closure.
+crossing_of <- function(source) {
+  if (inherits(source, "fitgenerator_stream")) return(list(opens = TRUE))
+  if (!inherits(source, "fitgenerator_sequence")) return(NULL)
+  list(sequence = cross(core_function("sequence"), source$length, source$shuffle, source$seed))
 }
 
 fixed_arrays <- function(x, name) {

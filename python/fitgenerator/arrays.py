@@ -42,6 +42,18 @@ class Sparse:
         shape = (last - first, self.shape[1])
         return Sparse(self.rows[own] - first, self.cols[own], self.values[own], shape)
 
+    def take(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Some of its rows, from 0, in this order, as an array."""
+        own = np.asarray(self.rows)
+        begins = np.searchsorted(own, rows)
+        counts = np.searchsorted(own, rows, side="right") - begins
+        place = np.repeat(np.arange(len(rows)), counts)
+        before = np.cumsum(counts) - counts  # entries of the rows before
+        entries = np.arange(len(place)) + np.repeat(begins - before, counts)
+        array = np.zeros((len(rows), self.shape[1]), dtype=self.dtype)
+        array[place, np.asarray(self.cols)[entries]] = np.asarray(self.values)[entries]
+        return array
+
     def dense(self) -> np.ndarray[Any, Any]:
         """The same matrix as an array."""
         array = np.zeros(self.shape, dtype=self.dtype)

@@ -14,8 +14,9 @@ import time
 from collections import deque
 from typing import Any
 
-from .claims import END, Pull, Round
+from .claims import END, Failure, Pull, Round
 from .feed import Feed
+from .hosted import Place
 from .pace import Pace
 from .timeline import Span
 
@@ -39,7 +40,7 @@ class AskedFeed(Feed):
         self._pace = pace
         self._other: Feed | None = None
         self._demand = 0  # pulls wanted at once: in lock-step, and before the start
-        self._wanted: deque[Pull] = deque()
+        self._wanted: deque[tuple[Pull, Any]] = deque()  # with its place, or what came for it
         self._pulled = 0  # batches made
         self._seconds = 0.0  # what one took, lately
         self._full_since: float | None = None
@@ -96,7 +97,7 @@ class AskedFeed(Feed):
 
     @property
     def _awaited(self) -> int:
-        return self._wanted[0].ticket.number if self._wanted else self._taken + 1
+        return self._wanted[0][0].ticket.number if self._wanted else self._taken + 1
 
     # -- the host's side ------------------------------------------------------------------------
 
@@ -106,16 +107,39 @@ class AskedFeed(Feed):
             return 0
         if self._started:
             while (pull := self._claims.next_now()) is not None:
-                self._wanted.append(pull)
+                self._want(pull)
         elif self._demand and not self._wanted:
             pull = self._claims.next_now(slot=False)
             if pull is not None:
-                self._wanted.append(pull)
+                self._want(pull)
         if self._wanted and self._full_since is not None:
             if self.name == "generator":
                 self._meter.add("generator_waited", time.perf_counter() - self._full_since)
             self._full_since = None
-        return len(self._wanted)
+        return len(self._lot())
+
+    def _want(self, pull: Pull) -> None:
+        self._wanted.append((pull, pull.fetch()))
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Hand on what needs no call of the function: the end of a source that knows its length."""
+        while self._wanted and _came(self._wanted[0][1]):
+            pull, item = self._wanted.popleft()
+            self._demand = 0
+            self._hand_on(pull, item)
+
+    def _lot(self) -> list[Any]:
+        """The places of the batches that may be made in one go: they are of one pass."""
+        places = [place for _, place in self._wanted]
+        for number, place in enumerate(places):
+            if _came(place) or (number and place is not None and place.opens):
+                return places[:number]
+        return places
+
+    def places(self) -> list[Place] | None:
+        """Those of the batches that may be made now; `None` for a function that carries on."""
+        return [place for place in self._lot() if place is not None] or None
 
     def ready(self) -> bool:
         """Whether the host may begin with one."""
@@ -129,7 +153,7 @@ class AskedFeed(Feed):
         self._pulled += len(batches)
         thread = threading.current_thread().name
         for raw in batches:
-            pull = self._wanted.popleft()
+            pull, _ = self._wanted.popleft()
             self.made += 1
             self._demand = 0
             came = (begun, begun + seconds, thread)
@@ -138,6 +162,7 @@ class AskedFeed(Feed):
                 self._raw.put((pull, raw, came))
             else:
                 self._hand_on(pull, self._prepared(pull, raw, came))
+        self._pass_on()
         if not self._wanted:
             self._full_since = time.perf_counter()
 
@@ -154,8 +179,8 @@ class AskedFeed(Feed):
 
     def _void(self) -> Pull:
         """The pull that came to nothing; those behind it are given back."""
-        pull = self._wanted.popleft()
-        self._claims.give_back(list(self._wanted))
+        pull, _ = self._wanted.popleft()
+        self._claims.give_back([pull for pull, _ in self._wanted])
         self._wanted.clear()
         self._demand = 0
         return pull
@@ -169,6 +194,11 @@ class AskedFeed(Feed):
 
     def _rest(self) -> None:
         """The host asks `needs_pulls` itself."""
+
+
+def _came(place: Any) -> bool:
+    """Whether this is no place, but what came without a call of the function."""
+    return place is END or isinstance(place, Failure)
 
 
 def _bytes(raw: Any) -> int:

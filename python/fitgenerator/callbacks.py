@@ -15,17 +15,10 @@ import keras
 
 from .batch import describe
 from .checkpoint import Checkpoint
+from .dialects import classes
 from .errors import ArgumentTypeError, add_note
 from .host import ForeignHook
 
-Logs = dict[str, Any]
-
-# Hooks that Keras's callbacks define for batches but leave idle at epoch frequency.
-_IDLE_AT_EPOCHS = (
-    keras.callbacks.ModelCheckpoint,
-    keras.callbacks.BackupAndRestore,
-    keras.callbacks.TensorBoard,
-)
 _ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
 
 
@@ -61,7 +54,7 @@ class Callbacks:
         params: Mapping[str, Any],
         around: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        if isinstance(given, keras.callbacks.CallbackList):
+        if isinstance(given, classes("callbacks.CallbackList")):
             given = given.callbacks
         self._callbacks = keras.tree.flatten(given) if given else []
         self.params = dict(params)
@@ -124,9 +117,7 @@ class Callbacks:
     def _wants(callback: Any, hook: str) -> bool:
         if isinstance(callback, ForeignCallback):
             return callback.hook(hook) is not None
-        if isinstance(callback, _IDLE_AT_EPOCHS) and _is_at_epochs(callback):
-            return False
-        return _defines(callback, hook)
+        return _defines(callback, hook) and not _is_idle(callback)
 
 
 def _defines(callback: Any, hook: str) -> bool:
@@ -136,11 +127,14 @@ def _defines(callback: Any, hook: str) -> bool:
     return any(m is not None and not getattr(m, "_is_default", False) for m in methods)
 
 
-def _is_at_epochs(callback: Any) -> bool:
-    if isinstance(callback, keras.callbacks.TensorBoard):
+def _is_idle(callback: Any) -> bool:
+    """Whether it is one of Keras's that define hooks for batches, which do nothing at epochs."""
+    if isinstance(callback, classes("callbacks.TensorBoard")):
         profiles = getattr(callback, "_stop_batch", 0) > 0
         return callback.update_freq == "epoch" and not (profiles or callback.write_steps_per_second)
-    return getattr(callback, "save_freq", getattr(callback, "_save_freq", None)) == "epoch"
+    saving = classes("callbacks.ModelCheckpoint") + classes("callbacks.BackupAndRestore")
+    frequency = getattr(callback, "save_freq", getattr(callback, "_save_freq", None))
+    return isinstance(callback, saving) and frequency == "epoch"
 
 
 def _call(callback: Any, hook: str, args: tuple[Any, ...]) -> None:
@@ -149,21 +143,3 @@ def _call(callback: Any, hook: str, args: tuple[Any, ...]) -> None:
     except BaseException as error:
         add_note(error, f"Raised by the callback {type(callback).__name__} in {hook}().")
         raise
-
-
-def plain_logs(logs: Any) -> Logs:
-    """`logs` as Keras gives them: flat, sorted by name, Python numbers where they are numbers."""
-    flat: Logs = {}
-    for name, value in sorted((logs or {}).items()):
-        if isinstance(value, Mapping):
-            flat.update(plain_logs(value))
-        else:
-            flat[name] = _plain(value)
-    return flat
-
-
-def _plain(value: Any) -> Any:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return value

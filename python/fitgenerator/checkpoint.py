@@ -42,8 +42,9 @@ class Checkpoint(keras.callbacks.Callback):
     A training that was resumed equals one that was never disturbed, to the last digit, if both get
     the same batches; XLA (`jit_compile`) may change last digits. Nobody can rewind a generator. So
     make the order of the batches a function of a seed and the number of the epoch, and begin with
-    `epoch`, which the file knows before the call; validation data that carries on, likewise. A
-    source that is read from its first batch in each epoch, always in one order, needs nothing.
+    `epoch`, which the file knows before the call; validation data that carries on, likewise.
+    `flow_from_data`, its kin and `batch_sequence` do so by themselves, with a `seed`. A source that
+    is read from its first batch in each epoch, always in one order, needs nothing.
 
     Args:
         path: The file; its folder is made where it does not exist. The usual ending is `.npz`,

@@ -41,7 +41,7 @@ class Round:
     """Batches that may be pulled: `count` of them, or all of one pass where it is `None`.
 
     `prepare` makes what the model's step needs of a raw batch; `grouping` says how many batches one
-    call takes.
+    call takes; `epoch` is the number of the epoch that they are for, from 0.
     """
 
     count: int | None
@@ -49,6 +49,7 @@ class Round:
     fresh: bool = False
     wrap: bool = False
     grouping: Grouping = field(default_factory=Grouping)
+    epoch: int = 0
 
 
 @dataclass(slots=True)
@@ -168,7 +169,9 @@ class Claims:
             if round_ is None:
                 return False
             self._round, self._left, self._index = round_, round_.count, 0
-            self._reader.begin(fresh=round_.fresh, wrap=round_.wrap)
+            self._reader.begin(
+                fresh=round_.fresh, wrap=round_.wrap, epoch=round_.epoch, count=round_.count
+            )
         return True
 
     def end_round(self) -> None:

@@ -40,6 +40,10 @@ class EndedEarlyWarning(UserWarning):
     """The generator ended before the batches that were asked for had come."""
 
 
+class FormerArgumentWarning(UserWarning):
+    """An argument was given by the name that it had in an earlier version of Keras."""
+
+
 class AbandonedThreadWarning(UserWarning):
     """A generator did not return from foreign code; its thread was cut off and left behind."""
 

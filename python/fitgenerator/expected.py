@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from .batch import Parts, place_of
+from .dialects import dialect_of
 from .errors import BatchError
 from .words import listed
 
@@ -28,8 +29,8 @@ class Expected:
     def __init__(self, model: Any) -> None:
         self._inputs = known_inputs(model)
         self._outputs = known_outputs(model)
-        self.sparse = {i for i, x in enumerate(self._inputs) if getattr(x, "sparse", False)}
-        structure = getattr(model, "_inputs_struct", None)
+        self.sparse = {i for i, x in enumerate(self._inputs) if _is_sparse(x)}
+        structure = dialect_of(model).named_inputs
         self._names = set(structure) if isinstance(structure, dict) else None
 
     def check(self, parts: Parts) -> None:
@@ -77,6 +78,11 @@ def _flat(model: Any, name: str) -> list[Any]:
         return list(keras.tree.flatten(getattr(model, name) or []))
     except (AttributeError, ValueError):
         return []
+
+
+def _is_sparse(symbol: Any) -> bool:
+    """Of Keras 2 by its class."""
+    return getattr(symbol, "sparse", False) or type(symbol).__name__ == "SparseKerasTensor"
 
 
 def _inputs(count: int) -> str:

@@ -24,7 +24,11 @@ def holds_r_code(model: Any) -> bool:
         layers = list(model._flatten_layers())
     except AttributeError:
         layers = []
-    parts = [getattr(model, "loss", None), getattr(model, "_compile_metrics", None), *layers]
+    parts = [getattr(model, "loss", None), *layers]
+    metrics = vars(model).get("_compile_metrics")
+    if metrics is None:  # Keras 2
+        metrics = getattr(vars(model).get("compiled_metrics"), "_user_metrics", None)
+    parts.append(metrics)
     parts += list(getattr(model, "metrics", []) or [])
     return any(_is_r(part) for top in parts for part in keras.tree.flatten(top))
 

@@ -146,6 +146,9 @@ class Line(Protocol):
     def wanted(self) -> int:
         """How many batches may be made now."""
 
+    def places(self) -> list[Any] | None:
+        """What the function is told of each of them; `None` where it needs to know nothing."""
+
     def ready(self) -> bool:
         """Whether the host may begin with one."""
 

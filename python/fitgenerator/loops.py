@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from .callbacks import Logs, plain_logs
+from .dialects import Logs
 from .errors import EndedError
 from .exclusive import training
 from .history import History, remember
@@ -46,9 +46,9 @@ class EvaluateLoop:
         """What the feed reads."""
         return self._feed.source.identity
 
-    def grant(self) -> None:
-        """Let the batches of one evaluation be pulled."""
-        self._rounds.grant(fresh=self._fresh)
+    def grant(self, epoch: int = 0) -> None:
+        """Let the batches of one evaluation be pulled, that of the epoch `epoch`."""
+        self._rounds.grant(fresh=self._fresh, epoch=epoch)
 
     def run(self) -> Logs:
         """Evaluate; the metrics by name.
@@ -78,14 +78,13 @@ class EvaluateLoop:
         return logs
 
     def _begin(self) -> Iterator[Any]:
-        model = self.course.model
-        model.stop_evaluating = False
+        self.course.dialect.begin("test")
         yield from self.course.callbacks.run("on_test_begin", {})
-        model.reset_metrics()
+        self.course.model.reset_metrics()
         yield from self._rounds.begin()
 
     def _end(self, outputs: Any) -> Generator[Any, None, Logs]:
-        logs = plain_logs(_metrics(self.course.model, outputs))
+        logs = self.course.dialect.logs(_metrics(self.course.model, outputs))
         yield from self.course.callbacks.run("on_test_end", logs)
         return logs
 
@@ -123,7 +122,7 @@ class PredictLoop:
         return as_arrays(joined(outputs))
 
     def _begin(self) -> Iterator[Any]:
-        self.course.model.stop_predicting = False
+        self.course.dialect.begin("predict")
         yield from self.course.callbacks.run("on_predict_begin", {})
         yield from self._rounds.begin()
 
@@ -141,6 +140,7 @@ class FitLoop:
         passes: Each epoch is one pass of the source, from its first batch.
         epochs: Number of the last epoch, from 1.
         initial_epoch: Number of the first epoch, from 0.
+        resumed: The same, by a checkpoint, as far as it is known before the training begins.
         validation: The evaluation that follows an epoch, or `None`.
         validates: Whether it follows the epoch with a given number, from 0.
     """
@@ -153,6 +153,7 @@ class FitLoop:
         passes: bool,
         epochs: int,
         initial_epoch: int,
+        resumed: int,
         validation: EvaluateLoop | None,
         validates: Callable[[int], bool],
     ) -> None:
@@ -164,6 +165,7 @@ class FitLoop:
         self._passes = passes
         self._epochs = epochs
         self._epoch = initial_epoch
+        self._resumed = resumed
         self._validation = validation
         self._validates = validates
         # Where one object is training and validation data, nobody reads ahead across the border
@@ -178,7 +180,7 @@ class FitLoop:
         Raises:
             ArgumentError: Another call is training the model.
         """
-        with training(self.course.model):
+        with training(self.course.model), self.course.dialect.trained():
             try:
                 return self._train()
             finally:
@@ -190,7 +192,7 @@ class FitLoop:
         last: Logs = {}
         self._granted = self._build()
         course.host.call(self._begin)
-        self._epoch = course.model._initial_epoch or self._epoch
+        self._epoch = course.dialect.first_epoch(self._epoch, self._count)
         self._start()
         for epoch in range(self._epoch, self._epochs):
             logs = self._run_epoch(epoch)
@@ -206,31 +208,32 @@ class FitLoop:
         """Build a model that is not built from the first batch, which is then trained on."""
         if self.course.model.built or self._epoch >= self._epochs:
             return False
-        self._grant()
+        self._grant(self._resumed or self._epoch)
         self._rounds.prime()
         return True
 
     def _begin(self) -> Iterator[Any]:
-        self.course.model.stop_training = False
+        self.course.dialect.begin("train")
         yield from self.course.callbacks.run("on_train_begin", {})
 
-    def _grant(self, times: int = 1) -> None:
-        self._rounds.grant(fresh=self._passes, wrap=not self._passes, times=times)
+    def _grant(self, epoch: int, times: int = 1) -> None:
+        self._rounds.grant(fresh=self._passes, wrap=not self._passes, epoch=epoch, times=times)
 
     def _start(self) -> None:
         epochs = self._epochs - self._epoch
         if self._ahead and epochs > 0:
-            self._grant(epochs - int(self._granted))
+            granted = int(self._granted)
+            self._grant(self._epoch + granted, epochs - granted)
         for feed in self.course.feeds:
             feed.start()
 
     def _run_epoch(self, epoch: int) -> Logs | None:
         """Train one epoch and validate; its logs, `None` where the generator ended in it."""
-        course = self.course
+        course, dialect = self.course, self.course.dialect
         validates = self._validation is not None and self._validates(epoch)
         course.progress.begin_epoch(epoch, self._count)
         course.host.call(lambda: self._begin_epoch(epoch))
-        self._let_pull(validates)
+        self._let_pull(epoch, validates)
         done, outputs = self._rounds.run()
         self._trained += done
         wanted = self._count if self._count is not None else 1
@@ -239,29 +242,29 @@ class FitLoop:
             return None
         stopped = bool(course.model.stop_training)
         self._history.broken_off = stopped and (self._count is None or done < self._count)
-        logs = course.host.call(lambda: plain_logs(_metrics(course.model, outputs)))
+        logs = course.host.call(lambda: dialect.logs(_metrics(course.model, outputs)))
         if validates and self._validation is not None:
             if not self._ahead:
-                self._validation.grant()
+                self._validation.grant(epoch)
             course.progress.begin_validation(self._validation.count)
             scores = self._validation.run()
             logs.update({f"val_{name}": value for name, value in scores.items()})
-        logs = plain_logs(logs)
+        logs = dialect.logs(logs)
         course.progress.end(done, logs)
         course.host.call(lambda: course.callbacks.run("on_epoch_end", epoch, logs))
         return dict(logs)
 
-    def _let_pull(self, validates: bool) -> None:
+    def _let_pull(self, epoch: int, validates: bool) -> None:
         feed = self._feed
         if not self._ahead:
             if self._granted:
                 self._granted = False
             else:
-                self._grant()
+                self._grant(epoch)
             return
         feed.quota = feed.taken + self._count if self._count is not None else feed.drawn
         if validates and self._validation is not None:
-            self._validation.grant()
+            self._validation.grant(epoch)
 
     def _begin_epoch(self, epoch: int) -> Iterator[Any]:
         self.course.model.reset_metrics()

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
+from .dialects import classes
 from .states import like
 
 Array = np.ndarray[Any, Any]
 
-_REMEMBERED: dict[Any, tuple[str, ...]] = {
-    keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best", "best_epoch"),
-    keras.callbacks.ReduceLROnPlateau: ("wait", "cooldown_counter", "best"),
-    keras.callbacks.ModelCheckpoint: ("best",),
+_REMEMBERED = {
+    "callbacks.EarlyStopping": ("wait", "stopped_epoch", "best", "best_epoch"),
+    "callbacks.ReduceLROnPlateau": ("wait", "cooldown_counter", "best"),
+    "callbacks.ModelCheckpoint": ("best",),
 }
 
 
@@ -23,7 +23,7 @@ def _watching(callbacks: Iterable[Any]) -> Iterator[tuple[Any, list[Any], tuple[
     """The callbacks that remember something, how each is told from others, and what it is."""
     for callback in callbacks:
         for kind, names in _REMEMBERED.items():
-            if isinstance(callback, kind):
+            if isinstance(callback, classes(kind)):
                 yield callback, [type(callback).__name__, str(callback.monitor)], names
 
 
@@ -66,7 +66,7 @@ def _weights(model: Any, kept: Mapping[str, Array], prefix: str) -> list[Array] 
 def stopped(callbacks: Iterable[Any], epoch: int) -> bool:
     """Whether one of them ended the training after `epoch` epochs, and would again."""
     return any(
-        isinstance(callback, keras.callbacks.EarlyStopping)
+        isinstance(callback, classes("callbacks.EarlyStopping"))
         and 0 < callback.stopped_epoch == epoch - 1
         and callback.wait >= callback.patience
         for callback in callbacks

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
 from .errors import ArgumentError, ArgumentTypeError
@@ -44,6 +43,29 @@ def _shown(value: Any) -> str:
     except Exception:  # an integer of more digits than Python writes
         shown = describe(value)
     return cut(shown, LONGEST_NAME) if isinstance(value, (int, str)) else shown
+
+
+def choice(value: Any, argument: str, names: tuple[str, ...]) -> str:
+    """`value`, where it is one of `names`.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if not isinstance(value, str) or value not in names:
+        named = ", ".join(f'"{name}"' for name in names[:-1])
+        raise ArgumentError(f'`{argument}` must be {named} or "{names[-1]}", not {_shown(value)}.')
+    return value
+
+
+def flag(value: Any, argument: str) -> bool:
+    """`value`, where it is True or False.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"`{argument}` must be True or False, not {_shown(value)}.")
+    return bool(value)
 
 
 def steps_of(source: Source, given: Any, argument: str, name: str) -> int | None:
@@ -153,14 +175,3 @@ def compilation(value: Any) -> str | bool:
     if not isinstance(value, bool) and not (isinstance(value, str) and value == "auto"):
         raise ArgumentError(f'`jit_compile` must be "auto", True or False, not {_shown(value)}.')
     return value
-
-
-def keras_model(model: Any) -> Any:
-    """`model`, where it is a Keras model.
-
-    Raises:
-        ArgumentTypeError: It is not.
-    """
-    if not isinstance(model, keras.Model):
-        raise ArgumentTypeError(f"The model must be a keras.Model, not {describe(model)}.")
-    return model

@@ -9,6 +9,7 @@ from . import options
 from .asked import AskedFeed
 from .callbacks import Callbacks
 from .checkpoint import Checkpoint
+from .dialects import dialect_of
 from .errors import ArgumentError, ShuffledWarning
 from .exclusive import refuse_trained
 from .feed import Feed
@@ -25,8 +26,8 @@ from .step import Steps
 from .tensors import Preparer
 
 _SHUFFLES = (
-    "`generator` shuffles: row i of the predictions is not that of its image i. Make the flow with "
-    "shuffle=False to have them in the order of its files."
+    "`generator` shuffles: row i of the predictions is not that of row (or image) i of its data. "
+    "Turn `shuffle` off to have them in that order."
 )
 
 
@@ -88,7 +89,7 @@ def plan_fit(
     course = _course(host, model, settings, callbacks, params, training=True)
     history = _history_of(course)
     history.validation_freq = validation_freq
-    _order_checkpoint(course)
+    resumed = _order_checkpoint(course)
     feed = _feed(course, generator, "generator", settings)
     rounds = Rounds(course, "train", feed, Preparer(model, weights), steps, last - first)
     validation = None
@@ -101,6 +102,7 @@ def plan_fit(
         passes=steps_per_epoch is None,
         epochs=last,
         initial_epoch=first,
+        resumed=resumed,
         validation=validation,
         validates=validates,
     )
@@ -126,15 +128,10 @@ def plan_predict(
     count = options.steps_of(generator, steps, "steps", "generator")
     params = {"verbose": options.verbosity(settings.verbose), "epochs": 1, "steps": count}
     course = _course(host, model, settings, callbacks, params, training=False)
-    if _shuffles(generator.identity):
+    if generator.shuffled:
         course.doubts.append((_SHUFFLES, ShuffledWarning))
     feed = _feed(course, generator, "generator", settings)
     return PredictLoop(Rounds(course, "predict", feed, Preparer(model, predicting=True), count))
-
-
-def _shuffles(given: Any) -> bool:
-    """It is a flow, of images for example, that has an order of its own in each pass."""
-    return getattr(given, "shuffle", None) is True and hasattr(given, "index_array")
 
 
 def _course(
@@ -148,8 +145,8 @@ def _course(
 ) -> Course:
     jit_compile = options.compilation(settings.jit_compile)
     host.patience = options.seconds(settings.timeout, "timeout")
-    model = options.keras_model(model)
-    check_model(model, training=training, foreign=settings.foreign)
+    dialect = dialect_of(model)
+    check_model(dialect, training=training, foreign=settings.foreign)
     given = Callbacks(callbacks, model, params, host.user_code)
     progress = Progress(
         host.say,
@@ -160,6 +157,7 @@ def _course(
     )
     return Course(
         model=model,
+        dialect=dialect,
         steps=Steps.of(model),
         host=host,
         callbacks=given,
@@ -181,13 +179,17 @@ def _history_of(course: Course) -> History:
     return history
 
 
-def _order_checkpoint(course: Course) -> None:
-    """Behind all others: it restores what they reset, and saves what they have just changed."""
+def _order_checkpoint(course: Course) -> int:
+    """Behind all others: it restores what they reset, and saves what they have just changed.
+
+    The epoch that it will go on with, 0 where there is none.
+    """
     checkpoints, others = course.callbacks.move_last(Checkpoint)
     if len(checkpoints) > 1:
         raise ArgumentError(f"`callbacks` must hold one Checkpoint, not {len(checkpoints)}.")
     for checkpoint in checkpoints:
         checkpoint.others = others
+    return sum(checkpoint.epoch for checkpoint in checkpoints)
 
 
 def _feed(course: Course, source: Source, name: str, settings: Settings) -> Feed:

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from .callbacks import Callbacks, Logs, plain_logs
+from .callbacks import Callbacks
+from .dialects import STOPS, Keras3, Logs
 from .errors import AbandonedThreadWarning, ArgumentError, ClosedError, EndedEarlyWarning, add_note
 from .feed import END, GRACE, Feed, Prepare, Round
 from .grouping import Chooser, Grouping
@@ -27,6 +28,7 @@ class Course:
 
     Attributes:
         model: The Keras model.
+        dialect: How it is driven.
         steps: Its compiled steps.
         host: The hand-over to the calling thread.
         callbacks: The user's callbacks.
@@ -42,6 +44,7 @@ class Course:
     """
 
     model: Any
+    dialect: Keras3
     steps: Steps
     host: Host
     callbacks: Callbacks
@@ -124,10 +127,8 @@ class Rounds:
         self.count = count
         self._mode = mode
         self._prepare = prepare
-        self._execution = int(getattr(course.model, "steps_per_execution", 1) or 1)
-        self._stop = {"train": "stop_training", "test": "stop_evaluating"}.get(
-            mode, "stop_predicting"
-        )
+        self._execution = course.dialect.steps_per_execution
+        self._stop = STOPS[mode]
         self._hooked = course.callbacks.has_batch_hooks(mode)
         self._done = 0  # steps, in all rounds
         self._chooser = Chooser(
@@ -149,10 +150,13 @@ class Rounds:
             return Grouping(self.feed.capacity)
         return Grouping(min(self.feed.capacity, self._execution), self._execution)
 
-    def grant(self, *, fresh: bool = False, wrap: bool = False, times: int = 1) -> None:
-        """Let the batches of so many rounds be pulled."""
-        round_ = Round(self.count, self._prepare, fresh, wrap, self._chooser.grouping)
-        self.feed.grant(round_, times)
+    def grant(
+        self, *, fresh: bool = False, wrap: bool = False, epoch: int = 0, times: int = 1
+    ) -> None:
+        """Let the batches of so many rounds be pulled, the first one for the epoch `epoch`."""
+        grouping = self._chooser.grouping
+        for number in range(epoch, epoch + times):
+            self.feed.grant(Round(self.count, self._prepare, fresh, wrap, grouping, number))
 
     def prime(self) -> None:
         """Build the model from the first batch, where there is one."""
@@ -198,7 +202,7 @@ class Rounds:
         return done, group[-1]
 
     def _logs(self, outputs: Any) -> Logs:
-        return {} if self._mode == "predict" else plain_logs(outputs)
+        return {} if self._mode == "predict" else self.course.dialect.logs(outputs)
 
     def _stopped(self) -> bool:
         return bool(getattr(self.course.model, self._stop))
@@ -319,7 +323,7 @@ class Rounds:
         if self._mode == "predict":
             logs = {"outputs": group[0] if len(group) == 1 else joined(group)}
         else:
-            logs = plain_logs(group[-1])
+            logs = course.dialect.logs(group[-1])
         begun = time.perf_counter()
         yield from course.callbacks.run(f"on_{self._mode}_batch_end", upto - 1, logs)
         stop = self._stopped()

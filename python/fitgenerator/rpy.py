@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import ArgumentError, BatchError, ClosedError, SetupError
 from .feed import SLICE
 from .host import Host, Line, Request, Shown, Switchboard, finish_job
-from .hosted import Loop, Training, closure_source
+from .hosted import Loop, Training, closure_source, described
 from .interrupts import Deferred, send
 from .loops import PredictLoop
 from .rounds import Course
@@ -61,19 +61,24 @@ def source(function: Any, argument: str) -> Source:
     Raises:
         ArgumentError: The function needs arguments, or this is not Python's main thread.
     """
-    if threading.current_thread() is not threading.main_thread():
-        raise ArgumentError(
-            "R functions can only be served on Python's main thread, where R takes its interrupts; "
-            f"the call came from the thread {threading.current_thread().name}."
-        )
-    with _Interrupts():
-        required = [str(name) for name in _helper("required_args")(function)]
+    required = needed_args(function)
     if required:
         raise ArgumentError(
             f"`{argument}` must be an R function without arguments, not one that needs "
             f"`{'`, `'.join(required)}`; wrap it: function() f(...)."
         )
     return closure_source(function, _identity(function))
+
+
+def needed_args(function: Any, asking: str = "required_args") -> list[Any]:
+    """What our R function `asking` says of the arguments that an R function needs."""
+    if threading.current_thread() is not threading.main_thread():
+        raise ArgumentError(
+            "R functions can only be served on Python's main thread, where R takes its interrupts; "
+            f"the call came from the thread {threading.current_thread().name}."
+        )
+    with _Interrupts():
+        return list(helper(asking)(function))
 
 
 @cache
@@ -86,7 +91,8 @@ def _code() -> Any:
     return env
 
 
-def _helper(name: str) -> Any:
+def helper(name: str) -> Any:
+    """A function of our R code."""
     return _code()[name]
 
 
@@ -189,11 +195,11 @@ class _Server:
         self._predicting = isinstance(training.loop, PredictLoop)
         self._names = _names(sources)
         self._drawn = dict.fromkeys(self._names.values(), 0)
-        self._streams = _helper("new_streams")()
-        _helper("begin_streams")(self._streams, rinterface.StrSexpVector(["validation_data"]))
+        self._streams = helper("new_streams")()
+        helper("begin_streams")(self._streams, rinterface.StrSexpVector(["validation_data"]))
         self._request: Request | None = None
         self._late = False  # the last lot took too long
-        self._fork = _helper("replace_fork")(_helper("refuse_fork"))
+        self._fork = helper("replace_fork")(helper("refuse_fork"))
 
     def serve(self) -> None:
         """Answer requests until the loop has ended."""
@@ -252,7 +258,7 @@ class _Server:
             line.fail(BatchError(value[0]))
         elif end:
             try:
-                _helper("raise")(value)
+                helper("raise")(value)
             except rinterface.embedded.RRuntimeError as error:
                 self._interrupts.check_error(error)
                 line.fail(error)
@@ -268,9 +274,20 @@ class _Server:
         name = self._names[_identity(line.function)]
         drawn, used = self._drawn[name], self._training.loop.course.feeds[0].taken
         most = most if drawn else 1  # nobody waits for the first batch longer than it takes
+        function, places = line.function, described(line.places())
+        if places is not None:
+            function.turn(places)
+            function = function.call
         try:
-            lot = _helper("pull")(
-                line.function, name, self._predicting, self._streams, drawn + 1, most, used
+            lot = helper("pull")(
+                function,
+                name,
+                self._predicting,
+                self._streams,
+                drawn + 1,
+                most,
+                used,
+                places is None,
             )
         finally:
             self._late = self._board.drawn()
@@ -285,9 +302,9 @@ class _Server:
         self._training.stop()
         # R would take a pending interrupt, or one that comes now, in the midst of it.
         if not isinstance(self._fork, rinterface.NULLType):
-            _helper("undisturbed")(_helper("replace_fork"), self._fork)
-        _helper("undisturbed")(
-            _helper("end_streams"), self._streams, self._training.loop.course.feeds[0].taken
+            helper("undisturbed")(helper("replace_fork"), self._fork)
+        helper("undisturbed")(
+            helper("end_streams"), self._streams, self._training.loop.course.feeds[0].taken
         )
 
 
@@ -296,7 +313,7 @@ def _names(sources: Sequence[Source | None]) -> dict[str, str]:
     names: dict[str, str] = {}
     for name, source in zip(("generator", "validation_data"), sources, strict=False):
         if source is not None and source.hosted:
-            names.setdefault(source.identity, name)
+            names.setdefault(_identity(source.function), name)
     return names
 
 

@@ -23,8 +23,10 @@ from .checkpoint import Checkpoint
 from .foreign import holds_r_code
 from .history import History, last_history, remember
 from .host import ForeignHook, Request, Shown, Switchboard, advance_job
-from .hosted import Loop, Training, closure_source
+from .hosted import Loop, Training, closure_source, described, passes_source, stream_source
+from .passes import Passes
 from .plan import Settings, plan_evaluate, plan_fit, plan_predict
+from .sequence import BatchSequence
 from .sources import Source, as_source
 from .timeline import Event
 
@@ -44,7 +46,8 @@ class Session:
         kind: "fit", "evaluate" or "predict".
         model: The Keras model.
         sources: `generator` and, for fit, `validation_data`: `{"closure": number}` stands for a
-            closure of R, `Arrays` for a list of arrays, anything else for a Python object.
+            closure of R (with `sequence`, or `opens`, where it can begin again), `Arrays` for a
+            list of arrays, anything else for a Python object.
         arguments: The other arguments of the Python function of that kind; and `screen`, what R
             knows of its output: `interval` (seconds between two bars, `None` for no bar), `width`
             (in characters), `unicode`.
@@ -118,8 +121,8 @@ class Session:
     def wait(self, seconds: float) -> list[Any] | None:
         """The next request, as a list whose first element is its kind, or `None` in time.
 
-        A pull names the closure, how many batches may be drawn in one go, and how many of its
-        batches were used.
+        A pull names the closure, how many batches may be drawn in one go, how many of its batches
+        were used, and which ones are wanted, where it can begin again.
         """
         request = self._board.next_request(seconds)
         if request is None:
@@ -127,7 +130,8 @@ class Session:
         if request.kind in ("pull", "job"):
             self._request = request
         if request.line is not None:
-            return ["pull", request.line.function, request.most, self.consumed()]
+            line = request.line
+            return ["pull", line.function, request.most, self.consumed(), described(line.places())]
         if request.kind == "say":
             return self._shown(request.shown)
         return [request.kind]
@@ -288,6 +292,11 @@ def checkpoint(path: str) -> Checkpoint | str:
         return str(error)
 
 
+def sequence(length: int, shuffle: bool, seed: int) -> Passes:
+    """The passes of a function of R that makes batches by their number."""
+    return BatchSequence(lambda number: number, length, shuffle, seed, None)
+
+
 def sparse(rows: Any, cols: Any, values: Any, shape: Any) -> Sparse:
     """A sparse matrix of R."""
     rows, cols, values = (np.array(array) for array in (rows, cols, values))
@@ -299,6 +308,10 @@ def _source(given: Any, name: str) -> Source | None:
         return None
     if isinstance(given, dict) and "closure" in given:
         number = int(given["closure"])
+        if given.get("opens"):
+            return stream_source(number)
+        if given.get("sequence") is not None:
+            return passes_source(number, given["sequence"])
         return closure_source(number, f"R closure {number}")
     if isinstance(given, Arrays):
         return as_source(given.parts, name, arrays_allowed=True)
@@ -309,7 +322,7 @@ class Arrays:
     """Fixed arrays that came from an R list."""
 
     def __init__(self, parts: list[Any]) -> None:
-        self.parts = tuple(Parts(*_own(parts)))[: len(parts)]
+        self.parts = tuple(Parts(*own(parts)))[: len(parts)]
 
 
 def _callbacks(given: list[Any]) -> list[Any]:
@@ -325,21 +338,22 @@ def _owned(batches: list[Any]) -> tuple[list[Any], Exception | None]:
     owned = []
     for raw in batches:
         try:
-            owned.append(_own(raw))
+            owned.append(own(raw))
         except Exception as error:
             return owned, error
     return owned, None
 
 
-def _own(raw: Any) -> Any:
+def own(raw: Any) -> Any:
+    """A copy of R's arrays, cast, in their own order."""
     if isinstance(raw, np.ndarray):
         return _cast(raw) if type(raw) is np.ndarray else raw.copy()  # a masked array has its mask
     if isinstance(raw, list):
-        return [_own(part) for part in raw]
+        return [own(part) for part in raw]
     if isinstance(raw, tuple):
-        return tuple(_own(part) for part in raw)
+        return tuple(own(part) for part in raw)
     if isinstance(raw, dict):
-        return {name: _own(part) for name, part in raw.items()}
+        return {name: own(part) for name, part in raw.items()}
     return raw
 
 

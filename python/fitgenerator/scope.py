@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any
 
 import keras
 import tensorflow as tf
 
+from .dialects import Keras2, Keras3
 from .errors import ArgumentError
 
 
-def check_model(model: Any, *, training: bool, foreign: bool) -> None:
+def check_model(dialect: Keras3, *, training: bool, foreign: bool) -> None:
     """Refuse models that cannot be run here, before anything is pulled.
 
     Raises:
@@ -20,14 +20,14 @@ def check_model(model: Any, *, training: bool, foreign: bool) -> None:
             strategy of several replicas (each would get the whole batch), or of one replica that
             traces on a thread of its own while the model holds foreign code.
     """
-    if keras.config.backend() != "tensorflow":
+    if keras.config.backend() != "tensorflow" and not isinstance(dialect, Keras2):
         raise ArgumentError(
             f"The Keras backend must be 'tensorflow', not {keras.config.backend()!r}: set "
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
-    if training and not model.compiled:
+    if training and not dialect.compiled:
         raise ArgumentError("The model must be compiled: call its compile() first.")
-    strategy = model.distribute_strategy
+    strategy = dialect.model.distribute_strategy
     if strategy.num_replicas_in_sync > 1:
         raise ArgumentError(
             f"The model was made for {strategy.num_replicas_in_sync} replicas "

@@ -33,8 +33,11 @@ class Reader(ABC):
     """Reads one source from one feed."""
 
     @abstractmethod
-    def begin(self, *, fresh: bool, wrap: bool) -> None:
-        """Start a round: from the first batch where `fresh`; starting over at the end if `wrap`."""
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
+        """Start a round: from the first batch where `fresh`; starting over at the end if `wrap`.
+
+        It is for the epoch of that number, from 0, and has `count` batches, or those of one pass.
+        """
 
     @abstractmethod
     def claim(self) -> Claim:
@@ -52,6 +55,7 @@ class Source:
         parallel: Its claims may run on several threads.
         function: What the host knows it by, where the calling thread makes its batches on request.
         endless: One pass never ends.
+        shuffled: Each pass has an order of its own.
         identity: What it reads.
     """
 
@@ -61,12 +65,21 @@ class Source:
     restarts: bool = False
     parallel: bool = False
     endless: bool = False
+    shuffled: bool = False
     function: Any = None
 
     @property
     def hosted(self) -> bool:
         """The calling thread makes its batches, on request."""
         return self.function is not None
+
+
+class Readable(ABC):
+    """An object that knows what the engine reads of it."""
+
+    @abstractmethod
+    def as_source(self, argument: str) -> Source:
+        """The `Source` that it stands for, given as `argument`."""
 
 
 class IteratorReader(Reader):
@@ -77,7 +90,7 @@ class IteratorReader(Reader):
         self._iterable = iterable
         self._wrap = False
 
-    def begin(self, *, fresh: bool, wrap: bool) -> None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
         """Start a round."""
         self._wrap = wrap
         if self._iterable is not None and fresh:
@@ -115,7 +128,7 @@ class IndexedReader(Reader):
         self._idle = threading.Condition()
         self._in_pass = False
 
-    def begin(self, *, fresh: bool, wrap: bool) -> None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
         """Start a round."""
         self._wrap = wrap
         if fresh:
@@ -189,6 +202,8 @@ def as_source(given: Any, argument: str, *, arrays_allowed: bool = False) -> Sou
     """
     if isinstance(given, Source):
         return given
+    if isinstance(given, Readable):
+        return given.as_source(argument)
     _refuse_reticulate(given, argument)
     if callable(given) and not _is_readable(given):
         return _from_callable(given, argument)
@@ -212,18 +227,30 @@ def as_source(given: Any, argument: str, *, arrays_allowed: bool = False) -> Sou
     if hasattr(given, "__next__"):
         return Source(lambda _: IteratorReader(given), given)
     if hasattr(given, "__iter__"):
-        length = len(given) if hasattr(given, "__len__") else None
-        return Source(lambda _: IteratorReader(None, given), given, length, True)
+        return Source(lambda _: IteratorReader(None, given), given, _length_of(given), True)
     raise _no_source(given, argument)
 
 
 def _indexed(given: Any, length: int | None) -> Source:
-    if length is None:  # a PyDataset without an end
-        return Source(
-            lambda _: IndexedReader(given, sys.maxsize), given, None, True, True, endless=True
-        )
-    count = int(length)
-    return Source(lambda _: IndexedReader(given, count), given, count, True, True)
+    """The source of an object with an index; of one without an end where `length` is `None`."""
+    count = None if length is None else int(length)
+    return Source(
+        lambda _: IndexedReader(given, sys.maxsize if count is None else count),
+        given,
+        count,
+        restarts=True,
+        parallel=True,
+        endless=count is None,
+        shuffled=getattr(given, "shuffle", False) is True,
+    )
+
+
+def _length_of(given: Any) -> int | None:
+    """Batches of an iterable, where it knows; some DataLoaders have a `__len__` that only fails."""
+    try:
+        return len(given)
+    except TypeError:
+        return None
 
 
 def _is_readable(given: Any) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
+from .dialects import classes
 from .errors import ArgumentError
 
 Array = np.ndarray[Any, Any]
@@ -31,7 +31,7 @@ class Part:
 
     def described(self) -> dict[str, Any]:
         """What the file says of them, for JSON."""
-        variables = [[v.path, list(v.shape), str(v.dtype)] for v in self.variables]
+        variables = [[_path(v), list(v.shape), type_of(v)] for v in self.variables]
         return {"name": self.name, "title": self.title, "variables": variables}
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
@@ -44,7 +44,7 @@ def parts_of(model: Any) -> list[Part]:
     """All that a training changes: the model's variables, seeds included, and its optimizers'."""
     parts = [Part("model", "the model", list(model.variables))]
     for name, optimizer in _optimizers(model):
-        parts.append(Part(name, f"the optimizer {_kind(optimizer)}", list(optimizer.variables)))
+        parts.append(Part(name, f"the optimizer {_kind(optimizer)}", _variables(optimizer)))
     return parts
 
 
@@ -63,10 +63,26 @@ def _seeds_of(generator: Any) -> Part:
 def _optimizers(model: Any) -> Iterator[tuple[str, Any]]:
     """The optimizer, and those that a model with a train step of its own has as attributes."""
     seen: set[int] = set()
+    kinds = classes("optimizers.Optimizer") + classes("optimizers.legacy.Optimizer")
     for name, value in [("optimizer", getattr(model, "optimizer", None)), *vars(model).items()]:
-        if isinstance(value, keras.optimizers.Optimizer) and id(value) not in seen:
+        if isinstance(value, kinds) and id(value) not in seen:
             seen.add(id(value))
             yield name, value
+
+
+def _variables(optimizer: Any) -> list[Any]:
+    """The variables, which the older optimizers of Keras 2 give when called."""
+    given = optimizer.variables
+    return list(given() if callable(given) else given)
+
+
+def _path(variable: Any) -> str:
+    return str(getattr(variable, "path", None) or variable.name)
+
+
+def type_of(variable: Any) -> str:
+    """The name of a variable's type."""
+    return str(getattr(variable.dtype, "name", variable.dtype))
 
 
 def _kind(optimizer: Any) -> str:
@@ -105,7 +121,8 @@ def _build_optimizers(model: Any, described: list[dict[str, Any]], path: Path) -
     """Make variables for what was saved, where a step would only make them later."""
     saved = {part["name"]: len(part["variables"]) for part in described}
     for name, optimizer in _optimizers(model):
-        if optimizer.built or saved.get(name, 0) <= len(optimizer.variables):
+        built = getattr(optimizer, "built", getattr(optimizer, "_built", False))
+        if built or saved.get(name, 0) <= len(_variables(optimizer)):
             continue  # one that is never used has none
         if optimizer is not model.optimizer:
             raise ArgumentError(
@@ -113,7 +130,8 @@ def _build_optimizers(model: Any, described: list[dict[str, Any]], path: Path) -
                 f"call {name}.build(variables) before the training."
             )
         with model.distribute_strategy.scope():
-            optimizer.build(model.trainable_variables)
+            build = getattr(optimizer, "build", None) or optimizer._create_all_weights
+            build(model.trainable_variables)
 
 
 class _UnfitError(Exception):
@@ -149,6 +167,6 @@ def _variable(path: str, shape: list[int], dtype: str) -> str:
 
 def like(variable: Any, array: Array) -> Array:
     """`array` as it was, where it was written as bits."""
-    if array.dtype.name == str(variable.dtype):
+    if array.dtype.name == type_of(variable):
         return array
     return array.view(variable.numpy().dtype)

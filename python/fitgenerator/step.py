@@ -17,6 +17,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from .dialects import Keras3, dialect_of
 from .errors import ArgumentError
 from .expected import known_inputs, known_outputs
 from .foreign import is_r_function
@@ -86,9 +87,10 @@ class Traced:
 class Steps:
     """The compiled steps of one model. `Steps.of` keeps them from call to call."""
 
-    def __init__(self, model: Any, token: tuple[Any, ...]) -> None:
-        self._model = model
-        self._token = token
+    def __init__(self, dialect: Keras3) -> None:
+        self._model = dialect.model
+        self._dialect = dialect
+        self._token = _token(dialect)
         self._traced: dict[tuple[Any, ...], Traced] = {}
         self._shapes: dict[tuple[Any, ...], _Shapes] = {}
         self._refused: dict[tuple[Any, ...], str] = {}
@@ -97,11 +99,11 @@ class Steps:
     @classmethod
     def of(cls, model: Any) -> Steps:
         """The model's steps, new ones where it has changed since."""
-        token = _token(model)
+        dialect = dialect_of(model)
         known = vars(model).get(_CACHE)
-        if isinstance(known, cls) and _same(known._token, token):
+        if isinstance(known, cls) and _same(known._token, _token(dialect)):
             return known
-        steps = cls(model, token)
+        steps = cls(dialect)
         vars(model)[_CACHE] = steps
         return steps
 
@@ -118,11 +120,11 @@ class Steps:
     @property
     def loops(self) -> bool:
         """Its steps may be put in a loop: they run in no strategy's scope."""
-        return self._model._distribute_strategy is None
+        return self._dialect.strategy is None
 
     def renew(self) -> None:
         """Drop what was traced before the model changed, where it did."""
-        token = _token(self._model)
+        token = _token(self._dialect)
         if not _same(self._token, token):
             self._traced.clear()
             self._shapes.clear()
@@ -167,7 +169,7 @@ class Steps:
         _refuse_r_gradients(concrete.graph)
         self.traces += 1
         # Tracing may have built the model; that is no reason to trace again.
-        self._token = _token(self._model)
+        self._token = _token(self._dialect)
         self._remember(mode, way, batch, shapes)
         traced = Traced(function, concrete, time.perf_counter() - begun)
         self._traced[key] = traced
@@ -199,13 +201,13 @@ class Steps:
         layout = batch.form.layout  # the function outlives the batch, which it must not hold
 
         def one_step(*leaves: Any) -> Any:
-            with whole_updates(self._model):
+            with whole_updates(self._dialect):
                 return self.run_eagerly(mode, pack(layout, leaves))
 
         if way is Way.STEP:
-            if self._model._distribute_strategy is not None:  # variables belong into its scope
+            if self._dialect.strategy is not None:  # variables belong into its scope
                 with self._model.distribute_strategy.scope():
-                    self._model._symbolic_build(data_batch=batch.pack())
+                    self._dialect.build(batch.pack())
             return tf.function(one_step, jit_compile=self.compiled, autograph=False)
         first = batch.split()[0]
         single = self.find(mode, first) or self.trace(mode, first)
@@ -224,12 +226,7 @@ class Steps:
 
     def run_eagerly(self, mode: str, data: Any) -> Any:
         """One step as Python code."""
-        step = getattr(self._model, f"{mode}_step")
-        strategy = self._model.distribute_strategy
-        outputs = strategy.run(step, args=(data,))
-        return keras.tree.map_structure(
-            lambda v: strategy.experimental_local_results(v)[0], outputs
-        )
+        return self._dialect.run(mode, data)
 
 
 class LoopError(Exception):
@@ -335,16 +332,11 @@ def _specs(batch: Batch, shapes: _Shapes, way: Way) -> Iterator[Any]:
             yield tf.TensorSpec((None, *shape), leaf.dtype)
 
 
-def _token(model: Any) -> tuple[Any, ...]:
+def _token(dialect: Keras3) -> tuple[Any, ...]:
     """What the traced functions depend on; `compile` makes these objects anew."""
+    model = dialect.model
     trainable = tuple(map(id, model.trainable_variables)) if model.built else None
-    return (
-        getattr(model, "optimizer", None),  # only a compiled model has one
-        getattr(model, "_compile_loss", None),
-        getattr(model, "_compile_metrics", None),
-        model.jit_compile,
-        trainable,
-    )
+    return (*dialect.parts, model.jit_compile, trainable)
 
 
 def _same(old: tuple[Any, ...], new: tuple[Any, ...]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from .former import accepts_former
 from .history import History, remember
 from .host import DirectHost, Host
 from .loops import EvaluateLoop, FitLoop, PredictLoop
@@ -18,6 +19,7 @@ from .sources import Source, as_source
 Loop = FitLoop | EvaluateLoop | PredictLoop
 
 
+@accepts_former
 def fit_generator(
     model: Any,
     generator: Any,
@@ -42,7 +44,7 @@ def fit_generator(
     history equals that of `model.fit` on the same batches.
 
     Args:
-        model: A compiled `keras.Model` on the TensorFlow backend.
+        model: A compiled `keras.Model` on the TensorFlow backend, or a `tf_keras.Model`.
         generator: Where the batches come from: an iterator, iterable or generator, a
             `keras.utils.PyDataset` or other object with `__getitem__` and `__len__`, a
             `tf.data.Dataset`, a list of batches (tuples), or an R function (rpy2). A batch is
@@ -52,7 +54,7 @@ def fit_generator(
         epochs: Number of the last epoch, counted from 1: `epochs - initial_epoch` are trained.
         verbose: 0 silent; 1 a progress bar on a terminal, else a line per epoch; 2 a line per
             epoch.
-        callbacks: `keras.callbacks.Callback` objects.
+        callbacks: Callbacks of the model's Keras.
         validation_data: What `generator` may be, or a tuple of two or three arrays, evaluated in
             batches of 32 after each epoch.
         validation_steps: Batches of one validation. `None`: the length of the data.
@@ -87,6 +89,7 @@ def fit_generator(
 
     Warns:
         EndedEarlyWarning: The generator ended early; the history is marked incomplete.
+        FormerArgumentWarning: An argument had the name of an earlier Keras (`nb_epoch`).
 
     Example:
         A generator that goes on for ever::
@@ -132,6 +135,7 @@ def fit_generator(
     return _run(plan, source, validation)  # type: ignore[no-any-return]
 
 
+@accepts_former
 def evaluate_generator(
     model: Any,
     generator: Any,
@@ -147,7 +151,7 @@ def evaluate_generator(
     """Evaluate a model on batches that a generator yields meanwhile.
 
     Args:
-        model: A compiled `keras.Model`.
+        model: As for `fit_generator`.
         generator: As for `fit_generator`.
         steps: Batches to evaluate on. `None`: the generator's length, or one pass.
         max_queue_size: As for `fit_generator`.
@@ -175,6 +179,7 @@ def evaluate_generator(
     return _run(plan, source)  # type: ignore[no-any-return]
 
 
+@accepts_former
 def predict_generator(
     model: Any,
     generator: Any,
@@ -190,7 +195,7 @@ def predict_generator(
     """Predict for the inputs of batches that a generator yields meanwhile.
 
     Args:
-        model: A `keras.Model`.
+        model: A `keras.Model` or `tf_keras.Model`.
         generator: As for `fit_generator`; a batch may also be inputs alone, or a tuple of one.
         steps: Batches to predict. `None`: the generator's length, or one pass.
         max_queue_size: As for `fit_generator`.
@@ -209,8 +214,8 @@ def predict_generator(
 
     Warns:
         EndedEarlyWarning: The generator ended early; the rows are those of what came.
-        ShuffledWarning: The generator is a flow that shuffles, so that nobody knows which row of
-            the predictions is whose.
+        ShuffledWarning: The generator shuffles, so that nobody knows which row of the predictions
+            is whose.
     """
     source = as_source(generator, "generator")
     settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, bar_interval())

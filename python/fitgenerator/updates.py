@@ -9,9 +9,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from .dialects import Keras2, Keras3
+
 
 @contextmanager
-def whole_updates(model: Any) -> Iterator[None]:
+def whole_updates(dialect: Keras3) -> Iterator[None]:
     """Trace a step whose gradients reach the optimizer when the whole loss is there.
 
     TensorFlow runs what it can: where one output's loss fails, the weights of another output would
@@ -20,11 +22,12 @@ def whole_updates(model: Any) -> Iterator[None]:
     The gradients wait, not what the optimizer does with them: control inputs on all of its
     operations cost a dense model with Adam a tenth of its speed.
     """
+    model = dialect.model
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         yield
         return
-    compute_loss, apply = model.compute_loss, optimizer.apply
+    compute_loss, apply = model.compute_loss, getattr(optimizer, dialect.updates)
     losses: list[Any] = []
 
     def compute_and_keep(*args: Any, **named: Any) -> Any:
@@ -48,9 +51,19 @@ def whole_updates(model: Any) -> Iterator[None]:
         with _instead(counter, "assign_add", _behind(awaited, counter)):
             return apply(gradients, variables)
 
+    def apply_pairs_behind(pairs: Any, *args: Any, **named: Any) -> Any:  # of Keras 2
+        pairs = list(pairs)
+        gradients = [g for g, _ in pairs if g is not None]
+        with tf.control_dependencies(tf.nest.flatten(losses or gradients, expand_composites=True)):
+            return apply(pairs, *args, **named)
+
     with (
         _instead(model, "compute_loss", compute_and_keep),
-        _instead(optimizer, "apply", apply_behind),
+        _instead(
+            optimizer,
+            dialect.updates,
+            apply_pairs_behind if isinstance(dialect, Keras2) else apply_behind,
+        ),
     ):
         yield
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import threading
@@ -17,6 +18,9 @@ from fitgenerator import grouping, rounds
 from toys import QUEUES
 
 pytest_plugins = ["stress"]
+
+# Torch is no dependency, not even of the tests: test_loaders.py has a stand-in.
+collect_ignore = [] if importlib.util.find_spec("torch") else ["test_torch.py"]
 
 PREFIX = "fitgenerator"
 # R, once it runs in this process, changes the environment so that another Python may not start.

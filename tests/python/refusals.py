@@ -18,8 +18,11 @@ import scipy.sparse
 import tensorflow as tf
 from fitgenerator import batch as batches
 from fitgenerator import evaluate_generator, predict_generator, rounds, rpy, scope
+from fitgenerator.dialects import Keras3
 from leaves import recursive, symbolic
+from refusals_flows import FLOWS, SHUFFLED
 from refusals_images import IMAGE_WARNINGS, IMAGES
+from refusals_page import PAGE, PAGE_WARNINGS
 from refusals_saving import SAVING
 from toys import Indexed, Reiterable, echo_model, linear_model, make_batches, numbered, run
 
@@ -105,9 +108,9 @@ def without_rpy() -> None:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-def model_like(strategy: Any) -> Any:
+def model_like(strategy: Any) -> Keras3:
     """As much of a model as is looked at first."""
-    return SimpleNamespace(compiled=True, distribute_strategy=strategy)
+    return Keras3(SimpleNamespace(compiled=True, distribute_strategy=strategy))
 
 
 class Mirrored(tf.distribute.MirroredStrategy):
@@ -228,6 +231,8 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a batch of R that is none": lambda: run(linear_model(), r_function("function() list(1)"), 1),
     **SAVING,
     **IMAGES,
+    **FLOWS,
+    **PAGE,
 }
 
 
@@ -288,4 +293,6 @@ WARNINGS: dict[str, Callable[[], object]] = {
     "a prediction that ended early": lambda: predict_generator(linear_model(), three_batches(), 5),
     "a generator that does not return": stuck,
     **IMAGE_WARNINGS,
+    **SHUFFLED,
+    **PAGE_WARNINGS,
 }

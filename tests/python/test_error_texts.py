@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -40,6 +41,7 @@ FOREIGN = [
     (r"(sequential|dense)_\d+", r"\1"),
     (r"/\S*/(saved\.npz|pictures)", r"\1"),
     (r"(decompression bomb\)|truncated image|What failed): .*?(\.|;)$", r"\1: (why)\2"),
+    (re.escape(sys.executable), "python"),
 ]
 
 

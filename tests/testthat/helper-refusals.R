@@ -45,7 +45,10 @@ where <- function(replaced, package, call) function() with_replaced(replaced, pa
 
 all_refusals <- function() {
   x <- matrix(1, 4, 1)
-  c(batch_refusals(x), argument_refusals(x), source_refusals(x), failures(x), setup_refusals())
+  c(
+    batch_refusals(x), argument_refusals(x), source_refusals(x), flow_refusals(x), failures(x), page_refusals(x),
+    setup_refusals()
+  )
 }
 
 batch_refusals <- function(x) {
@@ -114,6 +117,63 @@ source_refusals <- function(x) {
   )
 }
 
+# Reads `parts`, one after the other.
+in_parts <- function(...) {
+  parts <- list(...)
+  function() {
+    i <- 0L
+    function() if ((i <<- i + 1L) <= length(parts)) parts[[i]]
+  }
+}
+
+# Trains on a query whose connection serves another one.
+read_twice <- function() {
+  con <- DBI::dbConnect(RSQLite::SQLite(), ":memory:")
+  on.exit(DBI::dbDisconnect(con))
+  DBI::dbWriteTable(con, "rows", data.frame(x = 1:4 + 0, y = 0))
+  flow <- flow_from_query(con, "SELECT * FROM rows", y ~ x, batch_size = 1)
+  train(linear_model(), flow, 1, epochs = 2, validation_data = flow, validation_steps = 1)
+}
+
+flow_refusals <- function(x) {
+  train_on <- function(...) function() train(linear_model(), flow_from_chunks(...), NULL)
+  list(
+    "a flow of unequal rows" = function() flow_from_data(x, 1:3),
+    "a flow of a function" = function() flow_from_data(sum),
+    "a flag" = function() flow_from_data(x, shuffle = "yes"),
+    "a choice" = function() flow_from_data(x, last_batch = "pad"),
+    "a seed" = function() flow_from_data(x, seed = -1),
+    "a window that is too long" = function() timeseries_generator(x, x, 4),
+    "a frame that is none" = function() flow_from_frame(x, "a"),
+    "names of columns" = function() flow_from_frame(iris, 3),
+    "an unknown column" = function() flow_from_frame(iris, "Sepal", "Species"),
+    "a formula and targets" = function() flow_from_frame(iris, Species ~ ., "Species"),
+    "a formula of what is not there" = function() flow_from_frame(iris, Species ~ Sepal),
+    "a formula with a product" = function() flow_from_frame(iris, Species ~ Sepal.Width * Sepal.Length),
+    "missing values" = function() flow_from_frame(airquality, Wind ~ .),
+    "dates in a column" = function() flow_from_frame(data.frame(day = Sys.Date(), y = 1), y ~ day),
+    "a sequence of no function" = function() batch_sequence(x, 4),
+    "a function of no number" = function() batch_sequence(function() 1, 4),
+    "parts of no function" = function() flow_from_chunks(iris),
+    "a function of a path" = function() flow_from_chunks(function(path) 1),
+    "levels without names" = function() flow_from_chunks(in_parts(), levels = c("a", "b")),
+    "nothing that reads" = train_on(function() iris, Sepal.Width ~ Sepal.Length),
+    "parts that are no frames" = train_on(in_parts(1:3), Sepal.Width ~ Sepal.Length),
+    "parts without rows" = train_on(function() function() iris[0, ], Sepal.Width ~ Sepal.Length),
+    "words in parts" = train_on(in_parts(data.frame(y = 1, word = "a")), y ~ word, one_hot = TRUE),
+    "no connection" = function() flow_from_query("data.sqlite", "SELECT 1"),
+    "no query" = function() {
+      con <- DBI::dbConnect(RSQLite::SQLite(), ":memory:")
+      on.exit(DBI::dbDisconnect(con))
+      flow_from_query(con, NULL)
+    },
+    "a connection that is read" = function() read_twice(),
+    "a shuffled prediction" = function() {
+      predict_generator(linear_model(), batch_sequence(function(i) list(x), 2, shuffle = TRUE))
+    }
+  )
+}
+
 failures <- function(x) {
   list(
     "code of the generator" = function() train(linear_model(), fails),
@@ -144,6 +204,27 @@ failures <- function(x) {
   )
 }
 
+page_refusals <- function(x) {
+  fit_rows <- function(...) function() fit(linear_model(), ..., verbose = 0)
+  layers <- function() keras_model_sequential(1, layers = list(keras()$layers$Dense(1L, name = "a")))
+  list(
+    "a shape that is none" = function() keras_model_sequential("two"),
+    "no layer asked for" = function() get_layer(layers()),
+    "a layer that is not there" = function() get_layer(layers(), index = 2),
+    "no sequential model" = function() pop_layer(keras()$layers$Dense(1L)),
+    "arrays of unequal rows" = fit_rows(x, 1:3),
+    "a generator with a batch size" = fit_rows(random_batches(), batch_size = 2),
+    "a generator that is to be split" = fit_rows(random_batches(), validation_split = 0.1),
+    "a share of rows" = fit_rows(x, x, validation_split = 1),
+    "an order of rows" = fit_rows(x, x, shuffle = "batch"),
+    "an argument of another name" = fit_rows(x, x, nb_epoch = 2),
+    "a batch of unequal rows" = function() train_on_batch(linear_model(), x, 1:3),
+    "a model not compiled for a batch" = function() train_on_batch(layers(), x, x),
+    "code of a loss, on a batch" = function() train_on_batch(linear_model(loss = fails), x, x),
+    "a layer by a name that is not there" = function() get_layer(layers(), "b")
+  )
+}
+
 setup_refusals <- function() {
   no <- function(...) FALSE
   list(
@@ -158,6 +239,10 @@ setup_refusals <- function() {
       list(packageVersion = function(...) package_version("1.30")), "utils", function() .onLoad()
     ),
     "what Python lacks" = function() stop(failure_condition(list(kind = "setup", text = "Missing."), NULL, NULL)),
+    "no iterators" = where(list(requireNamespace = no), "base", function() {
+      train(linear_model(), structure(list(), class = c("containeriter", "iter")))
+    }),
+    "no DBI" = where(list(requireNamespace = no), "base", function() flow_from_query(NULL, "SELECT 1")),
     "no ggplot2" = where(list(requireNamespace = no), "base", function() use_ggplot2("ggplot2"))
   )
 }

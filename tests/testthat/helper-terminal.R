@@ -12,7 +12,8 @@ run_in_terminal <- function(code, interactive = FALSE) {
   trial <- normalizePath(testthat::test_path("trials", "terminal.py"))
   env <- c(callr::rcmd_safe_env(), TF_CPP_MIN_LOG_LEVEL = "3", R_LIBS = paste(.libPaths(), collapse = ":"))
   command <- c(file.path(R.home("bin"), "R"), "--no-save", "--no-echo")
-  command <- if (interactive) c(command, "--interactive", "-e", sprintf("source('%s')", script)) else c(command, "-f", script)
+  how <- if (interactive) c("--interactive", "-e", sprintf("source('%s')", script)) else c("-f", script)
+  command <- c(command, how)
   said <- withr::with_envvar(env, system2(reticulate::py_exe(), c(shQuote(trial), shQuote(command)), stdout = TRUE,
                                           stderr = FALSE))
   raw <- paste(said, collapse = "\n")

@@ -167,8 +167,80 @@ test_that("An R function that reticulate has wrapped is refused in Python with t
   expect_match(conditionMessage(e), "call the R function fit_generator\\(\\)")
 })
 
+# What coro's functions return, by its protocol: a function that gives the end value, for ever, when it is exhausted.
+coro_iterator <- function(batches) {
+  i <- 0L
+  function(close = FALSE) {
+    i <<- i + 1L
+    if (close || i > length(batches)) as.symbol(".__exhausted__.") else batches[[i]]
+  }
+}
+
+coro_generator <- function(batches) {
+  draw <- coro_iterator(batches)
+  structure(function(arg, close = FALSE) draw(close), class = "coro_generator_instance")
+}
+
 test_that("A generator of coro is one, although its class does not say that it is a function", {
-  batch <- numbered()
-  generator <- structure(function(arg, close = FALSE) batch(), class = "coro_generator_instance")
-  expect_equal(train(echo_model(), generator, 3)$metrics$loss, 2)
+  batches <- lapply(1:5, function(k) list(matrix(k), matrix(0)))
+  for (make in list(coro_generator, coro_iterator)) {
+    generator <- make(batches)
+    expect_equal(train(echo_model(), generator, 2)$metrics$loss, 1.5)
+    history <- train(echo_model(), make(batches), 2, validation_data = generator, validation_steps = 2)
+    expect_equal(history$metrics, list(loss = 1.5, val_loss = 3.5))
+    expect_warning(evaluate_generator(echo_model(), generator, 3), "3 batches were wanted, 1 came")
+  }
+})
+
+# Debian has no coro: where it is installed, its own generators are tried too.
+if (nzchar(system.file(package = "coro"))) test_that("Generators of coro itself end, carry on and validate", {
+  numbers <- coro::generator(function(last) for (k in seq_len(last)) yield(list(matrix(k), matrix(0))))
+  generator <- numbers(5)
+  history <- train(echo_model(), generator, 2, validation_data = numbers(3), validation_steps = 3)
+  expect_equal(history$metrics, list(loss = 1.5, val_loss = 2))
+  expect_warning(history <- train(echo_model(), generator, 2, epochs = 2), class = "fitgenerator_ended_warning")
+  expect_equal(history$metrics$loss, 3.5)
+  error <- coro::generator(function() { yield(list(matrix(1), matrix(0))); stop("within") })
+  expect_error(train(echo_model(), error(), 2), "failed at batch 2: within", class = "fitgenerator_generator_error")
+})
+
+test_that("Objects of the package iterators are read until their end", {
+  skip_if_not_installed("iterators")
+  batches <- lapply(1:5, function(k) list(matrix(k), matrix(0)))
+  counter <- iterators::iter(batches)
+  history <- train(echo_model(), counter, 2, validation_data = iterators::iter(batches), validation_steps = 3)
+  expect_equal(history$metrics, list(loss = 1.5, val_loss = 2))
+  expect_equal(train(echo_model(), counter, 2)$metrics$loss, 3.5)
+  expect_warning(evaluate_generator(echo_model(), counter, 2), "2 batches were wanted, 1 came")
+  by_function <- iterators::iter(numbered())
+  expect_equal(as.vector(predict_generator(echo_model(), by_function, 2)), c(1, 1, 2, 2))
+  failing <- iterators::iter(function() stop("no more disk"))
+  expect_error(train(echo_model(), failing, 1), "no more disk", class = "fitgenerator_generator_error")
+})
+
+test_that("L5: a loader with tensors like PyTorch's trains and validates", {
+  reticulate::py_run_string(paste(
+    "import numpy as np",
+    "class FitgeneratorTestTensor:",
+    "    def __init__(self, array, ready=False):",
+    "        self.array, self.ready, self.shape = array, ready, array.shape",
+    "    def detach(self):",
+    "        return FitgeneratorTestTensor(self.array)",
+    "    def cpu(self):",
+    "        return FitgeneratorTestTensor(self.array, True)",
+    "    def numpy(self):",
+    "        assert self.ready",
+    "        return self.array",
+    "FitgeneratorTestTensor.__module__ = 'torch'",
+    "class FitgeneratorTestLoader:",
+    "    def __len__(self):",
+    "        return 3",
+    "    def __iter__(self):",
+    "        for k in range(1, 4):",
+    "            yield [FitgeneratorTestTensor(np.full((2, 1), float(k))), FitgeneratorTestTensor(np.zeros((2, 1)))]",
+    sep = "\n"
+  ))
+  loader <- reticulate::py_eval("FitgeneratorTestLoader()", convert = FALSE)
+  history <- train(echo_model(), loader, NULL, epochs = 2, validation_data = loader)
+  expect_equal(history$metrics, list(loss = c(2, 2), val_loss = c(2, 2)))
 })

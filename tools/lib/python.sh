@@ -51,6 +51,14 @@ rpy2_requirement() {
   if at_least "$(r_version)" 4.5; then echo 'rpy2>=3.5.17'; else echo 'rpy2==3.5.17'; fi
 }
 
+# Keras 2 of TensorFlow's own version. Without its dependencies: it names tensorflow, which has the same files as
+# tensorflow-cpu.
+keras2_requirement() {
+  "$venv/bin/python" -c 'from importlib.metadata import version
+major, minor = version("tensorflow-cpu").split(".")[:2]
+print(f"tf_keras=={major}.{minor}.*")'
+}
+
 python_key() { fingerprint pyproject.toml tools/lib/python.sh -- "$(r_line)"; }
 
 setup_python() {
@@ -68,5 +76,7 @@ setup_python() {
   rm -f "$stamp"
   logged pip "$venv/bin/python" -m pip install --disable-pip-version-check --editable "${root}[plot,test,dev]" \
     "$(rpy2_requirement)" "${tools_only[@]}" || fail "pip failed."
+  logged pip-keras2 "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps "$(keras2_requirement)" ||
+    fail "pip failed."
   python_key >"$stamp"
 }

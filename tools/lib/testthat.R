@@ -3,6 +3,14 @@
 
 filter <- commandArgs(trailingOnly = TRUE)
 
+# Another library than .rlib whose package is to be tested.
+lib <- Sys.getenv("FITGENERATOR_LIB")
+if (nzchar(lib)) {
+  .libPaths(c(lib, .libPaths()))
+  Sys.setenv(R_LIBS = paste(c(lib, Sys.getenv("R_LIBS")), collapse = .Platform$path.sep))
+  stopifnot(startsWith(normalizePath(system.file(package = "fitgenerator")), normalizePath(lib)))
+}
+
 results <- testthat::test_dir(
   file.path("tests", "testthat"),
   filter = if (length(filter)) filter[[1]],

@@ -3,9 +3,9 @@
 
 # Draws up to `most` batches from `fn`, from batch `number` on, with its stream: as many as are quickly there. A list
 # of the batches, of what ended them ("", "end", "refused", "interrupt" or "error") and of its text or condition, or of
-# where an interrupt found the closure.
-pull <- function(fn, name, predicting, streams, number, most, used) {
-  closure <- new_closure(fn, name, name, if (predicting) as_inputs else as_batch)
+# where an interrupt found the closure. `ends`: `NULL` is its end.
+pull <- function(fn, name, predicting, streams, number, most, used, ends) {
+  closure <- new_closure(fn, name, name, if (predicting) as_inputs else as_batch, ends = ends)
   lot <- with_stream(streams, name, pull_lot(closure, streams, number - 1L, most))
   if (name == "generator") forget_drawn(streams, used)
   lot

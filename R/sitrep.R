@@ -1,0 +1,21 @@
+#' What is installed, and what is missing
+#'
+#' Prints the versions of R, Python, TensorFlow, Keras and what else is used where it is there, the devices, and the
+#' command that installs what is missing. From a shell, `python -m fitgenerator doctor` does the same.
+#'
+#' @return Whether all that is needed is there, invisibly.
+#' @examplesIf interactive()
+#' fitgenerator_sitrep()
+#' @export
+fitgenerator_sitrep <- function() {
+  r <- list(version = format(getRversion()), home = R.home(),
+            reticulate = format(utils::packageVersion("reticulate")))
+  if (!reticulate::py_available(initialize = TRUE)) {
+    cat(sprintf("R %s, reticulate %s, no Python: see `?reticulate::py_config`.\n", r$version, r$reticulate))
+    return(invisible(FALSE))
+  }
+  path <- system.file("python", package = "fitgenerator", mustWork = TRUE)
+  said <- cross(reticulate::import_from_path("fitgenerator.doctor", path)$report, r)
+  cat(said[[1L]], sep = "\n")
+  invisible(said[[2L]])
+}

@@ -1,0 +1,266 @@
+"""What is installed, what is missing and what mends it: `python -m fitgenerator doctor`.
+
+It works where Keras or TensorFlow is missing, and imports them only to name the devices.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from .errors import SetupError
+
+# How long R, or TensorFlow, may take to say what it has, in seconds.
+_PATIENCE = 60.0
+# The least versions, as in pyproject.toml and DESCRIPTION.
+PYTHON, KERAS, TENSORFLOW, RETICULATE = "3.10", "3.5", "2.16", "1.41"
+# What has to be there: how it is imported, and what to install.
+_NEEDED = {
+    "numpy": "numpy",
+    "tensorflow": f"tensorflow>={TENSORFLOW}",
+    "keras": f"keras>={KERAS}",
+}
+# TensorFlow goes by several names.
+_TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow-intel")
+# What is used where it is there, the names of its distributions, and for what.
+_OPTIONAL: dict[str, tuple[tuple[str, ...], str]] = {
+    "tf_keras": (("tf_keras",), "models of Keras 2"),
+    "torch": (("torch",), "DataLoaders"),
+    "matplotlib": (("matplotlib",), "plots"),
+    "Pillow": (("Pillow",), "images"),
+    "opencv": (("opencv-python-headless", "opencv-python"), "images, faster"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        name: What was looked for.
+        found: Its version and where it is, or what it is needed for.
+        state: "ok", "missing" (nothing works without it), or "optional" (it is not there).
+        mend: The command that installs it, where it is not there.
+    """
+
+    name: str
+    found: str
+    state: str = "ok"
+    mend: str = ""
+
+
+def absent(error: ModuleNotFoundError) -> Callable[[str], None]:
+    """What says, in place of what the package exports, which package is missing.
+
+    Raises:
+        ModuleNotFoundError: It is none that the user has to install.
+    """
+    name = (error.name or "").partition(".")[0]
+    if name not in _NEEDED:
+        raise error
+
+    def refuse(attribute: str) -> None:
+        if attribute not in sys.modules["fitgenerator"].__all__:
+            return  # what Python itself looks for
+        raise SetupError(
+            f"`{name}` is missing: fitgenerator needs it. Install it with {pip(_NEEDED[name])}; "
+            "`python -m fitgenerator doctor` says what else is missing."
+        )
+
+    return refuse
+
+
+def version_of(*distributions: str) -> str | None:
+    """The version of the first distribution that is installed."""
+    for name in distributions:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return None
+
+
+def older(version: str, least: str) -> bool:
+    """Whether a version comes before another."""
+    left, right = ([int(n) for n in re.findall(r"\d+", v)[:3]] for v in (version, least))
+    return left < right
+
+
+def pip(requirement: str) -> str:
+    """The command that installs a requirement into this Python."""
+    return f"{sys.executable} -m pip install '{requirement}'"
+
+
+def examine(r: dict[str, str] | None = None) -> list[Finding]:
+    """All findings, in the order of the report.
+
+    Args:
+        r: What R knows of itself: "version", "home", "reticulate". `None`: the R on the path is
+            asked.
+    """
+    found = [_python(), *_required()]
+    if all(finding.state == "ok" for finding in found):
+        found.append(_devices())
+    found += [_optional(name) for name in _OPTIONAL]
+    return found + (_r(_ask_r()) if r is None else _r(r)) + ([_rpy2()] if r is None else [])
+
+
+def _python() -> Finding:
+    text = f"{platform.python_version()}, {sys.executable}"
+    if older(platform.python_version(), PYTHON):
+        return Finding("Python", text, "missing", f"install Python {PYTHON} or newer")
+    return Finding("Python", text)
+
+
+def _required() -> Iterator[Finding]:
+    yield _package("NumPy", ("numpy",), _NEEDED["numpy"], "")
+    yield _package("TensorFlow", _TENSORFLOWS, _NEEDED["tensorflow"], TENSORFLOW)
+    yield _package("Keras", ("keras",), _NEEDED["keras"], KERAS)
+    backend = os.environ.get("KERAS_BACKEND") or _configured_backend()
+    if backend == "tensorflow":
+        yield Finding("Keras's backend", backend)
+    else:
+        yield Finding("Keras's backend", backend, "missing", "export KERAS_BACKEND=tensorflow")
+
+
+def _configured_backend() -> str:
+    """What Keras's own file of settings says."""
+    path = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
+    try:
+        return str(json.loads(path.read_text("utf-8")).get("backend", "tensorflow"))
+    except (OSError, ValueError):
+        return "tensorflow"
+
+
+def _package(name: str, distributions: tuple[str, ...], requirement: str, least: str) -> Finding:
+    version = version_of(*distributions)
+    if version is None:
+        return Finding(name, "is not installed", "missing", pip(requirement))
+    if least and older(version, least):
+        return Finding(name, f"{version} is too old", "missing", pip(requirement))
+    return Finding(name, version)
+
+
+def _devices() -> Finding:
+    """In a process of its own: TensorFlow would keep a GPU's memory, and writes as it likes."""
+    code = (
+        "import tensorflow as tf\n"
+        "print('|'.join(d.name.split(':', 1)[1] for d in tf.config.list_logical_devices()))"
+    )
+    said, error = _output([sys.executable, "-c", code])
+    if said is None:
+        return Finding(
+            "Devices", f"TensorFlow does not load: {error}", "missing", pip("tensorflow")
+        )
+    return Finding("Devices", said.strip().rpartition("\n")[2].replace("|", ", "))
+
+
+def _optional(name: str) -> Finding:
+    distributions, use = _OPTIONAL[name]
+    version = version_of(*distributions)
+    if version is None:
+        return Finding(name, f"not installed ({use})", "optional", pip(distributions[0]))
+    return Finding(name, version)
+
+
+def _ask_r() -> dict[str, str] | None:
+    """What the R on the path is; `None` where there is none."""
+    rscript = shutil.which("Rscript")
+    if rscript is None:
+        return None
+    code = (
+        "v <- function(p) if (nzchar(system.file(package = p))) format(packageVersion(p)) else '';"
+        "cat(format(getRversion()), R.home(), v('reticulate'), v('fitgenerator'), sep = '\\n')"
+    )
+    said, _ = _output([rscript, "--vanilla", "-e", code])
+    if said is None:
+        return None
+    version, home, reticulate, package, *_ = [*said.split("\n"), "", "", "", ""]
+    return {"version": version, "home": home, "reticulate": reticulate, "package": package}
+
+
+def _r(r: dict[str, str] | None) -> list[Finding]:
+    if r is None:
+        return [Finding("R", "not found on the path (generators in R)", "optional", "install R")]
+    install = "Rscript -e 'install.packages(\"reticulate\")'"
+    there = r.get("reticulate", "")
+    if not there:
+        reticulate = Finding("reticulate", "not installed (use from R)", "optional", install)
+    elif older(there, RETICULATE):
+        reticulate = Finding("reticulate", f"{there} is too old (use from R)", "optional", install)
+    else:
+        reticulate = Finding("reticulate", there)
+    return [Finding("R", f"{r['version']}, {r['home']}"), reticulate]
+
+
+def _rpy2() -> Finding:
+    version = version_of("rpy2")
+    if version is not None:
+        return Finding("rpy2", version)
+    return Finding(
+        "rpy2", "not installed (R functions from Python)", "optional", pip("rpy2==3.5.17")
+    )
+
+
+def _output(command: list[str]) -> tuple[str | None, str]:
+    """What a command printed, or why it failed."""
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            env={**os.environ, **quiet},
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return None, str(error)
+    if done.returncode != 0:
+        return None, (done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}")
+    return done.stdout, ""
+
+
+def lines(findings: list[Finding]) -> list[str]:
+    """The report: a line for each finding, and what to do."""
+    from . import __version__
+
+    width = max(len(finding.name) for finding in findings)
+    marks = {"ok": " ", "missing": "!", "optional": "-"}
+    text = [f"fitgenerator {__version__}, {Path(__file__).parent}"]
+    text += [f"{marks[f.state]} {f.name.ljust(width)}  {f.found}" for f in findings]
+    for state, title in (
+        ("missing", "It does not work without:"),
+        ("optional", "What is not there, and can be:"),
+    ):
+        mends = [f"  {f.name.ljust(width)}  {f.mend}" for f in findings if f.state == state]
+        text += ["", title, *mends] if mends else []
+    if works(findings):
+        text += ["", "All that is needed is there."]
+    return text
+
+
+def works(findings: list[Finding]) -> bool:
+    """Whether nothing that is needed is missing."""
+    return all(finding.state != "missing" for finding in findings)
+
+
+def doctor() -> int:
+    """Print the report; the exit status: 1 where something that is needed is missing."""
+    findings = examine()
+    print("\n".join(lines(findings)))
+    return 0 if works(findings) else 1
+
+
+def report(r: dict[str, str]) -> tuple[list[str], bool]:
+    """The report for R, and whether nothing that is needed is missing."""
+    findings = examine(r)
+    return lines(findings), works(findings)

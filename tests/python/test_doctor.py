@@ -1,0 +1,95 @@
+"""`python -m fitgenerator`: the doctor, and what is said where Keras is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import fitgenerator
+import pytest
+from fitgenerator import doctor
+from fitgenerator.__main__ import main
+
+
+def run_python(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "doctor" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    with pytest.raises(SystemExit) as end:
+        main(["nurse"])
+    assert end.value.code == 2
+
+
+def test_the_doctor_shows_versions_and_devices(clean_environment: dict[str, str]) -> None:
+    done = run_python(clean_environment, "-m", "fitgenerator", "doctor")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout
+    assert f"fitgenerator {fitgenerator.__version__}" in said
+    for name in ("Python", "NumPy", "TensorFlow", "Keras", "Devices", "rpy2", "R", "reticulate"):
+        assert f"  {name} " in said
+    assert metadata.version("keras") in said
+    assert "CPU:0" in said
+    assert "All that is needed is there." in said
+
+
+def test_what_is_missing_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"numpy": "2.0", "tensorflow-cpu": "2.4.1", "matplotlib": "3"}
+    found = lambda *names: next((versions[n] for n in names if n in versions), None)  # noqa: E731
+    monkeypatch.setattr(doctor, "version_of", found)
+    monkeypatch.setattr(doctor, "_ask_r", lambda: None)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    findings = doctor.examine()
+    assert not doctor.works(findings)
+    said = "\n".join(doctor.lines(findings))
+    assert "! TensorFlow       2.4.1 is too old" in said
+    assert f"{sys.executable} -m pip install 'tensorflow>=2.16'" in said
+    assert "! Keras            is not installed" in said
+    assert "export KERAS_BACKEND=tensorflow" in said
+    assert "- tf_keras         not installed (models of Keras 2)" in said
+    assert "- R                not found" in said
+    assert "All that is needed" not in said
+    monkeypatch.setattr(doctor, "examine", lambda: findings)
+    assert main(["doctor"]) == 1
+
+
+def test_the_backend_is_also_read_from_keras_s_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert doctor._configured_backend() == "tensorflow"
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    assert doctor._configured_backend() == "torch"
+
+
+def test_an_old_reticulate_is_shown_and_versions_are_compared_as_numbers() -> None:
+    (r, reticulate) = doctor._r({"version": "4.2.2", "home": "/r", "reticulate": "1.28"})
+    assert (r.state, reticulate.state) == ("ok", "optional")
+    assert doctor.older("3.9.1", "3.10")
+    assert not doctor.older("3.10", "3.10")
+
+
+def test_without_keras_the_package_says_what_to_install(
+    clean_environment: dict[str, str], tmp_path: Path
+) -> None:
+    code = "import sys; sys.modules['keras'] = None; import fitgenerator; fitgenerator.History"
+    done = run_python(clean_environment, "-c", code)
+    assert "SetupError: `keras` is missing" in done.stderr
+    assert "-m pip install 'keras>=3.5'" in done.stderr
+    code = code.replace("; fitgenerator.History", "; from fitgenerator import doctor; print(1)")
+    assert run_python(clean_environment, "-c", code).stdout == "1\n"

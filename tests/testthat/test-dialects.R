@@ -1,0 +1,61 @@
+# Models as the several ways to Keras make them: Keras 3, in whatever R package, and Keras 2 (`tf_keras`).
+
+skip_without_keras()
+
+keras2_model <- function() {
+  keras <- reticulate::import("tf_keras")
+  start <- keras$initializers$Constant(0.1)
+  model <- keras$Sequential(list(
+    keras$layers$Input(list(2L)), keras$layers$Dense(3L, "tanh", kernel_initializer = start),
+    keras$layers$Dense(1L, "sigmoid", kernel_initializer = start)
+  ))
+  model$compile("adam", "binary_crossentropy", metrics = list("accuracy"))
+  model
+}
+
+rows_of <- function(batches) {
+  list(do.call(rbind, lapply(batches, `[[`, 1L)), do.call(rbind, lapply(batches, `[[`, 2L)))
+}
+
+some_batches <- function(n = 4L) {
+  lapply(seq_len(n), function(i) {
+    x <- matrix(stats::rnorm(16), 8L)
+    list(x, matrix(as.numeric(x[, 1L] > 0)))
+  })
+}
+
+test_that("A model of Keras 2 trains, is evaluated and predicts as with its own fit", {
+  set.seed(1)
+  batches <- some_batches()
+  rows <- rows_of(batches)
+  ours <- keras2_model()
+  seen <- character()
+  note <- list(on_epoch_end = function(epoch, logs) seen <<- c(seen, names(logs)))
+  history <- train(ours, cycling(batches), 4, epochs = 3, callbacks = note, validation_data = rows,
+                   class_weight = list("0" = 1, "1" = 2))
+  theirs <- keras2_model()
+  expected <- theirs$fit(rows[[1L]], rows[[2L]], batch_size = 8L, epochs = 3L, shuffle = FALSE, verbose = 0L,
+                         validation_data = reticulate::tuple(rows),
+                         class_weight = reticulate::py_eval("{0: 1.0, 1: 2.0}", FALSE))
+  expect_equal(history$metrics, lapply(expected$history, as.numeric), tolerance = 1e-5)
+  expect_identical(seen[1:4], c("loss", "accuracy", "val_loss", "val_accuracy"))
+  scores <- evaluate_generator(ours, cycling(batches), 4)
+  expect_equal(scores, theirs$evaluate(rows[[1L]], rows[[2L]], verbose = 0L, return_dict = TRUE),
+               tolerance = 1e-5)
+  expect_equal(predict_generator(ours, cycling(batches), 4), theirs$predict(rows[[1L]], verbose = 0L),
+               tolerance = 1e-5)
+  expect_identical(our_threads(), character())
+})
+
+test_that("Keras 2: a loss in R, a callback that stops, and one of its own hold", {
+  keras <- reticulate::import("tf_keras")
+  model <- keras2_model()
+  tf <- reticulate::import("tensorflow")
+  model$compile("sgd", function(y_true, y_pred) tf$reduce_mean(tf$square(y_true - y_pred)))
+  stop_it <- list(on_train_batch_end = function(batch, logs) model$stop_training <- batch == 1)
+  patient <- keras$callbacks$EarlyStopping("loss", patience = 1L)
+  history <- train(model, cycling(some_batches()), 4, epochs = 3, callbacks = list(patient, stop_it))
+  expect_identical(history$epoch, 0L)
+  expect_identical(names(history$metrics), "loss")
+  expect_equal(iterations_of(model), 2)
+})

@@ -1,0 +1,130 @@
+# fit(), evaluate() and predict() on arrays: the rows in batches, by the engine of fit_generator().
+
+skip_without_keras()
+
+learner <- function(module = "keras") {
+  keras <- reticulate::import(module)
+  start <- keras$initializers$Constant(0.1)
+  layer <- keras$layers$Dense(1L, "sigmoid", kernel_initializer = start)
+  model <- keras$Sequential(list(keras$layers$Input(list(2L)), layer))
+  compile(model, "adam", "binary_crossentropy", metrics = "accuracy")
+}
+
+some_rows <- function(n = 50L) {
+  x <- matrix(stats::rnorm(2L * n), n)
+  list(x = x, y = as.numeric(x[, 1L] > 0.3))
+}
+
+test_that("The history is that of Keras's fit on the same arrays, in Keras 3 and in Keras 2", {
+  set.seed(2)
+  data <- some_rows()
+  weights <- stats::runif(50)
+  for (module in c("keras", "tf_keras")) {
+    ours <- learner(module)
+    history <- fit(ours, data$x, data$y, batch_size = 16, epochs = 3, verbose = 0, validation_split = 0.2,
+                   shuffle = FALSE, sample_weight = weights)
+    theirs <- learner(module)
+    expected <- theirs$fit(data$x, array(data$y), batch_size = 16L, epochs = 3L, verbose = 0L,
+                           validation_split = 0.2, shuffle = FALSE, sample_weight = array(weights))
+    expect_s3_class(history, "keras_training_history")
+    expect_equal(history$metrics, lapply(expected$history, as.numeric), tolerance = 1e-5)
+    expect_equal(evaluate(ours, data$x, data$y), theirs$evaluate(data$x, array(data$y), verbose = 0L,
+                 return_dict = TRUE), tolerance = 1e-5)
+    expect_equal(predict(ours, data$x), theirs$predict(data$x, verbose = 0L), tolerance = 1e-5)
+    expect_identical(predict_proba(ours, data$x, batch_size = 7), predict(ours, data$x, batch_size = 7))
+  }
+})
+
+test_that("R callbacks run, epochs count from 0, and the history is the last one", {
+  seen <- list()
+  note <- list(on_epoch_end = function(epoch, logs) seen <<- c(seen, list(c(epoch = epoch, unlist(logs)))))
+  data <- some_rows()
+  history <- fit(learner(), data$x, data$y, epochs = 4, initial_epoch = 2, callbacks = note, verbose = 0,
+                 validation_data = list(data$x, data$y), class_weight = list("0" = 1, "1" = 2))
+  expect_equal(vapply(seen, `[[`, 0, "epoch"), c(2, 3))
+  expect_equal(vapply(seen, `[[`, 0, "val_loss"), history$metrics$val_loss)
+  expect_equal(last_history(), history)
+})
+
+test_that("Each epoch has all rows once, in an order of its own that follows from set.seed()", {
+  orders <- function(seed, shuffle = TRUE) {
+    set.seed(seed)
+    seen <- numeric()
+    before <- 0
+    note <- list(on_train_batch_end = function(batch, logs) {
+      total <- logs$loss * (batch + 1)
+      seen <<- c(seen, round(total - if (batch == 0) 0 else before))
+      before <<- total
+    })
+    fit(echo_model(), matrix(1:6), rep(0, 6), batch_size = 1, epochs = 2, shuffle = shuffle, callbacks = note,
+        verbose = 0)
+    matrix(seen, 6)
+  }
+  expect_equal(orders(1, FALSE), matrix(1:6, 6, 2))
+  shuffled <- orders(1)
+  expect_equal(apply(shuffled, 2, sort), matrix(1:6, 6, 2))
+  expect_false(identical(shuffled[, 1], shuffled[, 2]))
+  expect_identical(orders(1), shuffled)
+  expect_false(identical(orders(2), shuffled))
+})
+
+test_that("Data frames, factors, sparse matrices and lists by name are arrays", {
+  skip_if_not_installed("Matrix")
+  model <- linear_model(2, loss = "mae")
+  x <- cbind(a = c(0, 1, 2, 0), b = c(1, 0, 0, 3))
+  for (given in list(x, as.data.frame(x), Matrix::Matrix(x, sparse = TRUE))) {
+    expect_equal(predict(model, given, batch_size = 3), matrix(c(1, 1, 2, 3)))
+    expect_equal(evaluate(model, given, factor(c("u", "v", "u", "u")))$loss, 1.5)
+    expect_length(fit(linear_model(2), given, x %*% c(1, 1), verbose = 0)$epoch, 1)
+  }
+  inputs <- list(b = keras()$Input(list(1L), name = "b"), a = keras()$Input(list(1L), name = "a"))
+  model <- keras_model(inputs, keras()$layers$Subtract()(unname(inputs)))
+  expect_equal(predict(model, list(a = matrix(1:3), b = matrix(4:6))), matrix(3, 3, 1))
+})
+
+test_that("Generators, and Python's data sets and arrays, may take the place of arrays", {
+  generator <- numbered()
+  expect_equal(fit(echo_model(), generator, steps_per_epoch = 3, verbose = 0)$metrics$loss, 2)
+  expect_equal(evaluate(echo_model(), generator, steps = 2)$loss, 4.5)
+  expect_equal(predict(echo_model(), generator, steps = 1), matrix(6, 2, 1))
+  array <- reticulate::r_to_py(matrix(1:4 + 0))
+  expect_equal(predict(echo_model(), array), matrix(1:4))
+  data <- keras_dataset(list(list(matrix(1), matrix(0)), list(matrix(3), matrix(0))))
+  expect_equal(evaluate(echo_model(), data)$loss, 2)
+})
+
+test_that("Bad arguments are named", {
+  model <- echo_model()
+  x <- matrix(1:4)
+  refused <- function(pattern, ...) {
+    expect_error(fit(model, ..., verbose = 0), pattern, class = "fitgenerator_argument_error")
+  }
+  refused("same number of rows", x, 1:3)
+  refused("`y` is a function", x, mean)
+  refused("`batch_size` is for arrays", numbered(), batch_size = 2)
+  refused("`batch_size` must be a whole number", x, 1:4, batch_size = 0)
+  refused("`validation_split` is for arrays", numbered(), validation_split = 0.1)
+  refused("`validation_split` must be", x, 1:4, validation_split = 1)
+  refused("leaves 0 rows of 4", x, 1:4, validation_split = 0.9)
+  refused("`shuffle` must be", x, 1:4, shuffle = "batch")
+  refused("no argument `batchsize`", x, 1:4, batchsize = 2)
+  refused("`epochs` must be", x, 1:4, epochs = 1.5)
+  expect_silent(fit(model, x, 1:4, verbose = 0, view_metrics = FALSE))
+})
+
+test_that("evaluate() of another object is that of generics", {
+  expect_error(evaluate(1), "no applicable method")
+})
+
+test_that("An interrupt ends fit() and leaves the finished epochs and a usable model", {
+  done <- run_r(quote({
+    model <- linear_model()
+    interrupt <- list(on_epoch_end = function(epoch, logs) if (epoch == 2) tools::pskill(Sys.getpid(), tools::SIGINT))
+    said <- tryCatch(
+      fit(model, matrix(1, 64), rep(0, 64), epochs = 1e6, verbose = 0, callbacks = interrupt),
+      interrupt = function(cnd) "interrupted"
+    )
+    cat(said, min(length(last_history()$epoch), 3), names(evaluate(model, matrix(1), 0)), length(our_threads()))
+  }))
+  expect_process(done, "^interrupted 3 loss 0$")
+})
