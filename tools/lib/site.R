@@ -2,7 +2,7 @@
 # package itself is the one that is installed.
 
 arguments <- commandArgs(trailingOnly = TRUE)
-stopifnot(length(arguments) == 2, dir.exists(arguments))
+stopifnot(length(arguments) == 2, dir.exists(arguments[[1]]))
 from <- arguments[[1]]
 to <- arguments[[2]]
 
@@ -26,8 +26,7 @@ links <- c(
 # Pages have no formulas; Debian's pkgdown would load a file of this machine for them.
 mathjax <- '<script src="[^"]*mathjax[^>]*></script>'
 
-pages <- list.files(to, "[.]html$", full.names = TRUE, recursive = TRUE)
-for (page in grep("/python/", pages, invert = TRUE, value = TRUE)) {
+for (page in list.files(to, "[.]html$", full.names = TRUE, recursive = TRUE)) {
   lines <- readLines(page, encoding = "UTF-8")
   lines <- gsub(mathjax, "", lines, ignore.case = TRUE)
   for (i in seq_along(links)) lines <- gsub(names(links)[[i]], links[[i]], lines)

@@ -30,9 +30,12 @@ build_r_pages() {
   # pkgdown makes pages of what lies in the root
   mv "$source/docs/contributing.md" "$source/CONTRIBUTING.md"
   mv "$source/docs/design.md" "$source/DESIGN.md"
-  find "$site" -mindepth 1 -maxdepth 1 -not -name python -exec rm -rf {} + # a page from before would stay
   say 'docs: pages of the R package (minutes: examples and vignettes train models)'
-  logged site-r "$root/tools/with-env" Rscript "$root/tools/lib/site.R" "$source" "$site" || status=$?
+  logged site-r "$root/tools/with-env" Rscript "$root/tools/lib/site.R" "$source" "$source/site" || status=$?
+  if [ "$status" -eq 0 ]; then # pages from before go, but for Python's
+    find "$site" -mindepth 1 -maxdepth 1 -not -name python -exec rm -rf {} +
+    cp -R "$source/site/." "$site"
+  fi
   rm -rf "$source"
   [ "$status" -eq 0 ] || fail 'pkgdown failed.'
 }
