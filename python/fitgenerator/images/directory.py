@@ -19,7 +19,7 @@ from .saving import Saving
 from .subsets import part_of
 
 if TYPE_CHECKING:
-    from .generator import ImageDataGenerator
+    from .augmenter import Augmenter
 
 
 class DirectoryIterator(FileIterator):
@@ -33,7 +33,7 @@ class DirectoryIterator(FileIterator):
     def __init__(
         self,
         directory: Any,
-        generator: ImageDataGenerator,
+        generator: Augmenter,
         look: Look,
         batching: Batching,
         saving: Saving,

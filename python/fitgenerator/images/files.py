@@ -18,7 +18,7 @@ from .saving import Saving
 from .targets import Targets
 
 if TYPE_CHECKING:
-    from .generator import ImageDataGenerator
+    from .augmenter import Augmenter
 
 # Endings of the files that count as images, as in Keras.
 ENDINGS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
@@ -58,7 +58,7 @@ class FileIterator(Iterator):
     def __init__(
         self,
         paths: list[str],
-        generator: ImageDataGenerator,
+        generator: Augmenter,
         look: Look,
         batching: Batching,
         saving: Saving,

@@ -8,30 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from . import colour
-from .warp import flipped, matrix_of, warp
+from .warp import Filling, matrix_of, warp
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Filling:
-    """How the points that a warp has to invent are made.
-
-    Attributes:
-        mode: What lies outside of the image: "nearest", "constant", "reflect" or "wrap".
-        cval: The value outside, for "constant".
-        order: Of the interpolation: 0 nearest, 1 linear, 2 and 3 cubic, 4 and 5 Lanczos.
-    """
-
-    mode: str
-    cval: float
-    order: int
 
 
 class _Scratch(threading.local):
@@ -60,25 +44,14 @@ def transform(image: Array, parameters: Mapping[str, Any], out: Array, filling: 
         out: Another array of that shape, C-contiguous, float32 or float64.
         filling: What lies between and outside of the pixels.
     """
-    rows, cols = image.shape[:2]
-    sideways = bool(parameters.get("flip_horizontal", False))
-    upside_down = bool(parameters.get("flip_vertical", False))
-    matrix = matrix_of(parameters, rows, cols)
+    matrix = matrix_of(parameters, *image.shape[:2])
     if matrix is None:
-        image = image[:, ::-1] if sideways else image
-        image = image[::-1] if upside_down else image
+        image = image[:, ::-1] if parameters.get("flip_horizontal", False) else image
+        image = image[::-1] if parameters.get("flip_vertical", False) else image
         np.copyto(out, image, casting="unsafe")
     else:
-        matrix = flipped(matrix, rows, cols, sideways=sideways, upside_down=upside_down)
         source = _scratch.holding(image, out.dtype)
-        warp(
-            source,
-            matrix,
-            out,
-            fill_mode=filling.mode,
-            cval=filling.cval,
-            order=filling.order,
-        )
+        warp(source, matrix, out, filling)
     if parameters.get("channel_shift_intensity") is not None:
         colour.shift_channels(out, parameters["channel_shift_intensity"])
     if parameters.get("brightness") is not None:
