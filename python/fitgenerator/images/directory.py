@@ -14,7 +14,7 @@ from ..words import describe, listed, reason
 from . import checks, targets
 from .files import ENDINGS, FileIterator
 from .flow import Batching
-from .reading import Look
+from .look import Look
 from .saving import Saving
 from .subsets import part_of
 

@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import ImageError, ImageWarning
 from . import checks
 from .flow import Array, Batching, Iterator
-from .reading import Look, read
+from .look import Look
+from .reading import read
 from .resizing import FILTERS
 from .rows import fill_row
 from .saving import Saving

@@ -15,7 +15,7 @@ from ..words import describe, listed
 from . import checks, targets
 from .files import ENDINGS, FileIterator
 from .flow import Array, Batching
-from .reading import Look
+from .look import Look
 from .saving import Saving
 from .subsets import part_of
 

@@ -9,7 +9,6 @@ target. Everything else is Pillow's, as it is Keras's.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,12 @@ import numpy as np
 from ..errors import ImageError
 from ..words import reason
 from .heads import head_of
+from .look import Look
 from .needs import Image, cv2
-from .resizing import Size, crop_of, resize
+from .resizing import crop_of, resize
 
 Array = np.ndarray[Any, Any]
 
-CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 _PILLOW_MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 # Grey images of more than 8 bits keep their values, as in Keras.
 _DEEP_GREYS = ("I", "I;16")
@@ -36,36 +35,16 @@ _REDUCED = {
 }
 
 
-@dataclass(frozen=True)
-class Look:
-    """How images are to come out of their files.
-
-    Attributes:
-        target_size: Rows and columns in pixels.
-        color_mode: "grayscale", "rgb" or "rgba".
-        interpolation: One of `resizing.FILTERS`.
-        keep_aspect_ratio: Whether the middle is cut out rather than the image distorted.
-    """
-
-    target_size: Size
-    color_mode: str
-    interpolation: str
-    keep_aspect_ratio: bool
-
-    @property
-    def channels(self) -> int:
-        """Colour channels of an image."""
-        return CHANNELS[self.color_mode]
-
-
 def read(path: str, look: Look) -> Array:
     """The image in a file, of shape `(rows, columns, channels)`; uint8, deep greys float32.
+
+    Images of three channels may have a fourth, which means nothing: see `padding`.
 
     Raises:
         ImageError: The file cannot be read, or holds no whole image of a size to decode.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", buffering=0) as file:
             data = file.read()
         return decode(data, look)
     except ImageError as error:
@@ -86,8 +65,7 @@ def decode(data: bytes, look: Look) -> Array:
     image = _by_opencv(data, look)
     if image is None:
         image = _by_pillow(data, look)
-    size, keep = look.target_size, look.keep_aspect_ratio
-    image = resize(image, size, look.interpolation, keep_aspect_ratio=keep)
+    image = resize(image, look)
     return image if image.ndim == 3 else image[:, :, None]
 
 
@@ -132,19 +110,15 @@ def _by_pillow(data: bytes, look: Look) -> Array:
 def _scale(rows: int, cols: int, look: Look) -> int:
     """The largest reduction at which what is needed is still `_MARGIN` times the target."""
     target = look.target_size
-    left, upper, right, lower = crop_of(
-        rows, cols, target, keep_aspect_ratio=look.keep_aspect_ratio
-    )
+    left, upper, right, lower = crop_of(rows, cols, look)
     most = min((lower - upper) / target[0], (right - left) / target[1]) / _MARGIN
     return max(scale for scale in _REDUCED if scale <= max(1, most))
 
 
 def _in_colours(image: Array, color_mode: str) -> Array:
-    """OpenCV's blue, green, red as red, green, blue."""
+    """OpenCV's blue, green, red as red, green, blue, and a fourth channel."""
     if color_mode == "grayscale":
         return image
-    if color_mode == "rgb":
-        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, image))
     if image.shape[2] == 4:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA, image))
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGBA))
