@@ -16,7 +16,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 OURS, OTHER = "#1f77b4", "#b0b0b0"
-LABELS = ("fit_generator", "R closure", "queue", "fit", "ours", "crossing", "feeder")
+LABELS = ("fit_generator", "R closure", "queue", "fit", "ours", "crossing", "feeder", "flow")
 
 
 def bars(content: dict[str, Any]) -> Any:

@@ -37,8 +37,8 @@ _OPTIONAL: dict[str, tuple[tuple[str, ...], str]] = {
     "tf_keras": (("tf_keras",), "models of Keras 2"),
     "torch": (("torch",), "DataLoaders"),
     "matplotlib": (("matplotlib",), "plots"),
-    "Pillow": (("Pillow",), "images"),
-    "opencv": (("opencv-python-headless", "opencv-python"), "images, faster"),
+    "Pillow": (("Pillow",), "image flows"),
+    "opencv": (("opencv-python-headless", "opencv-python"), "image flows"),
 }
 
 

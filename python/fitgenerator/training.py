@@ -257,7 +257,7 @@ def _run_on(screen: Screen, plan: Callable[[Host], Loop], *sources: Source | Non
 
 def _warn(course: Course) -> None:
     for text, kind in course.all_warnings():
-        warnings.warn(text, kind, stacklevel=5)  # where the public function was called
+        warnings.warn(text, kind, stacklevel=6)  # where the public, wrapped function was called
 
 
 def _run_here(loop: Loop) -> Any:

@@ -204,6 +204,7 @@ IMAGES: dict[str, Call] = {
     "a decompression bomb": broken("a decompression bomb"),
     "a file that is gone": in_folder(vanished, a=1),
     # data frames
+    "an argument that is none": frame(y_column="class"),
     "no data frame": frame(dataframe=3),
     "a column that is not there": frame(y_col="classes"),
     "names that are no text": frame(x_col="n"),
@@ -220,6 +221,7 @@ IMAGES: dict[str, Call] = {
 IMAGE_WARNINGS: dict[str, Call] = {
     "a normalisation that includes another": generator(featurewise_std_normalization=True),
     "images of 2 channels": array(photos(3)[:, :, :, :2]),
+    "an argument without effect": frame(sort=True),
     "rows whose files are gone": frame(
         dataframe={"filename": ["all/000.png", "gone.png"], "class": ["a", "b"]}
     ),

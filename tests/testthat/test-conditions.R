@@ -30,6 +30,14 @@ test_that("the warning of an early end is a warning with a class", {
   expect_warning(resolve(ended), class = "fitgenerator_warning")
 })
 
+test_that("every kind of warning of the core's has a class of its own", {
+  for (kind in names(warning_classes)) {
+    given <- list(warnings = list(list("Text.", kind)), value = 1)
+    expect_warning(expect_identical(resolve(given), 1), "Text.", class = warning_classes[[kind]])
+  }
+  expect_identical(anyDuplicated(warning_classes), 0L)
+})
+
 test_that("an exception of Python keeps its class and its notes", {
   skip_if_not(tryCatch(reticulate::py_module_available("numpy"), error = function(e) FALSE), "python")
   code <- "e = KeyError('gone')\ne.add_note('at batch 2')\nraise e"

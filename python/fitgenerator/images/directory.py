@@ -14,12 +14,12 @@ from ..words import describe, listed, reason
 from . import checks, targets
 from .files import ENDINGS, FileIterator
 from .flow import Batching
-from .reading import Look
+from .look import Look
 from .saving import Saving
 from .subsets import part_of
 
 if TYPE_CHECKING:
-    from .generator import ImageDataGenerator
+    from .augmenter import Augmenter
 
 
 class DirectoryIterator(FileIterator):
@@ -33,7 +33,7 @@ class DirectoryIterator(FileIterator):
     def __init__(
         self,
         directory: Any,
-        generator: ImageDataGenerator,
+        generator: Augmenter,
         look: Look,
         batching: Batching,
         saving: Saving,

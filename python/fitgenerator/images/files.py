@@ -11,14 +11,15 @@ import numpy as np
 from ..errors import ImageError, ImageWarning
 from . import checks
 from .flow import Array, Batching, Iterator
-from .reading import Look, read
+from .look import Look
+from .reading import read
 from .resizing import FILTERS
 from .rows import fill_row
 from .saving import Saving
 from .targets import Targets
 
 if TYPE_CHECKING:
-    from .generator import ImageDataGenerator
+    from .augmenter import Augmenter
 
 # Endings of the files that count as images, as in Keras.
 ENDINGS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
@@ -58,7 +59,7 @@ class FileIterator(Iterator):
     def __init__(
         self,
         paths: list[str],
-        generator: ImageDataGenerator,
+        generator: Augmenter,
         look: Look,
         batching: Batching,
         saving: Saving,

@@ -22,7 +22,7 @@ from .parameters import draw
 from .saving import Saving, save
 
 if TYPE_CHECKING:
-    from .generator import ImageDataGenerator
+    from .augmenter import Augmenter
 
 Array = np.ndarray[Any, Any]
 
@@ -62,7 +62,7 @@ class Iterator(keras.utils.PyDataset):
         self,
         n: int,
         image_shape: tuple[int, ...],
-        generator: ImageDataGenerator,
+        generator: Augmenter,
         batching: Batching,
         saving: Saving,
     ) -> None:

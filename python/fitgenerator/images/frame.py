@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -15,12 +15,15 @@ from ..words import describe, listed
 from . import checks, targets
 from .files import ENDINGS, FileIterator
 from .flow import Array, Batching
-from .reading import Look
+from .look import Look
 from .saving import Saving
 from .subsets import part_of
 
 if TYPE_CHECKING:
-    from .generator import ImageDataGenerator
+    from .augmenter import Augmenter
+
+# What Keras's first versions of `flow_from_dataframe` had.
+_GONE = ("drop_duplicates", "has_ext", "sort")
 
 
 class DataFrameIterator(FileIterator):
@@ -34,7 +37,7 @@ class DataFrameIterator(FileIterator):
     def __init__(
         self,
         dataframe: Any,
-        generator: ImageDataGenerator,
+        generator: Augmenter,
         look: Look,
         batching: Batching,
         saving: Saving,
@@ -136,6 +139,19 @@ class DataFrameIterator(FileIterator):
         if isinstance(label, str):
             return self.class_indices[label]
         return [self.class_indices[name] for name in label if name in self.class_indices]
+
+
+def refuse_unknown(given: Collection[str]) -> None:
+    """Arguments of `flow_from_dataframe` that are none; those that Keras once had change nothing.
+
+    Raises:
+        ArgumentTypeError: There never was one of that name.
+    """
+    for name in given:
+        if name not in _GONE:
+            raise ArgumentTypeError(f"`{name}` is no argument of flow_from_dataframe().")
+        text = f"`{name}` has no effect, as in Keras; give the data frame the rows that you want."
+        warnings.warn(text, ImageWarning, stacklevel=3)
 
 
 def column(frame: Any, name: Any, argument: str) -> list[Any]:

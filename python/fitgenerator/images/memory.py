@@ -15,7 +15,7 @@ from .saving import Saving
 from .subsets import part_of
 
 if TYPE_CHECKING:
-    from .generator import ImageDataGenerator
+    from .augmenter import Augmenter
 
 
 class NumpyArrayIterator(Iterator):
@@ -34,7 +34,7 @@ class NumpyArrayIterator(Iterator):
         self,
         x: Any,
         y: Any,
-        generator: ImageDataGenerator,
+        generator: Augmenter,
         batching: Batching,
         saving: Saving,
         *,
@@ -72,7 +72,7 @@ class NumpyArrayIterator(Iterator):
         return inputs, self.y[indices], self.sample_weight[indices]
 
 
-def check_images(x: Any, argument: str, generator: ImageDataGenerator) -> Array:
+def check_images(x: Any, argument: str, generator: Augmenter) -> Array:
     """`x` as an array of images; warns where its channels are an odd number.
 
     Raises:
@@ -129,7 +129,7 @@ def _rows(given: Any, argument: str, rows: int) -> Array:
 
 
 def _share(
-    count: int, y: Array | None, generator: ImageDataGenerator, subset: Any, ignore_classes: bool
+    count: int, y: Array | None, generator: Augmenter, subset: Any, ignore_classes: bool
 ) -> slice:
     begin, end = (int(edge * count) for edge in part_of(generator, subset))
     if begin == end:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from .generator import ImageDataGenerator
+    from .augmenter import Augmenter
 
 
 class Random(Protocol):
@@ -26,7 +26,7 @@ class Random(Protocol):
         """A number between 0 and 1."""
 
 
-def draw(generator: ImageDataGenerator, shape: tuple[int, ...], random: Random) -> dict[str, Any]:
+def draw(generator: Augmenter, shape: tuple[int, ...], random: Random) -> dict[str, Any]:
     """Parameters for an image of `shape`, by the names that `apply_transform` takes.
 
     Args:

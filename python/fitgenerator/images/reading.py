@@ -1,27 +1,27 @@
 """An image file, read and decoded to the size and the colours of a batch.
 
-Files are read as bytes, so that their names may be in any script. Pillow looks at the head: what
-the file holds, whatever it is called, and how large it is. Common JPEG and PNG files that are whole
-are then decoded by OpenCV, which lets other threads run; JPEG at a half, a quarter or an eighth of
-its size where that still is twice the target. Everything else is Pillow's.
+Files are read as bytes, so that their names may be in any script, and are what they hold, whatever
+they are called. Common JPEG and PNG files that are whole are decoded by OpenCV, which lets other
+threads run; JPEG at a half, a quarter or an eighth of its size where that still is twice the
+target. Everything else is Pillow's, as it is Keras's.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import ImageError
 from ..words import reason
+from .heads import head_of
+from .look import Look
 from .needs import Image, cv2
-from .resizing import Size, crop_of, resize
+from .resizing import crop_of, resize
 
 Array = np.ndarray[Any, Any]
 
-CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 _PILLOW_MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 # Grey images of more than 8 bits keep their values, as in Keras.
 _DEEP_GREYS = ("I", "I;16")
@@ -33,40 +33,18 @@ _REDUCED = {
     4: (cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
     8: (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
 }
-_JPEG_END = b"\xff\xd9"
-_PNG_END = b"IEND\xaeB`\x82"
-
-
-@dataclass(frozen=True)
-class Look:
-    """How images are to come out of their files.
-
-    Attributes:
-        target_size: Rows and columns in pixels.
-        color_mode: "grayscale", "rgb" or "rgba".
-        interpolation: One of `resizing.FILTERS`.
-        keep_aspect_ratio: Whether the middle is cut out rather than the image distorted.
-    """
-
-    target_size: Size
-    color_mode: str
-    interpolation: str
-    keep_aspect_ratio: bool
-
-    @property
-    def channels(self) -> int:
-        """Colour channels of an image."""
-        return CHANNELS[self.color_mode]
 
 
 def read(path: str, look: Look) -> Array:
     """The image in a file, of shape `(rows, columns, channels)`; uint8, deep greys float32.
 
+    Images of three channels may have a fourth, which means nothing: see `padding`.
+
     Raises:
         ImageError: The file cannot be read, or holds no whole image of a size to decode.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", buffering=0) as file:
             data = file.read()
         return decode(data, look)
     except ImageError as error:
@@ -84,11 +62,40 @@ def decode(data: bytes, look: Look) -> Array:
     """
     if not data:
         raise ImageError("is empty")
+    image = _by_opencv(data, look)
+    if image is None:
+        image = _by_pillow(data, look)
+    image = resize(image, look)
+    return image if image.ndim == 3 else image[:, :, None]
+
+
+def _by_opencv(data: bytes, look: Look) -> Array | None:
+    """The image as OpenCV decodes it; `None` where only Pillow does what Keras would."""
+    head = head_of(data)
+    if head is None or head.rows * head.cols > (Image.MAX_IMAGE_PIXELS or np.inf):
+        return None
+    if look.color_mode == "rgba" and not head.jpeg:
+        if head.channels != 4:
+            return None
+        flags = cv2.IMREAD_UNCHANGED
+    else:
+        scale = _scale(head.rows, head.cols, look) if head.jpeg else 1
+        flags = _REDUCED[scale][look.color_mode == "grayscale"] | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        with Image.open(io.BytesIO(data)) as opened:  # reads the head only, and refuses bombs
-            image = _by_opencv(data, opened, look)
-            if image is None:
-                image = _by_pillow(opened, look)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:  # Pillow may know better, or say what is wrong
+        return None
+    return None if image is None else _in_colours(image, look.color_mode)
+
+
+def _by_pillow(data: bytes, look: Look) -> Array:
+    """The image as Pillow decodes it, and Keras with it."""
+    wanted = _PILLOW_MODES[look.color_mode]
+    try:
+        with Image.open(io.BytesIO(data)) as opened:  # refuses bombs before it decodes
+            if look.color_mode == "grayscale" and opened.mode in _DEEP_GREYS:
+                return np.asarray(opened).astype(np.float32)
+            return np.asarray(opened if opened.mode == wanted else opened.convert(wanted))
     except Image.DecompressionBombError as error:
         raise ImageError(
             "holds more pixels than may be decoded (decompression bomb): "
@@ -98,62 +105,20 @@ def decode(data: bytes, look: Look) -> Array:
         raise ImageError(f"of {len(data)} bytes is no image that is known") from error
     except Exception as error:  # decoders raise what they like
         raise ImageError(f"holds a broken or truncated image: {reason(error)}") from error
-    size, keep = look.target_size, look.keep_aspect_ratio
-    image = resize(image, size, look.interpolation, keep_aspect_ratio=keep)
-    return image if image.ndim == 3 else image[:, :, None]
-
-
-def _by_pillow(opened: Any, look: Look) -> Array:
-    wanted = _PILLOW_MODES[look.color_mode]
-    if look.color_mode == "grayscale" and opened.mode in _DEEP_GREYS:
-        return np.asarray(opened).astype(np.float32)
-    return np.asarray(opened if opened.mode == wanted else opened.convert(wanted))
-
-
-def _by_opencv(data: bytes, opened: Any, look: Look) -> Array | None:
-    """The image as OpenCV decodes it; `None` where only Pillow does what Keras would."""
-    if opened.format == "JPEG" and opened.mode in ("RGB", "L") and data.endswith(_JPEG_END):
-        scale = _scale(opened.height, opened.width, look)
-    elif opened.format == "PNG" and _plain_png(opened, look) and data.endswith(_PNG_END):
-        scale = 1
-    else:
-        return None
-    if look.color_mode == "rgba" and opened.mode == "RGBA":
-        flags = cv2.IMREAD_UNCHANGED
-    else:
-        flags = _REDUCED[scale][look.color_mode == "grayscale"]
-        flags |= cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if image is None or image.dtype != np.uint8:
-        return None
-    return _in_colours(image, look.color_mode)
-
-
-def _plain_png(opened: Any, look: Look) -> bool:
-    """8 bits a channel, and transparency only as a channel of its own."""
-    if opened.mode == "RGBA":
-        return True
-    if look.color_mode == "rgba" or opened.mode not in ("RGB", "L"):
-        return False
-    return "transparency" not in opened.info
 
 
 def _scale(rows: int, cols: int, look: Look) -> int:
     """The largest reduction at which what is needed is still `_MARGIN` times the target."""
     target = look.target_size
-    left, upper, right, lower = crop_of(
-        rows, cols, target, keep_aspect_ratio=look.keep_aspect_ratio
-    )
+    left, upper, right, lower = crop_of(rows, cols, look)
     most = min((lower - upper) / target[0], (right - left) / target[1]) / _MARGIN
     return max(scale for scale in _REDUCED if scale <= max(1, most))
 
 
 def _in_colours(image: Array, color_mode: str) -> Array:
-    """OpenCV's blue, green, red as red, green, blue."""
+    """OpenCV's blue, green, red as red, green, blue, and a fourth channel."""
     if color_mode == "grayscale":
         return image
-    if color_mode == "rgb":
-        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, image))
     if image.shape[2] == 4:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA, image))
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGBA))

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .look import Look, Size
 from .needs import Image, cv2
+from .padding import unpadded
 
 Array = np.ndarray[Any, Any]
-Size = tuple[int, int]
 Box = tuple[int, int, int, int]
 
 # By the name that users give; Pillow's filters widen when they shrink an image.
@@ -23,31 +24,35 @@ FILTERS = {
 }
 
 
-def crop_of(rows: int, cols: int, target: Size, *, keep_aspect_ratio: bool) -> Box:
+def crop_of(rows: int, cols: int, look: Look) -> Box:
     """The part of an image that is resized: left, upper, right and lower edge in pixels.
 
     All of it, or the largest part in its middle that has the target's aspect ratio.
     """
-    if not keep_aspect_ratio:
+    if not look.keep_aspect_ratio:
         return 0, 0, cols, rows
+    target = look.target_size
     height = min(rows, max(1, cols * target[0] // target[1]))
     width = min(cols, max(1, rows * target[1] // target[0]))
     left, upper = (cols - width) // 2, (rows - height) // 2
     return left, upper, left + width, upper + height
 
 
-def resize(image: Array, target: Size, interpolation: str, *, keep_aspect_ratio: bool) -> Array:
-    """`image`, of shape `(rows, columns)` or `(rows, columns, channels)`, at `target` size."""
+def resize(image: Array, look: Look) -> Array:
+    """`image`, of shape `(rows, columns)` or `(rows, columns, channels)`, at its target size."""
     rows, cols = image.shape[:2]
+    target = look.target_size
     if (rows, cols) == target:
         return image
-    left, upper, right, lower = crop_of(rows, cols, target, keep_aspect_ratio=keep_aspect_ratio)
-    by_opencv = _opencv(interpolation, lower - upper, right - left, target)
+    left, upper, right, lower = crop_of(rows, cols, look)
+    by_opencv = _opencv(look.interpolation, lower - upper, right - left, target)
     if by_opencv is not None:
         part = image[upper:lower, left:right]
         return np.asarray(cv2.resize(part, target[::-1], interpolation=by_opencv))
+    if image.ndim == 3 and image.shape[2] > look.channels:
+        image = unpadded(image)  # Pillow would weigh by it
     resized = Image.fromarray(image).resize(
-        target[::-1], FILTERS[interpolation], box=(left, upper, right, lower)
+        target[::-1], FILTERS[look.interpolation], box=(left, upper, right, lower)
     )
     return np.asarray(resized)
 

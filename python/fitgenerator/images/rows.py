@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .statistics import standardize
-from .transform import Filling, transform
+from .transform import transform
+from .warp import Filling
 
 if TYPE_CHECKING:
-    from .generator import ImageDataGenerator
+    from .augmenter import Augmenter
 
 Array = np.ndarray[Any, Any]
 
@@ -21,9 +22,7 @@ def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float64 if dtype == np.float64 else np.float32)
 
 
-def fill_row(
-    generator: ImageDataGenerator, image: Array, parameters: Mapping[str, Any], row: Array
-) -> None:
+def fill_row(generator: Augmenter, image: Array, parameters: Mapping[str, Any], row: Array) -> None:
     """Write the transformed and normalised image into `row`.
 
     Args:
@@ -45,6 +44,6 @@ def fill_row(
         np.copyto(row, made, casting="unsafe")
 
 
-def filling_of(generator: ImageDataGenerator) -> Filling:
+def filling_of(generator: Augmenter) -> Filling:
     """How the generator's warps make the points that they have to invent."""
     return Filling(generator.fill_mode, generator.cval, generator.interpolation_order)

@@ -11,7 +11,7 @@ from ..errors import ArgumentError
 from ..words import describe
 
 if TYPE_CHECKING:
-    from .generator import ImageDataGenerator
+    from .augmenter import Augmenter
 
 Array = np.ndarray[Any, Any]
 
@@ -24,7 +24,7 @@ _NEEDED = {
 }
 
 
-def learn(generator: ImageDataGenerator, images: Array) -> None:
+def learn(generator: Augmenter, images: Array) -> None:
     """Set the generator's mean, standard deviation and whitening matrix; changes `images`."""
     axes = (0, generator.row_axis, generator.col_axis)
     if generator.featurewise_center:
@@ -40,7 +40,7 @@ def learn(generator: ImageDataGenerator, images: Array) -> None:
         generator.zca_whitening_matrix = scaled @ vectors.T
 
 
-def check_learned(generator: ImageDataGenerator) -> None:
+def check_learned(generator: Augmenter) -> None:
     """See that what is to be normalised by was learned.
 
     Raises:
@@ -54,7 +54,7 @@ def check_learned(generator: ImageDataGenerator) -> None:
             )
 
 
-def standardize(generator: ImageDataGenerator, x: Array) -> Array:
+def standardize(generator: Augmenter, x: Array) -> Array:
     """Normalise an image, or a batch of them, in place where that can be; returns it.
 
     Raises:
@@ -78,7 +78,7 @@ def standardize(generator: ImageDataGenerator, x: Array) -> Array:
     return x
 
 
-def _preprocessed(generator: ImageDataGenerator, x: Array) -> Array:
+def _preprocessed(generator: Augmenter, x: Array) -> Array:
     """What the user's function makes of an image; it may work in place or return a new array."""
     assert generator.preprocessing_function is not None
     result = generator.preprocessing_function(x)

@@ -8,10 +8,10 @@ from ..errors import ArgumentError
 from . import checks
 
 if TYPE_CHECKING:
-    from .generator import ImageDataGenerator
+    from .augmenter import Augmenter
 
 
-def part_of(generator: ImageDataGenerator, subset: Any) -> tuple[float, float]:
+def part_of(generator: Augmenter, subset: Any) -> tuple[float, float]:
     """Begin and end of the part, as fractions of all images.
 
     Raises:

@@ -1,50 +1,35 @@
 """One image, from what was read to its row of the batch: warp, flips, colours.
 
 Nothing is copied that need not be: an image is cast once, into the row or into the array that the
-warp reads, which each thread keeps for its next image.
+warp reads. Each thread keeps that for its next image.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from . import colour
-from .warp import flipped, matrix_of, warp
+from .padding import padded, unpadded
+from .warp import Filling, matrix_of, warp
 
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
-class Filling:
-    """How the points that a warp has to invent are made.
-
-    Attributes:
-        mode: What lies outside of the image: "nearest", "constant", "reflect" or "wrap".
-        cval: The value outside, for "constant".
-        order: Of the interpolation: 0 nearest, 1 linear, 2 and 3 cubic, 4 and 5 Lanczos.
-    """
-
-    mode: str
-    cval: float
-    order: int
-
-
 class _Scratch(threading.local):
-    """The array that warps of this thread read."""
+    """What warps of this thread read from, and where padded ones are written to."""
 
-    array: Array | None = None
+    def __init__(self) -> None:
+        self._arrays: dict[str, Array] = {}
 
-    def holding(self, image: Array, dtype: np.dtype[Any]) -> Array:
-        """`image` in an array of `dtype`."""
-        held = self.array
-        if held is None or held.shape != image.shape or held.dtype != dtype:
-            held = self.array = np.empty(image.shape, dtype)
-        np.copyto(held, image, casting="unsafe")
+    def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """The array of that name."""
+        held = self._arrays.get(name)
+        if held is None or held.shape != shape or held.dtype != dtype:
+            held = self._arrays[name] = np.empty(shape, dtype)
         return held
 
 
@@ -55,31 +40,37 @@ def transform(image: Array, parameters: Mapping[str, Any], out: Array, filling: 
     """Write the transformed `image` into `out`.
 
     Args:
-        image: Of shape `(rows, columns, channels)`, of any dtype of numbers.
+        image: Of shape `(rows, columns, channels)`, of any dtype of numbers; with a fourth channel
+            that means nothing, where `out` has three.
         parameters: As `apply_transform` takes them.
-        out: Another array of that shape, C-contiguous, float32 or float64.
+        out: Another array, C-contiguous, float32 or float64.
         filling: What lies between and outside of the pixels.
     """
-    rows, cols = image.shape[:2]
-    sideways = bool(parameters.get("flip_horizontal", False))
-    upside_down = bool(parameters.get("flip_vertical", False))
-    matrix = matrix_of(parameters, rows, cols)
-    if matrix is None:
-        image = image[:, ::-1] if sideways else image
-        image = image[::-1] if upside_down else image
-        np.copyto(out, image, casting="unsafe")
+    matrix = matrix_of(parameters, *image.shape[:2])
+    if matrix is not None:
+        _warped(image, matrix, out, filling)
     else:
-        matrix = flipped(matrix, rows, cols, sideways=sideways, upside_down=upside_down)
-        source = _scratch.holding(image, out.dtype)
-        warp(
-            source,
-            matrix,
-            out,
-            fill_mode=filling.mode,
-            cval=filling.cval,
-            order=filling.order,
-        )
+        image = image if image.shape[2] == out.shape[2] else unpadded(image)
+        image = image[:, ::-1] if parameters.get("flip_horizontal", False) else image
+        image = image[::-1] if parameters.get("flip_vertical", False) else image
+        np.copyto(out, image, casting="unsafe")
     if parameters.get("channel_shift_intensity") is not None:
         colour.shift_channels(out, parameters["channel_shift_intensity"])
     if parameters.get("brightness") is not None:
         colour.brighten(out, parameters["brightness"])
+
+
+def _warped(image: Array, matrix: Array, out: Array, filling: Filling) -> None:
+    pays = out.dtype == np.float32 and out.shape[2] == 3 and image.dtype == np.uint8
+    if pays and image.shape[2] == 3:
+        image = padded(image)
+    elif not pays and image.shape[2] > out.shape[2]:
+        image = unpadded(image)
+    source = _scratch.array("source", image.shape, out.dtype)
+    np.copyto(source, image, casting="unsafe")
+    if not pays:
+        warp(source, matrix, out, filling)
+        return
+    result = _scratch.array("result", image.shape, out.dtype)
+    warp(source, matrix, result, filling)
+    unpadded(result, out)

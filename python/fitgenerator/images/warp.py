@@ -6,7 +6,9 @@ Images here are of shape `(rows, columns, channels)`, float32 or float64, whatev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,51 +35,62 @@ _INTERPOLATIONS = (
 _ON_THE_EDGE = 1e-6
 
 
+@dataclass(frozen=True)
+class Filling:
+    """How a warp makes the points that are not pixels of the image.
+
+    Attributes:
+        mode: What lies outside of the image: "nearest", "constant", "reflect" or "wrap".
+        cval: The value outside, for "constant".
+        order: Of the interpolation: 0 nearest, 1 linear, 2 and 3 cubic, 4 and 5 Lanczos.
+    """
+
+    mode: str
+    cval: float
+    order: int
+
+
 def matrix_of(parameters: Mapping[str, Any], rows: int, cols: int) -> Array | None:
     """The 2 x 3 matrix, in columns and rows (x, y), of parameters as Keras names them.
 
-    `None` where it would change nothing. Angles are in degrees, shifts in pixels. As in Keras, what
-    is not square is not turned around its own centre, but around that of its transpose.
+    The flips are in it; where it would do nothing else, there is none. Angles are in degrees,
+    shifts in pixels. As in Keras, what is not square is not turned around its own centre, but
+    around that of its transpose.
     """
-    theta, shear = parameters.get("theta", 0), parameters.get("shear", 0)
-    tx, ty = parameters.get("tx", 0), parameters.get("ty", 0)
-    zx, zy = parameters.get("zx", 1), parameters.get("zy", 1)
+    given = parameters.get
+    theta, shear = given("theta", 0), given("shear", 0)
+    tx, ty, zx, zy = given("tx", 0), given("ty", 0), given("zx", 1), given("zy", 1)
     if not (theta or shear or tx or ty) and zx == zy == 1:
         return None
-    theta, shear = np.deg2rad(theta), np.deg2rad(shear)
-    turned = np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
-    linear = turned @ [[1, -np.sin(shear)], [0, np.cos(shear)]] @ [[zx, 0], [0, zy]]
-    centre = np.array([rows / 2 - 0.5, cols / 2 - 0.5])
-    offset = turned @ [tx, ty] + centre - linear @ centre
-    return np.column_stack([linear, offset])
+    # Plain numbers: this is done for each image, and small arrays are slow.
+    cos, sin = math.cos(math.radians(theta)), math.sin(math.radians(theta))
+    upright, leaning = math.cos(math.radians(shear)), math.sin(math.radians(shear))
+    xx, xy = cos * zx, (-cos * leaning - sin * upright) * zy
+    yx, yy = sin * zx, (-sin * leaning + cos * upright) * zy
+    x_centre, y_centre = rows / 2 - 0.5, cols / 2 - 0.5
+    x = cos * tx - sin * ty + x_centre - xx * x_centre - xy * y_centre
+    y = sin * tx + cos * ty + y_centre - yx * x_centre - yy * y_centre
+    if given("flip_horizontal", False):
+        x, y, xx, yx = x + xx * (cols - 1), y + yx * (cols - 1), -xx, -yx
+    if given("flip_vertical", False):
+        x, y, xy, yy = x + xy * (rows - 1), y + yy * (rows - 1), -xy, -yy
+    return np.array(((xx, xy, x), (yx, yy, y)), np.float64)
 
 
-def flipped(matrix: Array, rows: int, cols: int, *, sideways: bool, upside_down: bool) -> Array:
-    """The matrix of a warp whose result is then flipped."""
-    matrix = matrix.copy()
-    for axis, (wanted, last) in enumerate(((sideways, cols - 1), (upside_down, rows - 1))):
-        if wanted:
-            matrix[:, 2] += matrix[:, axis] * last
-            matrix[:, axis] *= -1
-    return matrix
-
-
-def warp(
-    image: Array, matrix: Array, out: Array, *, fill_mode: str, cval: float, order: int
-) -> None:
+def warp(image: Array, matrix: Array, out: Array, filling: Filling) -> None:
     """Write what the warp makes of `image` into `out`, another array of its shape and dtype."""
     rows, cols = image.shape[:2]
     if image.shape[2] == 1:
         image, out = image[:, :, 0], out[:, :, 0]
-    interpolation, border = _INTERPOLATIONS[order], _BORDERS[fill_mode]
-    if fill_mode == "wrap":
+    interpolation, border = _INTERPOLATIONS[filling.order], _BORDERS[filling.mode]
+    if filling.mode == "wrap":
         x, y = _wrapped(matrix, rows, cols)
         cv2.remap(image, x, y, interpolation, out, border)
     else:
         flags = interpolation | cv2.WARP_INVERSE_MAP
         cv2.warpAffine(image, matrix, (cols, rows), out, flags, border)
-    if fill_mode == "constant":
-        out[_outside(matrix, rows, cols)] = cval
+    if filling.mode == "constant":
+        out[_outside(matrix, rows, cols)] = filling.cval
 
 
 def _places(matrix: Array, rows: int, cols: int) -> tuple[Array, Array]:
