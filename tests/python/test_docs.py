@@ -1,4 +1,7 @@
-"""The pages show code that runs: every Python block of a page, one after the other."""
+"""The pages show code that runs: every block marked "python" of a page, one after the other.
+
+What is only a part of a program (its model is another, its files are the reader's) is marked "py".
+"""
 
 from __future__ import annotations
 
