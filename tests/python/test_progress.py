@@ -179,7 +179,7 @@ def test_tracing_is_not_taken_for_the_pace(clock: Clock) -> None:
     progress.step(1, 11, dict)
     clock.now += 2.0
     progress.step(5, 11, dict)
-    assert (shown[1].pace, shown[1].left) == (5.0, 50.0)
+    assert (shown[1].pace, shown[1].left) == (5.0, None)
     assert (shown[2].pace, shown[2].left) == (0.5, 3.0)
 
 
@@ -194,9 +194,9 @@ def test_validation_is_a_bar_of_its_own_within_the_epoch(clock: Clock) -> None:
     clock.now += 1.0
     progress.step(1, 4, dict)
     progress.end(2, {})
-    assert [(bar.title, bar.done, bar.total) for bar in shown[2:4]] == [
-        ("Epoch 1/1 - validation", 0, 4),
-        ("Epoch 1/1 - validation", 1, 4),
+    assert [(bar.title, bar.done, bar.total, bar.pace) for bar in shown[2:4]] == [
+        ("Epoch 1/1 - validation", 0, 4, None),
+        ("Epoch 1/1 - validation", 1, 4, 1.0),
     ]
     assert shown[4] == "Epoch 1/1 - 2/2 - 3.0s 1.5s/step\n"
 
