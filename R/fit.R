@@ -50,9 +50,9 @@
 #' @param steps_per_epoch Number of batches of one epoch, at least 1. Missing or `NULL`: the generator's length,
 #'   where it has one, or until it ends, where it can be read again (closures and iterators have neither).
 #' @param epochs Number of the last epoch, counted from 1: `epochs - initial_epoch` epochs are trained.
-#' @param verbose 0: silent. 1: a progress bar where it can be overwritten (a terminal, the console of RStudio or Positron),
-#'   drawn with cli where that is installed; otherwise, as in a file or a knitted page, one line per epoch. 2: one line per
-#'   epoch.
+#' @param verbose 0: silent. 1: a progress bar where it can be overwritten (a terminal, the console of RStudio or
+#'   Positron), drawn with cli where that is installed; otherwise, as in a file or a knitted page, one line per epoch.
+#'   2: one line per epoch.
 #' @param callbacks A list of Keras callbacks and of plain named lists of R functions, such as
 #'   `list(on_epoch_end = function(epoch, logs) ...)`; `epoch` and `batch` count from 0.
 #' @param validation_data What `generator` may be, or a list of arrays `list(inputs, targets)` or

@@ -46,7 +46,7 @@ plot.fitgenerator_history <- function(x, y, metrics = NULL, method = c("auto", "
 
 #' @rdname plot.fitgenerator_history
 #' @exportS3Method ggplot2::autoplot
-autoplot.fitgenerator_history <- function(object, metrics = NULL, smooth = 0, log = FALSE, ...) {
+autoplot.fitgenerator_history <- function(object, metrics = NULL, smooth = 0, log = FALSE, ...) { # nolint
   plot.fitgenerator_history(object, metrics = metrics, method = "ggplot2", smooth = smooth, log = log)
 }
 

@@ -7,9 +7,9 @@
 #' the model used it. With ggplot2 installed `ggplot2::autoplot()` does the same.
 #'
 #' @details In the timeline time goes from left to right and each thread has a lane. What stands one above the other
-#'   ran at the same time. The number in a bar is that of its batch, or batches where one call ran several steps; in the
-#'   lane of the queue each waiting batch has a line. A gap is a time in which a thread had nothing to do; where the model
-#'   waited for a batch there is a low bar.
+#'   ran at the same time. The number in a bar is that of its batch, or batches where one call ran several steps; in
+#'   the lane of the queue each waiting batch has a line. A gap is a time in which a thread had nothing to do; where the
+#'   model waited for a batch there is a low bar.
 #'
 #' @param x,object A pipeline: the element `pipeline` of what [fit_generator()] returns.
 #' @param y Not used.
@@ -18,8 +18,8 @@
 #' @param method `"ggplot2"`, `"base"`, or `"auto"`: ggplot2 where it is installed.
 #' @param ... Not used.
 #'
-#' @return With ggplot2 the plot, an object that can be added to; else `x`, invisibly. A `last` that is something else is
-#'   an error of class `fitgenerator_argument_error`.
+#' @return With ggplot2 the plot, an object that can be added to; else `x`, invisibly. A `last` that is something else
+#'   is an error of class `fitgenerator_argument_error`.
 #' @seealso [print.fitgenerator_pipeline()], which also describes the data of the timeline.
 #' @examples
 #' pipeline <- structure(class = "fitgenerator_pipeline", list(
@@ -53,7 +53,7 @@ plot.fitgenerator_pipeline <- function(x, y, type = c("stages", "timeline"), las
 
 #' @rdname plot.fitgenerator_pipeline
 #' @exportS3Method ggplot2::autoplot
-autoplot.fitgenerator_pipeline <- function(object, type = c("stages", "timeline"), last = 30, ...) {
+autoplot.fitgenerator_pipeline <- function(object, type = c("stages", "timeline"), last = 30, ...) { # nolint
   plot.fitgenerator_pipeline(object, type = match.arg(type), last = last, method = "ggplot2")
 }
 

@@ -9,7 +9,8 @@ plain_interval <- 0.1
 screen_traits <- function(bar) {
   with_cli <- bar && has_cli()
   list(
-    interval = if (bar) if (with_cli) cli_interval else plain_interval, width = if (with_cli) cli::console_width() else getOption("width"),
+    interval = if (bar) if (with_cli) cli_interval else plain_interval,
+    width = if (with_cli) cli::console_width() else getOption("width"),
     unicode = if (with_cli) cli::is_utf8_output() else isTRUE(l10n_info()[["UTF-8"]])
   )
 }
