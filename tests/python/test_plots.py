@@ -168,7 +168,7 @@ def test_stages_have_a_bar_each(tmp_path: Path) -> None:
 
 
 def test_the_timeline_shows_the_last_steps_thread_by_thread(tmp_path: Path) -> None:
-    pipeline = run(echo_model(), numbered(), 20).pipeline
+    pipeline = run(echo_model(), numbered(), 20, max_queue_size=1).pipeline
     ax = pipeline.plot("timeline", last=5)
     assert [t.get_text() for t in ax.get_yticklabels()][-1] == "calling thread"
     steps = next(bars for bars in ax.containers if bars.get_label() == "step")
