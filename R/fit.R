@@ -95,8 +95,9 @@
 #'   be read again (R functions and iterators have neither: for them it is needed).
 #' @param epochs Number of the last epoch, counted from 1: `epochs - initial_epoch` epochs are trained, with the default
 #'   one. 0, or not more than `initial_epoch`: none, and the generator is not called.
-#' @param verbose 0: silent. 1: a progress bar where output can be overwritten, as in a console, else one line per
-#'   epoch. 2: one line per epoch.
+#' @param verbose 0: silent. 1: a progress bar where it can be overwritten (a terminal, the console of RStudio or
+#'   Positron), drawn with cli where that is installed; otherwise, as in a file or a knitted page, one line per epoch.
+#'   2: one line per epoch.
 #' @param callbacks A list of Keras callbacks and of named lists of R functions, such as
 #'   `list(on_epoch_end = function(epoch, logs) ...)`, called in this order; see below. `NULL`: none.
 #' @param validation_data What `generator` may be; or fixed arrays, `list(inputs, targets)` or

@@ -44,8 +44,8 @@ pipeline_stages <- c(
 #' * `verdict`: what follows from this, in a sentence;
 #' * `timeline`: what was done with the last 100 batches, a data frame with the columns `batch` (its number, from 1),
 #'   `what` (`"generator"`, `"conversion"`, `"queue"`, `"step"`, `"wait"`: the model waited for it, or `"callbacks"`:
-#'   the hooks behind its step), `begin` and `end` (seconds since the call began), `lane` (the thread,
-#'   `"calling thread"`, `"training thread"` or a feeder, or `"queue"`) and `source` (the argument that the batch came
+#'   the hooks behind its step), `begin` and `end` (seconds since the call began), `lane` (the thread, such as
+#'   `"calling thread"`, `"training thread"` or a feeder; or `"queue"`) and `source` (the argument that the batch came
 #'   from). Batches that one call of a compiled function used have the same times there.
 #'
 #' @param x A pipeline: the element `pipeline` of what [fit_generator()] returns.

@@ -62,7 +62,10 @@ check_smooth <- function(x) {
 use_ggplot2 <- function(method) {
   installed <- requireNamespace("ggplot2", quietly = TRUE)
   if (method == "ggplot2" && !installed) {
-    abort_setup("ggplot2 is not installed; install it with install.packages(\"ggplot2\"), or use method = \"base\".")
+    abort_setup(paste(
+      "`method = \"ggplot2\"` needs the package ggplot2, which is not installed; install it with",
+      "install.packages(\"ggplot2\"), or use `method = \"base\"`."
+    ))
   }
   installed && method != "base"
 }
@@ -74,8 +77,9 @@ history_picture <- function(x, metrics, smooth, log) {
   known <- unique(sub("^val_", "", names(x$metrics)))
   unknown <- setdiff(metrics, known)
   if (length(unknown)) {
-    text <- "`metrics` must be among %s; there is no \"%s\"."
-    abort_argument(sprintf(text, paste0("\"", known, "\"", collapse = ", "), unknown[[1L]]), "metrics")
+    text <- "`metrics` must be among %s; there is no %s."
+    names <- if (length(known)) paste0("\"", known, "\"", collapse = ", ") else "those of a finished epoch"
+    abort_argument(sprintf(text, cut_text(names), shown(unknown[[1L]])), "metrics")
   }
   data$metric <- factor(data$metric, if (is.null(metrics)) known else metrics)
   data <- data[!is.na(data$metric) & (is.nan(data$value) | !is.na(data$value)), ]

@@ -7,8 +7,8 @@
 #' the model used it. With ggplot2 installed `ggplot2::autoplot()` does the same.
 #'
 #' @details In the timeline time goes from left to right and each thread has a lane. What stands one above the other
-#'   ran at the same time. The number in a bar is that of its batch, or batches where one call ran several steps; in the
-#'   lane of the queue each waiting batch has a line. A gap is a time in which a thread had nothing to do; where the
+#'   ran at the same time. The number in a bar is that of its batch, or batches where one call ran several steps; in
+#'   the lane of the queue each waiting batch has a line. A gap is a time in which a thread had nothing to do; where the
 #'   model waited for a batch there is a low bar.
 #'
 #' @param x,object A pipeline: the element `pipeline` of what [fit_generator()] returns.

@@ -42,16 +42,16 @@ new_screen <- function(bar = FALSE) {
 # Prints lines in the place of the bar.
 show_lines <- function(screen, text) {
   end_cli_bar(screen)
-  if (screen$covered) cat("\r", strrep(" ", screen$covered), "\r", sep = "")
+  # In one piece: each is a write of its own.
+  cat(if (screen$covered) paste0("\r", strrep(" ", screen$covered), "\r", text) else text)
   screen$covered <- 0L
-  cat(text)
   utils::flush.console()
 }
 
 # Draws the bar; `total` is `NULL` where it is not known.
 show_bar <- function(screen, text, done, total) {
   if (screen$with_cli) return(show_cli_bar(screen, text, done, total))
-  cat("\r", formatC(text, width = -screen$covered), sep = "")
+  cat(paste0("\r", formatC(text, width = -screen$covered)))
   screen$covered <- nchar(text, "width")
   utils::flush.console()
 }

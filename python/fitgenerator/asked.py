@@ -151,7 +151,7 @@ class AskedFeed(Feed):
         """Take batches that the function gave, in order, from `begun` on, each in `seconds`."""
         self._seconds = seconds
         self._pulled += len(batches)
-        thread = threading.current_thread().name
+        thread = threading.get_ident()
         for raw in batches:
             pull, _ = self._wanted.popleft()
             self.made += 1

@@ -151,7 +151,7 @@ class Feed(ABC):
         if call is None:
             begun = time.perf_counter()
             call = self._receive(begun)
-            thread = threading.current_thread().name
+            thread = threading.get_ident()
             span = (begun, time.perf_counter(), thread)
             self._meter.waited((self.name, self._taken + 1), span)
         if isinstance(call, Failure):
@@ -256,6 +256,7 @@ class Feed(ABC):
 
     def _run_thread(self, work: Callable[[], Any]) -> None:
         try:
+            self._meter.enter()
             with self._scope():
                 work()
         finally:
@@ -280,7 +281,7 @@ class Feed(ABC):
         except BaseException as error:
             return self._failed(error, pull)
         finally:
-            converted = (begun, time.perf_counter(), threading.current_thread().name)
+            converted = (begun, time.perf_counter(), threading.get_ident())
             self._meter.made((self.name, pull.ticket.number), came, converted)
 
     def _failed(self, error: BaseException, pull: Pull) -> Failure:

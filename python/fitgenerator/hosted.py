@@ -150,6 +150,7 @@ class Training:
     def _run(self) -> None:
         course = self.loop.course
         try:
+            course.meter.enter()
             with course.scope():
                 self.result = self.loop.run_alone()
         except BaseException as error:

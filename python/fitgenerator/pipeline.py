@@ -78,6 +78,10 @@ class Pipeline:
         with self._lock:
             setattr(self, stage, getattr(self, stage) + amount)
 
+    def enter(self) -> None:
+        """This thread, which is ours, has a lane of its own in the timeline."""
+        self._timeline.enter()
+
     def made(self, place: Place, came: Span, converted: Span) -> None:
         """A batch came from its source and was prepared; from any thread."""
         with self._lock:

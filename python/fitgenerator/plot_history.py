@@ -105,7 +105,7 @@ def _panels(history: History, metrics: Sequence[str] | None, log: bool) -> dict[
     wanted = [metrics] if isinstance(metrics, str) else list(metrics)
     for name in wanted:
         if name not in known:
-            names = ", ".join(f'"{k}"' for k in known) or "the metrics of a finished epoch"
+            names = ", ".join(f'"{k}"' for k in known) or "those of a finished epoch"
             raise ArgumentError(f'`metrics` must be among {names}; there is no "{cut(str(name))}".')
     return {name: known[name] for name in wanted}
 

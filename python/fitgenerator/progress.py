@@ -43,7 +43,7 @@ class Progress:
         self._interval = interval or INTERVAL
         self._epochs = epochs
         self._at_once = at_once
-        self._begun = self._stepped = time.perf_counter()
+        self._begun = self._round_begun = self._stepped = time.perf_counter()
         self._last = float("-inf")  # when something was shown
         self._title = ""
         self._done = 0  # steps
@@ -68,6 +68,7 @@ class Progress:
 
     def _begin_round(self, bar: Bar) -> None:
         self._done, self._first, self._shown = 0, 0, bar
+        self._round_begun = time.perf_counter()
         if self._is_time():
             self._draw(bar)
 
@@ -87,8 +88,11 @@ class Progress:
 
     def _bar_of(self, done: int, total: int | None, now: float, logs: dict[str, Any]) -> Bar:
         later = done - self._first
-        pace = (now - self._stepped) / later if later else (now - self._begun) / max(1, done)
-        left = None if total is None else pace * (total - done)
+        if later:
+            pace = (now - self._stepped) / later
+            left = None if total is None else pace * (total - done)
+        else:
+            pace, left = (now - self._round_begun) / done, None
         return Bar(self._shown.title, done, total, pace, left, tuple(figures_of(logs)))
 
     def waits(self, name: str, seconds: float) -> None:

@@ -102,7 +102,7 @@ class PulledFeed(Feed):
             self._claims.stop()
             return raw
         self._count_made()
-        came = (begun, time.perf_counter(), threading.current_thread().name)
+        came = (begun, time.perf_counter(), threading.get_ident())
         return self._prepared(pull, raw, came)
 
     def _count_made(self) -> None:

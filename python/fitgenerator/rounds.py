@@ -274,7 +274,7 @@ class Rounds:
 
     def _run_piece(self, piece: _Piece, first: int) -> list[Any]:
         batch, way, function = piece.batch, piece.way, piece.function
-        begun, thread = time.perf_counter(), threading.current_thread().name
+        begun, thread = time.perf_counter(), threading.get_ident()
         if function is None:
             thread, outputs = self.course.host.call(lambda: self._run_eagerly(batch))
         else:
@@ -295,10 +295,10 @@ class Rounds:
             self._chooser.measured(ended - begun, batch, function, self._done)
         return [outputs]
 
-    def _run_eagerly(self, batch: Batch) -> tuple[str, Any]:
-        """On the calling thread, whose name is given too."""
+    def _run_eagerly(self, batch: Batch) -> tuple[int, Any]:
+        """On the calling thread, whose number is given too."""
         outputs = self.course.steps.run_eagerly(self._mode, batch.pack())
-        return threading.current_thread().name, outputs
+        return threading.get_ident(), outputs
 
     def _run_again(self, call: Batch, first: int) -> list[Any]:
         outputs: list[Any] = []
@@ -329,6 +329,6 @@ class Rounds:
         stop = self._stopped()
         if not (last or stop):
             yield from course.callbacks.run(f"on_{self._mode}_batch_begin", upto, {})
-        span = (begun, time.perf_counter(), threading.current_thread().name)
+        span = (begun, time.perf_counter(), threading.get_ident())
         course.meter.called((self.feed.name, self.feed.taken), span)
         return stop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from typing import NamedTuple
 
@@ -9,12 +10,11 @@ from typing import NamedTuple
 LAST = 100
 
 _OURS = "fitgenerator-"
-_QUEUE = "queue"
 
 # A batch: the argument that it came from, and its number, from 1.
 Place = tuple[str, int]
-# When something began and ended, by `time.perf_counter()`, and the name of the thread.
-Span = tuple[float, float, str]
+# When something began and ended, by `time.perf_counter()`, and the number of the thread.
+Span = tuple[float, float, int]
 
 
 class Event(NamedTuple):
@@ -50,9 +50,15 @@ class Timeline:
 
     def __init__(self, begun: float) -> None:
         self._begun = begun
+        self._lanes: dict[int, str] = {}  # of our threads; all others are the calling thread
         self._made: deque[tuple[Place, Span, Span]] = deque(maxlen=LAST)
         self._calls: deque[tuple[Place, int, Span]] = deque(maxlen=LAST)
         self._others: deque[tuple[Place, str, Span]] = deque(maxlen=2 * LAST)
+
+    def enter(self) -> None:
+        """This thread is ours. It is known by its number: its name would take a microsecond."""
+        thread = threading.current_thread()
+        self._lanes[threading.get_ident()] = _lane(thread.name)
 
     def made(self, place: Place, came: Span, converted: Span) -> None:
         """A batch came from its source and was prepared."""
@@ -80,22 +86,20 @@ class Timeline:
         for (source, first), count, span in list(self._calls):
             for place in [(source, first + i) for i in range(count)]:
                 if place in ready:
-                    queued = (ready[place], max(ready[place], span[0]), _QUEUE)
-                    events.append(self._event(place, "queue", queued))
+                    since = ready[place]
+                    queued = (since, max(since, span[0]), span[2])
+                    events.append(self._event(place, "queue", queued, "queue"))
                     events.append(self._event(place, "step", span))
         return sorted(events, key=lambda event: (event.begin, event.end))
 
-    def _event(self, place: Place, what: str, span: Span) -> Event:
+    def _event(self, place: Place, what: str, span: Span, lane: str | None = None) -> Event:
         begin, end, thread = span
-        return Event(*place, what, begin - self._begun, end - self._begun, _lane(thread))
+        lane = lane or self._lanes.get(thread, "calling thread")
+        return Event(*place, what, begin - self._begun, end - self._begun, lane)
 
 
 def _lane(thread: str) -> str:
-    """The lane that a thread of that name is drawn in."""
-    if thread == _QUEUE:
-        return thread
-    if not thread.startswith(_OURS):
-        return "calling thread"
+    """The lane that a thread of ours of that name is drawn in."""
     role, _, rest = thread.removeprefix(_OURS).partition("-")
     if role != "feeder":
         return f"{role} thread"

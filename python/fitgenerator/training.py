@@ -52,8 +52,8 @@ def fit_generator(
             `(rows, ...)`, or lists or dicts of them.
         steps_per_epoch: Batches of one epoch. `None`: the generator's length, or one pass.
         epochs: Number of the last epoch, counted from 1: `epochs - initial_epoch` are trained.
-        verbose: 0 silent; 1 a progress bar on a terminal, else a line per epoch; 2 a line per
-            epoch.
+        verbose: 0 silent; 1 a progress bar on a terminal or in a notebook, else a line per epoch; 2
+            a line per epoch.
         callbacks: Callbacks of the model's Keras.
         validation_data: What `generator` may be, or a tuple of two or three arrays, evaluated in
             batches of 32 after each epoch.

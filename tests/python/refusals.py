@@ -23,6 +23,7 @@ from leaves import recursive, symbolic
 from refusals_flows import FLOWS, SHUFFLED
 from refusals_images import IMAGE_WARNINGS, IMAGES
 from refusals_page import PAGE, PAGE_WARNINGS
+from refusals_pictures import PICTURES
 from refusals_saving import SAVING
 from toys import Indexed, Reiterable, echo_model, linear_model, make_batches, numbered, run
 
@@ -233,6 +234,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     **IMAGES,
     **FLOWS,
     **PAGE,
+    **PICTURES,
 }
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import builtins
 import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 from fitgenerator import History, Pipeline, SetupError
 from fitgenerator.errors import ArgumentError
 from fitgenerator.plot_history import moving_average
 from fitgenerator.plot_pipeline import bars_of, draw_timeline
 from fitgenerator.timeline import Event
-from toys import echo_model, numbered, numbered_batch, run
+from toys import echo_model, new_echo_model, numbered, numbered_batch, run
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +66,18 @@ def test_a_trained_history_has_a_panel_for_each_metric(epochs: int, tmp_path: Pa
     assert all(tick == int(tick) for tick in ax.get_xticks())
     assert [text.get_text() for text in ax.figure.legends[0].texts] == ["training", "validation"]
     assert saved(ax, tmp_path)
+
+
+def test_S2_a_training_that_was_stopped_early_is_drawn_as_far_as_it_came(tmp_path: Path) -> None:
+    unseen = [numbered_batch(1)]
+    callbacks = [
+        keras.callbacks.EarlyStopping("val_loss", patience=2),
+        keras.callbacks.ReduceLROnPlateau("val_loss", patience=1),
+    ]
+    axes = run(new_echo_model(), numbered(), 1, 50, callbacks, unseen).plot(smooth=0.6)
+    assert [ax.get_title(loc="left") for ax in axes] == ["loss", "learning_rate"]
+    assert list(axes[0].lines[0].get_xdata()) == [1, 2, 3]
+    assert saved(axes[0], tmp_path)
 
 
 def test_many_metrics_share_a_figure(tmp_path: Path) -> None:
@@ -156,7 +168,7 @@ def test_stages_have_a_bar_each(tmp_path: Path) -> None:
 
 
 def test_the_timeline_shows_the_last_steps_thread_by_thread(tmp_path: Path) -> None:
-    pipeline = run(echo_model(), numbered(), 20).pipeline
+    pipeline = run(echo_model(), numbered(), 20, max_queue_size=1).pipeline
     ax = pipeline.plot("timeline", last=5)
     assert [t.get_text() for t in ax.get_yticklabels()][-1] == "calling thread"
     steps = next(bars for bars in ax.containers if bars.get_label() == "step")
@@ -196,16 +208,7 @@ def test_wrong_kinds_and_counts_are_named() -> None:
 
 
 def test_matplotlib_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def refuse(name: str, *rest: Any) -> Any:
-        if name.startswith("matplotlib"):
-            raise ModuleNotFoundError("No module named 'matplotlib'")
-        return real(name, *rest)
-
-    for name in [n for n in sys.modules if n.startswith("matplotlib")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     for draw in (history_of().plot, Pipeline().plot):
         with pytest.raises(SetupError, match=r"pip install 'fitgenerator\[plot\]'"):
             draw()

@@ -100,8 +100,8 @@ def test_the_timeline_can_be_looked_at_while_it_grows() -> None:
         while not stop.is_set():
             batch += 1
             place = ("generator", batch)
-            timeline.made(place, (batch, batch, "a"), (batch, batch + 1, "a"))
-            timeline.ran(place, 1, (batch + 1, batch + 2, "b"))
+            timeline.made(place, (batch, batch, 1), (batch, batch + 1, 1))
+            timeline.ran(place, 1, (batch + 1, batch + 2, 2))
 
     thread = threading.Thread(target=add)
     thread.start()

@@ -47,7 +47,7 @@ all_refusals <- function() {
   x <- matrix(1, 4, 1)
   c(
     batch_refusals(x), argument_refusals(x), source_refusals(x), flow_refusals(x), failures(x), page_refusals(x),
-    setup_refusals()
+    setup_refusals(), picture_refusals()
   )
 }
 
@@ -222,6 +222,16 @@ page_refusals <- function(x) {
     "a model not compiled for a batch" = function() train_on_batch(layers(), x, x),
     "code of a loss, on a batch" = function() train_on_batch(linear_model(loss = fails), x, x),
     "a layer by a name that is not there" = function() get_layer(layers(), "b")
+  )
+}
+
+picture_refusals <- function() {
+  history <- some_history()
+  list(
+    "an unknown metric of no epoch" = function() plot(empty_history(), metrics = "auc"),
+    "too much smoothing" = function() plot(history, smooth = 1),
+    "a logarithm of something" = function() plot(history, log = "y"),
+    "a timeline of no step" = function() plot(some_pipeline(), type = "timeline", last = 0)
   )
 }
 

@@ -58,6 +58,80 @@ test_that("S4: a knitted page holds a line an epoch", {
   expect_length(grep("^## Epoch", knitted), 3)
 })
 
+test_that("S5: a terminal shows a bar, with cli and without, seldom and without wrapping", {
+  skip_if_not_installed("cli")
+  done <- run_in_terminal(quote({
+    model <- echo_model()
+    train(model, numbered(), 2)
+    slow <- function() {
+      Sys.sleep(0.05) # nolint: undesirable_function_linter. A generator that takes its time.
+      list(matrix(1, 2, 1), matrix(0, 2, 1))
+    }
+    for (way in c("with cli", "without cli")) {
+      if (way == "without cli") utils::assignInNamespace("has_cli", function() FALSE, "fitgenerator")
+      cat("--", way, "\n")
+      train(model, numbered(), 3000, verbose = 1)
+      train(model, slow, 20, verbose = 1, validation_data = slow, validation_steps = 10)
+      Sys.sleep(1) # nolint: undesirable_function_linter. So that a second of writes is one of one training.
+      try(train(model, function() stop("mine"), 5, verbose = 1), silent = TRUE)
+      train(model, numbered(), 1, epochs = 2, verbose = 2)
+    }
+    cat("--\n")
+  }))
+  expect_identical(done$status, 0L, info = done$raw)
+  parts <- strsplit(done$raw, "-- ?(with cli|without cli)? *\n")[[1]]
+  expect_match(parts[[2]], "\033[", fixed = TRUE) # cli's way to clear a line
+  expect_no_match(parts[[3]], "\033[", fixed = TRUE)
+  for (part in parts[2:3]) {
+    expect_lt(nchar(part, "bytes"), 50000)
+    expect_match(part, "Epoch 1/1 - [0-9]+/20 - [0-9]+ms/step - ETA 1s - loss: 1.0000")
+    expect_match(part, "Epoch 1/1 - 0/20 \u2500+")
+    expect_match(part, "Epoch 1/1 - validation - [0-9]+/10")
+    bars <- gsub("\033\\[[0-9;?]*[a-zA-Z]", "", grep("ETA", strsplit(part, "[\r\n]")[[1]], value = TRUE))
+    expect_gt(length(bars), 3)
+    expect_lt(max(nchar(trimws(bars, "right"))), 60)
+    lines <- grep("Epoch", seen_lines(part), value = TRUE)
+    steps <- sub("^Epoch ./. - ([0-9]+/[0-9]+) .*", "\\1", lines)
+    expect_identical(steps[steps != "0/5"], c("3000/3000", "20/20", "1/1", "1/1"))
+  }
+  a_second <- vapply(done$writes, function(at) sum(done$writes >= at & done$writes < at + 1), 0)
+  expect_lte(max(a_second), 20)
+})
+
+test_that("A bar is shown where a line can be overwritten, and nowhere else", {
+  old <- options(knitr.in.progress = TRUE)
+  on.exit(options(old))
+  expect_false(overwrites())
+  options(knitr.in.progress = NULL, jupyter.in_kernel = TRUE)
+  expect_false(overwrites())
+  options(old)
+  capture.output(captured <- overwrites())
+  expect_false(captured)
+  consoles <- c(RSTUDIO = "", POSITRON = "")
+  before <- Sys.getenv(names(consoles))
+  on.exit(do.call(Sys.setenv, as.list(before)), add = TRUE)
+  do.call(Sys.setenv, as.list(consoles))
+  expect_false(in_console())
+  for (name in names(consoles)) {
+    do.call(Sys.setenv, stats::setNames(list("1"), name))
+    expect_true(in_console())
+    do.call(Sys.setenv, as.list(consoles))
+  }
+})
+
+test_that("A bar without cli is overwritten without a rest, and its line is left in the end", {
+  screen <- new_screen()
+  shown <- capture.output({
+    show_bar(screen, "a long bar", 1, 10)
+    show_bar(screen, "short", 2, 10)
+    show_lines(screen, "line\n")
+    show_bar(screen, "short", 2, NULL)
+    close_screen(screen)
+    close_screen(screen)
+  })
+  expect_identical(seen_lines(paste(shown, collapse = "\n")), c("line", "short"))
+})
+
 test_that("S2: a history prints and plots after an early stop, a plateau, and with an R metric", {
   metric <- function(y_true, y_pred) keras()$ops$mean(y_pred)
   model <- echo_model(metrics = list(metric))
