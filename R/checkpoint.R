@@ -47,7 +47,8 @@
 #' x <- matrix(rnorm(640), ncol = 2)
 #' y <- x %*% c(1, -1)
 #'
-#' # All rows in each epoch, in an order that follows from `seed` and the number of the epoch; begins with `epoch`.
+#' # All rows in each epoch, in an order that follows from `seed` and the number of the epoch; it
+#' # begins with `epoch`.
 #' batches <- function(epoch, steps = 10, seed = 1) {
 #'   step <- 0
 #'   rows <- NULL
@@ -67,12 +68,16 @@
 #' }
 #'
 #' saved <- checkpoint(file.path(tempdir(), "training.npz"))
-#' fit_generator(new_model(), batches(saved$epoch), 10, epochs = 3, verbose = 0, callbacks = list(saved))
+#' fit_generator(
+#'   new_model(), batches(saved$epoch), 10, epochs = 3, verbose = 0, callbacks = list(saved)
+#' )
 #'
 #' # In another session, perhaps: goes on with epoch 4.
 #' saved <- checkpoint(file.path(tempdir(), "training.npz"))
 #' saved$epoch
-#' history <- fit_generator(new_model(), batches(saved$epoch), 10, epochs = 5, verbose = 2, callbacks = list(saved))
+#' history <- fit_generator(
+#'   new_model(), batches(saved$epoch), 10, epochs = 5, verbose = 2, callbacks = list(saved)
+#' )
 #' history
 #' @export
 checkpoint <- function(path) {

@@ -5,8 +5,8 @@
 #' part is kept. Without `steps_per_epoch` an epoch is one pass; with it, reading begins again at the end. As validation
 #' data it is read from its beginning each time.
 #'
-#' For another order in each epoch let the data base shuffle (`ORDER BY random()`), or have `read()` go through the files
-#' in another order.
+#' For another order in each epoch let the data base shuffle (`ORDER BY random()`), or have `read()` go through the
+#' files in another order.
 #'
 #' @param read A function without arguments that opens the data for one pass, and returns a function that returns the
 #'   next part, a data frame, and `NULL` (not a part without rows, which is passed over) when there is none. Where this
@@ -68,7 +68,8 @@ flow_from_chunks <- function(read, inputs = NULL, targets = NULL, sample_weight 
 #' # A data base.
 #' con <- DBI::dbConnect(RSQLite::SQLite())
 #' DBI::dbWriteTable(con, "mtcars", mtcars)
-#' flow <- flow_from_query(con, "SELECT mpg, wt, hp / 100 AS hp FROM mtcars ORDER BY random()", targets = "mpg")
+#' query <- "SELECT mpg, wt, hp / 100 AS hp FROM mtcars ORDER BY random()"
+#' flow <- flow_from_query(con, query, targets = "mpg")
 #' fit_generator(model, flow, epochs = 2, verbose = 2)
 #' DBI::dbDisconnect(con)
 #' @export

@@ -1,20 +1,85 @@
-# Every condition this package signals is made here, one sentence per class:
-#
-# fitgenerator_argument_error   an argument of a function is not what it must be.
-# fitgenerator_batch_error      the generator returned something that is no batch.
-# fitgenerator_generator_error  the generator's own code failed; the parent is its condition.
-# fitgenerator_callback_error   a callback's own code failed; the parent is its condition.
-# fitgenerator_model_error      R code in the model (a loss, metric, layer) failed; the parent is its condition.
-# fitgenerator_python_error     Python raised an exception that no R code caused.
-# fitgenerator_timeout_error    a batch took longer than `timeout` seconds.
-# fitgenerator_setup_error      Python, or a package that is needed, is missing or too old.
-# fitgenerator_ended_warning    the generator ended before all its batches were drawn.
-# fitgenerator_shuffled_warning predictions came in the order of a generator that shuffles.
-# fitgenerator_thread_warning   a Python generator did not return; its thread was left behind.
-# fitgenerator_shuffled_warning predictions of a flow that shuffles: nobody knows which row is whose.
-# fitgenerator_image_warning    images are left out, because their files cannot be read.
-#
-# All errors are also `fitgenerator_error`, all warnings `fitgenerator_warning`.
+# Every condition this package signals is made here, one sentence per class in the page below.
+
+#' Errors and warnings
+#'
+#' Every error of this package is a condition of class `fitgenerator_error`, every warning one of class
+#' `fitgenerator_warning`, besides the class that says which. Where code of yours failed (a generator, a callback, a
+#' loss written in R), the error has the classes of your own condition too, and the condition itself as the element
+#' `parent`: `tryCatch()` finds it by either. The messages are in the words of R: they name the argument, the rule, and
+#' what came.
+#'
+#' @section Errors:
+#'
+#' \describe{
+#'   \item{`fitgenerator_argument_error`}{An argument is not what it must be; nothing was trained. Element `argument`:
+#'     its name, where one is to blame.}
+#'   \item{`fitgenerator_batch_error`}{The generator returned something that is no batch, or that does not fit the
+#'     model's inputs; or it gave no batch at all. Elements `place` and `batch`, where R saw it.}
+#'   \item{`fitgenerator_generator_error`}{The code of an R generator failed. Elements `parent`, `place` and `batch`.}
+#'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent` and, if it is a plain list,
+#'     `hook`.}
+#'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Element `parent`.}
+#'   \item{`fitgenerator_python_error`}{Python raised an exception that no R code caused, in a Python generator perhaps.
+#'     Elements `parent` and `exception`, both the exception.}
+#'   \item{`fitgenerator_timeout_error`}{A batch took longer than `timeout` seconds. Elements `place` and `batch`, for
+#'     an R function.}
+#'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old; the message says how
+#'     to install it.}
+#' }
+#'
+#' `place` is the name of the argument, `"generator"` or `"validation_data"`; `batch` counts from 1; `hook` is a name
+#' such as `"on_epoch_end"`.
+#'
+#' Warnings, messages and other conditions that your code signals reach handlers around the call, and restarts work,
+#' as if you had called the code yourself; but R code that is called by Python (a loss, a callback of Keras that holds
+#' an R function) cannot be left through a restart.
+#'
+#' @section Warnings:
+#'
+#' \describe{
+#'   \item{`fitgenerator_ended_warning`}{The generator ended before all batches were drawn that were asked for. The
+#'     history is marked `incomplete`; scores and predictions are those of the batches that came.}
+#'   \item{`fitgenerator_thread_warning`}{A Python generator did not return from foreign code within five seconds after
+#'     the end of the call; its thread was cut off and left behind.}
+#'   \item{`fitgenerator_shuffled_warning`}{Predictions of a flow that shuffles: nobody knows which row is whose.}
+#'   \item{`fitgenerator_image_warning`}{Images are left out, because their files cannot be read.}
+#' }
+#'
+#' @section Interrupts:
+#' An interrupt is R's own condition `interrupt`, so that scripts stop; `tryCatch(interrupt = )` takes it.
+#'
+#' @seealso [fit_generator()], [last_history()]
+#' @examplesIf fitgenerator:::has_keras()
+#' keras <- reticulate::import("keras")
+#' layers <- keras$layers
+#' model <- keras$Sequential(list(layers$Input(list(1L)), layers$Dense(1L)))
+#' model$compile(optimizer = "sgd", loss = "mse")
+#'
+#' calls <- 0
+#' generator <- function() {
+#'   calls <<- calls + 1
+#'   if (calls == 8) stop(errorCondition("No answer.", class = "no_signal"))
+#'   list(matrix(rnorm(4)), rnorm(4))
+#' }
+#'
+#' # By your own class; the epoch that was finished is in the history.
+#' error <- tryCatch(
+#'   fit_generator(model, generator, 5, epochs = 2, verbose = 0),
+#'   no_signal = identity
+#' )
+#' class(error)
+#' conditionMessage(error)
+#' error$batch
+#' last_history()
+#'
+#' # What is no batch is refused.
+#' error <- tryCatch(
+#'   fit_generator(model, function() list(1:4), 5, verbose = 0),
+#'   fitgenerator_batch_error = identity
+#' )
+#' cat(strwrap(conditionMessage(error), 70), sep = "\n")
+#' @name fitgenerator_conditions
+NULL
 
 # Builds a condition of `class`, followed by our own common class, then by the classes of the `parent`
 # condition, so that a handler for either takes it. What is in `...` (`batch`, `place`) becomes a field.

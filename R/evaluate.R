@@ -1,18 +1,26 @@
 #' Evaluate a model on batches from a generator
 #'
-#' The generator runs in parallel to the model, as in [fit_generator()].
+#' The generator runs in parallel to the model, as in [fit_generator()], whose page says what a generator is. It is
+#' called once for each of `steps` batches; the next call goes on with the next batch.
 #'
 #' @inheritParams fit_generator
-#' @param steps Number of batches to evaluate on, at least 1. Missing or `NULL`: the generator's length, where it
-#'   has one (closures have none).
-#' @param callbacks A list of callbacks with `on_test_*` hooks; see [fit_generator()].
+#' @param object A compiled Keras model on TensorFlow.
+#' @param steps Number of batches to evaluate on, a whole number of at least 1. Missing or `NULL`: the generator's
+#'   length, or until it ends (R functions have no length: for them it is needed).
+#' @param callbacks A list of Keras callbacks and of named lists of R functions, with the hooks `on_test_begin`,
+#'   `on_test_end`, `on_test_batch_begin` and `on_test_batch_end`. `NULL`: none.
+#' @param verbose 0: silent. 1: a progress bar where output can be overwritten, else one line. 2: one line.
 #'
-#' @return A named list of numbers: the loss and the metrics over all rows of the batches.
-#' @seealso [fit_generator()]; its sections say what a generator may return and which errors there are.
+#' @return A named list of numbers: the loss and the metrics over all samples of the batches, each sample (or its
+#'   weight) counting alike whatever the size of its batch. If the generator ended early, those of the batches that
+#'   came, with a warning.
+#' @seealso [fit_generator()], [predict_generator()], [generators], [fitgenerator_conditions]
 #' @examplesIf fitgenerator:::has_keras()
 #' keras <- reticulate::import("keras")
-#' model <- keras$Sequential(list(keras$layers$Input(list(2L)), keras$layers$Dense(1L)))
-#' model$compile(loss = "mse")
+#' layers <- keras$layers
+#' model <- keras$Sequential(list(layers$Input(list(2L)), layers$Dense(1L)))
+#' model$compile(loss = "mse", metrics = list("mae"))
+#'
 #' evaluate_generator(model, function() list(matrix(rnorm(64), ncol = 2), rnorm(32)), steps = 5)
 #' @export
 evaluate_generator <- function(object, generator, steps, max_queue_size = 10, workers = 1, callbacks = NULL,

@@ -34,7 +34,7 @@
 #' keras <- reticulate::import("keras")
 #' layers <- list(keras$layers$Input(list(4L)), keras$layers$Dense(3L, activation = "softmax"))
 #' model <- keras$Sequential(layers)
-#' model$compile(optimizer = "adam", loss = "sparse_categorical_crossentropy", metrics = list("accuracy"))
+#' model$compile("adam", "sparse_categorical_crossentropy", metrics = list("accuracy"))
 #' fit_generator(model, flow, epochs = 3, verbose = 2)
 #' dim(predict_generator(model, flow_from_data(x, shuffle = FALSE)))
 #' @export

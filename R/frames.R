@@ -28,7 +28,8 @@
 #' str(reticulate::py_to_r(flow[0]))
 #'
 #' # By name, two inputs:
-#' flow <- flow_from_frame(iris, list(size = c("Petal.Length", "Petal.Width"), kind = "Species"), "Sepal.Length")
+#' inputs <- list(size = c("Petal.Length", "Petal.Width"), kind = "Species")
+#' flow <- flow_from_frame(iris, inputs, "Sepal.Length")
 #' str(reticulate::py_to_r(flow[0]))
 #' @export
 flow_from_frame <- function(data, inputs = NULL, targets = NULL, sample_weight = NULL, batch_size = 32,

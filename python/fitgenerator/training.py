@@ -75,8 +75,8 @@ def fit_generator(
             `history.pipeline` shows what was done.
 
     Returns:
-        The history: `.history` (metric to one number per epoch), `.epoch`, `.params`, `.pipeline`
-        (where the time went) and `.incomplete`.
+        The history, with the attributes `history` (metric to one number per epoch), `epoch`,
+        `params`, `pipeline` (where the time went) and `incomplete`.
 
     Raises:
         ValueError: A bad argument, a malformed batch (the message names it), or a model that is
@@ -90,6 +90,23 @@ def fit_generator(
     Warns:
         EndedEarlyWarning: The generator ended early; the history is marked incomplete.
         FormerArgumentWarning: An argument had the name of an earlier Keras (`nb_epoch`).
+
+    Example:
+        A generator that goes on for ever::
+
+            import keras, numpy as np
+            from fitgenerator import fit_generator
+
+            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            model.compile("sgd", "mse")
+
+            def batches(rng=np.random.default_rng(1)):
+                while True:
+                    inputs = rng.normal(size=(32, 2))
+                    yield inputs, inputs @ [[1], [-1]]
+
+            history = fit_generator(model, batches(), steps_per_epoch=50, epochs=5)
+            history.history["loss"]
     """
     source = as_source(generator, "generator")
     validation = None
@@ -189,7 +206,7 @@ def predict_generator(
         jit_compile: As for `fit_generator`.
 
     Returns:
-        The predictions of all rows in the order of the batches: an array, or the model's nested
+        The predictions of all rows in the order of the batches, as an array or the model's nested
         structure of arrays.
 
     Raises:
