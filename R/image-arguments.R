@@ -1,7 +1,7 @@
 # The arguments of image generators and flows, as they cross to Python. Most are checked there, where they are used;
 # here is what R writes in its own way.
 
-check_function <- function(x, name) {
+check_image_function <- function(x, name) {
   if (is.null(x) || inherits(x, "python.builtin.object")) return(x)
   if (!is.function(x)) {
     abort_argument(sprintf("`%s` must be a function of one image, not %s.", name, describe(x)), name)
@@ -22,11 +22,6 @@ check_size <- function(x) {
     sprintf("`target_size` must be c(height, width) in pixels, not %s.", if (is.numeric(x)) deparse(x) else shown(x)),
     "target_size"
   )
-}
-
-check_seed <- function(x) {
-  if (is.null(x)) return(sample.int(.Machine$integer.max, 1L))
-  check_whole(x, "seed", 0L)
 }
 
 check_folder <- function(x, name, null = FALSE) {
@@ -69,10 +64,10 @@ frame_columns <- function(x) {
   if (!is.data.frame(x)) {
     abort_argument(sprintf("`dataframe` must be a data frame, not %s.", describe(x)), "dataframe")
   }
-  lapply(x, crossing_column)
+  lapply(x, image_column)
 }
 
-crossing_column <- function(column) {
+image_column <- function(column) {
   if (is.factor(column)) column <- as.character(column)
   if (is.character(column)) return(as.list(enc2utf8(column)))
   if (is.list(column)) return(lapply(unname(column), function(value) {

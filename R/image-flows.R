@@ -186,7 +186,7 @@ flow_arguments <- function(batch_size, shuffle, seed, save_to_dir, save_prefix, 
   list(
     batch_size = check_whole(batch_size, "batch_size", 1L),
     shuffle = check_flag(shuffle, "shuffle"),
-    seed = check_seed(seed),
+    seed = check_seed(seed, TRUE),
     save_to_dir = check_folder(save_to_dir, "save_to_dir", null = TRUE),
     save_prefix = save_prefix,
     save_format = save_format,

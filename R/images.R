@@ -68,7 +68,7 @@ image_data_generator <- function(featurewise_center = FALSE, samplewise_center =
                                  vertical_flip = FALSE, rescale = NULL, preprocessing_function = NULL,
                                  data_format = NULL, validation_split = 0.0, interpolation_order = 1,
                                  dtype = NULL) {
-  fn <- check_function(preprocessing_function, "preprocessing_function")
+  fn <- check_image_function(preprocessing_function, "preprocessing_function")
   served <- is.function(fn) && !inherits(fn, "python.builtin.object")
   arguments <- list(
     featurewise_center = check_flag(featurewise_center, "featurewise_center"),
@@ -123,7 +123,7 @@ fit_image_data_generator <- function(object, x, augment = FALSE, rounds = 1, see
   arguments <- list(
     augment = check_flag(augment, "augment"),
     rounds = check_whole(rounds, "rounds", 1L),
-    seed = check_seed(seed)
+    seed = check_seed(seed, TRUE)
   )
   call_images("fit", check_generator(object, "object"), check_images(x), arguments)
   invisible(object)
@@ -180,7 +180,7 @@ call_images <- function(name, ...) {
 
 image_function <- function(name) {
   check_images_there()
-  reticulate::py_get_attr(core("rimages"), name)
+  core_function(name, "rimages")
 }
 
 # OpenCV and Pillow, which only images need.

@@ -63,7 +63,8 @@ test_that("an array that is changed afterwards changes no flow", {
 
 test_that("what is learned from samples normalises", {
   generator <- image_data_generator(featurewise_center = TRUE, featurewise_std_normalization = TRUE)
-  expect_error(generator_next(flow_images_from_data(pictures(), generator = generator)), "call fit_image_data_generator",
+  early <- flow_images_from_data(pictures(), generator = generator)
+  expect_error(generator_next(early), "call fit_image_data_generator",
                class = "fitgenerator_argument_error")
   expect_identical(fit_image_data_generator(generator, pictures()), generator)
   batch <- generator_next(flow_images_from_data(pictures(), generator = generator))
@@ -88,11 +89,13 @@ test_that("L3: an R function in a flow is the same as the flow's own scaling, on
     flow_images_from_data(pictures(), rep(0, 8), generator, batch_size = 3, seed = 5)
   }
   model <- mean_model()
-  run <- function(workers, ...) suppressWarnings(list(
-    train(model, flow(...), NULL, 2, workers = workers, validation_data = flow(...))$metrics,
-    evaluate_generator(model, flow(...), workers = workers),
-    predict_generator(model, flow(...), workers = workers)
-  ))
+  run <- function(workers, ...) {
+    list(
+      train(model, flow(...), NULL, 2, workers = workers, validation_data = flow(...))$metrics,
+      evaluate_generator(model, flow(...), workers = workers),
+      suppressWarnings(predict_generator(model, flow(...), workers = workers))
+    )
+  }
   wanted <- run(1, rescale = 1 / 255)
   for (workers in 0:3) expect_equal(run(workers, preprocessing_function = scale), wanted, tolerance = 1e-6)
   expect_identical(threads, "MainThread")
@@ -121,9 +124,8 @@ test_that("rule 8: the same seed gives the same pictures, for any workers, and l
 
 test_that("E2: an error in an R function is an R error that says where, with the function's own as parent", {
   model <- mean_model()
-  failing <- function(x) if (x[1, 1, 1] == 5) stop(structure(class = c("mine", "error", "condition"),
-                                                             list(message = "no five", call = NULL)))
-                         else x
+  no_five <- structure(class = c("mine", "error", "condition"), list(message = "no five", call = NULL))
+  failing <- function(x) if (x[1, 1, 1] == 5) stop(no_five) else x
   flow <- function() {
     generator <- image_data_generator(preprocessing_function = failing)
     flow_images_from_data(pictures(), rep(0, 8), generator, batch_size = 2, shuffle = FALSE)

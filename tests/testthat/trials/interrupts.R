@@ -73,13 +73,18 @@ of_images <- function() {
 images <- function(n = 8) list(array(runif(4 * n), c(n, 2, 2, 1)), runif(n))
 
 flow_of <- function(fn) {
-  ends <<- Sys.time() + patience + latest
+  ends(Sys.time() + patience + latest)
   batch <- images(64)
   generator <- image_data_generator(preprocessing_function = fn)
   flow_images_from_data(batch[[1]], batch[[2]], generator, batch_size = 8)
 }
 
-patience_lasts <- function() if (Sys.time() > ends) stop("the signal is lost")
+ends <- local({
+  time <- NULL
+  function(new = time) time <<- new
+})
+
+patience_lasts <- function() if (Sys.time() > ends()) stop("the signal is lost")
 
 hooked <- function() keras$callbacks$LambdaCallback(on_train_batch_end = function(batch, logs) Sys.time())
 
