@@ -128,11 +128,11 @@ holds_python <- function(x) {
   is.object(x) && inherits(x, "python.builtin.object")
 }
 
-# Where a generator stands that takes too long: the innermost of `calls`, up to frame `n`, one to a line. `fn()` is
-# how the engine calls it.
-where_it_stands <- function(calls, n, name) {
+# Where a function stands that takes too long: the innermost of `calls`, up to frame `n`, one to a line. `entry` is how
+# the engine calls it.
+where_it_stands <- function(calls, n, name, entry = quote(fn())) {
   calls <- calls[seq_len(n - 1L)]
-  entered <- which(vapply(calls, function(call) identical(call, quote(fn())), NA))
+  entered <- which(vapply(calls, function(call) identical(call, entry), NA))
   if (length(entered)) {
     calls <- calls[seq.int(entered[[length(entered)]], length(calls))]
     calls[[1L]] <- call(name)

@@ -115,6 +115,13 @@ generator_error <- function(parent, place = "generator", batch = NULL) {
   fg_condition(message, "fitgenerator_generator_error", parent, place = place, batch = batch)
 }
 
+# The condition for a function of images, given as the argument `name`, that failed with `parent` in a batch of `place`.
+function_error <- function(parent, name, place = "generator", batch = NULL) {
+  which <- if (is.null(batch)) "" else sprintf(" at batch %d of `%s`", batch, place)
+  message <- sprintf("The code of `%s` failed%s: %s", name, which, condition_text(parent))
+  fg_condition(message, "fitgenerator_generator_error", parent, place = name, batch = batch)
+}
+
 # The condition for a callback whose method `hook` ("on_epoch_end") failed with `parent`.
 callback_error <- function(parent, hook, callback = NULL) {
   whose <- if (is.null(callback)) "a callback" else sprintf("the callback `%s`", callback)

@@ -4,7 +4,8 @@ failure_condition <- function(failure, calls, state) {
   text <- paste(c(failure$text, unlist(failure$notes)), collapse = "\n")
   switch(failure$kind,
     r = state$conditions[[failure$number]],
-    argument = fg_condition(text, "fitgenerator_argument_error"),
+    `function` = function_condition(failure),
+    argument = fg_condition(r_words(text), "fitgenerator_argument_error"),
     batch = fg_condition(batch_text(failure), "fitgenerator_batch_error"),
     timeout = fg_condition(text, "fitgenerator_timeout_error"),
     setup = fg_condition(text, "fitgenerator_setup_error"),
@@ -17,6 +18,19 @@ failure_condition <- function(failure, calls, state) {
 batch_text <- function(failure) {
   place <- sub("^While batch (.*) was made\\.$", "Batch \\1: ", unlist(failure$notes))
   with_advice(paste0(paste(place, collapse = ""), failure$text))
+}
+
+# Texts of the Python side, with its values, arguments and methods as R has them.
+r_words <- function(text) {
+  text <- gsub("call generator.fit(images)", "call fit_image_data_generator(generator, images)", text, fixed = TRUE)
+  text <- gsub("what fit() learns", "what is learned", text, fixed = TRUE)
+  text <- gsub("(?<=[ (])(\\w+)=(?=[\"A-Z[])", "\\1 = ", text, perl = TRUE)
+  text <- gsub("\\[(\"[^\"]*\")\\]", "\\1", text)
+  words <- c(None = "NULL", True = "TRUE", False = "FALSE")
+  for (word in names(words)) {
+    text <- gsub(sprintf("(?<=[ (])%s(?=[ ,;:)]|\\.?$|\\. )", word), words[[word]], text, perl = TRUE)
+  }
+  text
 }
 
 # `x[i, ]` with a single row or column is the usual way to an array that has a dimension too few.
@@ -69,7 +83,7 @@ warning_classes <- c(
 # Raises what failed and warns of what ended early; otherwise returns the value.
 resolve <- function(outcome) {
   for (warned in outcome$warnings) {
-    fg_warn(warned[[1L]], warning_classes[[warned[[2L]]]])
+    fg_warn(r_words(warned[[1L]]), warning_classes[[warned[[2L]]]])
   }
   if (!is.null(outcome$condition)) stop(outcome$condition)
   outcome$value

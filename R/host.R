@@ -37,7 +37,8 @@ host <- function(session, closures, tables, timeout = NULL, bar = FALSE) {
 
 # Attributes are looked up once: a lookup is a crossing of its own.
 bind_calls <- function(session) {
-  names <- c("start", "wait", "deliver", "advance", "consumed", "overdue", "outcome", "raise_failure", "stop")
+  names <- c("start", "wait", "deliver", "advance", "consumed", "applied", "overdue", "outcome",
+             "raise_failure", "stop")
   stats::setNames(lapply(names, function(name) cross(reticulate::py_get_attr, session, name)), names)
 }
 
@@ -50,6 +51,7 @@ serve <- function(calls, closures, tables, streams, state) {
     request <- switch(request[[1L]],
       pull = serve_pulls(calls, closures, streams, state, request),
       job = serve_job(calls, tables, streams),
+      apply = serve_apply(calls, request, state$timeout),
       say = show_lines(state$screen, request[[2L]]),
       bar = show_bar(state$screen, request[[2L]], request[[3L]], request[[4L]]),
       end = return(invisible())

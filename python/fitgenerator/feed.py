@@ -230,7 +230,8 @@ class Feed(ABC):
         while self._threads:
             if self._reap(SLICE):
                 continue
-            if time.perf_counter() > deadline and not self.source.hosted:
+            asks = self.source.hosted or self.source.asks
+            if time.perf_counter() > deadline and not asks:
                 self._assembler.clear()
                 return sorted(t.name for t in self._threads)
         self._assembler.clear()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from types import GeneratorType
 from typing import Any, Protocol
 
+from .asking import Applied
 from .bar import Bar
 from .errors import ClosedError
 from .inbox import Inbox
@@ -59,10 +60,10 @@ class Host(Protocol):
     def serve(self, line: Line) -> None:
         """Have the calling thread make a line's batches."""
 
-    def hurry(self) -> Line | None:
+    def hurry(self) -> Line | Applied | None:
         """Stop the function that the calling thread makes a batch with: that takes too long.
 
-        The line that it belongs to, which will fail, or `None` where none is made.
+        The line or the call that it belongs to, which will fail, or `None` where none is made.
         """
 
     def check(self) -> None:
@@ -99,7 +100,7 @@ class DirectHost:
         """There are no such lines here."""
         raise RuntimeError(f"{line.function} needs a host")
 
-    def hurry(self) -> Line | None:
+    def hurry(self) -> Line | Applied | None:
         """There are no such lines here."""
         return None
 
@@ -169,8 +170,9 @@ class Line(Protocol):
 class Request:
     """Something that the calling thread is asked for, and the place of its answer."""
 
-    kind: str  # "job", "pull", "say" or "end"
+    kind: str  # "job", "apply", "pull", "say" or "end"
     job: Job | None = None
+    applied: Applied | None = None
     line: Line | None = None  # what to pull from
     most: int = 0  # batches, at a pull
     shown: Shown = ""
@@ -189,7 +191,7 @@ class Request:
 class Switchboard:
     """Carries requests from background threads to the calling thread.
 
-    `call`, `say`, `ask`, `wake`, `hurry` and `end` are for background threads; `serve`,
+    `call`, `apply`, `say`, `ask`, `wake`, `hurry` and `end` are for background threads; `serve`,
     `next_request`, `drawn`, `overdue` and `close` for the calling thread.
 
     Args:
@@ -200,7 +202,7 @@ class Switchboard:
         self.waited = 0.0
         self.patience: float | None = None
         self._interrupt = interrupt
-        self._drawing: Line | None = None
+        self._drawing: Line | Applied | None = None
         self._hurrying = threading.Lock()  # held while `_drawing` changes, or an interrupt is sent
         self._hurried_at = self._drawn_at = -_HURRY  # in seconds
         self._sent = False  # an interrupt, which has not been seen to arrive
@@ -220,6 +222,14 @@ class Switchboard:
             return self.ask(request)
         finally:
             self.waited += max(0.0, request.begun - asked)
+
+    def apply(self, name: str, function: Any, *args: Any) -> Any:
+        """Have the calling thread call a function for a batch; its value.
+
+        Raises:
+            ClosedError: No batch is made any more.
+        """
+        return self.ask(Request("apply", applied=Applied(name, function, args, self.patience)))
 
     def say(self, thing: Shown) -> None:
         """Show a bar, or lines, on the calling thread; does not wait.
@@ -277,7 +287,7 @@ class Switchboard:
             request = self._pick()
             if request is not None:
                 request.begun = time.perf_counter()
-                self._drawing = request.line
+                self._drawing = request.line or request.applied
                 return request
             left = deadline - time.perf_counter()
             if left <= 0:
@@ -298,6 +308,8 @@ class Switchboard:
 
     def _pick(self) -> Request | None:
         """What was asked for, in order; else a pull; the end comes last."""
+        if not self._pulls_open:
+            self._refuse("apply")
         if self._waiting and self._waiting[0].kind != "end":
             return self._waiting.pop(0)
         if self._pulls_open:
@@ -316,7 +328,7 @@ class Switchboard:
             late, self._late, self._heeded = self._late, False, False
             return late
 
-    def hurry(self) -> Line | None:
+    def hurry(self) -> Line | Applied | None:
         """Interrupt the function that the calling thread makes a batch with, once a second.
 
         A function that waits in foreign code, or takes the interrupt itself, is not stopped by it.
@@ -350,6 +362,10 @@ class Switchboard:
         self._open = self._pulls_open = False
         self.drawn()
         self._collect()
-        refused, self._waiting = self._waiting, []
+        self._refuse("job", "apply", "pull", "say", "end")
+
+    def _refuse(self, *kinds: str) -> None:
+        refused = [request for request in self._waiting if request.kind in kinds]
+        self._waiting = [request for request in self._waiting if request.kind not in kinds]
         for request in refused:
             request.fail(ClosedError())

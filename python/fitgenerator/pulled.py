@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
 from typing import Any
 
+from .asking import Applied, asking
 from .claims import END, Failure, Pull
 from .feed import Feed
 
@@ -17,6 +19,8 @@ class PulledFeed(Feed):
         self._waiting = False  # the feeder has nothing that it may pull now
         self._counting = threading.Lock()
         super().__init__(*arguments, **options)
+        # Where a wait must end in time, or the calling thread must stay free to be asked.
+        self._beside = self._timeout is not None or self.source.asks
 
     @property
     def needs_pulls(self) -> bool:
@@ -48,19 +52,19 @@ class PulledFeed(Feed):
         self._host.wake()
 
     def _pull_one(self) -> None:
-        if self._timeout is None:
-            self._host.call(self._pull_here)
-        else:
+        if self._beside:
             self._pull_beside()
+        else:
+            self._host.call(self._pull_here)
 
     def _pull_first(self) -> None:
-        if self._timeout is None:
-            self._pull_here()
-        else:
+        if self._beside:
             self._pull_beside()
+        else:
+            self._pull_here()
 
     def _pull_beside(self) -> None:
-        """Pull one batch on a thread of its own: the wait for it must end in time."""
+        """Pull one batch on a thread of its own."""
         self._reap()
         self._spawn(self._pull_once)
 
@@ -86,10 +90,7 @@ class PulledFeed(Feed):
     def _fetched(self, pull: Pull, here: bool) -> Any:
         begun = time.perf_counter()
         try:
-            if here:
-                with self._host.user_code():
-                    raw = pull.fetch()
-            else:
+            with asking(self._host), self._host.user_code() if here else nullcontext():
                 raw = pull.fetch()
         except StopIteration:
             self._claims.end_round()
@@ -104,6 +105,14 @@ class PulledFeed(Feed):
         self._count_made()
         came = (begun, time.perf_counter(), threading.get_ident())
         return self._prepared(pull, raw, came)
+
+    def _give_up(self) -> None:
+        """Have a function that the calling thread runs for a batch stopped; the batch fails."""
+        running = self._host.hurry() if self.source.asks else None
+        if running is None:
+            super()._give_up()
+        elif not isinstance(running, Applied):  # the function of another source is to blame
+            raise running.timed_out("")
 
     def _count_made(self) -> None:
         with self._counting:

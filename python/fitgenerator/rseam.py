@@ -26,6 +26,7 @@ from .host import ForeignHook, Request, Shown, Switchboard, advance_job
 from .hosted import Loop, Training, closure_source, described, passes_source, stream_source
 from .passes import Passes
 from .plan import Settings, plan_evaluate, plan_fit, plan_predict
+from .rfunctions import RFunctionError, answer
 from .sequence import BatchSequence
 from .sources import Source, as_source
 from .timeline import Event
@@ -127,11 +128,13 @@ class Session:
         request = self._board.next_request(seconds)
         if request is None:
             return None
-        if request.kind in ("pull", "job"):
+        if request.kind in ("pull", "job", "apply"):
             self._request = request
         if request.line is not None:
             line = request.line
             return ["pull", line.function, request.most, self.consumed(), described(line.places())]
+        if request.applied is not None:
+            return ["apply", request.applied.function, *request.applied.args]
         if request.kind == "say":
             return self._shown(request.shown)
         return [request.kind]
@@ -179,6 +182,11 @@ class Session:
             request.line.end()
         elif end:
             request.line.fail(ForeignError(end))
+        return self.wait(seconds)
+
+    def applied(self, value: Any, seconds: float) -> list[Any] | None:
+        """Answer with what a function made, or with its failure; then wait."""
+        answer(self._board, self._taken(), value)
         return self.wait(seconds)
 
     def overdue(self, heeded: bool) -> bool:
@@ -238,10 +246,7 @@ class Session:
         if error is None:
             return None
         self._error = error
-        notes = list(getattr(error, "__notes__", ()))
-        kind = next((name for name, types in _KINDS.items() if isinstance(error, types)), "python")
-        number = error.number if isinstance(error, ForeignError) else 0
-        return {"kind": kind, "text": str(error), "notes": notes, "number": number}
+        return failure_of(error)
 
     def raise_failure(self) -> None:
         """Raise the failure, for reticulate to turn the R condition in it, if any, into one."""
@@ -251,12 +256,27 @@ class Session:
 
 _KINDS: dict[str, Any] = {
     "r": ForeignError,
+    "function": RFunctionError,
     "argument": (errors.ArgumentError, errors.ArgumentTypeError),
     "batch": (errors.BatchError, errors.EndedError, errors.ImageError),
     "timeout": errors.GeneratorTimeoutError,
     "setup": errors.SetupError,
     "interrupt": KeyboardInterrupt,
 }
+
+
+def failure_of(error: BaseException) -> dict[str, Any]:
+    """What failed, for R to make a condition of."""
+    return {
+        "kind": next(
+            (name for name, types in _KINDS.items() if isinstance(error, types)), "python"
+        ),
+        "type": type(error).__name__,
+        "text": str(error),
+        "notes": list(getattr(error, "__notes__", ())),
+        "number": error.number if isinstance(error, ForeignError) else 0,
+        "cell": error.cell if isinstance(error, RFunctionError) else None,
+    }
 
 
 def history_parts(history: History | None) -> dict[str, Any] | None:

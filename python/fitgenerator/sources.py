@@ -56,6 +56,7 @@ class Source:
         function: What the host knows it by, where the calling thread makes its batches on request.
         endless: One pass never ends.
         shuffled: Each pass has an order of its own.
+        asks: Its batches need the calling thread while they are made: never there.
         identity: What it reads.
     """
 
@@ -66,6 +67,7 @@ class Source:
     parallel: bool = False
     endless: bool = False
     shuffled: bool = False
+    asks: bool = False
     function: Any = None
 
     @property
@@ -242,6 +244,7 @@ def _indexed(given: Any, length: int | None) -> Source:
         parallel=True,
         endless=count is None,
         shuffled=getattr(given, "shuffle", False) is True,
+        asks=bool(getattr(given, "asks_host", False)),
     )
 
 

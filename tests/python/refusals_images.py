@@ -43,6 +43,13 @@ def generator(**arguments: Any) -> Call:
     return lambda: ImageDataGenerator(**arguments)
 
 
+def preprocessing_by_r() -> object:
+    """A generator whose images an R function is to work on."""
+    from refusals import r_function
+
+    return ImageDataGenerator(preprocessing_function=r_function("function(x) x"))
+
+
 def array(*parts: Any, split: float = 0.0, **arguments: Any) -> Call:
     """A flow over arrays that are wrong."""
     return lambda: ImageDataGenerator(validation_split=split).flow(*parts, **arguments)
@@ -150,6 +157,7 @@ IMAGES: dict[str, Call] = {
     "shifts in two dimensions": generator(width_shift_range=[[1, 2], [3, 4]]),
     "an unknown fill mode": generator(fill_mode="mirror"),
     "a function that is none": generator(preprocessing_function="rescale"),
+    "a function of R that works on images": preprocessing_by_r,
     "an order of interpolation above 5": generator(interpolation_order=6),
     "an unknown data format": generator(data_format="channels"),
     "a dtype of text": generator(dtype="str"),

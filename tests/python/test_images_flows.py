@@ -327,3 +327,14 @@ def test_a_batch_of_which_nothing_is_left_is_an_error(tmp_path: Path) -> None:
     flow = ImageDataGenerator().flow_from_directory(tmp_path, on_error="skip")
     with pytest.raises(ImageError, match="Not one image"), pytest.warns(ImageWarning):
         next(flow)
+
+
+def test_a_generator_and_a_flow_say_what_they_are() -> None:
+    generator = ImageDataGenerator(zoom_range=0.2, rescale=0.5, validation_split=0.25)
+    assert repr(generator) == (
+        "ImageDataGenerator(zoom_range=[0.8, 1.2], rescale=0.5, validation_split=0.25)"
+    )
+    flow = generator.flow(np.zeros((8, 4, 5, 3)), batch_size=4, subset="training")
+    assert repr(flow) == (
+        "<NumpyArrayIterator: 6 images, 4 x 5 x 3, shuffled; batches of 4, 2 in a pass>"
+    )

@@ -47,7 +47,7 @@ all_refusals <- function() {
   x <- matrix(1, 4, 1)
   c(
     batch_refusals(x), argument_refusals(x), source_refusals(x), flow_refusals(x), failures(x), page_refusals(x),
-    setup_refusals(), picture_refusals()
+    image_refusals(), picture_refusals(), setup_refusals()
   )
 }
 

@@ -38,6 +38,14 @@ test_that("rule 2, F1: interrupts arrive while an R loss is traced", {
   expect_true(all(trials_of("traces") < in_time))
 })
 
+test_that("rule 2, F1: interrupts arrive while a flow of images calls an R function", {
+  expect_true(all(trials_of("images") < in_time))
+})
+
+test_that("rule 2, F1: interrupts arrive while a batch of a flow is drawn by hand", {
+  expect_true(all(trials_of("draws", 3) < in_time))
+})
+
 test_that("F2: an interrupt ends a long closure", {
   expect_true(all(trials_of("sleeps", 3) < 2))
 })

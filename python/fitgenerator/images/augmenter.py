@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ImageWarning
 from ..options import whole
-from . import checks, parameters, statistics
+from . import checks, parameters, portraits, statistics
 from .memory import check_images
 from .rows import filling_of, working_dtype
 from .transform import transform
@@ -94,6 +94,9 @@ class Augmenter:
             setattr(self, argument, value)
             text = f"`{by}` = True makes `{argument}` {value}; say so, to be rid of this warning."
             warnings.warn(text, ImageWarning, stacklevel=4)
+
+    def __repr__(self) -> str:
+        return portraits.of_generator(self)
 
     def standardize(self, x: Array) -> Array:
         """Normalise an image or a batch, in place: everything but the random transformations.

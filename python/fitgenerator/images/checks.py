@@ -121,8 +121,13 @@ def function(value: Any, argument: str) -> Callable[[Any], Any] | None:
     """A function, or `None`.
 
     Raises:
-        ArgumentTypeError: It cannot be called.
+        ArgumentTypeError: It cannot be called, or only by Python's main thread.
     """
+    if type(value).__module__.startswith("rpy2."):  # any other thread would crash
+        raise ArgumentTypeError(
+            f"`{argument}` must be a Python function: flows call it on several threads, and an R "
+            "function runs on one. From R, image_data_generator() takes R functions."
+        )
     if value is not None and not callable(value):
         raise ArgumentTypeError(
             f"`{argument}` must be a function of one image, or None, not {describe(value)}."

@@ -16,10 +16,11 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..options import whole
-from . import checks
+from . import checks, portraits
 from .order import Pass, first_pass
 from .parameters import draw
 from .saving import Saving, save
+from .seeded import Seeded, seed_images
 
 if TYPE_CHECKING:
     from .augmenter import Augmenter
@@ -81,6 +82,9 @@ class Iterator(keras.utils.PyDataset):
         self._begun = False  # a batch of this pass was given
         self._pass = first_pass(n, self.batch_size, self.shuffle, self.seed)
 
+    def __repr__(self) -> str:
+        return portraits.of_flow(self)
+
     # -- by index -------------------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -109,6 +113,11 @@ class Iterator(keras.utils.PyDataset):
         """End the pass: the next has another order and other transformations."""
         with self._lock:
             self._turn(len(self))
+
+    @property
+    def asks_host(self) -> bool:
+        """Its batches need the calling thread, for a function that only that can run."""
+        return isinstance(self.image_data_generator.preprocessing_function, Seeded)
 
     # -- one after the other --------------------------------------------------------------------
 
@@ -161,6 +170,7 @@ class Iterator(keras.utils.PyDataset):
         indices, random = under_way.batch(index)
         generator = self.image_data_generator
         parameters = [draw(generator, self.image_shape, random) for _ in indices]
+        seed_images(generator.preprocessing_function, parameters, random)
         x = np.empty((len(indices), *self.image_shape), self.dtype)
         kept = [
             row for row, index in enumerate(indices) if self._fill(x[row], index, parameters[row])

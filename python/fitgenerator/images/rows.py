@@ -39,7 +39,7 @@ def fill_row(generator: Augmenter, image: Array, parameters: Mapping[str, Any], 
         np.copyto(made, out.transpose(2, 0, 1))
     else:
         transform(image, parameters, made, filling_of(generator))
-    standardize(generator, made)
+    standardize(generator, made, parameters.get("seed"))
     if made is not row:
         np.copyto(row, made, casting="unsafe")
 

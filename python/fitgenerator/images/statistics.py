@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ArgumentError
 from ..words import describe
+from .seeded import Seeded
 
 if TYPE_CHECKING:
     from .augmenter import Augmenter
@@ -54,15 +56,17 @@ def check_learned(generator: Augmenter) -> None:
             )
 
 
-def standardize(generator: Augmenter, x: Array) -> Array:
+def standardize(generator: Augmenter, x: Array, seed: int | None = None) -> Array:
     """Normalise an image, or a batch of them, in place where that can be; returns it.
+
+    `seed` is of the random numbers of a `Seeded` function.
 
     Raises:
         ArgumentError: `fit` was not called, or the user's function changed the shape.
     """
     check_learned(generator)
     if generator.preprocessing_function is not None:
-        x = _preprocessed(generator, x)
+        x = _preprocessed(generator.preprocessing_function, x, seed)
     if generator.rescale:
         x *= generator.rescale
     if generator.samplewise_center:
@@ -78,10 +82,12 @@ def standardize(generator: Augmenter, x: Array) -> Array:
     return x
 
 
-def _preprocessed(generator: Augmenter, x: Array) -> Array:
+def _preprocessed(function: Callable[[Any], Any], x: Array, seed: int | None) -> Array:
     """What the user's function makes of an image; it may work in place or return a new array."""
-    assert generator.preprocessing_function is not None
-    result = generator.preprocessing_function(x)
+    if seed is not None and isinstance(function, Seeded):
+        result = function.seeded(x, seed)
+    else:
+        result = function(x)
     if result is not x:
         _take_over(x, result)
     return x

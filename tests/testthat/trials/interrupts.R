@@ -63,6 +63,29 @@ train_untraced <- function(model) {
   }
 }
 
+of_images <- function() {
+  layers <- keras$layers
+  model <- keras$Sequential(list(layers$Input(list(2L, 2L, 1L)), layers$Flatten(), layers$Dense(1L)))
+  model$compile(optimizer = "sgd", loss = "mse")
+  model
+}
+
+images <- function(n = 8) list(array(runif(4 * n), c(n, 2, 2, 1)), runif(n))
+
+flow_of <- function(fn) {
+  ends(Sys.time() + patience + latest)
+  batch <- images(64)
+  generator <- image_data_generator(preprocessing_function = fn)
+  flow_images_from_data(batch[[1]], batch[[2]], generator, batch_size = 8)
+}
+
+ends <- local({
+  time <- NULL
+  function(new = time) time <<- new
+})
+
+patience_lasts <- function() if (Sys.time() > ends()) stop("the signal is lost")
+
 hooked <- function() keras$callbacks$LambdaCallback(on_train_batch_end = function(batch, logs) Sys.time())
 
 # Each: `model` makes the model of all trials, `run` is what gets interrupted.
@@ -104,6 +127,16 @@ settings <- list(
   evaluates = list(model = compiled, run = function(model) {
     evaluate_generator(model, patient(matrices), steps = 1e6)
   }),
+  images = list(model = of_images, batch = images, run = function(model) {
+    flow <- flow_of(function(x) {
+      patience_lasts()
+      x / sqrt(length(x))
+    })
+    fit_generator(model, flow, 50, 1e5, workers = 2, verbose = 0)
+  }),
+  draws = list(model = compiled, run = function(model) {
+    generator_next(flow_of(function(x) repeat patience_lasts()))
+  }),
   lockstep = list(model = compiled, run = function(model) train(model, max_queue_size = 0)),
   python = list(model = compiled, run = function(model) {
     endless <- reticulate::py_eval("__import__('itertools').repeat")
@@ -123,9 +156,9 @@ ours_alive <- function() {
   names[startsWith(names, "fitgenerator")]
 }
 
-still <- function(model) {
+still <- function(model, batch = matrices) {
   before <- model$optimizer$iterations$numpy()
-  fit_generator(model, matrices, 2, verbose = 0)
+  fit_generator(model, batch, 2, verbose = 0)
   identical(as.numeric(model$optimizer$iterations$numpy() - before), 2)
 }
 
@@ -143,15 +176,16 @@ try_once <- function(setting, model) {
   })
   back <- as.numeric(Sys.time())
   if (outcome == "arrived" && length(ours_alive())) outcome <- "thread"
-  trained <- tryCatch(still(model), error = function(cnd) FALSE)
+  trained <- tryCatch(still(model, setting$batch), error = function(cnd) FALSE)
   if (outcome == "arrived" && !trained) outcome <- "broken"
   list(outcome = outcome, seconds = back - as.numeric(readLines(file)), note = note)
 }
 
 run_trials <- function(name, trials) {
   setting <- settings[[name]]
+  if (is.null(setting$batch)) setting$batch <- matrices
   model <- setting$model()
-  stopifnot(still(model))
+  stopifnot(still(model, setting$batch))
   for (i in seq_len(trials)) {
     trial <- try_once(setting, model)
     cat(name, trial$outcome, sprintf("%.3f", trial$seconds), gsub("\\s+", " ", trial$note), "\n")
