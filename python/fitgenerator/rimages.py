@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from importlib import import_module
 from typing import Any
 
 import keras
@@ -29,11 +30,9 @@ def generator(arguments: dict[str, Any], function: dict[str, Any] | None) -> Out
     """An `ImageDataGenerator`; `function` is an R function, as `RFunction` is made of it."""
 
     def make() -> Any:
-        from .images import ImageDataGenerator
-
         if function is not None:
             arguments["preprocessing_function"] = RFunction(**function)
-        return ImageDataGenerator(**arguments)
+        return import_module(".images", __package__).ImageDataGenerator(**arguments)
 
     return _outcome(make)
 
