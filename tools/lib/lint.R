@@ -3,8 +3,8 @@
 
 library(testthat) # so that its functions are known in the helpers of tests
 # So that what the tests' helpers define is not taken for unknown.
-for (helper in c("helper-models.R", "helper-faults.R", "helper-pictures.R")) {
-  sys.source(file.path("tests", "testthat", helper), globalenv())
+for (helper in list.files(file.path("tests", "testthat"), "^helper-.*[.]R$", full.names = TRUE)) {
+  sys.source(helper, globalenv())
 }
 
 found <- lapply(c("R", file.path("tests", "testthat")), lintr::lint_dir, relative_path = FALSE)
