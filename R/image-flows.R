@@ -12,8 +12,8 @@
 #'
 #' @section Random numbers:
 #' Order and transformations follow from `seed` and the number of the batch: the same for any number of workers, and
-#' those of Keras's class for the same `seed`. Without one it is drawn from R's random numbers, so that [set.seed()] will
-#' do as well.
+#' those of Keras's class for the same `seed`. Without one it is drawn from R's random numbers, so that [set.seed()]
+#' will do as well.
 #'
 #' @param directory Its path, with a folder for each class: all PNG, JPEG, BMP, PPM and TIFF files in it, and in the
 #'   folders in it, are of that class. For images without classes: `classes = "."` and `class_mode = NULL`.
@@ -62,7 +62,8 @@
 #' model$compile(optimizer = "adam", loss = keras$losses$CategoricalCrossentropy(from_logits = TRUE))
 #' fit_generator(model, flow, epochs = 2, verbose = 2, workers = 2)
 #'
-#' test <- flow_images_from_directory(folder, augmented, c(8, 8), "grayscale", class_mode = NULL, shuffle = FALSE)
+#' plain <- image_data_generator(rescale = 1 / 255)
+#' test <- flow_images_from_directory(folder, plain, c(8, 8), "grayscale", class_mode = NULL, shuffle = FALSE)
 #' predicted <- predict_generator(model, test)
 #' head(data.frame(file = test$filenames, digit = max.col(predicted) - 1))
 #' @export

@@ -49,7 +49,8 @@
 #' @param dtype Type of the batches, such as `"float32"`; `NULL` is Keras's `floatx`.
 #'
 #' @return An image generator, a Python object, for the `flow_images_*()` functions.
-#' @seealso [flow_images_from_directory()], [flow_images_from_dataframe()], [flow_images_from_data()]; `vignette("images")`
+#' @seealso [flow_images_from_directory()], [flow_images_from_dataframe()], [flow_images_from_data()];
+#'   `vignette("images")`
 #' @examplesIf fitgenerator:::has_images()
 #' augmented <- image_data_generator(rotation_range = 20, zoom_range = c(0.8, 1.2), rescale = 1 / 16)
 #' augmented

@@ -3,7 +3,7 @@
 
 library(testthat) # so that its functions are known in the helpers of tests
 # So that what the tests' helpers define is not taken for unknown.
-for (helper in c("helper-models.R", "helper-faults.R", "helper-pictures.R")) {
+for (helper in c("helper-models.R", "helper-faults.R", "helper-images.R", "helper-pictures.R")) {
   sys.source(file.path("tests", "testthat", helper), globalenv())
 }
 
