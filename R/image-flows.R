@@ -12,8 +12,8 @@
 #'
 #' @section Random numbers:
 #' Order and transformations follow from `seed` and the number of the batch: the same for any number of workers, and
-#' those of Keras's class for the same `seed`. Without one it is drawn from R's random numbers, so that [set.seed()]
-#' will do as well.
+#' those of Keras's class for the same `seed`. Without one it is drawn from R's random numbers, so that
+#' [set.seed()] will do as well.
 #'
 #' @param directory Its path, with a folder for each class: all PNG, JPEG, BMP, PPM and TIFF files in it, and in the
 #'   folders in it, are of that class. For images without classes: `classes = "."` and `class_mode = NULL`.

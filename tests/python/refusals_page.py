@@ -29,5 +29,5 @@ PAGE: dict[str, Callable[[], object]] = {
 }
 PAGE_WARNINGS: dict[str, Callable[[], object]] = {
     "an argument by another name": former(max_q_size=1),
-    "an argument without effect": former(use_multiprocessing=True),
+    "a former argument without effect": former(use_multiprocessing=True),
 }

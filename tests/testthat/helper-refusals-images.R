@@ -21,9 +21,7 @@ in_folder <- function(call) {
   function() {
     folder <- class_folders(a = 1)
     writeLines("no picture", file.path(folder, "a", "00.png"))
-    before <- setwd(folder)
-    on.exit(setwd(before))
-    quietly(call())
+    withr::with_dir(folder, quietly(call()))
   }
 }
 
@@ -41,7 +39,7 @@ image_refusals <- function() {
     "a normalisation without samples" = function() {
       generator_next(flow_of(generator = image_data_generator(featurewise_center = TRUE))())
     },
-    "images in a matrix" = flow_of(digits$images[1:3, , 1]),
+    "images in a matrix" = flow_of(fitgenerator::digits$images[1:3, , 1]),
     "images in a list" = flow_of(list(1, 2, 3)),
     "targets of another number" = flow_of(y = 1:3),
     "targets that are dates" = flow_of(y = Sys.Date() + 0:1),
@@ -56,7 +54,9 @@ image_refusals <- function() {
     "classes that are none" = in_folder(function() flow_images_from_directory(".", classes = mean)),
     "a folder without classes" = in_folder(function() flow_images_from_directory("a")),
     "a file that is no image" = in_folder(function() generator_next(flow_images_from_directory("."))),
-    "a file that is left out" = in_folder(function() generator_next(flow_images_from_directory(".", on_error = "skip"))),
+    "a file that is left out" = in_folder(function() {
+      generator_next(flow_images_from_directory(".", on_error = "skip"))
+    }),
     "a matrix for a data frame" = frame_of(matrix("a")),
     "a column that is not there" = frame_of(x_col = "file"),
     "classes that are numbers" = frame_of(data.frame(filename = "a.png", class = 1)),

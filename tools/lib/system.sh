@@ -36,7 +36,14 @@ missing_libraries() {
   done
 }
 
-links() { echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - "-l$1" 2>/dev/null; }
+# Into a file of its own: as root, a linker that removes its output would remove /dev/null.
+links() {
+  local out status=0
+  out=$(mktemp)
+  echo 'int main(void) { return 0; }' | cc -x c -o "$out" - "-l$1" 2>/dev/null || status=1
+  rm -f "$out"
+  return "$status"
+}
 
 debian_library() {
   case $1 in
