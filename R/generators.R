@@ -17,8 +17,9 @@
 #'     epoch ends when the data does.}
 #'   \item{A Python iterator or generator.}{It goes on as an R function does.}
 #'   \item{An indexed source of Python,}{which has `__getitem__` and `__len__`: `keras.utils.PyDataset`, flows of images
-#'     ([flow_images_from_directory()]). An epoch is one pass over it; with `steps_per_epoch`, it goes on where the last epoch ended, and begins
-#'     again when used up. A validation begins with its first batch. Steps that are missing are its length.}
+#'     ([flow_images_from_directory()]). An epoch is one pass over it; with `steps_per_epoch`, it goes on where the
+#'     last epoch ended, and begins again when used up. A validation begins with its first batch. Steps that are
+#'     missing are its length.}
 #'   \item{A data set of Python}{that can be iterated over more than once, such as `tf.data.Dataset` and torch's
 #'     `DataLoader`. It is treated like an indexed source; where it has no length an epoch ends when it does.}
 #'   \item{Fixed arrays,}{`list(inputs, targets)` or `list(inputs, targets, weights)`. They are for `validation_data`
