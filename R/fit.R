@@ -88,8 +88,8 @@
 #'   reticulate, keras3 or keras.
 #' @param generator A function without arguments that returns batches, see below, or another source of batches: a coro
 #'   generator or an iterator of the package iterators; what [flow_from_data()], [flow_from_frame()],
-#'   [flow_from_chunks()], [timeseries_generator()] or [batch_sequence()] return; or any Python iterator, data set,
-#'   loader or indexed source. See [generators].
+#'   [flow_from_chunks()], [flow_images_from_directory()] and its kin, [timeseries_generator()] or [batch_sequence()]
+#'   return; or any Python iterator, data set, loader or indexed source. See [generators].
 #' @param steps_per_epoch Number of batches of one epoch, a whole number of at least 1; typically the number of samples
 #'   of your data divided by that of a batch. Missing or `NULL`: the generator's length, or until it ends, where it can
 #'   be read again (R functions and iterators have neither: for them it is needed).

@@ -13,6 +13,8 @@
 #'   \item{Batches by their number,}{[batch_sequence()], and flows, [flow_from_data()] of arrays, [flow_from_frame()] of
 #'     a data frame, [timeseries_generator()] of a series. An epoch is a pass, in an order of its own; a validation
 #'     begins with the first batch. Steps that are missing are their length.}
+#'   \item{Images,}{[flow_images_from_directory()], [flow_images_from_data()] and [flow_images_from_dataframe()], varied
+#'     as [image_data_generator()] says. They are treated likewise.}
 #'   \item{Data that is read in parts,}{[flow_from_chunks()] and [flow_from_query()]. They are treated likewise, but an
 #'     epoch ends when the data does.}
 #'   \item{A Python iterator or generator.}{It goes on as an R function does.}
@@ -36,7 +38,8 @@
 #' A generator is called without arguments. Give it what it needs by making it in another function, a *closure*:
 #' `function() f(x, y)`, or as in the example, where `batches()` makes generators that remember their place.
 #'
-#' @seealso `vignette("generators")`: random numbers, sparse matrices, several inputs, files and data bases.
+#' @seealso `vignette("generators")`: random numbers, sparse matrices, several inputs, files and data bases;
+#'   `vignette("images")`: augmentation.
 #' @examplesIf fitgenerator:::has_keras()
 #' keras <- reticulate::import("keras")
 #' layers <- keras$layers
