@@ -62,7 +62,8 @@
 #' model$compile(optimizer = "adam", loss = keras$losses$CategoricalCrossentropy(from_logits = TRUE))
 #' fit_generator(model, flow, epochs = 2, verbose = 2, workers = 2)
 #'
-#' test <- flow_images_from_directory(folder, augmented, c(8, 8), "grayscale", class_mode = NULL, shuffle = FALSE)
+#' plain <- image_data_generator(rescale = 1 / 255)
+#' test <- flow_images_from_directory(folder, plain, c(8, 8), "grayscale", class_mode = NULL, shuffle = FALSE)
 #' predicted <- predict_generator(model, test)
 #' head(data.frame(file = test$filenames, digit = max.col(predicted) - 1))
 #' @export
