@@ -122,6 +122,7 @@ class Pipeline:
     def saw_queue(self, fill: int) -> None:
         """Take `fill` ready batches into the mean of `queue_fill`."""
         self._takes += 1
+        fill = min(fill, self.max_queue_size)  # one more may be ready, beyond the queue
         self.queue_fill += (fill - self.queue_fill) / self._takes
 
     def finish(self) -> None:
