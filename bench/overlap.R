@@ -49,7 +49,7 @@ for (ms in wanted) {
   rounds <- t(replicate(3L, round_of(model, slow, asleep, steps)))
   longer <- pmax(rounds[, "closure"], rounds[, "step"])
   over <- apply(rounds / longer, 2L, stats::median)
-  title <- sprintf("R closure and step of %g ms each, %d steps", ms, steps)
+  title <- sprintf("R closure and step of %g ms each, %d steps (B1)", ms, steps)
   report(sprintf("3-%g", ms), title, "milliseconds per step", 1000 * rounds, list(`over the longer` = round(over, 2)))
 }
 
