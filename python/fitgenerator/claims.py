@@ -41,7 +41,8 @@ class Round:
     """Batches that may be pulled: `count` of them, or all of one pass where it is `None`.
 
     `prepare` makes what the model's step needs of a raw batch; `grouping` says how many batches one
-    call takes; `epoch` is the number of the epoch that they are for, from 0.
+    call takes; `epoch` is the number of the epoch that they are for, from 0 (of the first, where a
+    round is granted several times).
     """
 
     count: int | None
@@ -80,13 +81,16 @@ class Claims:
         self._left: int | None = 0
         self._index = 0
         self._sequence = 0
-        self._rounds: queue.SimpleQueue[Round | None] = queue.SimpleQueue()
+        self._again = 0  # how often the round may be pulled again, for the epochs that follow
+        self._epoch = 0
+        self._rounds: queue.SimpleQueue[tuple[Round, int] | None] = queue.SimpleQueue()
         self._room: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
         self.free(slots)
 
-    def grant(self, round_: Round) -> None:
-        """Allow one more round to be pulled."""
-        self._rounds.put(round_)
+    def grant(self, round_: Round, times: int) -> None:
+        """Allow a round to be pulled so many times, for its epoch and those that follow."""
+        if times > 0:
+            self._rounds.put((round_, times))
 
     def free(self, slots: int = 1) -> None:
         """Give slots back."""
@@ -122,7 +126,7 @@ class Claims:
 
     def next_now(self, *, slot: bool = True) -> Pull | None:
         """The next pull, and its slot, where that needs no wait; for one thread."""
-        if self._closed or (self._left == 0 and self._rounds.empty()):
+        if self._closed or (self._left == 0 == self._again and self._rounds.empty()):
             return None
         if slot:
             try:
@@ -163,15 +167,28 @@ class Claims:
 
     def _enter_round(self) -> bool:
         while self._left == 0:
-            if self._rounds.empty():
-                self._rest()
-            round_ = self._rounds.get()
-            if round_ is None:
+            if self._again:
+                self._again -= 1
+                self._epoch += 1
+            elif not self._receive_round():
                 return False
-            self._round, self._left, self._index = round_, round_.count, 0
+            round_ = self._round
+            assert round_ is not None
+            self._left, self._index = round_.count, 0
             self._reader.begin(
-                fresh=round_.fresh, wrap=round_.wrap, epoch=round_.epoch, count=round_.count
+                fresh=round_.fresh, wrap=round_.wrap, epoch=self._epoch, count=round_.count
             )
+        return True
+
+    def _receive_round(self) -> bool:
+        """Wait for a round; False where the feed is closed."""
+        if self._rounds.empty():
+            self._rest()
+        granted = self._rounds.get()
+        if granted is _CLOSE:
+            return False
+        self._round, times = granted
+        self._again, self._epoch = times - 1, self._round.epoch
         return True
 
     def end_round(self) -> None:
@@ -179,6 +196,7 @@ class Claims:
         self._left = 0
         if self._round is None or self._round.count is None:
             return
+        self._again = 0
         while not self._rounds.empty():
             if self._rounds.get() is _CLOSE:
                 self._rounds.put(_CLOSE)

@@ -92,9 +92,8 @@ class Feed(ABC):
     # -- the training loop's side ---------------------------------------------------------------
 
     def grant(self, round_: Round, times: int = 1) -> None:
-        """Allow `times` more rounds to be pulled."""
-        for _ in range(times):
-            self._claims.grant(round_)
+        """Allow `times` more rounds to be pulled, for epochs that follow one another."""
+        self._claims.grant(round_, times)
 
     @property
     @abstractmethod

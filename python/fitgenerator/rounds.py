@@ -155,8 +155,7 @@ class Rounds:
     ) -> None:
         """Let the batches of so many rounds be pulled, the first one for the epoch `epoch`."""
         grouping = self._chooser.grouping
-        for number in range(epoch, epoch + times):
-            self.feed.grant(Round(self.count, self._prepare, fresh, wrap, grouping, number))
+        self.feed.grant(Round(self.count, self._prepare, fresh, wrap, grouping, epoch), times)
 
     def prime(self) -> None:
         """Build the model from the first batch, where there is one."""
