@@ -21,6 +21,7 @@ from .batch import Parts, Sparse
 from .callbacks import ForeignCallback
 from .checkpoint import Checkpoint
 from .foreign import holds_r_code
+from .garbage import Collector
 from .history import History, last_history, remember
 from .host import ForeignHook, Request, Shown, Switchboard, advance_job
 from .hosted import Loop, Training, closure_source, described, passes_source, stream_source
@@ -69,12 +70,14 @@ class Session:
         self._job: GeneratorType[Any, Any, Any] | None = None
         self._error: BaseException | None = None
         self._handlers = interrupts.Handlers()
+        self._collector = Collector()
 
     # -- before and after -----------------------------------------------------------------------
 
     def start(self) -> None:
         """Check the arguments and start training; a failure is found in `outcome`."""
         self._handlers.suspend()
+        self._collector.suspend()
         try:
             loop = self._plan()
             loop.course.callbacks.attach()
@@ -115,6 +118,7 @@ class Session:
             self._taken().fail(errors.ClosedError())
         if self._training is not None:
             self._training.stop()
+        self._collector.restore()
         self._handlers.restore()
 
     # -- the host loop's crossings --------------------------------------------------------------
@@ -125,6 +129,7 @@ class Session:
         A pull names the closure, how many batches may be drawn in one go, how many of its batches
         were used, and which ones are wanted, where it can begin again.
         """
+        self._collector.collect()
         request = self._board.next_request(seconds)
         if request is None:
             return None
