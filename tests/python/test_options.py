@@ -105,7 +105,9 @@ def test_E4_a_model_that_is_not_compiled_is_refused_before_the_first_pull() -> N
 
 def test_a_model_that_is_none_is_refused() -> None:
     for thing in ("model", None, keras.layers.Dense(1)):
-        with pytest.raises(ArgumentTypeError, match=r"must be a keras\.Model, or a tf_keras\.Model, not"):
+        with pytest.raises(
+            ArgumentTypeError, match=r"must be a keras\.Model, or a tf_keras\.Model, not"
+        ):
             run(thing, numbered(), 1)
 
 
