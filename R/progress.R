@@ -3,7 +3,7 @@
 
 # How often a bar is drawn, in seconds. Drawing takes R 3 ms with cli, and next to nothing without.
 cli_interval <- 0.25
-plain_interval <- 0.1
+plain_interval <- 0.125 # a bar may reach the terminal in two pieces, and there are 20 a second at most
 
 # What Python has to know of R's output, where a `bar` can be shown.
 screen_traits <- function(bar) {

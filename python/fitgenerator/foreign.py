@@ -25,9 +25,10 @@ def holds_r_code(model: Any) -> bool:
     except AttributeError:
         layers = []
     parts = [getattr(model, "loss", None), *layers]
-    metrics = vars(model).get("_compile_metrics")
+    own = getattr(model, "__dict__", {})  # what is no model is refused later, in words
+    metrics = own.get("_compile_metrics")
     if metrics is None:  # Keras 2
-        metrics = getattr(vars(model).get("compiled_metrics"), "_user_metrics", None)
+        metrics = getattr(own.get("compiled_metrics"), "_user_metrics", None)
     parts.append(metrics)
     parts += list(getattr(model, "metrics", []) or [])
     return any(_is_r(part) for top in parts for part in keras.tree.flatten(top))
