@@ -51,7 +51,9 @@
 #' }
 #'
 #' augmented <- image_data_generator(rotation_range = 15, rescale = 1 / 255, validation_split = 0.2)
-#' flow <- flow_images_from_directory(folder, augmented, c(8, 8), "grayscale", subset = "training", batch_size = 16)
+#' flow <- flow_images_from_directory(
+#'   folder, augmented, c(8, 8), "grayscale", subset = "training", batch_size = 16
+#' )
 #' flow
 #' str(flow$class_indices)
 #' dim(generator_next(flow)[[1]])
@@ -63,7 +65,9 @@
 #' fit_generator(model, flow, epochs = 2, verbose = 2, workers = 2)
 #'
 #' plain <- image_data_generator(rescale = 1 / 255)
-#' test <- flow_images_from_directory(folder, plain, c(8, 8), "grayscale", class_mode = NULL, shuffle = FALSE)
+#' test <- flow_images_from_directory(
+#'   folder, plain, c(8, 8), "grayscale", class_mode = NULL, shuffle = FALSE
+#' )
 #' predicted <- predict_generator(model, test)
 #' head(data.frame(file = test$filenames, digit = max.col(predicted) - 1))
 #' @export
@@ -106,7 +110,8 @@ flow_images_from_directory <- function(directory, generator = image_data_generat
 #' @seealso [image_data_generator()], [flow_images_from_directory()]
 #' @examplesIf fitgenerator:::has_images()
 #' images <- array(digits$images, c(1797, 8, 8, 1))
-#' flow <- flow_images_from_data(images, digits$labels, image_data_generator(rotation_range = 15), batch_size = 64)
+#' turned <- image_data_generator(rotation_range = 15)
+#' flow <- flow_images_from_data(images, digits$labels, turned, batch_size = 64)
 #' flow
 #' flow$n
 #' @export
@@ -151,7 +156,9 @@ flow_images_from_data <- function(x, y = NULL, generator = image_data_generator(
 #' files <- data.frame(filename = sprintf("digit-%02d.png", 1:20), class = factor(digits$labels[1:20]))
 #' for (i in 1:20) png::writePNG(digits$images[i, , ] / 16, file.path(tempdir(), files$filename[[i]]))
 #'
-#' flow <- flow_images_from_dataframe(files, tempdir(), target_size = c(8, 8), color_mode = "grayscale")
+#' flow <- flow_images_from_dataframe(
+#'   files, tempdir(), target_size = c(8, 8), color_mode = "grayscale"
+#' )
 #' flow
 #' dim(generator_next(flow)[[2]])
 #' @export
