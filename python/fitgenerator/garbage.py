@@ -17,19 +17,23 @@ _SHARE = 0.02
 class Collector:
     """Collects instead of Python's own collector. All methods are for R's thread."""
 
+    _instead = False  # Python's own is off, by the outermost of the calls that run
+
     def __init__(self) -> None:
-        self._instead = False
+        self._outermost = False
         self._full_from = 0.0  # when the next collection of all generations may be
 
     def suspend(self) -> None:
         """Turn Python's collector off, which runs on whichever thread allocates."""
-        self._instead = gc.isenabled()
-        gc.disable()
+        self._outermost = gc.isenabled()
+        if self._outermost:
+            gc.disable()
+            Collector._instead = True
 
     def restore(self) -> None:
-        """Turn it on again, where it was on; harmless when it is."""
-        if self._instead:
-            self._instead = False
+        """Turn it on again, where this call has turned it off; harmless when it is on."""
+        if self._outermost:
+            self._outermost = Collector._instead = False
             gc.enable()
 
     def collect(self) -> None:

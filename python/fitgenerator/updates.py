@@ -36,11 +36,7 @@ def whole_updates(dialect: Keras3) -> Iterator[None]:
 
     def apply_behind(gradients: Any, variables: Any = None) -> Any:
         gradients = list(gradients)
-        awaited = tf.nest.flatten(
-            losses or [g for g in gradients if g is not None], expand_composites=True
-        )
-        with tf.control_dependencies(awaited):
-            gradients = [None if g is None else tf.identity(g) for g in gradients]
+        awaited = _awaited(losses, gradients)
         if not optimizer.built:
             _build(optimizer, variables)
         if getattr(optimizer, "weight_decay", None):  # weights decay whatever their gradients
@@ -49,23 +45,36 @@ def whole_updates(dialect: Keras3) -> Iterator[None]:
         # Of gradients that are added up, `iterations` is only a quotient.
         counter = getattr(optimizer, "inner_optimizer", optimizer)._iterations
         with _instead(counter, "assign_add", _behind(awaited, counter)):
-            return apply(gradients, variables)
+            return apply(_held(gradients, awaited), variables)
 
     def apply_pairs_behind(pairs: Any, *args: Any, **named: Any) -> Any:  # of Keras 2
         pairs = list(pairs)
-        gradients = [g for g, _ in pairs if g is not None]
-        with tf.control_dependencies(tf.nest.flatten(losses or gradients, expand_composites=True)):
+        with tf.control_dependencies(_awaited(losses, [g for g, _ in pairs])):
             return apply(pairs, *args, **named)
 
+    behind = apply_pairs_behind if isinstance(dialect, Keras2) else apply_behind
     with (
         _instead(model, "compute_loss", compute_and_keep),
-        _instead(
-            optimizer,
-            dialect.updates,
-            apply_pairs_behind if isinstance(dialect, Keras2) else apply_behind,
-        ),
+        _instead(optimizer, dialect.updates, behind),
     ):
         yield
+
+
+def _awaited(losses: list[Any], gradients: list[Any]) -> list[Any]:
+    """What an update waits for: the losses, where they were computed in its graph, not in one
+    within (a function, a branch or a loop of the model's own step); else the gradients.
+    """
+    graph = tf.compat.v1.get_default_graph()
+    here = [loss for loss in losses if getattr(loss, "graph", None) is graph]
+    awaited = here if len(here) == len(losses) else []
+    return list(
+        tf.nest.flatten(awaited or [g for g in gradients if g is not None], expand_composites=True)
+    )
+
+
+def _held(gradients: list[Any], awaited: list[Any]) -> list[Any]:
+    with tf.control_dependencies(awaited):
+        return [None if g is None else tf.identity(g) for g in gradients]
 
 
 def _build(optimizer: Any, variables: Any) -> None:

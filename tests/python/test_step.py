@@ -336,6 +336,28 @@ def test_E2_a_step_that_fails_changes_no_weight_of_any_output(
     assert "assign_add" not in vars(model.optimizer._iterations)
 
 
+def test_a_loss_may_be_computed_in_a_function_within_the_step() -> None:
+    class Within(keras.Sequential):
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+
+            @tf.function
+            def gradients_of() -> Any:
+                with tf.GradientTape() as tape:
+                    loss = self.compute_loss(x=x, y=y, y_pred=self(x), training=True)
+                return loss, tape.gradient(loss, self.trainable_variables)
+
+            loss, gradients = gradients_of()
+            self.optimizer.apply(gradients, self.trainable_variables)
+            return {"loss": loss}
+
+    model = Within([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    history = run(model, numbered(), 3)
+    assert np.isfinite(history.history["loss"]).all()
+    assert int(model.optimizer.iterations) == 3
+
+
 @pytest.mark.parametrize("mode", ["trained on", "evaluated", "predicted"])
 def test_E2_an_error_of_the_model_says_at_which_batch_it_came(mode: str) -> None:
     model = linear_model()
