@@ -130,18 +130,22 @@ class Chooser:
             max(1, LARGEST_CALL // max(1, batch.bytes)),
         )
         refused = self._steps.refused(self._mode, batch, Way.XLA) is not None
-        if refused or size == 1 or not batch.form.stackable or not self._wants_xla(traced):
+        if refused or size == 1 or not batch.form.stackable or not self._wants_xla(batch, traced):
             return
         self.grouping.fill(size)
         self._compiles = Batch((), batch.form, batch.rows)
 
-    def _wants_xla(self, traced: Traced) -> bool:
+    def _wants_xla(self, batch: Batch, traced: Traced) -> bool:
         if self._jit != "auto":
             return bool(self._jit)
         enough = self._total is not None and self._total >= WORTH_COMPILING
         if not enough or self._weights() > SMALL_MODEL:
             return False
-        return self._steps.compiled or not traced.random
+        if self._steps.compiled:  # single steps are XLA's already: a loop changes nothing
+            return True
+        # Keras weighs the losses of several outputs by rows where the trace knows how many there
+        # are, as only XLA's traces do: the history would mix both.
+        return self._steps.outputs(batch) <= 1 and traced.unsafe is None
 
     def measured(self, seconds: float, batch: Batch, traced: Traced, done: int) -> None:
         """After a single step: decide on plain loops, by what they save and what tracing costs."""

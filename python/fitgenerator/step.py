@@ -24,6 +24,7 @@ from .expected import known_inputs, known_outputs
 from .foreign import is_r_function
 from .tensors import Batch, Form, pack
 from .updates import whole_updates
+from .xla_operations import unsafe_operation
 
 MODES = ("train", "test", "predict")
 _CACHE = "_fitgenerator_steps"
@@ -80,9 +81,9 @@ class Traced:
         return function, list(captured)
 
     @cached_property
-    def random(self) -> bool:
-        """Whether the step draws random numbers."""
-        return _draws(self.concrete.graph)
+    def unsafe(self) -> str | None:
+        """The operation that XLA may give another meaning, where the step has one."""
+        return unsafe_operation(self.concrete.graph)
 
 
 class Steps:
@@ -117,6 +118,11 @@ class Steps:
     def compiled(self) -> bool:
         """The model's own `jit_compile`: every step is compiled by XLA."""
         return bool(self._model.jit_compile)
+
+    def outputs(self, batch: Batch) -> int:
+        """How many outputs the model has, or how many targets such batches have."""
+        targets = keras.tree.flatten(batch.form.layout[1]) if len(batch.form.layout) > 1 else []
+        return max(len(targets), len(known_outputs(self._model)))
 
     @property
     def loops(self) -> bool:
@@ -272,15 +278,6 @@ def _looped(one_step: Callable[..., Any], outputs: Any, *, keep_all: bool) -> Ca
         return keras.tree.pack_sequence_as(outputs, last)
 
     return loop
-
-
-def _draws(graph: Any) -> bool:
-    """Whether a graph, or a function that it calls, draws random numbers."""
-    definition = graph.as_graph_def()
-    nodes = [*definition.node]
-    for function in definition.library.function:
-        nodes += function.node_def
-    return any("Random" in node.op or "Multinomial" in node.op for node in nodes)
 
 
 def _refuse_r_gradients(graph: Any) -> None:

@@ -71,8 +71,10 @@ def fit_generator(
         timeout: Seconds to wait for one batch, `None` for ever. The error shows where the generator
             stands; with a timeout, batches are drawn on a thread of their own in lock-step, too.
         jit_compile: Whether calls that run several steps are compiled by XLA, which is faster and
-            changes the last digits: "auto", for models of up to 100,000 weights without random ops
-            and 10,000 steps or more; True, always, random numbers then differ; False, never.
+            changes the last digits: "auto", for 10,000 steps or more of a model of one output, up
+            to 100,000 weights, and operations that mean the same in XLA (dense and convolutional
+            layers, losses and metrics on floats); True, always: random numbers then differ, and
+            TensorFlow's run-time checks, such as of indices, are left out; False, never.
             `history.pipeline` shows what was done.
 
     Returns:
