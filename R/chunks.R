@@ -122,13 +122,13 @@ check_levels <- function(x) {
 # A generator of batches of the parts of one pass.
 open_chunks <- function(read, size, options) {
   draw <- as_generator(read())
-  cutter <- cross(core_function("cutter", "rflows"), size, options)
+  cutter <- cross(core_function("cutter", "r.reticulate.flows"), size, options)
   last <- FALSE
   empty <- 0L
   function(close = FALSE) {
     if (close) return(if (is_closable(draw)) draw(close = TRUE))
     repeat {
-      if (cross(core_function("ready", "rflows"), cutter, last)) return(cross(take_batch(), cutter, last))
+      if (cross(core_function("ready", "r.reticulate.flows"), cutter, last)) return(cross(take_batch(), cutter, last))
       if (last) return(NULL)
       part <- draw()
       last <<- is_exhausted(part)
@@ -160,7 +160,7 @@ add_part <- function(cutter, part, options) {
   if (!nrow(part)) return(FALSE)
   if (is.character(options$inputs)) options["inputs"] <- list(NULL) # a formula: any column may be used
   frame <- chosen_columns(part, options)$frame
-  refusal <- cross(core_function("add", "rflows"), cutter, frame)
+  refusal <- cross(core_function("add", "r.reticulate.flows"), cutter, frame)
   if (!is.null(refusal)) made(refusal)
   TRUE
 }
@@ -169,7 +169,7 @@ add_part <- function(cutter, part, options) {
 take_batch <- function() {
   if (is.null(the$take_batch)) {
     path <- system.file("python", package = "fitgenerator", mustWork = TRUE)
-    module <- reticulate::import_from_path("fitgenerator.rflows", path, convert = FALSE)
+    module <- reticulate::import_from_path("fitgenerator.r.reticulate.flows", path, convert = FALSE)
     the$take_batch <- reticulate::py_get_attr(module, "take")
   }
   the$take_batch

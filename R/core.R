@@ -2,12 +2,12 @@
 
 the <- new.env(parent = emptyenv())
 
-# The module `name` of the core ("rseam"). What is missing is said in words, and what to do about it.
-core <- function(name = "rseam") {
+# The module `name` of the core ("r.reticulate.session"). What is missing is said in words, and what to do about it.
+core <- function(name = "r.reticulate.session") {
   if (is.null(the$modules)) {
     check_python()
     the$modules <- list()
-    cross(core("foreign")$call_beside, function() NULL)
+    cross(core("r_functions")$call_beside, function() NULL)
   }
   if (is.null(the$modules[[name]])) {
     path <- system.file("python", package = "fitgenerator", mustWork = TRUE)
@@ -18,7 +18,7 @@ core <- function(name = "rseam") {
 }
 
 # A function of the core whose result stays a Python object.
-core_function <- function(name, module = "rseam") {
+core_function <- function(name, module = "r.reticulate.session") {
   key <- paste("function", module, name)
   if (is.null(the[[key]])) {
     assign(key, reticulate::py_get_attr(core(module), name), envir = the)

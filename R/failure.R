@@ -102,7 +102,7 @@ asked_error <- function(cnd) {
     text <- paste("R code in the model (a loss, a metric or a layer) failed:", shortened(text))
     return(fg_condition(text, "fitgenerator_model_error", parent))
   }
-  ours <- sub("^fitgenerator[.]errors[.]", "", grep("^fitgenerator[.]errors[.]", class(cnd), value = TRUE))
+  ours <- sub("^fitgenerator[.]", "", grep("^fitgenerator[.]", class(cnd), value = TRUE))
   kinds <- c(ArgumentError = "argument", ArgumentTypeError = "argument", BatchError = "batch")
   kind <- kinds[intersect(ours, names(kinds))]
   if (!length(kind)) return(python_error(cnd))

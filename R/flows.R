@@ -43,7 +43,7 @@ flow_from_data <- function(x, y = NULL, sample_weight = NULL, batch_size = 32, s
   options <- flow_options(batch_size, shuffle, seed, last_batch, balance)
   arrays <- list(x = as_part(x, "x", NULL, NULL), y = optional_part(y, "y"),
                  sample_weight = optional_part(sample_weight, "sample_weight"))
-  made(cross(core_function("data_flow", "rflows"), arrays, options))
+  made(cross(core_function("data_flow", "r.reticulate.flows"), arrays, options))
 }
 
 # The options that flows of arrays and of data frames have in common.

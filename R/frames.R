@@ -38,7 +38,7 @@ flow_from_frame <- function(data, inputs = NULL, targets = NULL, sample_weight =
   if (!is.data.frame(data)) abort_argument(sprintf("`data` must be a data frame, not %s.", describe(data)), "data")
   options <- flow_options(batch_size, shuffle, seed, last_batch, balance)
   chosen <- chosen_columns(data, column_names(inputs, targets, sample_weight, one_hot))
-  made(cross(core_function("frame_flow", "rflows"), chosen$frame, c(chosen$names, options)))
+  made(cross(core_function("frame_flow", "r.reticulate.flows"), chosen$frame, c(chosen$names, options)))
 }
 
 # The arguments that name columns, as they cross to Python.

@@ -43,7 +43,7 @@ check_names <- function(x, name) {
 }
 
 check_generator <- function(x, name = "generator") {
-  if (inherits(x, "fitgenerator.images.generator.ImageDataGenerator")) return(x)
+  if (inherits(x, "fitgenerator.images.ImageDataGenerator")) return(x)
   abort_argument(sprintf("`%s` must be what image_data_generator() returns, not %s.", name, describe(x)), name)
 }
 

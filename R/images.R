@@ -156,7 +156,7 @@ generator_next <- function(generator, completed = NULL) {
   image_value(draw_batch(generator))
 }
 
-flow_class <- "fitgenerator.images.flow.Iterator"
+flow_class <- "fitgenerator.images.Iterator"
 
 # Has a batch made on a thread, and serves what that asks for: a small host.
 draw_batch <- function(flow) {
@@ -182,7 +182,7 @@ call_images <- function(name, ...) {
 
 image_function <- function(name) {
   check_images_there()
-  core_function(name, "rimages")
+  core_function(name, "r.reticulate.images")
 }
 
 # OpenCV and Pillow, which only images need.

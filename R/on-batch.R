@@ -44,5 +44,5 @@ data_of <- function(x, y, sample_weight) {
 
 on_batch <- function(mode, object, parts, class_weight = NULL) {
   check_model(object)
-  ask(core("on_batch")$run, mode, object, parts, class_weight)
+  ask(core("steps.single_batch")$run, mode, object, parts, class_weight)
 }

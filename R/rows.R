@@ -165,7 +165,7 @@ inputs_of <- function(x) list(as_part(x, "x", NULL, NULL))
 
 make_rows <- function(parts, batch_size, seed = NULL, argument = "") {
   size <- if (is.null(batch_size)) 32L else check_whole(batch_size, "batch_size", 1L)
-  ask(reticulate::py_get_attr(core("rows"), "rows"), parts, size, seed, argument)
+  ask(reticulate::py_get_attr(core("flows.rows"), "rows"), parts, size, seed, argument)
 }
 
 split_rows <- function(rows, share) {

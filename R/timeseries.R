@@ -39,5 +39,5 @@ timeseries_generator <- function(data, targets, length, sampling_rate = 1, strid
     seed = check_seed(seed, shuffle)
   )
   arrays <- list(data = as_part(data, "data", NULL, NULL), targets = as_part(targets, "targets", NULL, NULL))
-  made(cross(core_function("series_flow", "rflows"), arrays, options))
+  made(cross(core_function("series_flow", "r.reticulate.flows"), arrays, options))
 }

@@ -15,7 +15,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
 import pytest
-from fitgenerator import grouping, rounds
+from fitgenerator.prefetch import call_size
+from fitgenerator.training import step_runner
 from toys import QUEUES
 
 pytest_plugins = ["stress"]
@@ -90,7 +91,7 @@ def clean_environment() -> dict[str, str]:
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> float:
     """The engine gives up on stuck generators soon; the time in seconds."""
-    monkeypatch.setattr(rounds, "GRACE", 0.3)
+    monkeypatch.setattr(step_runner, "GRACE", 0.3)
     return 0.3
 
 
@@ -104,4 +105,4 @@ def queue(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def loops_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loops are formed as soon as steps were measured, however few are left."""
-    monkeypatch.setattr(grouping, "SAVED", 1e6)
+    monkeypatch.setattr(call_size, "SAVED", 1e6)

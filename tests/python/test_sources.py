@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse
 import tensorflow as tf
 from fitgenerator import ArgumentError, ArgumentTypeError, evaluate_generator
-from fitgenerator.sources import as_source
+from fitgenerator.sources.recognition import as_source
 from toys import (
     PATIENCE,
     HookLog,
