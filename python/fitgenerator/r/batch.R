@@ -1,1 +1,1 @@
-../../../R/batch.R
+../../../R/batch-convert.R

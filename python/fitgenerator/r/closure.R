@@ -1,1 +1,1 @@
-../../../R/closure.R
+../../../R/host-closure.R

@@ -1,1 +1,1 @@
-../../../R/image-functions.R
+../../../R/images-functions.R

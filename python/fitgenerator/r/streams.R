@@ -1,1 +1,1 @@
-../../../R/streams.R
+../../../R/host-random-streams.R
