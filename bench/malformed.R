@@ -2,8 +2,8 @@
 #
 #   tools/with-env Rscript bench/malformed.R [N] [SEED]
 #
-# Runs the property of tests/testthat/test-malformed.R on N batches (1000) and prints what came of them. Ends with
-# status 1 where one was accepted wrongly, refused wrongly, or refused in the wrong words.
+# Runs the property of tests/testthat/test-promise-malformed-batches.R on N batches (1000) and prints what came of
+# them. Ends with status 1 where one was accepted wrongly, refused wrongly, or refused in the wrong words.
 suppressMessages({
   library(fitgenerator)
   library(testthat)

@@ -103,7 +103,7 @@ def elsewhere(call: Callable[[], object]) -> None:
 def without_rpy() -> None:
     """Import the server where rpy2 is not installed."""
     spec = importlib.util.spec_from_file_location(
-        "fitgenerator.r.rpy2.server_again", server.__file__
+        "fitgenerator.r.rpy2.again", server.__file__
     )
     assert spec is not None
     assert spec.loader is not None

@@ -44,8 +44,8 @@ except Exception as error:  # rpy2 raises many kinds where R is missing
 
 _CODE = Path(__file__).parents[1] / "code"
 _FILES = (
-    *("conditions.R", "batch.R", "closure.R", "streams.R", "image-functions.R"),
-    *("pull.R", "forks.R"),
+    *("conditions.R", "batch-convert.R", "batch-messages.R", "host-closure.R"),
+    *("host-random-streams.R", "images-functions.R", "pull.R", "forks.R"),
 )
 
 
