@@ -22,8 +22,9 @@ from .errors import (
 try:
     from .api import evaluate_generator, fit_generator, predict_generator
     from .checkpoint.checkpoint import Checkpoint
+    from .flows.chunks import ChunkFlow, flow_from_chunks
     from .flows.data import DataFlow, flow_from_data
-    from .flows.frames import ChunkFlow, flow_from_chunks, flow_from_frame
+    from .flows.frames import flow_from_frame
     from .flows.sequence import BatchSequence, batch_sequence
     from .flows.timeseries import TimeseriesFlow, timeseries_generator
     from .reporting.history import History, last_history

@@ -8,14 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from .host.switchboard import DirectHost, Host
+from .host.direct import DirectHost
+from .host.interface import Host
 from .legacy_arguments import accepts_former
 from .reporting.history import History
 from .reporting.terminal import Screen, bar_interval
-from .sources.recognition import Readable, Source, as_source
-from .training.fit_loop import EvaluateLoop, FitLoop, PredictLoop
+from .sources.recognition import as_source
+from .sources.source import Readable, Source
+from .training.evaluate_loop import EvaluateLoop
+from .training.fit_loop import FitLoop
 from .training.plan import Settings, plan_evaluate, plan_fit, plan_predict
-from .training.step_runner import Course
+from .training.predict_loop import PredictLoop
+from .training.run_context import Course
 
 Loop = FitLoop | EvaluateLoop | PredictLoop
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .errors import ArgumentError, ArgumentTypeError
 from .messages import LONGEST_NAME, cut, describe
-from .sources.recognition import Source
+from .sources.source import Source
 
 # The longest wait in seconds: more than a century.
 _LONGEST = float(2**32)

@@ -102,9 +102,7 @@ def elsewhere(call: Callable[[], object]) -> None:
 
 def without_rpy() -> None:
     """Import the server where rpy2 is not installed."""
-    spec = importlib.util.spec_from_file_location(
-        "fitgenerator.r.rpy2.again", server.__file__
-    )
+    spec = importlib.util.spec_from_file_location("fitgenerator.r.rpy2.again", server.__file__)
     assert spec is not None
     assert spec.loader is not None
     with mock.patch.dict(sys.modules, {"rpy2": None}):

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fitgenerator.batches import aligned_memory
-from fitgenerator.batches.preparation import Batch, Preparer
-from fitgenerator.sources.recognition import Source, as_source
+from fitgenerator.batches.preparation import Preparer
+from fitgenerator.batches.prepared import Batch
+from fitgenerator.sources.recognition import as_source
+from fitgenerator.sources.source import Source
 
 
 def fresh(array: Any, *, promised: bool = True) -> Batch:

@@ -12,8 +12,10 @@ import scipy.sparse
 import tensorflow as tf
 from fitgenerator import ArgumentError, BatchError, predict_generator
 from fitgenerator.batches.arrays import NoArrayError, Sparse, as_array
+from fitgenerator.batches.class_weight import weigh
 from fitgenerator.batches.model_inputs import Expected
-from fitgenerator.batches.structure import Parts, check, describe, unpack, weigh
+from fitgenerator.batches.structure import Parts, check, unpack
+from fitgenerator.messages import describe
 from leaves import Endless, Failing, Giver, Liar, nested, recursive, symbolic
 from toys import linear_model, make_batches, run, same_weights, shown, weights_of
 

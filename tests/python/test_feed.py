@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fitgenerator import GeneratorTimeoutError
 from fitgenerator.errors import ClosedError
-from fitgenerator.host.switchboard import DirectHost
+from fitgenerator.host.direct import DirectHost
 from fitgenerator.prefetch.by_threads import PulledFeed
 from fitgenerator.prefetch.prefetcher import END, Feed, Round
 from fitgenerator.reporting.pipeline import Pipeline

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fitgenerator import evaluate_generator, predict_generator
-from fitgenerator.prefetch import call_size
+from fitgenerator.training import call_policy
 from toys import (
     Indexed,
     close_history,
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("loops_pay")
 @pytest.fixture
 def compiling_pays(monkeypatch: pytest.MonkeyPatch) -> int:
     """Enough steps for "auto" to have XLA compile."""
-    monkeypatch.setattr(call_size, "WORTH_COMPILING", 120)
+    monkeypatch.setattr(call_policy, "WORTH_COMPILING", 120)
     return 120
 
 
@@ -138,7 +138,7 @@ def test_T2_auto_compiles_nothing_that_has_several_outputs(compiling_pays: int) 
 
 
 def test_auto_compiles_nothing_large(compiling_pays: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call_size, "SMALL_MODEL", 3)
+    monkeypatch.setattr(call_policy, "SMALL_MODEL", 3)
     assert both(linear_model, 60, 2)[0].pipeline.xla_steps == 0
 
 

@@ -1,15 +1,8 @@
-"""From checked batches to what a compiled step is called with: flat tensors, one batch or several.
-
-A batch keeps its NumPy arrays until it is known how many batches its call takes: several are copied
-into one array each, on a new first axis, which is the only copy on their way into TensorFlow. Those
-that nobody else has, of a source that makes them anew, are not copied at all.
-"""
+"""From what a generator gave to a checked batch of flat arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -18,94 +11,14 @@ import tensorflow as tf
 
 from ..errors import BatchError
 from ..messages import dtype_of, reason
-from .aligned_memory import empty, is_aligned
 from .arrays import Sparse
+from .class_weight import weigh
 from .model_inputs import Expected
-from .structure import PART_NAMES, Parts, check, place_of, unpack, weigh
+from .prepared import Batch, Form, to_tensor
+from .structure import PART_NAMES, Parts, check, place_of, unpack
 
 # What NumPy and TensorFlow store alike: such arrays can wait, all others become tensors at once.
 _PLAIN = frozenset(np.dtype(code) for code in "?bBhHiIlLqQefdFD")
-
-
-@dataclass(frozen=True)
-class Form:
-    """What batches have in common that one call, or one traced function, can take.
-
-    Attributes:
-        layout: The nested structure, with a leaf's index, or `None`, in each place.
-        kind: What batches of one signature share, lengths apart.
-        shapes: The leaves' shapes without the rows.
-        stackable: Several such batches can be stacked: no leaf is sparse or ragged.
-    """
-
-    layout: Any
-    kind: Any
-    shapes: tuple[tuple[Any, ...], ...]
-    stackable: bool
-
-
-@dataclass(slots=True)
-class Batch:
-    """What one call needs: flat leaves, and how they are put together again.
-
-    Attributes:
-        leaves: The arrays or tensors, without the places that are `None`.
-        form: What it shares with other batches.
-        rows: Number of samples, in each of the batches.
-        count: Number of batches; where it is not 1, every leaf has them on its first axis.
-        full: There are as many as the call was to wait for.
-        fresh: Nobody else has its arrays: their memory may become the tensors'.
-    """
-
-    leaves: tuple[Any, ...]
-    form: Form
-    rows: int
-    count: int = 1
-    full: bool = False
-    fresh: bool = False
-
-    def pack(self) -> Any:
-        """The nested structure, as a step takes it."""
-        return pack(self.form.layout, self.leaves)
-
-    def ready(self) -> Batch:
-        """The same batch with tensors for arrays."""
-        leaves = tuple(
-            _to_tensor(leaf, fresh=self.fresh) if isinstance(leaf, np.ndarray) else leaf
-            for leaf in self.leaves
-        )
-        return Batch(leaves, self.form, self.rows, self.count)
-
-    def split(self) -> list[Batch]:
-        """The batches one by one."""
-        if self.count == 1:
-            return [self]
-        return [
-            Batch(tuple(leaf[i] for leaf in self.leaves), self.form, self.rows)
-            for i in range(self.count)
-        ]
-
-    def fits(self, other: Batch) -> bool:
-        """Whether one call could take both."""
-        form = self.form
-        same = form is other.form or form == other.form
-        return form.stackable and same and self.rows == other.rows
-
-    @property
-    def bytes(self) -> int:
-        """The size of its leaves."""
-        return sum(_bytes(leaf) for leaf in self.leaves)
-
-
-def _bytes(leaf: Any) -> int:
-    if isinstance(leaf, np.ndarray):
-        return leaf.nbytes
-    return int(np.prod(leaf.shape)) * int(leaf.dtype.size) if isinstance(leaf, tf.Tensor) else 0
-
-
-def pack(layout: Any, leaves: Sequence[Any]) -> Any:
-    """`leaves` in the nested structure `layout`."""
-    return keras.tree.map_structure(lambda i: None if i is None else leaves[i], layout)
 
 
 class Preparer:
@@ -233,103 +146,4 @@ def _leaf(leaf: Any, *, keep_sparse: bool) -> Any:
         return leaf
     if tf.is_symbolic_tensor(leaf):
         raise ValueError("it is a symbol of a graph and has no values")
-    return _to_tensor(leaf)
-
-
-def _to_tensor(leaf: Any, *, fresh: bool = False) -> Any:
-    if isinstance(leaf, np.ndarray) and _is_column_major(leaf):
-        return _transposed(leaf)
-    if fresh and is_aligned(leaf) and _stays():
-        return tf.experimental.dlpack.from_dlpack(leaf.__dlpack__())  # has the same memory
-    # `constant` makes of an array what `convert_to_tensor` does, in half the time.
-    return tf.constant(leaf) if type(leaf) is np.ndarray else tf.convert_to_tensor(leaf)
-
-
-@cache
-def _stays() -> bool:
-    """Whether a tensor's memory is the machine's: with a GPU, a copy goes there at once."""
-    return not tf.config.list_logical_devices("GPU")
-
-
-def _transposed(array: np.ndarray[Any, Any]) -> Any:
-    """A row-major tensor of a column-major array.
-
-    TensorFlow transposes in blocks and on several threads: floats ten times as fast as NumPy,
-    integers only half as fast as floats. So 32-bit integers go as the floats of the same bits,
-    which nothing computes with.
-    """
-    if array.dtype.kind in "iu" and array.dtype.itemsize == 4:
-        bits = tf.transpose(tf.constant(array.T.view("float32")))
-        return tf.bitcast(bits, tf.as_dtype(array.dtype))
-    return tf.transpose(tf.constant(array.T))
-
-
-def _is_column_major(array: np.ndarray[Any, Any]) -> bool:
-    flags = array.flags
-    return bool(array.ndim > 1 and flags.f_contiguous and not flags.c_contiguous)
-
-
-class Stack:
-    """Batches that fit each other, for one call; arrays are copied when they are added.
-
-    Args:
-        first: The first batch.
-        limit: How many batches there may be.
-    """
-
-    def __init__(self, first: Batch, limit: int) -> None:
-        self._first = first
-        self._columns: list[Any] = [
-            empty((limit, *leaf.shape), leaf.dtype) if isinstance(leaf, np.ndarray) else []
-            for leaf in first.leaves
-        ]
-        self.count = 0
-        self.add(first)
-
-    def fits(self, batch: Batch) -> bool:
-        """Whether `batch` may be added."""
-        return self._first.fits(batch)
-
-    def add(self, batch: Batch) -> None:
-        """Add a batch."""
-        for column, leaf in zip(self._columns, batch.leaves, strict=True):
-            if isinstance(column, list):
-                column.append(leaf)
-            else:
-                column[self.count] = leaf
-        self.count += 1
-
-    def batch(self) -> Batch:
-        """What the call takes; nothing may be added any more."""
-        form, rows, count = self._first.form, self._first.rows, self.count
-        if count == 1:
-            leaves = [c[0] for c in self._columns]
-        else:
-            leaves = [tf.stack(c) if isinstance(c, list) else c[:count] for c in self._columns]
-        return Batch(tuple(leaves), form, rows, count, fresh=True).ready()
-
-
-def joined(outputs: list[Any]) -> Any:
-    """The outputs of several batches as one: all their rows in order, in the model's structure."""
-    return keras.tree.map_structure_up_to(
-        outputs[0], lambda *tensors: _concatenated(tensors), *outputs
-    )
-
-
-def _concatenated(tensors: tuple[Any, ...]) -> Any:
-    if isinstance(tensors[0], tf.SparseTensor):
-        return tf.sparse.concat(0, list(tensors))
-    if isinstance(tensors[0], tf.RaggedTensor):
-        return tf.concat(tensors, axis=0)
-    if len({tuple(t.shape[1:]) for t in tensors}) > 1:
-        # Sequences of changing length: as Keras's `predict`, ragged.
-        return tf.concat([tf.RaggedTensor.from_tensor(t) for t in tensors], axis=0)
-    return tf.concat(tensors, axis=0)
-
-
-def as_arrays(outputs: Any) -> Any:
-    """`outputs` with arrays for tensors, but for those that are ragged or sparse."""
-    composite = (tf.RaggedTensor, tf.SparseTensor)
-    return keras.tree.map_structure(
-        lambda t: t if isinstance(t, composite) else np.array(t), outputs
-    )
+    return to_tensor(leaf)

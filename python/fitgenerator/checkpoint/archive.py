@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..batches.structure import describe
 from ..errors import ArgumentError, ArgumentTypeError
+from ..messages import describe
 
 Array = np.ndarray[Any, Any]
 

@@ -13,8 +13,8 @@ from ..arguments import whole
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
 from ..r_functions import is_r_function
-from ..sources.recognition import Source
 from ..sources.seeded_source import Passes, PassReader, Rows
+from ..sources.source import Source
 
 
 class BatchSequence(Passes):

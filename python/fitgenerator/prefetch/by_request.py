@@ -15,7 +15,7 @@ from collections import deque
 from typing import Any
 
 from ..reporting.timeline import Span
-from ..training.background import Place
+from ..sources.on_request import Place
 from .pacing import Pace
 from .prefetcher import Feed
 from .schedule import END, Failure, Pull, Round

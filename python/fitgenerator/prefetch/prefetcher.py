@@ -14,14 +14,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ..batches.preparation import Batch
+from ..batches.prepared import Batch
 from ..errors import ClosedError, GeneratorTimeoutError, add_note
+from ..host.interface import Host
 from ..host.signal_safe_queue import Inbox
-from ..host.switchboard import Host
 from ..reporting.pipeline import Pipeline
 from ..reporting.progress import Progress
 from ..reporting.timeline import Span
-from ..sources.recognition import Source
+from ..sources.source import Source
 from .reordering import Assembler
 from .schedule import END, Claims, Failure, Prepare, Pull, Round
 from .thread_stacks import stack_of

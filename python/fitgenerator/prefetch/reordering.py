@@ -11,7 +11,8 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from ..batches.preparation import Batch, Stack
+from ..batches.prepared import Batch
+from ..batches.stacking import Stack
 from ..host.signal_safe_queue import Inbox
 from .call_size import Grouping
 

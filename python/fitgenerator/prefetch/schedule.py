@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..sources.recognition import Claim, Reader
+from ..sources.source import Claim, Reader
 from .call_size import Grouping
 from .reordering import Ticket
 

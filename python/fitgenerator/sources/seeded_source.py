@@ -16,7 +16,7 @@ import numpy as np
 
 from ..arguments import flag, whole
 from .fetches import Fetches, called
-from .recognition import Claim, Readable, Reader, Source
+from .source import Claim, Readable, Reader, Source
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 

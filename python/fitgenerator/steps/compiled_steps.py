@@ -19,7 +19,7 @@ import keras
 import tensorflow as tf
 
 from ..batches.model_inputs import known_inputs, known_outputs
-from ..batches.preparation import Batch, Form, pack
+from ..batches.prepared import Batch, Form, pack
 from ..errors import ArgumentError
 from ..models.keras_versions import Keras3, dialect_of
 from ..r_functions import is_r_function

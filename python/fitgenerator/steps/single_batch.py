@@ -6,7 +6,8 @@ import io
 from typing import Any
 
 from .. import arguments
-from ..batches.preparation import Preparer, as_arrays
+from ..batches.outputs import as_arrays
+from ..batches.preparation import Preparer
 from ..models.keras_versions import dialect_of
 from ..models.supported import check_model
 from .compiled_steps import Steps

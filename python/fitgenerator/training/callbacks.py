@@ -13,10 +13,10 @@ from typing import Any
 
 import keras
 
-from ..batches.structure import describe
 from ..checkpoint.checkpoint import Checkpoint
 from ..errors import ArgumentTypeError, add_note
-from ..host.switchboard import ForeignHook
+from ..host.interface import ForeignHook
+from ..messages import describe
 from ..models.keras_versions import classes
 
 _ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}

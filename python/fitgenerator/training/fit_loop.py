@@ -7,130 +7,15 @@ takes batches, executes compiled steps and counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..batches.preparation import as_arrays, joined
 from ..errors import EndedError
 from ..models.keras_versions import Logs
 from ..models.training_lock import training
 from ..reporting.history import History, remember
+from .evaluate_loop import EvaluateLoop, ended_early_text, metrics_of
 from .step_runner import Rounds
-
-
-def _metrics(model: Any, outputs: Any) -> Logs:
-    """The model's metrics where the step returned just these, else what the last step returned."""
-    metrics = model.get_metrics_result()
-    if isinstance(outputs, dict) and set(outputs) != set(metrics):
-        return dict(outputs)
-    return dict(metrics)
-
-
-class EvaluateLoop:
-    """Evaluates on one round of a feed: `evaluate_generator`, and validation within training.
-
-    Args:
-        rounds: Runs the steps, in the mode "test".
-        fresh: Each evaluation begins with the source's first batch.
-    """
-
-    def __init__(self, rounds: Rounds, fresh: bool) -> None:
-        self.course = rounds.course
-        self._rounds = rounds
-        self._feed = rounds.feed
-        self.count = rounds.count
-        self._fresh = fresh
-
-    @property
-    def identity(self) -> Any:
-        """What the feed reads."""
-        return self._feed.source.identity
-
-    def grant(self, epoch: int = 0) -> None:
-        """Let the batches of one evaluation be pulled, that of the epoch `epoch`."""
-        self._rounds.grant(fresh=self._fresh, epoch=epoch)
-
-    def run(self) -> Logs:
-        """Evaluate; the metrics by name.
-
-        Raises:
-            EndedError: Not one batch came.
-        """
-        course = self.course
-        course.host.call(self._begin)
-        done, outputs = self._rounds.run()
-        stopped = bool(course.model.stop_evaluating)
-        if done == 0:
-            raise EndedError(
-                f"`{self._feed.argument}` ended before its first batch: there is nothing to "
-                "evaluate."
-            )
-        if self.count is not None and done < self.count and not stopped:
-            course.warnings.append(_ended(self._feed.argument, self.count, done))
-        return dict(course.host.call(lambda: self._end(outputs)))
-
-    def run_alone(self) -> Logs:
-        """Evaluate as a call of its own."""
-        self.grant()
-        self._feed.start()
-        self.course.progress.begin(total=self.count)
-        logs = self.run()
-        self.course.progress.end(self.course.meter.steps, logs)
-        return logs
-
-    def _begin(self) -> Iterator[Any]:
-        self.course.dialect.begin("test")
-        yield from self.course.callbacks.run("on_test_begin", {})
-        self.course.model.reset_metrics()
-        yield from self._rounds.begin()
-
-    def _end(self, outputs: Any) -> Generator[Any, None, Logs]:
-        logs = self.course.dialect.logs(_metrics(self.course.model, outputs))
-        yield from self.course.callbacks.run("on_test_end", logs)
-        return logs
-
-
-class PredictLoop:
-    """Predicts one round of a feed: `predict_generator`."""
-
-    def __init__(self, rounds: Rounds) -> None:
-        self.course = rounds.course
-        self._rounds = rounds
-        self._feed = rounds.feed
-        self._count = rounds.count
-
-    def run_alone(self) -> Any:
-        """Predict; an array, or the model's structure of arrays, of all rows in order.
-
-        Raises:
-            EndedError: Not one batch came.
-        """
-        course = self.course
-        outputs: list[Any] = []
-        self._rounds.grant(fresh=self._feed.source.restarts)
-        self._feed.start()
-        course.host.call(self._begin)
-        course.progress.begin(total=self._count)
-        done, _ = self._rounds.run(outputs.extend)
-        if done == 0:
-            raise EndedError(
-                f"`{self._feed.argument}` ended before its first batch: there is nothing to "
-                "predict."
-            )
-        if self._count is not None and done < self._count and not course.model.stop_predicting:
-            course.warnings.append(_ended(self._feed.argument, self._count, done))
-        course.progress.end(done, {})
-        course.host.call(lambda: course.callbacks.run("on_predict_end", {}))
-        return as_arrays(joined(outputs))
-
-    def _begin(self) -> Iterator[Any]:
-        self.course.dialect.begin("predict")
-        yield from self.course.callbacks.run("on_predict_begin", {})
-        yield from self._rounds.begin()
-
-
-def _ended(name: str, wanted: int, came: int) -> str:
-    return f"`{name}` ended early: {wanted} batches were wanted, {came} came."
 
 
 class FitLoop:
@@ -244,7 +129,7 @@ class FitLoop:
             return None
         stopped = bool(course.model.stop_training)
         self._history.broken_off = stopped and (self._count is None or done < self._count)
-        logs = course.host.call(lambda: dialect.logs(_metrics(course.model, outputs)))
+        logs = course.host.call(lambda: dialect.logs(metrics_of(course.model, outputs)))
         if validates and self._validation is not None:
             if not self._ahead:
                 self._validation.grant(epoch)
@@ -286,7 +171,7 @@ class FitLoop:
             return
         total = self._count * (self._epochs - self._epoch)
         course.warnings.append(
-            _ended(feed.argument, total, self._trained)[:-1]
+            ended_early_text(feed.argument, total, self._trained)[:-1]
             + f" (epoch {epoch + 1}: {came} of {self._count})."
         )
 

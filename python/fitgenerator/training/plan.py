@@ -10,9 +10,10 @@ from .. import arguments
 from ..batches.preparation import Preparer
 from ..checkpoint.checkpoint import Checkpoint
 from ..errors import ArgumentError, ShuffledWarning
-from ..host.switchboard import Host
+from ..host.interface import Host
 from ..models.keras_versions import dialect_of
-from ..models.supported import capture_scope, check_model
+from ..models.supported import check_model
+from ..models.thread_state import capture_scope
 from ..models.training_lock import refuse_trained
 from ..prefetch.by_request import AskedFeed
 from ..prefetch.by_threads import PulledFeed
@@ -20,11 +21,14 @@ from ..prefetch.prefetcher import Feed
 from ..reporting.history import History, remember
 from ..reporting.pipeline import Pipeline
 from ..reporting.progress import Progress
-from ..sources.recognition import Source
+from ..sources.source import Source
 from ..steps.compiled_steps import Steps
 from .callbacks import Callbacks
-from .fit_loop import EvaluateLoop, FitLoop, PredictLoop
-from .step_runner import Course, Rounds
+from .evaluate_loop import EvaluateLoop
+from .fit_loop import FitLoop
+from .predict_loop import PredictLoop
+from .run_context import Course
+from .step_runner import Rounds
 
 _SHUFFLES = (
     "`{}` shuffles: row i of the predictions is not that of row (or image) i of its data. "

@@ -17,7 +17,8 @@ import numpy as np
 from ...arguments import whole
 from ...batches.aligned_memory import empty
 from ...errors import ArgumentError, ClosedError, GeneratorTimeoutError, ImageError, add_note
-from ...sources.recognition import Readable, Source, indexed
+from ...sources.readers import indexed
+from ...sources.source import Readable, Source
 from .. import arguments
 from ..transform.normalisation import check_learned
 from ..transform.seeded_function import Seeded, seed_images

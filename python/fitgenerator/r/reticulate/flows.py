@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, ArgumentTypeError
+from ...flows.chunks import Cutter
 from ...flows.columns import Coded, Unusable
 from ...flows.data import flow_from_data
 from ...flows.formula import Layout
-from ...flows.frames import Cutter, flow_from_frame
+from ...flows.frames import flow_from_frame
 from ...flows.timeseries import timeseries_generator
-from .session import own
+from .values import own
 
 
 def data_flow(arrays: dict[str, Any], options: dict[str, Any]) -> Any:

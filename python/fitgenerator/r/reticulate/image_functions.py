@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ...host.current_host import host_here
-from ...host.switchboard import Request, Switchboard
+from ...host.requests import Request
+from ...host.switchboard import Switchboard
 
 Array = np.ndarray[Any, Any]
 

@@ -19,10 +19,11 @@ import numpy as np
 
 from ...errors import ClosedError, ImageWarning, Warns
 from ...host.current_host import asking
-from ...host.switchboard import Request, Switchboard
+from ...host.requests import Request
+from ...host.switchboard import Switchboard
 from ...prefetch.prefetcher import GRACE
 from .image_functions import RFunction, answer
-from .session import failure_of
+from .results import failure_of
 
 Outcome = dict[str, Any]
 

@@ -12,42 +12,27 @@ import time
 from types import GeneratorType
 from typing import Any
 
-import keras
-import numpy as np
-
 from ... import errors
-from ...batches.structure import Parts, Sparse
 from ...checkpoint.checkpoint import Checkpoint
 from ...flows.sequence import BatchSequence
 from ...host import interrupts
 from ...host.garbage_collection import Collector
-from ...host.switchboard import ForeignHook, Request, Shown, Switchboard, advance_job
-from ...messages import text_of
-from ...r_functions import holds_r_code
-from ...reporting.history import History, last_history
+from ...host.interface import ForeignHook, Shown, advance_job
+from ...host.requests import Request
+from ...host.switchboard import Switchboard
+from ...reporting.history import History
 from ...reporting.progress_bar import Bar
-from ...reporting.timeline import Event
-from ...sources.recognition import Source, as_source
+from ...sources.on_request import closure_source, described, passes_source, stream_source
+from ...sources.recognition import as_source
 from ...sources.seeded_source import Passes
-from ...training.background import (
-    Loop,
-    Training,
-    closure_source,
-    described,
-    passes_source,
-    stream_source,
-)
+from ...sources.source import Source
+from ...training.background import Loop, Training
 from ...training.callbacks import ForeignCallback
 from ...training.plan import Settings, plan_evaluate, plan_fit, plan_predict
-from .image_functions import RFunctionError, answer
-
-
-class ForeignError(Exception):
-    """A condition of R, kept there under `number`."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"the R condition {number}")
-        self.number = number
+from .image_functions import answer
+from .model_code import holds_r_code
+from .results import ForeignError, failure_of, history_parts
+from .values import Arrays, owned_batches
 
 
 class Session:
@@ -180,7 +165,7 @@ class Session:
         late = self._board.drawn()
         assert request.line is not None
         spent = (time.perf_counter() - request.begun) / (len(batches) + (end != 0))
-        owned, error = _owned(batches)
+        owned, error = owned_batches(batches)
         late = late and end == 0 and error is None and bool(owned)
         if late:  # an interrupt did not stop the last one
             del owned[-1]
@@ -265,56 +250,6 @@ class Session:
         raise self._error
 
 
-_KINDS: dict[str, Any] = {
-    "r": ForeignError,
-    "function": RFunctionError,
-    "argument": (errors.ArgumentError, errors.ArgumentTypeError),
-    "batch": (errors.BatchError, errors.EndedError, errors.ImageError),
-    "timeout": errors.GeneratorTimeoutError,
-    "setup": errors.SetupError,
-    "interrupt": KeyboardInterrupt,
-}
-
-
-def failure_of(error: BaseException) -> dict[str, Any]:
-    """What failed, for R to make a condition of."""
-    return {
-        "kind": next(
-            (name for name, types in _KINDS.items() if isinstance(error, types)), "python"
-        ),
-        "type": type(error).__name__,
-        "text": text_of(error),
-        "notes": list(getattr(error, "__notes__", ())),
-        "number": error.number if isinstance(error, ForeignError) else 0,
-        "cell": error.cell if isinstance(error, RFunctionError) else None,
-    }
-
-
-def history_parts(history: History | None) -> dict[str, Any] | None:
-    """A history as what R makes its own of."""
-    if history is None:
-        return None
-    return {
-        "params": {**(history.params or {}), "validation_freq": history.validation_freq},
-        "metrics": {name: [*values] for name, values in history.history.items()},
-        "epoch": list(history.epoch),
-        "incomplete": history.incomplete,
-        "pipeline": {
-            **history.pipeline.as_dict(),
-            "timeline": _columns(history.pipeline.timeline),
-        },
-    }
-
-
-def _columns(events: list[Event]) -> dict[str, list[Any]]:
-    return {name: [event[i] for event in events] for i, name in enumerate(Event._fields)}
-
-
-def last() -> dict[str, Any] | None:
-    """The last history, for R."""
-    return history_parts(last_history())
-
-
 def checkpoint(path: str) -> Checkpoint | str:
     """The callback, for R, or why there can be none."""
     try:
@@ -326,12 +261,6 @@ def checkpoint(path: str) -> Checkpoint | str:
 def sequence(length: int, shuffle: bool, seed: int) -> Passes:
     """The passes of a function of R that makes batches by their number."""
     return BatchSequence(lambda number: number, length, shuffle, seed, None)
-
-
-def sparse(rows: Any, cols: Any, values: Any, shape: Any) -> Sparse:
-    """A sparse matrix of R."""
-    rows, cols, values = (np.array(array) for array in (rows, cols, values))
-    return Sparse(rows, cols, _cast(values), (int(shape[0]), int(shape[1])))
 
 
 def _source(given: Any, name: str) -> Source | None:
@@ -349,48 +278,9 @@ def _source(given: Any, name: str) -> Source | None:
     return as_source(given, name, arrays_allowed=name == "validation_data")
 
 
-class Arrays:
-    """Fixed arrays that came from an R list."""
-
-    def __init__(self, parts: list[Any]) -> None:
-        self.parts = tuple(Parts(*own(parts)))[: len(parts)]
-
-
 def _callbacks(given: list[Any]) -> list[Any]:
     """R's list of callbacks; a table of R functions comes as its number and its hooks' names."""
     return [
         ForeignCallback(int(c["table"]), list(c["hooks"])) if isinstance(c, dict) else c
         for c in given
     ]
-
-
-def _owned(batches: list[Any]) -> tuple[list[Any], Exception | None]:
-    """Copies of the batches, up to the one for which that failed."""
-    owned = []
-    for raw in batches:
-        try:
-            owned.append(own(raw))
-        except Exception as error:
-            return owned, error
-    return owned, None
-
-
-def own(raw: Any) -> Any:
-    """A copy of R's arrays, cast, in their own order."""
-    if isinstance(raw, np.ndarray):
-        return _cast(raw) if type(raw) is np.ndarray else raw.copy()  # a masked array has its mask
-    if isinstance(raw, list):
-        return [own(part) for part in raw]
-    if isinstance(raw, tuple):
-        return tuple(own(part) for part in raw)
-    if isinstance(raw, dict):
-        return {name: own(part) for name, part in raw.items()}
-    return raw
-
-
-def _cast(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if array.dtype.kind == "V":  # R's raw
-        array = array.view("uint8")
-    dtype = keras.config.floatx() if array.dtype == np.float64 else array.dtype
-    with np.errstate(invalid="ignore", over="ignore"):  # R's NA, and numbers above floatx's
-        return np.array(array, dtype=dtype, order="K")

@@ -7,9 +7,9 @@ from typing import Any
 from rpy2 import rinterface
 
 from ...errors import ArgumentError
-from ...sources.recognition import Source
+from ...sources.on_request import passes_source
 from ...sources.seeded_source import Passes
-from ...training.background import passes_source
+from ...sources.source import Source
 from .server import helper, is_function, needed_args
 
 

@@ -21,12 +21,15 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ArgumentError, BatchError, ClosedError, SetupError
 from ...host.current_host import Applied
 from ...host.garbage_collection import Collector
+from ...host.interface import Host, Line, Shown, finish_job
 from ...host.interrupts import Deferred, send
-from ...host.switchboard import Host, Line, Request, Shown, Switchboard, finish_job
+from ...host.requests import Request
+from ...host.switchboard import Switchboard
 from ...prefetch.prefetcher import SLICE
-from ...sources.recognition import Source
-from ...training.background import Loop, Training, closure_source, described
-from ...training.fit_loop import PredictLoop
+from ...sources.on_request import closure_source, described
+from ...sources.source import Source
+from ...training.background import Loop, Training
+from ...training.predict_loop import PredictLoop
 
 if TYPE_CHECKING:
     from typing_extensions import Self
