@@ -7,7 +7,7 @@ core <- function(name = "r.reticulate.session") {
   if (is.null(the$modules)) {
     check_python()
     the$modules <- list()
-    cross(core("r_functions")$call_beside, function() NULL)
+    cross(core("r.reticulate.first_call")$call_beside, function() NULL)
   }
   if (is.null(the$modules[[name]])) {
     path <- system.file("python", package = "fitgenerator", mustWork = TRUE)

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__ as __version__
 from .doctor import absent
 from .errors import (
     AbandonedThreadWarning,
@@ -34,8 +35,6 @@ try:
 except ModuleNotFoundError as error:  # the doctor works where Keras or TensorFlow is missing
     _refuse = absent(error)
     _shown = []
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AbandonedThreadWarning",

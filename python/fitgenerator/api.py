@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from .caller_warnings import warn
 from .host.direct import DirectHost
 from .host.interface import Host
 from .legacy_arguments import accepts_former
+from .r_functions import Bridge, may_be_asked, register
 from .reporting.history import History
 from .reporting.terminal import Screen, bar_interval
 from .sources.recognition import as_source
@@ -22,6 +23,18 @@ from .training.predict_loop import PredictLoop
 from .training.run_context import Course
 
 Loop = FitLoop | EvaluateLoop | PredictLoop
+
+
+def _rpy2() -> Bridge | None:
+    """The bridge to the R functions of rpy2, where that has been imported."""
+    if "rpy2" not in sys.modules:
+        return None
+    from .r.rpy2 import bridge
+
+    return bridge
+
+
+register(_rpy2)
 
 
 @accepts_former
@@ -267,8 +280,7 @@ def _needs_r(sources: Sequence[Source | None]) -> bool:
     """Whether R functions (rpy2) make the batches, or are applied to them."""
     if any(source is not None and source.hosted for source in sources):
         return True
-    images = sys.modules.get(f"{__package__}.r.rpy2.image_functions")
-    if images is None or not images.in_use():
+    if not may_be_asked():
         return False
     # A flow says whether it asks; what is in a generator of the user's cannot be seen.
     return any(s is not None and (s.asks or not isinstance(s.identity, Readable)) for s in sources)
@@ -277,7 +289,7 @@ def _needs_r(sources: Sequence[Source | None]) -> bool:
 def _warn(courses: Sequence[Course]) -> None:
     for course in courses:
         for text, kind in course.all_warnings():
-            warnings.warn(text, kind, stacklevel=6)  # where the public, wrapped function was called
+            warn(text, kind)
 
 
 def _run_here(plan: Callable[[Host], Loop], screen: Screen) -> Any:

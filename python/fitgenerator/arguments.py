@@ -9,7 +9,6 @@ import numpy as np
 
 from .errors import ArgumentError, ArgumentTypeError
 from .messages import LONGEST_NAME, cut, describe
-from .sources.source import Source
 
 # The longest wait in seconds: more than a century.
 _LONGEST = float(2**32)
@@ -66,28 +65,6 @@ def flag(value: Any, argument: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise ArgumentError(f"`{argument}` must be True or False, not {_shown(value)}.")
     return bool(value)
-
-
-def steps_of(source: Source | None, given: Any, argument: str, name: str) -> int | None:
-    """Batches of one round: as asked for, else the source's length, else `None`: until it ends.
-
-    `None` without a source, too.
-
-    Raises:
-        ArgumentError: Not a whole number of at least 1, or not given where the source has no end.
-    """
-    if source is None:
-        return None
-    if given is not None:
-        return whole(given, argument, 1)
-    if source.length == 0:
-        raise ArgumentError(f"`{name}` has no batches: its length is 0.")
-    if source.length is None and (source.endless or not source.restarts):
-        raise ArgumentError(
-            f"`{argument}` must be given: `{name}` has no length, so the number of batches has to "
-            "be said."
-        )
-    return source.length
 
 
 def class_weights(given: Any) -> dict[int, float] | None:

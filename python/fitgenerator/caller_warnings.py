@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 import warnings
 
-from .errors import ImageWarning
-
 _PACKAGE = __name__.partition(".")[0]
 
 
-def warn(text: str, kind: type[UserWarning] = ImageWarning) -> None:
+def warn(text: str, kind: type[UserWarning]) -> None:
     """Warn where this package was called."""
     level, frame = 1, sys._getframe()
     while frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE and frame.f_back:

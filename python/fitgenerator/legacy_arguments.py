@@ -7,10 +7,10 @@ to give instead. Type checkers see today's signature only.
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+from .caller_warnings import warn
 from .errors import ArgumentError, FormerArgumentWarning
 from .messages import describe
 
@@ -64,7 +64,7 @@ def _translate(
             if today in kwargs or today in by_position:
                 raise ArgumentError(f"`{name}` is `{today}` now; give one of them, not both.")
             kwargs[today] = kwargs.pop(name)
-            _warn(f"`{name}` is called `{today}` now.")
+            warn(f"`{name}` is called `{today}` now.", FormerArgumentWarning)
         elif name in _WITHOUT_EFFECT:
             value = kwargs.pop(name)
             if name == "shuffle" and value:
@@ -72,8 +72,4 @@ def _translate(
                     "There is no `shuffle`: batches come in the order of their source. Shuffle in "
                     "its on_epoch_end(), or let the generator choose rows at random."
                 )
-            _warn(f"`{name}` has no effect: {_WITHOUT_EFFECT[name]}.")
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, FormerArgumentWarning, stacklevel=4)  # where the function was called
+            warn(f"`{name}` has no effect: {_WITHOUT_EFFECT[name]}.", FormerArgumentWarning)

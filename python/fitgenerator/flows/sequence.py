@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from ..arguments import whole
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
-from ..r_functions import is_r_function
+from ..r_functions import bridge_of, is_bridged_function, is_r_function
 from ..sources.seeded_source import Passes, PassReader, Rows
 from ..sources.source import Source
 
@@ -28,7 +27,7 @@ class BatchSequence(Passes):
         self._length = whole(length, "length", 1)
         self._hook = on_epoch_end
         self._seeded = seed is not None
-        self._tells_epoch = not _is_r(function) and _takes(function) == 2
+        self._tells_epoch = not is_bridged_function(function) and _takes(function) == 2
 
     def __len__(self) -> int:
         """Batches of one pass."""
@@ -53,14 +52,12 @@ class BatchSequence(Passes):
 
     def as_source(self, argument: str) -> Source:
         """What the engine reads; an R function is served by the calling thread."""
-        if _is_r(self._function):
-            from ..r.rpy2 import sequence
-
-            return sequence.sequence(
-                self, self._function, self._hook, argument, seeded=self._seeded
-            )
+        bridge = bridge_of(self._function)
+        if bridge is not None and bridge.is_function(self._function):
+            given = (self._function, self._hook, argument)
+            return bridge.sequence(self, *given, seeded=self._seeded)  # type: ignore[no-any-return]
         return Source(
-            lambda _: PassReader(self, self._hook),
+            lambda: PassReader(self, self._hook),
             self,
             self._length,
             restarts=True,
@@ -127,7 +124,7 @@ def batch_sequence(
             )
         if not callable(given) and (given is not None or name == "function"):
             raise ArgumentTypeError(f"`{name}` must be a function, not {describe(given)}.")
-    if not _is_r(function) and _takes(function) not in (1, 2):
+    if not is_bridged_function(function) and _takes(function) not in (1, 2):
         raise ArgumentError(
             "`function` must take the number of a batch, or that and the number of the epoch, not "
             f"{_takes(function)} arguments."
@@ -145,11 +142,3 @@ def _takes(function: Callable[..., Any]) -> int:
     needed = sum(p.default is p.empty for p in plain)
     several = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     return 1 if needed == 0 and (plain or several) else needed
-
-
-def _is_r(function: Any) -> bool:
-    if "rpy2" not in sys.modules:
-        return False
-    from ..r.rpy2 import server
-
-    return server.is_function(function)

@@ -13,6 +13,7 @@ import numpy as np
 from ..arguments import whole
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import cut, describe, listed
+from ..r_functions import bridge_of
 
 Array = np.ndarray[Any, Any]
 
@@ -125,10 +126,9 @@ def function(value: Any, argument: str) -> Callable[[Any], Any] | None:
     Raises:
         ArgumentTypeError: It cannot be called with one image.
     """
-    if type(value).__module__.startswith("rpy2."):
-        from ..r.rpy2.image_functions import image_function
-
-        return image_function(value, argument)
+    bridge = bridge_of(value)
+    if bridge is not None:
+        return bridge.image_function(value, argument)
     if value is not None and not callable(value):
         raise ArgumentTypeError(
             f"`{argument}` must be a function of one image, or None, not {describe(value)}."

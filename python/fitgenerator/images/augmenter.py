@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arguments import whole
 from ..caller_warnings import warn
+from ..errors import ImageWarning
 from . import arguments
 from .flows import portraits
 from .flows.arrays import check_images
@@ -101,7 +102,7 @@ class Augmenter:
         if getattr(self, argument) != value:
             setattr(self, argument, value)
             text = f"`{by}` = True makes `{argument}` {value}; say so, to be rid of this warning."
-            warn(text)
+            warn(text, ImageWarning)
 
     def __repr__(self) -> str:
         return portraits.of_generator(self)

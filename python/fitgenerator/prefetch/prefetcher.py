@@ -77,7 +77,7 @@ class Feed(ABC):
         self._timeout = timeout
         self._progress = progress
         self._workers = min(workers, max(1, capacity)) if source.parallel else 1
-        self._reader = source.open(host)
+        self._reader = source.open()
         self._claims = Claims(self._reader, capacity + 1, self._rest)
         self._assembler = Assembler()
         self._primed: Any = None

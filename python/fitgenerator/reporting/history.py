@@ -55,9 +55,9 @@ class History(keras.callbacks.History):
             ArgumentError: There is no such metric, or `smooth` is no such number.
             SetupError: matplotlib is not installed.
         """
-        from .plot_history import draw
+        from .plot_history import Epochs, draw
 
-        return draw(self, metrics, smooth, log)
+        return draw(Epochs(self.history, self.epoch, self.validation_freq), metrics, smooth, log)
 
 
 _last: History | None = None

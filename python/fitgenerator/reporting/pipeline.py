@@ -165,7 +165,7 @@ class Pipeline:
         if kind not in ("stages", "timeline"):
             raise ArgumentError(f'`kind` must be "stages" or "timeline", not {kind!r:.60}.')
         if kind == "stages":
-            return plot_pipeline.draw_stages(self)
+            return plot_pipeline.draw_stages(self.as_dict())
         return plot_pipeline.draw_timeline(self.timeline, last)
 
     def as_dict(self) -> dict[str, Any]:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ArgumentError, SetupError
 from ..messages import cut, describe
-
-if TYPE_CHECKING:
-    from .history import History
 
 # Told apart by everyone, and by form where there is no colour: colour, marker and line.
 _STYLES = {"training": ("#0072B2", "o", "-"), "validation": ("#D55E00", "^", "--")}
 # More epochs than this have a line without points.
 _MANY_EPOCHS = 30
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """The figures of a history.
+
+    Attributes:
+        metrics: Metric name to its values, validation metrics with `val_`.
+        finished: Numbers of the finished epochs, from 0.
+        validation_freq: After which epochs there was a validation, as `fit_generator` takes it.
+    """
+
+    metrics: Mapping[str, Sequence[Any]]
+    finished: Sequence[int]
+    validation_freq: int | Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,7 @@ def pyplot() -> Any:
     return module
 
 
-def draw(history: History, metrics: Sequence[str] | None, smooth: float, log: bool) -> list[Any]:
+def draw(history: Epochs, metrics: Sequence[str] | None, smooth: float, log: bool) -> list[Any]:
     """Draw a history; the axes of its panels."""
     plt = pyplot()
     panels = _panels(history, metrics, log)
@@ -95,10 +107,10 @@ def _share(smooth: Any) -> float:
     return float(smooth)
 
 
-def _panels(history: History, metrics: Sequence[str] | None, log: bool) -> dict[str, list[Series]]:
+def _panels(history: Epochs, metrics: Sequence[str] | None, log: bool) -> dict[str, list[Series]]:
     """The series of each panel."""
     known: dict[str, list[Series]] = {}
-    for name in history.history:
+    for name in history.metrics:
         known.setdefault(name.removeprefix("val_"), []).append(_series(history, name, log))
     if metrics is None:
         return known
@@ -110,9 +122,9 @@ def _panels(history: History, metrics: Sequence[str] | None, log: bool) -> dict[
     return {name: known[name] for name in wanted}
 
 
-def _series(history: History, name: str, log: bool) -> Series:
-    epochs = [epoch + 1 for epoch in history.epoch]
-    values = [_number(value) for value in history.history[name]]
+def _series(history: Epochs, name: str, log: bool) -> Series:
+    epochs = [epoch + 1 for epoch in history.finished]
+    values = [_number(value) for value in history.metrics[name]]
     epochs = _measured(history, name, epochs, len(values))
     values = values[len(values) - len(epochs) :]
     infinite = [e for e, v in zip(epochs, values, strict=True) if not math.isfinite(v)]
@@ -132,7 +144,7 @@ def _number(value: Any) -> float:
         return math.nan
 
 
-def _measured(history: History, name: str, epochs: list[int], count: int) -> list[int]:
+def _measured(history: Epochs, name: str, epochs: list[int], count: int) -> list[int]:
     """The epochs that `count` values belong to: those of the validations, else the last ones."""
     freq = history.validation_freq
     if name.startswith("val_") and count < len(epochs):

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..arguments import whole
 from .plot_history import pyplot
 from .timeline import Event
-
-if TYPE_CHECKING:
-    from .pipeline import Pipeline
 
 # Working and waiting in two colours, so that the bar that matters is seen at once.
 _WORKS, _WAITS = "#0072B2", "#D55E00"
@@ -34,20 +31,20 @@ _EVENTS = {
 }
 
 
-def draw_stages(pipeline: Pipeline) -> Any:
-    """Draw how long each stage took; the axes."""
+def draw_stages(figures: Mapping[str, Any]) -> Any:
+    """Draw how long each stage took, from the figures of `Pipeline.as_dict`; the axes."""
     plt = pyplot()
     figure, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
     labels = [label for _, label, _ in _STAGES]
-    seconds = [getattr(pipeline, name) for name, *_ in _STAGES]
+    seconds = [figures[name] for name, *_ in _STAGES]
     bars = ax.barh(labels, seconds, color=[colour for *_, colour in _STAGES], height=0.7)
-    ax.bar_label(bars, [_amount(s, pipeline.wall) for s in seconds], padding=4)
+    ax.bar_label(bars, [_amount(s, figures["wall"]) for s in seconds], padding=4)
     ax.invert_yaxis()
     ax.set_xlim(0, 1.3 * max(*seconds, 1e-9))
     ax.set_xlabel("seconds")
     ax.spines[["top", "right"]].set_visible(False)
-    counts = f"{pipeline.steps:,} steps, {pipeline.batches:,} batches drawn"
-    verdict = "\n".join(textwrap.wrap(pipeline.verdict, 90))
+    counts = f"{figures['steps']:,} steps, {figures['batches']:,} batches drawn"
+    verdict = "\n".join(textwrap.wrap(figures["verdict"], 90))
     title = f"Where the time went ({counts})\n{verdict}"
     figure.suptitle(title, x=0.01, ha="left", fontsize="medium")
     return ax

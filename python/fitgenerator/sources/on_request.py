@@ -15,7 +15,7 @@ def closure_source(function: Any, identity: str) -> Source:
 
     Sources of one `identity` are the same function, and share one feed.
     """
-    return Source(lambda _: CarryingOn(), sys.intern(identity), function=function)
+    return Source(CarryingOn, sys.intern(identity), function=function)
 
 
 class CarryingOn(Reader):
@@ -107,7 +107,7 @@ class AskedStream(Reader):
 def passes_source(function: Any, passes: Passes) -> Source:
     """The source that stands for a function of the host's, which makes batches by their index."""
     return Source(
-        lambda _: AskedPasses(passes),
+        lambda: AskedPasses(passes),
         passes,
         len(passes),
         restarts=True,
@@ -118,4 +118,4 @@ def passes_source(function: Any, passes: Passes) -> Source:
 
 def stream_source(function: Any) -> Source:
     """The source that stands for a function of the host's that can be opened again."""
-    return Source(lambda _: AskedStream(), object(), restarts=True, function=function)
+    return Source(AskedStream, object(), restarts=True, function=function)

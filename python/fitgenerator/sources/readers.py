@@ -98,7 +98,7 @@ def indexed(given: Any, length: int | None) -> Source:
     """The source of an object with an index; of one without an end where `length` is `None`."""
     count = None if length is None else int(length)
     return Source(
-        lambda _: IndexedReader(given, sys.maxsize if count is None else count),
+        lambda: IndexedReader(given, sys.maxsize if count is None else count),
         given,
         count,
         restarts=True,

@@ -13,7 +13,7 @@ from ..batches.row_batches import ArrayBatches
 from ..batches.structure import Parts, check
 from ..errors import ArgumentError, ArgumentTypeError, BatchError
 from ..messages import describe, reason
-from ..r_functions import is_r_function
+from ..r_functions import bridge_of, is_r_function
 from .readers import IteratorReader, indexed
 from .source import Readable, Source
 
@@ -37,7 +37,7 @@ def as_source(given: Any, argument: str, *, arrays_allowed: bool = False) -> Sou
         length = count if count >= 0 else None
         endless = count == -1
         return Source(
-            lambda _: IteratorReader(None, given), given, length, restarts=True, endless=endless
+            lambda: IteratorReader(None, given), given, length, restarts=True, endless=endless
         )
     if isinstance(given, keras.utils.PyDataset):
         return indexed(given, given.num_batches)
@@ -50,9 +50,9 @@ def as_source(given: Any, argument: str, *, arrays_allowed: bool = False) -> Sou
     if _has(given, "__getitem__") and _has(given, "__len__"):
         return indexed(given, len(given))
     if _has(given, "__next__"):
-        return Source(lambda _: IteratorReader(given), given)
+        return Source(lambda: IteratorReader(given), given)
     if _has(given, "__iter__"):
-        return Source(lambda _: IteratorReader(None, given), given, _length_of(given), True)
+        return Source(lambda: IteratorReader(None, given), given, _length_of(given), True)
     raise _no_source(given, argument)
 
 
@@ -84,11 +84,9 @@ def _is_dataset(given: Any) -> bool:
 
 
 def _from_callable(given: Any, argument: str) -> Source:
-    if "rpy2" in sys.modules:
-        from ..r.rpy2 import server
-
-        if server.is_function(given):
-            return server.source(given, argument)
+    bridge = bridge_of(given)
+    if bridge is not None and bridge.is_function(given):
+        return bridge.source(given, argument)  # type: ignore[no-any-return]
     if inspect.isgeneratorfunction(given):
         raise ArgumentTypeError(
             f"`{argument}` is a generator function; pass what it returns: {given.__name__}()."

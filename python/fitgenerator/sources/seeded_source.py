@@ -65,7 +65,7 @@ class Passes(keras.utils.PyDataset, Readable):
     def as_source(self, argument: str) -> Source:
         """What the engine reads."""
         return Source(
-            lambda _: PassReader(self),
+            lambda: PassReader(self),
             self,
             len(self),
             restarts=True,

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Warned, Warns
-from ..host.interface import Host
 
 Claim = Callable[[], Any]
 
@@ -37,7 +36,7 @@ class Source:
     """A generator as the engine sees it.
 
     Attributes:
-        open: Makes a reader, given the hand-over to the calling thread.
+        open: Makes a reader.
         length: Batches in one pass, where it is known.
         restarts: It can be read again from its first batch.
         parallel: Its claims may run on several threads.
@@ -49,7 +48,7 @@ class Source:
         identity: What it reads.
     """
 
-    open: Callable[[Host], Reader]
+    open: Callable[[], Reader]
     identity: Any
     length: int | None = None
     restarts: bool = False

@@ -84,12 +84,12 @@ def plan_fit(
 ) -> FitLoop:
     """The loop that `fit_generator` runs; its history is the last one from now on."""
     weights = arguments.class_weights(class_weight)
-    steps = arguments.steps_of(generator, steps_per_epoch, "steps_per_epoch", settings.argument)
+    steps = _steps_of(generator, steps_per_epoch, "steps_per_epoch", settings.argument)
     last = arguments.whole(epochs, "epochs", 0)
     first = arguments.whole(initial_epoch, "initial_epoch", 0)
     validates = arguments.validation_rule(validation_freq)
     name = "validation_data"
-    test_steps = arguments.steps_of(validation_data, validation_steps, "validation_steps", name)
+    test_steps = _steps_of(validation_data, validation_steps, "validation_steps", name)
     params = {"verbose": arguments.verbosity(settings.verbose), "epochs": last, "steps": steps}
     refuse_trained(model)
     course = _course(host, model, settings, callbacks, params, training=True)
@@ -118,7 +118,7 @@ def plan_evaluate(
     host: Host, model: Any, generator: Source, settings: Settings, *, steps: Any, callbacks: Any
 ) -> EvaluateLoop:
     """The loop that `evaluate_generator` runs."""
-    count = arguments.steps_of(generator, steps, "steps", settings.argument)
+    count = _steps_of(generator, steps, "steps", settings.argument)
     params = {"verbose": arguments.verbosity(settings.verbose), "epochs": 1, "steps": count}
     course = _course(host, model, settings, callbacks, params, training=True)
     feed = _feed(course, generator, "generator", settings)
@@ -130,7 +130,7 @@ def plan_predict(
     host: Host, model: Any, generator: Source, settings: Settings, *, steps: Any, callbacks: Any
 ) -> PredictLoop:
     """The loop that `predict_generator` runs."""
-    count = arguments.steps_of(generator, steps, "steps", settings.argument)
+    count = _steps_of(generator, steps, "steps", settings.argument)
     params = {"verbose": arguments.verbosity(settings.verbose), "epochs": 1, "steps": count}
     course = _course(host, model, settings, callbacks, params, training=False)
     if generator.shuffled:
@@ -240,3 +240,25 @@ def _validation(
     prepare, times = Preparer(course.model, fresh=source.fresh), sum(1 for _ in epochs)
     rounds = Rounds(course, "test", feed, prepare, steps, times)
     return EvaluateLoop(rounds, source.restarts)
+
+
+def _steps_of(source: Source | None, given: Any, argument: str, name: str) -> int | None:
+    """Batches of one round: as asked for, else the source's length, else `None`: until it ends.
+
+    `None` without a source, too.
+
+    Raises:
+        ArgumentError: Not a whole number of at least 1, or not given where the source has no end.
+    """
+    if source is None:
+        return None
+    if given is not None:
+        return arguments.whole(given, argument, 1)
+    if source.length == 0:
+        raise ArgumentError(f"`{name}` has no batches: its length is 0.")
+    if source.length is None and (source.endless or not source.restarts):
+        raise ArgumentError(
+            f"`{argument}` must be given: `{name}` has no length, so the number of batches has to "
+            "be said."
+        )
+    return source.length

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...caller_warnings import warn
-from ...errors import ArgumentError, ArgumentTypeError
+from ...errors import ArgumentError, ArgumentTypeError, ImageWarning
 from ...messages import describe
 from ..transform.batch_row import fill_row
 from .base import Array, Batching, Iterator
@@ -102,7 +102,7 @@ def check_images(x: Any, argument: str, generator: Augmenter) -> Array:
             f"`{argument}` of shape {images.shape} has {channels} channels in the layout "
             f"{generator.data_format!r}, {shape}; images have 1, 3 or 4."
         )
-        warn(text)
+        warn(text, ImageWarning)
     return images
 
 

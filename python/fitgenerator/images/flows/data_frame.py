@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from ...caller_warnings import warn
-from ...errors import ArgumentError, ArgumentTypeError
+from ...errors import ArgumentError, ArgumentTypeError, ImageWarning
 from ...messages import describe, listed
 from .. import arguments
 from ..reading.target_format import Look
@@ -59,7 +59,7 @@ class DataFrameIterator(FileIterator):
             labels = column(dataframe, y_col, "y_col")
             kept, self.class_indices = self._classes_in(labels, kept, classes, y_col)
         elif classes is not None:
-            warn(f"`classes` has no effect with class_mode={self.class_mode!r}.")
+            warn(f"`classes` has no effect with class_mode={self.class_mode!r}.", ImageWarning)
         kept = _share(kept, part_of(generator, batching.subset), batching.subset)
         self.filenames = [names[row] for row in kept]
         weights = None if not weight_col else _weights(dataframe, weight_col)[kept]
@@ -143,7 +143,7 @@ def refuse_unknown(given: Collection[str]) -> None:
         if name not in _GONE:
             raise ArgumentTypeError(f"`{name}` is no argument of flow_from_dataframe().")
         text = f"`{name}` has no effect, as in Keras; give the data frame the rows that you want."
-        warn(text)
+        warn(text, ImageWarning)
 
 
 def column(frame: Any, name: Any, argument: str) -> list[Any]:
@@ -208,7 +208,7 @@ def _existing(paths: list[str], x_col: Any) -> list[int]:
             f"another ending than {', '.join(ENDINGS)}; their rows are left out: "
             f"{listed(paths[row] for row in missing[:4])}."
         )
-        warn(text)
+        warn(text, ImageWarning)
     return kept
 
 

@@ -7,18 +7,19 @@ makes a batch of a call, asks that call's host.
 from __future__ import annotations
 
 import threading
-import weakref
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rpy2 import rinterface
 
 from ...errors import ArgumentError, ArgumentTypeError
 from ...host.current_host import host_here
 from ...host.switchboard import Switchboard
 from ...messages import describe
-from .server import Interrupts, helper, is_function, needed_args
+from ...r_functions import share
+from .embedded_r import rinterface
+from .functions import helper, is_function, needed_args
+from .interrupts import Interrupts
 from .values import to_array, to_r
 
 Array = np.ndarray[Any, Any]
@@ -63,7 +64,7 @@ class ImageFunction:
     def __init__(self, function: Any, argument: str) -> None:
         self.__name__ = argument
         self._function = function
-        _in_being.add(self)
+        share(self)
 
     def __call__(self, image: Array) -> Array:
         """The processed image; R's own random numbers."""
@@ -109,18 +110,6 @@ class ImageFunction:
         number = rinterface.NULL if seed is None else rinterface.IntSexpVector([seed])
         made, end, why = helper("picture")(self._function, self.__name__, to_r(image), number)
         return Made(made, end[0], why)
-
-
-_in_being: weakref.WeakSet[ImageFunction] = weakref.WeakSet()
-
-
-def in_use() -> bool:
-    """Whether a call from this thread may have to run such a function while it makes batches.
-
-    A flow says so, but not a generator that draws from one; so calls are hosted while there is a
-    function that could be asked for.
-    """
-    return threading.current_thread() is threading.main_thread() and len(_in_being) > 0
 
 
 def image_function(given: Any, argument: str) -> ImageFunction:

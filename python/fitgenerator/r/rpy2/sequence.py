@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from rpy2 import rinterface
-
 from ...errors import ArgumentError
 from ...sources.on_request import passes_source
 from ...sources.seeded_source import Passes
 from ...sources.source import Source
-from .server import helper, is_function, needed_args
+from .embedded_r import rinterface
+from .functions import helper, is_function, needed_args
 
 
 class Indexed:

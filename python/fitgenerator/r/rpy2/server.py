@@ -7,100 +7,30 @@ too.
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ArgumentError, BatchError, ClosedError, SetupError
+from ...errors import ArgumentError, BatchError, ClosedError
 from ...host.current_host import Applied
 from ...host.garbage_collection import Collector
 from ...host.interface import Host, Line, Shown, finish_job
-from ...host.interrupts import Deferred, send
 from ...host.requests import Request
 from ...host.switchboard import Switchboard
 from ...prefetch.prefetcher import SLICE
-from ...sources.on_request import closure_source, described
+from ...sources.on_request import described
 from ...sources.source import Source
 from ...training.background import Loop, Training
 from ...training.predict_loop import PredictLoop
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    pass
 
-try:
-    from rpy2 import rinterface
-    from rpy2.rinterface_lib import openrlib
-
-    from .values import to_python
-except Exception as error:  # rpy2 raises many kinds where R is missing
-    raise SetupError(
-        f"R functions need rpy2 and R, which could not be loaded ({error}). Install R, then "
-        "`pip install 'fitgenerator[r]'` (for R older than 4.5: `pip install rpy2==3.5.17`)."
-    ) from error
-
-_CODE = Path(__file__).parents[1] / "code"
-_FILES = (
-    *("conditions.R", "batch-convert.R", "batch-messages.R", "host-closure.R"),
-    *("host-random-streams.R", "images-functions.R", "pull.R", "forks.R"),
-)
-
-
-def is_function(thing: Any) -> bool:
-    """Whether `thing` is an R function."""
-    return isinstance(thing, rinterface.SexpClosure)
-
-
-def _identity(function: Any) -> str:
-    """The same for every Python wrapper of one R function."""
-    return f"R function {function.rid}"
-
-
-def source(function: Any, argument: str) -> Source:
-    """The source that an R function without arguments stands for.
-
-    Raises:
-        ArgumentError: The function needs arguments, or this is not Python's main thread.
-    """
-    required = needed_args(function)
-    if required:
-        raise ArgumentError(
-            f"`{argument}` must be an R function without arguments, not one that needs "
-            f"`{'`, `'.join(required)}`; wrap it: function() f(...)."
-        )
-    return closure_source(function, _identity(function))
-
-
-def needed_args(function: Any, asking: str = "required_args") -> list[Any]:
-    """What our R function `asking` says of the arguments that an R function needs."""
-    if threading.current_thread() is not threading.main_thread():
-        raise ArgumentError(
-            "R functions can only be served on Python's main thread, where R takes its interrupts; "
-            f"the call came from the thread {threading.current_thread().name}."
-        )
-    with Interrupts():
-        return list(helper(asking)(function))
-
-
-@cache
-def _code() -> Any:
-    """The R environment that holds our R code."""
-    base = rinterface.baseenv
-    env = base["new.env"](parent=base["globalenv"]())
-    for name in _FILES:
-        base["sys.source"](str(_CODE / name), envir=env)
-    return env
-
-
-def helper(name: str) -> Any:
-    """A function of our R code."""
-    return _code()[name]
+from .embedded_r import rinterface
+from .functions import helper, identity_of
+from .interrupts import Interrupts
+from .values import to_python
 
 
 def host(
@@ -131,60 +61,6 @@ def host(
     if training.failure is not None:
         raise training.failure
     return training.result
-
-
-class Interrupts(Deferred):
-    """Takes Ctrl-C as a flag for us, and as R's own for R.
-
-    Where it raised inside rpy2's callbacks, `KeyboardInterrupt` would be printed and lost.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._stack = ExitStack()
-        self._sent = False  # an interrupt that is not the user's
-        self._thread = threading.get_ident()
-
-    def send(self) -> None:
-        """Interrupt R's thread, as Ctrl-C does; no `KeyboardInterrupt` comes of it."""
-        self._sent = True
-        _interrupt_r()
-        send(self._thread)
-
-    def forget(self) -> None:
-        """The interrupt that was sent has arrived."""
-        self._sent = False
-        openrlib.rlib.R_interrupts_pending = 0
-
-    def _take(self, number: int, frame: Any) -> None:
-        if self._sent:
-            self._sent = False
-        else:
-            super()._take(number, frame)
-
-    def __enter__(self) -> Self:
-        super().__enter__()
-        self._stack.enter_context(_watcher(_interrupt_r))
-        return self
-
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        self._stack.close()
-        openrlib.rlib.R_interrupts_pending = 0
-        super().__exit__(kind, error, traceback)
-
-    def _takes_over(self, handler: Any) -> bool:
-        return True
-
-    def check_error(self, error: BaseException) -> None:
-        """Raise the interrupt behind an error, if one came: by its flag, or as R tells of it.
-
-        R's own handler, which it installs while it sleeps, sets no flag: R then gives an error
-        without text.
-        """
-        silent = isinstance(error, rinterface.embedded.RRuntimeError) and not str(error).strip()
-        if self.pending or silent:
-            self.pending = True
-            raise KeyboardInterrupt from None
 
 
 class _Server:
@@ -310,7 +186,7 @@ class _Server:
         return overdue
 
     def _draw(self, line: Line, most: int) -> tuple[list[Any], str, Any]:
-        name = self._names[_identity(line.function)]
+        name = self._names[identity_of(line.function)]
         drawn, used = self._drawn[name], self._training.loop.course.feeds[0].taken
         most = most if drawn else 1  # nobody waits for the first batch longer than it takes
         function, places = line.function, described(line.places())
@@ -352,36 +228,5 @@ def _names(sources: Sequence[Source | None]) -> dict[str, str]:
     names: dict[str, str] = {}
     for name, source in zip(("generator", "validation_data"), sources, strict=False):
         if source is not None and source.hosted:
-            names.setdefault(_identity(source.function), name)
+            names.setdefault(identity_of(source.function), name)
     return names
-
-
-def _interrupt_r() -> None:
-    openrlib.rlib.R_interrupts_pending = 1
-
-
-@contextmanager
-def _watcher(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Call `interrupt` at once when SIGINT comes, also while the main thread is inside R.
-
-    Python's own handlers only run when the main thread is back in Python; but the signal's number
-    is written to the wake-up descriptor at once, and R runs without Python's lock.
-    """
-    inlet, outlet = os.pipe()
-    os.set_blocking(outlet, False)
-
-    def watch() -> None:
-        while (byte := os.read(inlet, 1)) != b"":
-            if byte[0] == signal.SIGINT:
-                interrupt()
-
-    thread = threading.Thread(target=watch, name="fitgenerator-watcher", daemon=True)
-    thread.start()
-    before = signal.set_wakeup_fd(outlet, warn_on_full_buffer=False)
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(before)
-        os.close(outlet)
-        thread.join()
-        os.close(inlet)

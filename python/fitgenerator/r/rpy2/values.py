@@ -11,10 +11,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from rpy2 import rinterface
-from rpy2.rinterface_lib import openrlib
 
 from ...batches.arrays import Sparse
+from .embedded_r import openrlib, rinterface
 
 # R's codes for the types of its values; see "SEXPTYPEs" in the manual "R Internals".
 _NULL, _LOGICAL, _INTEGER, _REAL, _STRING, _LIST, _RAW = 0, 10, 13, 14, 16, 19, 24
