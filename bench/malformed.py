@@ -2,9 +2,10 @@
 
     tools/with-env python bench/malformed.py [N] [SEED]
 
-Runs the property of tests/python/test_malformed.py on N batches (10,000) and prints what came of
-them: how many were trained on, evaluated, predicted, and refused with which class of error. Ends
-with status 1 where one was accepted wrongly, refused wrongly, or refused in the wrong words.
+Runs the property of tests/python/promises/test_malformed.py on N batches (10,000) and prints what
+came of them: how many were trained on, evaluated, predicted, and refused with which class of
+error. Ends with status 1 where one was accepted wrongly, refused wrongly, or refused in the wrong
+words.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "python"))
 
 import fitgenerator
-from batches import Case, cases
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from malformed import try_case
+from support.generated_batches import Case, cases
+from support.malformed_batches import try_case
 
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns() % 2**32

@@ -9,23 +9,26 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
 import pytest
+from fitgenerator.r_functions import may_be_asked
 from fitgenerator.training import call_policy, run_context
-from toys import QUEUES
+from support.tiny_trainings import QUEUES
 
-pytest_plugins = ["stress"]
+pytest_plugins = ["support.stress"]
 
 # Torch is no dependency, not even of the tests: test_loaders.py has a stand-in.
-collect_ignore = [] if importlib.util.find_spec("torch") else ["test_torch.py"]
+collect_ignore = [] if importlib.util.find_spec("torch") else ["sources/test_torch.py"]
 
 PREFIX = "fitgenerator"
 # R, once it runs in this process, changes the environment so that another Python may not start.
 ENVIRONMENT = dict(os.environ)
+PATHS = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,10 +64,9 @@ def no_thread_is_left() -> Iterator[None]:
 def no_r_function_of_images_is_left() -> Iterator[None]:
     """While there is one, every call has to serve R: those of other modules must not."""
     yield
-    images = sys.modules.get("fitgenerator.rpy_images")
-    if images is not None and images.in_use():
+    if may_be_asked():
         gc.collect()
-        assert not images.in_use()
+        assert not may_be_asked()
 
 
 @pytest.fixture(autouse=True)
@@ -83,8 +85,8 @@ def quietly() -> Iterator[None]:
 
 @pytest.fixture
 def clean_environment() -> dict[str, str]:
-    """The environment for other processes, as it was when the tests began."""
-    return dict(ENVIRONMENT)
+    """The environment for other processes, as it was when the tests began; they find `support`."""
+    return {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join(PATHS)}
 
 
 @pytest.fixture

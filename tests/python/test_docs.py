@@ -10,7 +10,7 @@ from pathlib import Path
 
 import fitgenerator
 import pytest
-import rcode  # noqa: F401  (R starts here: the warnings of its start would fail a page)
+from support import r_code  # noqa: F401  (R starts here: the warnings of its start would fail a page)
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "docs/python/index.md", "docs/python/guide.md"]

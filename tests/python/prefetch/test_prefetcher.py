@@ -1,0 +1,287 @@
+"""The queue: in order, never further ahead than allowed, nothing that was not granted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+from fitgenerator import GeneratorTimeoutError
+from fitgenerator.errors import ClosedError
+from fitgenerator.host.direct import DirectHost
+from fitgenerator.prefetch.by_threads import PulledFeed
+from fitgenerator.prefetch.prefetcher import END, Feed, Round
+from fitgenerator.reporting.pipeline import Pipeline
+from fitgenerator.sources.recognition import as_source
+from support.tiny_trainings import (
+    LULL,
+    PATIENCE,
+    Indexed,
+    Seen,
+    Watched,
+    at_batch_begin,
+    echo_model,
+    numbered,
+    run,
+)
+
+
+def a_round(count: int | None, prepare: Any = lambda raw: raw, **options: Any) -> Round:
+    """A round whose batches are left as they are."""
+    return Round(count, prepare, **options)
+
+
+@pytest.fixture
+def make_feed() -> Iterator[Callable[..., Feed]]:
+    """Makes feeds that do nothing to their batches; closed after the test."""
+    feeds = []
+
+    def make(source: Any, capacity: int = 3, **options: Any) -> Feed:
+        settings = {"name": "generator", **options}
+        feed = PulledFeed(
+            as_source(source, "generator"),
+            host=DirectHost(print),
+            meter=Pipeline(),
+            scope=nullcontext,
+            capacity=capacity,
+            **settings,
+        )
+        feeds.append(feed)
+        return feed
+
+    yield make
+    for feed in feeds:
+        feed.shut()
+        assert feed.join(time.perf_counter() + PATIENCE) == []
+
+
+def taken(feed: Feed, count: int) -> list[Any]:
+    """The next `count` items, each used at once."""
+    items = []
+    for _ in range(count):
+        items.append(feed.take())
+        if items[-1] is not END:
+            feed.begin()
+    return items
+
+
+# -- rounds -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("capacity", [0, 1, 3])
+def test_pulls_what_was_granted_and_no_more(make_feed: Any, capacity: int) -> None:
+    source = Watched(range(100))
+    feed = make_feed(source, capacity)
+    feed.grant(a_round(2), 2)
+    feed.start()
+    assert taken(feed, 4) == [0, 1, 2, 3]
+    feed.grant(a_round(1))
+    assert taken(feed, 1) == [4]
+    feed.shut()
+    feed.join(time.perf_counter() + PATIENCE)
+    assert source.pulls == feed.drawn == 5
+
+
+@pytest.mark.parametrize("capacity", [0, 1, 3])
+def test_an_end_takes_the_place_of_the_missing_batch(make_feed: Any, capacity: int) -> None:
+    feed = make_feed(iter("ab"), capacity)
+    feed.grant(a_round(3), 2)
+    feed.start()
+    assert taken(feed, 3) == ["a", "b", END]
+
+
+@pytest.mark.parametrize("capacity", [0, 1, 3])
+def test_rounds_without_a_count_last_until_the_end(make_feed: Any, capacity: int) -> None:
+    source = Indexed("abc")
+    feed = make_feed(source, capacity)
+    feed.grant(a_round(None, fresh=True), 2)
+    feed.start()
+    assert taken(feed, 8) == ["a", "b", "c", END] * 2
+
+
+@pytest.mark.parametrize("capacity", [0, 1, 3])
+def test_rounds_that_wrap_go_on_where_the_last_ended(make_feed: Any, capacity: int) -> None:
+    feed = make_feed(Indexed("abc"), capacity, workers=2)
+    feed.grant(a_round(2, wrap=True), 4)
+    feed.start()
+    assert taken(feed, 8) == [*"abcabcab"]
+
+
+def test_a_round_prepares_its_batches_in_its_own_way(make_feed: Any) -> None:
+    feed = make_feed(iter(range(4)))
+    feed.grant(a_round(2, prepare=lambda raw: raw + 10))
+    feed.grant(a_round(2, prepare=lambda raw: raw + 20))
+    feed.start()
+    assert taken(feed, 4) == [10, 11, 22, 23]
+
+
+def test_the_first_batch_can_be_taken_before_the_feeder_runs(make_feed: Any) -> None:
+    for capacity in (0, 1, 3):
+        source = Watched(range(9))
+        feed = make_feed(source, capacity)
+        feed.grant(a_round(3))
+        assert feed.prime() == 0
+        assert source.pulls == 1
+        feed.start()
+        assert taken(feed, 3) == [0, 1, 2]
+
+
+# -- how far ahead ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("capacity", [1, 3])
+def test_A5_M1_lead_is_never_above_the_queue_and_one(make_feed: Any, capacity: int) -> None:
+    reached, beyond = threading.Semaphore(0), threading.Event()
+    begun = 0
+
+    def on_pull(number: int) -> None:
+        if number - begun > capacity + 1:
+            beyond.set()
+        reached.release()
+
+    source = Watched(range(1000), on_pull)
+    feed = make_feed(source, capacity)
+    feed.grant(a_round(1000))
+    feed.start()
+    for step in range(20):
+        for _ in range(capacity + 1 if step == 0 else 1):
+            assert reached.acquire(timeout=PATIENCE)  # it does go as far as it may,
+        assert source.pulls - begun == capacity + 1
+        feed.take()  # and a batch that leaves the queue makes no room
+        if step == 0:
+            assert not reached.acquire(timeout=LULL)
+        begun += 1
+        feed.begin()
+    assert not beyond.is_set()
+
+
+def test_A5_lead_is_bounded_in_training_when_steps_are_slow() -> None:
+    steps, begun = 30, 0
+    leads: list[int] = []
+    filled = threading.Semaphore(0)
+
+    def on_pull(number: int) -> None:
+        leads.append(number - begun)
+        filled.release()
+
+    def before_step(batch: int) -> None:
+        nonlocal begun
+        for _ in range(4 if batch == 0 else batch <= steps - 4):
+            assert filled.acquire(timeout=PATIENCE)
+        assert not filled.acquire(timeout=LULL if batch in (0, 9) else 0)
+        begun += 1
+
+    source = Watched(numbered(), on_pull)
+    run(echo_model(), source, steps, callbacks=[at_batch_begin(before_step)], max_queue_size=3)
+    assert max(leads) == 4
+    assert source.pulls == steps
+
+
+def test_several_workers_keep_within_the_lead(make_feed: Any) -> None:
+    entered, beyond, begun = threading.Semaphore(0), threading.Event(), 0
+
+    class Counting(Indexed):
+        def __getitem__(self, index: int) -> Any:
+            if index + 1 - begun > 4:
+                beyond.set()
+            entered.release()
+            return index
+
+    feed = make_feed(Counting([()] * 50), 3, workers=3)
+    feed.grant(a_round(50))
+    feed.start()
+    for step in range(46):
+        for _ in range(4 if step == 0 else 1):
+            assert entered.acquire(timeout=PATIENCE)
+        assert feed.take() == step
+        begun += 1
+        feed.begin()
+    assert not beyond.is_set()
+
+
+def test_the_generator_runs_while_the_model_trains() -> None:
+    pulled: list[threading.Event] = [threading.Event() for _ in range(6)]
+    source = Watched(numbered(), lambda number: pulled[number - 1].set())
+
+    def during_step(batch: int) -> None:
+        assert pulled[min(batch + 1, 5)].wait(PATIENCE)
+
+    run(echo_model(), source, 6, callbacks=[at_batch_begin(during_step)], max_queue_size=1)
+
+
+# -- time -----------------------------------------------------------------------------------
+
+
+def test_a_generator_that_takes_too_long_is_a_timeout_that_says_where_it_stands() -> None:
+    release = threading.Event()
+
+    def stuck(number: int) -> None:
+        assert number < 3 or release.wait(PATIENCE)
+
+    seen = Seen()
+    timer = threading.Timer(1.0, release.set)  # after the timeout, so that the feeder can end
+    timer.start()
+    with pytest.raises(GeneratorTimeoutError) as caught:
+        run(echo_model(), Watched(numbered(), stuck), 5, callbacks=[seen], timeout=0.2)
+    timer.join()
+    first, *stack = str(caught.value).splitlines()
+    said = "`generator` gave no batch 3 within 0.2 seconds (`timeout`). It stands at:"
+    assert first == said
+    assert any("in stuck" in line for line in stack)
+    assert "release.wait(PATIENCE)" in str(caught.value)
+    assert "_work" not in str(caught.value)
+    assert seen.train == [1, 2]
+
+
+def test_a_timeout_is_for_each_batch_not_for_all() -> None:
+    pause = threading.Event()
+    source = Watched(numbered(), lambda number: pause.wait(0.05))
+    run(echo_model(), source, 10, timeout=PATIENCE, max_queue_size=1)
+    assert isinstance(GeneratorTimeoutError(), TimeoutError)
+
+
+# -- closing ------------------------------------------------------------------------------------
+
+
+def test_closing_wakes_whoever_waits_and_can_be_repeated(make_feed: Any) -> None:
+    feed = make_feed(iter(range(9)))
+    feed.start()  # nothing is granted: feeder and taker both wait
+    closer = threading.Timer(LULL, feed.shut)
+    closer.start()
+    with pytest.raises(ClosedError):
+        feed.take()
+    closer.join()
+    feed.shut()
+    assert feed.join(time.perf_counter() + PATIENCE) == []
+    assert feed.join(time.perf_counter()) == []
+
+
+def test_a_join_that_was_interrupted_can_be_repeated(
+    make_feed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = make_feed(Indexed("abc"), 3, workers=3)
+    feed.start()
+    feed.shut()
+    join, calls = threading.Thread.join, []
+
+    def interrupted(thread: threading.Thread, *arguments: Any) -> None:
+        calls.append(thread)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        join(thread, *arguments)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        feed.join(time.perf_counter() + PATIENCE)
+    assert feed.join(time.perf_counter() + PATIENCE) == []
+    assert len(set(calls)) == 3
+
+
+def test_threads_have_names(make_feed: Any) -> None:
+    feed = make_feed(Indexed("abc"), 3, workers=2)
+    feed.start()
+    names = {t.name for t in threading.enumerate() if t.name.startswith("fitgenerator")}
+    assert names == {"fitgenerator-feeder-generator-0", "fitgenerator-feeder-generator-1"}

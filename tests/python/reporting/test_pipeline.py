@@ -1,0 +1,130 @@
+"""Where the time went: the figures and the verdict."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from fitgenerator import GeneratorTimeoutError, Pipeline, last_history
+from fitgenerator.reporting import pipeline
+from support.tiny_trainings import (
+    Watched,
+    at_batch_begin,
+    echo_model,
+    numbered,
+    numbered_batch,
+    run,
+)
+
+PAUSE = 0.02
+
+
+def pause(*_: Any) -> None:
+    time.sleep(PAUSE)  # work that is measured, not synchronisation
+
+
+# -- measured -----------------------------------------------------------------------------------
+
+
+def test_a_slow_generator_is_named(queue: int) -> None:
+    run(echo_model(), numbered(), 2)  # trace
+    pipeline = run(echo_model(), Watched(numbered(), pause), 10, max_queue_size=queue).pipeline
+    assert pipeline.generator >= 10 * PAUSE
+    assert pipeline.model_waited > pipeline.wall / 4
+    assert pipeline.queue_fill < 3
+    assert pipeline.generator_waited < pipeline.model_waited
+    assert pipeline.verdict.startswith("the model waited ")
+    assert pipeline.verdict.endswith(" % of the time for the generator")
+
+
+def test_a_generator_that_keeps_up_is_named() -> None:
+    run(echo_model(), numbered(), 2)
+    pipeline = run(echo_model(), numbered(), 30, callbacks=[at_batch_begin(pause)]).pipeline
+    assert pipeline.generator_waited > pipeline.model_waited
+    assert pipeline.queue_fill > 3
+
+
+def test_every_pull_and_step_is_counted_training_and_validation(queue: int) -> None:
+    unseen = [numbered_batch(1)] * 2
+    pipeline = run(echo_model(), numbered(), 3, 2, None, unseen, max_queue_size=queue).pipeline
+    assert (pipeline.batches, pipeline.steps, pipeline.max_queue_size) == (10, 10, queue)
+    assert pipeline.wall >= pipeline.step + pipeline.model_waited
+
+
+def test_no_workers_is_shown_as_no_queue() -> None:
+    assert run(echo_model(), numbered(), 1, workers=0).pipeline.max_queue_size == 0
+
+
+# -- shown --------------------------------------------------------------------------------------
+
+
+def filled(**figures: Any) -> Pipeline:
+    return Pipeline(steps=10, batches=10, wall=10.0, **figures)
+
+
+def test_verdicts() -> None:
+    assert filled(model_waited=6.3).verdict == "the model waited 63 % of the time for the generator"
+    assert filled(model_waited=0.1, step=8).verdict == (
+        "the generator kept up: the model waited 1 % of the time for it, and computed 80 %"
+    )
+    assert Pipeline().verdict == "no step was run"
+
+
+def test_figures_by_name() -> None:
+    figures = filled(generator=2.0).as_dict()
+    assert list(figures) == [
+        *("max_queue_size", "generator", "conversion", "step", "model_waited"),
+        *("generator_waited", "wall", "queue_fill", "batches", "steps"),
+        *("calls", "xla_steps", "longest_wait", "waiting", "fallback", "verdict"),
+    ]
+    assert figures["generator"] == 2.0
+
+
+def test_printed() -> None:
+    text = str(filled(generator=2.0, queue_fill=3.5)).splitlines()
+    assert text[0] == "10 batches pulled, 10 steps, 3.5 of 10 batches ready on average"
+    assert text[1] == "  in the generator               2.00 s"
+    assert text[-1].startswith("the generator kept up")
+    assert "_lock" not in repr(filled())
+
+
+def test_figures_of_several_threads_add_up() -> None:
+    pipeline = Pipeline()
+
+    def add() -> None:
+        for _ in range(1000):
+            pipeline.add("batches", 1)
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert pipeline.batches == 4000
+
+
+def test_what_is_waited_for_when_a_call_ends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "PATIENCE", 0.05)
+    source = Watched(numbered(), lambda number: number < 3 or time.sleep(0.6))
+    with pytest.raises(GeneratorTimeoutError):
+        run(echo_model(), source, 5, timeout=0.3)
+    history = last_history()
+    assert history is not None
+    figures = history.pipeline.as_dict()
+    assert figures["waiting"] == "generator"
+    assert figures["longest_wait"] > 0.3
+    assert figures["verdict"].startswith("waiting for `generator`: no batch for ")
+    figures = run(echo_model(), Watched(numbered()), 5).pipeline.as_dict()
+    assert figures["waiting"] is None
+
+
+def test_several_steps_in_a_call_are_told_of_and_why_there_are_not() -> None:
+    assert "calls" not in str(Pipeline(steps=20, calls=20))
+    assert "20 steps in 4 calls, 10 of them compiled by XLA" in str(
+        Pipeline(steps=20, calls=4, xla_steps=10)
+    )
+    assert "20 steps in 20 calls (no loop: why)" in str(
+        Pipeline(steps=20, calls=20, fallback="loop: why")
+    )

@@ -1,0 +1,205 @@
+"""XLA: only where asked for, decided by the number of steps, visible in `pipeline`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from fitgenerator import evaluate_generator, predict_generator
+from fitgenerator.training import call_policy
+from support.tiny_trainings import (
+    Indexed,
+    close_history,
+    forever,
+    keras_history,
+    linear_model,
+    make_batches,
+    rich_model,
+    run,
+    same_history,
+)
+
+pytestmark = pytest.mark.usefixtures("loops_pay")
+
+
+@pytest.fixture
+def compiling_pays(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Enough steps for "auto" to have XLA compile."""
+    monkeypatch.setattr(call_policy, "WORTH_COMPILING", 120)
+    return 120
+
+
+def both(make: Any, steps: int, epochs: int, **options: Any) -> tuple[Any, Any]:
+    """The histories with and without XLA."""
+    batches = make_batches(7)
+    ours = run(make(), forever(batches), steps, epochs, **options)
+    return ours, run(make(), forever(batches), steps, epochs, jit_compile=False)
+
+
+def test_auto_compiles_for_many_steps_from_a_fixed_one_on(compiling_pays: int) -> None:
+    ours, plain = both(linear_model, 40, 3)
+    assert close_history(ours.history, plain.history)
+    # The lead is at most 11 batches, so full calls of 10 begin with the 21st.
+    assert (ours.pipeline.xla_steps, plain.pipeline.xla_steps) == (100, 0)
+    again, _ = both(linear_model, 40, 3)
+    assert same_history(ours, again.history)
+
+
+def test_auto_compiles_nothing_for_few_steps(compiling_pays: int) -> None:
+    ours, plain = both(linear_model, 59, 2)
+    assert ours.pipeline.xla_steps == 0
+    assert same_history(ours, plain.history)
+
+
+def test_auto_compiles_nothing_that_draws_random_numbers(compiling_pays: int) -> None:
+    ours, plain = both(rich_model, 60, 2)
+    assert ours.pipeline.xla_steps == 0
+    assert same_history(ours, plain.history)
+
+
+def small_model(*layers: Any, shape: tuple[int, ...] = (4,), loss: str = "mse") -> Any:
+    """A compiled model of these layers."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input(shape), *layers])
+    model.compile("adam", loss)
+    return model
+
+
+def test_auto_compiles_dense_and_convolutional_models_of_floats(compiling_pays: int) -> None:
+    random = np.random.default_rng(1)
+    dense = small_model(keras.layers.Dense(3, "relu"), keras.layers.Dense(1, "tanh"))
+    batch = random.normal(size=(8, 4)), random.normal(size=(8, 1))
+    assert run(dense, forever([batch]), 60, 2).pipeline.xla_steps == 100
+    layers = (keras.layers.Conv2D(2, 3, activation="relu"), keras.layers.Flatten())
+    conv = small_model(*layers, keras.layers.Dense(1), shape=(5, 5, 1))
+    batch = random.normal(size=(8, 5, 5, 1)), random.normal(size=(8, 1))
+    assert run(conv, forever([batch]), 60, 2).pipeline.xla_steps == 100
+
+
+def embedding_model() -> Any:
+    return small_model(
+        keras.layers.Embedding(5, 2), keras.layers.Flatten(), keras.layers.Dense(1), shape=(2,)
+    )
+
+
+def classes_model() -> Any:
+    return small_model(
+        keras.layers.Dense(3, "softmax"), shape=(2,), loss="sparse_categorical_crossentropy"
+    )
+
+
+def asserting_model() -> Any:
+    class Asserting(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            tf.debugging.assert_less(x, 1000.0)
+            return x
+
+    return small_model(Asserting(), keras.layers.Dense(1), shape=(2,))
+
+
+@pytest.mark.parametrize(
+    ("make", "good", "bad"),
+    [
+        (embedding_model, (np.ones((8, 2)), np.ones((8, 1))), (9 * np.ones((8, 2)), np.ones(8))),
+        (classes_model, (np.ones((8, 2)), np.zeros(8, int)), (np.ones((8, 2)), np.full(8, 7))),
+        (asserting_model, (np.ones((8, 2)), np.ones(8)), (np.full((8, 2), 1e4), np.ones(8))),
+    ],
+)
+def test_T1_auto_keeps_the_checks_that_tensorflow_makes(
+    compiling_pays: int, make: Any, good: Any, bad: Any
+) -> None:
+    given = [good] * 99 + [bad]
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        run(make(), forever(given), 60, 2)
+    batches = [int(number) for number in re.findall(r"\d+", caught.value.__notes__[0])]
+    assert min(batches) <= 100 <= max(batches)
+
+
+def test_T2_auto_compiles_nothing_that_has_several_outputs(compiling_pays: int) -> None:
+    def make() -> Any:
+        keras.utils.set_random_seed(1)
+        x = keras.Input((4,))
+        outputs = [keras.layers.Dense(1, name=name)(x) for name in "ab"]
+        model = keras.Model(x, outputs)
+        model.compile("sgd", ["mse", "mse"])
+        return model
+
+    random = np.random.default_rng(0)
+    batches = [
+        (random.normal(size=(32, 4)), tuple(random.normal(size=(2, 32, 1)))) for _ in range(60)
+    ]
+    ours = run(make(), forever(batches), 60, 2)
+    assert ours.pipeline.xla_steps == 0
+    assert same_history(ours, run(make(), forever(batches), 60, 2, jit_compile=False).history)
+
+
+def test_auto_compiles_nothing_large(compiling_pays: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_policy, "SMALL_MODEL", 3)
+    assert both(linear_model, 60, 2)[0].pipeline.xla_steps == 0
+
+
+def test_jit_compile_true_compiles_always() -> None:
+    ours = run(rich_model(), forever(make_batches(7)), 45, jit_compile=True)
+    assert ours.pipeline.xla_steps == 20  # and 5 that fill no call
+    assert ours.pipeline.fallback is None
+
+
+def test_epochs_shorter_than_the_queue(compiling_pays: int) -> None:
+    ours, plain = both(linear_model, 4, 40)
+    assert close_history(ours.history, plain.history)
+    assert ours.pipeline.xla_steps == 160 - 12
+
+
+def test_xla_in_validation_evaluate_and_predict() -> None:
+    batches = make_batches(60)
+    model = linear_model()
+    options: Any = {"jit_compile": True}
+    ours = run(model, Indexed(batches), None, 1, None, Indexed(batches), **options)
+    assert ours.pipeline.xla_steps == 80
+    expected = keras_history(linear_model(), Indexed(batches), validation_data=Indexed(batches))
+    assert close_history(ours.history, expected)
+    scores = evaluate_generator(model, Indexed(batches), jit_compile=True)
+    assert scores == pytest.approx(
+        model.evaluate(Indexed(batches), verbose=0, return_dict=True), 1e-5
+    )
+    predictions = predict_generator(model, Indexed(batches), jit_compile=True)
+    assert np.allclose(
+        predictions, model.predict(Indexed(batches), verbose=0), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_what_xla_cannot_compile_runs_in_plain_loops_from_unchanged_state() -> None:
+    def make() -> Any:
+        model = linear_model()
+
+        def loss(y: Any, p: Any) -> Any:
+            y = tf.numpy_function(lambda v: v, [y], tf.float32)
+            return tf.reduce_mean((tf.reshape(y, tf.shape(p)) - p) ** 2, axis=-1)
+
+        model.compile(keras.optimizers.SGD(0.05), loss)
+        return model
+
+    batches = make_batches(7)
+    ours = run(make(), forever(batches), 60, jit_compile=True)
+    alone = run(make(), forever(batches), 60, max_queue_size=1)
+    assert ours.pipeline.xla_steps == 0
+    assert ours.pipeline.fallback.startswith("xla: ")
+    assert ours.pipeline.calls < 60
+    assert same_history(ours, alone.history)
+
+
+def test_a_jit_compiled_model_has_xla_in_every_step_and_no_plain_loop() -> None:
+    def make() -> Any:
+        return rich_model(jit_compile=True)
+
+    theirs = keras_history(make(), Indexed(make_batches(40)))
+    alone = run(make(), Indexed(make_batches(40)))
+    assert alone.pipeline.calls == 40
+    assert same_history(alone, theirs)
+    ours = run(make(), Indexed(make_batches(40)), jit_compile=True)
+    assert ours.pipeline.xla_steps == 20
+    assert close_history(ours.history, theirs)

@@ -1,0 +1,1 @@
+"""What the tests share: tiny models, tables of what goes wrong, and programs run as processes."""

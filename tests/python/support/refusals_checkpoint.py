@@ -1,0 +1,145 @@
+"""What a checkpoint refuses, and trainings of one model at once; see refusals.py."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+from fitgenerator import Checkpoint
+
+from support.tiny_trainings import (
+    at_epoch_end,
+    echo_model,
+    linear_model,
+    make_batches,
+    numbered,
+    run,
+)
+
+
+def in_folder(call: Callable[[Path], object]) -> Callable[[], object]:
+    """`call`, given the path of a file in a folder of its own."""
+
+    def go() -> object:
+        with tempfile.TemporaryDirectory() as folder:
+            return call(Path(folder) / "saved.npz")
+
+    return go
+
+
+def train(model: Any, path: Path, *callbacks: Any) -> object:
+    """Train for an epoch with a checkpoint."""
+    return run(model, make_batches(1), callbacks=[*callbacks, Checkpoint(path)])
+
+
+def saved_by(model: Any) -> Callable[[Any], Callable[[], object]]:
+    """Training another model on the checkpoint of `model`."""
+
+    def other(another: Any) -> Callable[[], object]:
+        def go(path: Path) -> object:
+            train(model(), path)
+            return train(another(), path)
+
+        return in_folder(go)
+
+    return other
+
+
+def damaged(path: Path) -> object:
+    """A file that is no archive."""
+    path.write_text("nothing of the kind")
+    return Checkpoint(path)
+
+
+def of_another_kind(path: Path) -> object:
+    """An archive of something else."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("checkpoint.json", json.dumps({"format": "something", "version": 1}))
+    return Checkpoint(path)
+
+
+def of_a_later_version(path: Path) -> object:
+    """A file that is newer than we are."""
+    train(linear_model(), path)
+    with zipfile.ZipFile(path) as archive:
+        note = json.loads(archive.read("checkpoint.json"))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("checkpoint.json", json.dumps({**note, "version": 10**6}))
+    return Checkpoint(path)
+
+
+def a_folder(path: Path) -> object:
+    """A folder in the file's place."""
+    path.mkdir()
+    return Checkpoint(path)
+
+
+def below_a_file(path: Path) -> object:
+    """A file in the folder's place."""
+    path.write_text("")
+    return train(linear_model(), path / "saved.npz")
+
+
+def strange_metric(path: Path) -> object:
+    """A metric that no file can hold."""
+    strange = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update(thing=object())
+    )
+    return train(linear_model(), path, strange)
+
+
+class TwoOptimizers(keras.Sequential):
+    """A model with an optimizer of its own that is built late."""
+
+    other: Any = None
+
+
+def two_optimizers(*, built: bool) -> Any:
+    """A model whose second optimizer has variables, or has none yet."""
+    model = TwoOptimizers([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.other = keras.optimizers.Adam()
+    if built:
+        model.other.build(model.trainable_variables)
+    return model
+
+
+def in_fit() -> object:
+    """A checkpoint in Keras's own fit."""
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Checkpoint(Path(folder) / "saved.npz")
+        return linear_model().fit(*make_batches(1)[0], verbose=0, callbacks=[saved])
+
+
+def twice() -> object:
+    """Train a model in a callback of its own training."""
+    model = echo_model()
+    return run(model, numbered(), 1, callbacks=[at_epoch_end(lambda _: run(model, numbered(), 1))])
+
+
+SAVING: dict[str, Callable[[], object]] = {
+    # checkpoint, archive, states
+    "no path": lambda: Checkpoint(""),
+    "a path elsewhere": lambda: Checkpoint("gs://bucket/saved.npz"),
+    "a damaged checkpoint": in_folder(damaged),
+    "a file of another kind": in_folder(of_another_kind),
+    "a checkpoint of a later version": in_folder(of_a_later_version),
+    "a checkpoint that is a folder": in_folder(a_folder),
+    "a checkpoint that cannot be written": in_folder(below_a_file),
+    "a metric that cannot be kept": in_folder(strange_metric),
+    "a checkpoint of another model": saved_by(linear_model)(lambda: linear_model(features=2)),
+    "an optimizer without variables": saved_by(lambda: two_optimizers(built=True))(
+        lambda: two_optimizers(built=False)
+    ),
+    "two checkpoints": lambda: run(
+        echo_model(), numbered(), 1, callbacks=[Checkpoint("a.npz"), Checkpoint("b.npz")]
+    ),
+    "a checkpoint in Keras's fit": in_fit,
+    # exclusive
+    "a model that is being trained": twice,
+}
