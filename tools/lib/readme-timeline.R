@@ -1,8 +1,8 @@
 # Draws man/figures/timeline.png: runs the first program of README.md as it is printed there and keeps the last picture
-# that it draws. From the repository's root, on a machine with nothing else to do:
-# tools/with-env Rscript tools/lib/readme-timeline.R
+# that the program draws. Run this script from the repository's root, on a machine without other load, with
+# 'tools/with-env Rscript tools/lib/readme-timeline.R', and look at the picture: README.md says what it shows.
 
-# `lines` are those of a page in Markdown; the value is the code of its first block that is marked "r".
+# Returns the code of the first block that is marked "r" in `lines`, those of a page in Markdown.
 first_program <- function(lines) {
   begin <- which(lines == "```r")[[1L]]
   end <- begin + which(lines[-seq_len(begin)] == "```")[[1L]]
