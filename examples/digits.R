@@ -1,5 +1,5 @@
-# Trains a small convolutional net on 1,797 handwritten digits. An R function makes the batches: it shifts and
-# turns the images and adds noise, while the model trains on those it made before. Run it with tools/demo, or
+# Trains a small convolutional network on 1,797 handwritten digits. An R function makes the batches: it shifts and
+# rotates the images and adds noise while the model trains on earlier batches. Run this program with tools/demo or
 # with Rscript digits.R [seed]; it writes history.png and pipeline.png to the current folder.
 
 library(fitgenerator)
@@ -11,13 +11,13 @@ keras$utils$set_random_seed(seed)
 
 # --- Data ---------------------------------------------------------------------------------------------------
 
-# 8 x 8 pixels from 0 (no ink) to 1, with an empty border of 2 that images can be shifted into.
+# 8 x 8 pixels from 0 (no ink) to 1, with an empty border of 2 pixels that images can be shifted into.
 size <- 12
 inside <- 3:10
 images <- array(0, c(length(digits$labels), size, size))
 images[, inside, inside] <- digits$images / 16
 
-# A fifth is held back to validate on, as fixed arrays: rows x height x width x channels, and the digits.
+# One fifth is held back for validation, as fixed arrays: rows x height x width x channels, and the digits.
 held_back <- sample(nrow(images), round(nrow(images) / 5))
 training <- setdiff(seq_len(nrow(images)), held_back)
 validation <- list(
@@ -32,8 +32,8 @@ y <- rep(inside - centre, times = 8)
 x <- rep(inside - centre, each = 8)
 clamp <- function(position) pmin(pmax(position + centre, 1), size - 1e-6)
 
-# The image turned by `angle` (radians) and shifted by `down` and `right` (pixels): each new pixel is
-# interpolated from the four around the place that it comes from.
+# The image rotated by `angle` (radians) and shifted by `down` and `right` (pixels). Each new pixel is interpolated
+# from the four pixels around the place that it comes from.
 warp <- function(image, angle, down, right) {
   row <- clamp(cos(angle) * y - sin(angle) * x + down)
   column <- clamp(sin(angle) * y + cos(angle) * x + right)
@@ -77,7 +77,7 @@ model$compile(optimizer = "adam", loss = "sparse_categorical_crossentropy", metr
 
 # --- Training -----------------------------------------------------------------------------------------------
 
-# Callbacks are Keras's own, or lists of R functions: this one lowers the learning rate from epoch to epoch.
+# Callbacks are Keras's own, or lists of R functions. The list below lowers the learning rate from epoch to epoch.
 callbacks <- list(
   keras$callbacks$EarlyStopping(patience = 8L, restore_best_weights = TRUE),
   list(on_epoch_begin = function(epoch, logs) model$optimizer$learning_rate <- 0.002 * 0.94^epoch)
@@ -101,7 +101,7 @@ cat("\nPictures:", file.path(getwd(), c("history.png", "pipeline.png")), "", sep
 
 # --- What the overlap gains ---------------------------------------------------------------------------------
 
-# The same training for 100 steps, with a queue and in lock-step (no queue), in turns: machines are noisy.
+# The same training for 100 steps, alternately with a queue and in lock-step (no queue), because machines are noisy.
 ms_per_step <- function(max_queue_size) {
   short <- fit_generator(model, generator, 100, verbose = 0, max_queue_size = max_queue_size)
   1000 * short$pipeline$wall / 100

@@ -1,9 +1,9 @@
-"""Trains a small convolutional net on handwritten digits, twice.
+"""Train a small convolutional network on handwritten digits, twice.
 
-First on batches from a Python generator, then on batches from an R function, through rpy2. Both
-shift and turn the images and add noise, while the model trains on those they made before. Run it
-with `tools/with-env python examples/digits.py`; it needs scikit-learn (for the images) and, for the
-second part, R and rpy2.
+The first training uses batches from a Python generator, the second one batches from an R function,
+through rpy2. Both generators shift and rotate the images and add noise while the model trains on
+earlier batches. Run this program with `tools/with-env python examples/digits.py`. It needs
+scikit-learn (for the images) and, for the second training, R and rpy2.
 """
 
 import fitgenerator
@@ -12,12 +12,12 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 BATCH = 64
-SIZE = 12  # 8 x 8 pixels with an empty border of 2, which images can be shifted into
+SIZE = 12  # 8 x 8 pixels with an empty border of 2 pixels that images can be shifted into
 INSIDE = slice(2, 10)
 
 
 def load():
-    """The images, with their border; the digits; the rows to train on, and those held back."""
+    """Return the images with their border, the digits, the rows to train on, and the other rows."""
     digits = load_digits()
     images = np.zeros((len(digits.target), SIZE, SIZE))
     images[:, INSIDE, INSIDE] = digits.images / 16
@@ -27,7 +27,7 @@ def load():
 
 
 def batches(images, labels, seed=1):
-    """Yields (inputs, targets) for ever."""
+    """Yield (inputs, targets) forever."""
     rng = np.random.default_rng(seed)
     while True:
         chosen = rng.integers(len(images), size=BATCH)
@@ -38,9 +38,9 @@ def batches(images, labels, seed=1):
 
 
 def warp(images, angle, shift):
-    """The images turned by `angle` (radians) and shifted (pixels down and right).
+    """Rotate the images by `angle` (radians) and shift them (pixels down and right).
 
-    Each new pixel is interpolated from the four around the place that it comes from.
+    Each new pixel is interpolated from the four pixels around the place that it comes from.
     """
     centre = (SIZE - 1) / 2
     y, x = np.mgrid[INSIDE, INSIDE] - centre
@@ -85,7 +85,7 @@ function(images, labels) {
 
 
 def r_closure(images, labels):
-    """The closure of R_CODE, with the images and labels handed to R."""
+    """Return the closure of R_CODE, with the images and labels passed to R."""
     import rpy2.robjects as ro
 
     to_r = ro.r["array"](ro.FloatVector(images.ravel(order="F")), dim=ro.IntVector(images.shape))
@@ -93,7 +93,7 @@ def r_closure(images, labels):
 
 
 def train(generator, steps, validation):
-    """Trains a new model on a generator and prints how it went."""
+    """Train a new model on a generator and print how the training went."""
     keras.utils.set_random_seed(1)
     layers = keras.layers
     model = keras.Sequential(

@@ -18,6 +18,7 @@ invisible(file.copy(file.path(from, "examples"), to, recursive = TRUE))
 
 # Where the files that the repository's pages link to are in the site.
 links <- c(
+  'href="(docs/)?installing[.](html|md)' = 'href="INSTALLING.html',
   'href="vignettes/([a-z]+)[.]Rmd"' = 'href="articles/\\1.html"',
   'href="(docs/)?design[.](html|md)' = 'href="DESIGN.html',
   'href="(docs/)?contributing[.](html|md)' = 'href="CONTRIBUTING.html',

@@ -31,6 +31,7 @@ build_r_pages() {
   mv "$source/docs/contributing.md" "$source/CONTRIBUTING.md"
   mv "$source/docs/design.md" "$source/DESIGN.md"
   mv "$source/bench/README.md" "$source/BENCHMARKS.md"
+  mv "$source/docs/installing.md" "$source/INSTALLING.md"
   say 'docs: pages of the R package (minutes: examples and vignettes train models)'
   logged site-r "$root/tools/with-env" Rscript "$root/tools/lib/site.R" "$source" "$source/site" || status=$?
   if [ "$status" -eq 0 ]; then # pages from before go, but for Python's
