@@ -13,9 +13,11 @@ import sys
 from pathlib import Path
 
 import fitgenerator
-import pictures
 import pytest
-from support import r_code  # noqa: F401  (R starts here: the warnings of its start would fail a page)
+from support import (
+    pictures,
+    r_code,  # noqa: F401  (R starts here: its warnings would fail a page)
+)
 
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
 PAGES = ["docs/python/index.md", "docs/python/guide.md"]
