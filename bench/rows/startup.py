@@ -1,9 +1,9 @@
-"""Row 7: from the call to the first step, cold and warm, against Keras's `fit`.
+"""Row 7: time from the call to the first step, cold and warm, against Keras's `fit`.
 
-    tools/with-env python bench/startup.py [ROUNDS]
+    tools/with-env python bench/rows/startup.py [ROUNDS]
 
-Cold is a model that was just compiled, warm the second call on it; the first step has ended when
-the optimizer has counted it (a batch hook, in both).
+Cold means a model that was just compiled; warm means the second call on that model. The first step
+has ended when its `on_train_batch_end` hook is called, in both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import fitgenerator as fg
 import keras

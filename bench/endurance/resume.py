@@ -1,16 +1,16 @@
-"""Killed at random moments and started again: does the training end as an undisturbed one?
+"""Training killed at random moments and restarted: does it end as an undisturbed one?
 
-    tools/with-env python bench/resume.py [TRIALS] [WAY ...]
+    tools/with-env python bench/endurance/resume.py [TRIALS] [WAY ...]
 
 The ways are `python` (a generator function), `r` (an R closure, in R) and, for comparison, `keras`
-(the callback `BackupAndRestore`, for weights alone, and without Dropout, since it keeps neither the
-history nor the state of random layers). A trial trains in a process of its own, which is killed
-(SIGKILL) at a random moment and started again, until one gets to the end (the last is not killed);
-half of the kills are aimed at a moment in which our checkpoint is written. The last process's
-history, and all of the model's and the optimizer's variables, must be those of an undisturbed
-training, to the bit.
+(the callback `BackupAndRestore`; weights only, and without Dropout, since this callback keeps
+neither the history nor the state of random layers). Each trial trains in a process of its own,
+which is killed (SIGKILL) at a random moment and restarted, until one process reaches the end (the
+last is not killed). Half of the kills are aimed at a moment when the checkpoint is written. The
+history of the last process, and all variables of the model and the optimizer, must equal those of
+an undisturbed training, to the bit.
 
-In Python each process is forked from this one, which has imported TensorFlow but not used it.
+In Python, each process is forked from this one, which has imported TensorFlow but not used it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the soak runs share: the watching of a process, the verdict on it, the picture.
+"""Helpers of the soak runs: sample a process, judge its growth, draw the picture.
 
-Linux only: it reads `/proc/self`.
+This module reads `/proc/self` and therefore works on Linux only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from common import RESULTS, machine
 
-# Measure: what it is in the table, and how much it may grow (0: not at all).
+# Name of a measure: its label in the table, and the growth allowed (0: none).
 MEASURES: dict[str, tuple[str, float]] = {
     "resident": ("resident memory, MiB", 0.02),
     "threads": ("threads of the process", 0.0),
@@ -29,10 +29,10 @@ COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
 
 
 class Watch:
-    """Samples of this process, one at a time.
+    """Samples of this process.
 
-    `own` are measures of the caller's: R's memory. Garbage is collected after the resident set was
-    read, so that only what is held counts as an object.
+    `own` holds further measures of the caller, such as R's memory. Garbage is collected after the
+    resident set has been read, so that only objects still in use are counted.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Watch:
         self._begun = time.perf_counter()
 
     def sample(self, step: float, own: Mapping[str, float] | None = None) -> None:
-        """Look at the process after so many steps."""
+        """Take a sample of the process after `step` steps."""
         process = Path("/proc/self")
         pages = int((process / "statm").read_text().split()[1])
         gc.collect()
@@ -57,20 +57,20 @@ class Watch:
         )
 
     def write(self, path: str) -> None:
-        """Leave the samples where the process that compares the settings finds them."""
+        """Write the samples to the file that the comparing process reads."""
         Path(path).write_text(json.dumps(self.samples))
 
 
 def epochs_of(steps: int) -> tuple[int, int]:
-    """Steps of an epoch and the number of epochs: 1,000, or so few that there are 50 epochs."""
+    """Return steps per epoch (1,000, or fewer so that there are 50 epochs) and epochs."""
     size = max(1, min(1000, steps // 50))
     return size, steps // size
 
 
 def judged(samples: list[dict[str, float]]) -> dict[str, dict[str, Any]]:
-    """Each measure's median in the second tenth of the run and in the last, and whether it is well.
+    """Compare the median of each measure in the second tenth of the run with that in the last.
 
-    The first tenth is for what is made once: compiled functions, pools of threads, caches.
+    The first tenth is left out: compiled functions, thread pools and caches are made there.
     """
     tenth = max(1, len(samples) // 10)
     verdict: dict[str, dict[str, Any]] = {}
@@ -88,7 +88,7 @@ def judged(samples: list[dict[str, float]]) -> dict[str, dict[str, Any]]:
 
 
 def report(name: str, samples: list[dict[str, float]]) -> bool:
-    """Print a setting's table; whether all of it is well."""
+    """Print the table of a setting, and return whether every measure passed."""
     last = samples[-1]
     print(f"\n{name}: {last['step']:,.0f} steps, {last['seconds']:.0f} s, {len(samples)} samples")
     print(f"{'':<26}{'2nd tenth':>14}{'last tenth':>14}{'growth':>10}")
@@ -117,7 +117,7 @@ def keep(runs: Mapping[str, list[dict[str, float]]]) -> None:
 
 
 def draw(runs: Mapping[str, list[dict[str, float]]]) -> None:
-    """A panel for each measure, a line for each setting; the first tenth is shaded."""
+    """Draw one panel per measure and one line per setting; the first tenth is shaded."""
     import matplotlib as mpl
 
     mpl.use("Agg")

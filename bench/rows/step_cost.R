@@ -1,11 +1,12 @@
-# Row 2: the small model fed by an R closure, against a Python generator, in one R session; and case B2.
+# Row 2: the small model on an R closure, against a Python generator in the same R session; cases B2 and B3.
 #
-#   tools/with-env Rscript bench/small.R [STEPS]
+#   tools/with-env Rscript bench/rows/step_cost.R [STEPS]
 
-source(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]])), "common.R"))
+here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]]))
+source(file.path(here, "..", "support", "common.R"))
 args <- commandArgs(trailingOnly = TRUE)
 steps <- if (length(args)) as.numeric(args[[1L]]) else 12000
-common <- reticulate::import_from_path("common", here, convert = FALSE)
+common <- reticulate::import_from_path("common", support, convert = FALSE)
 
 x <- matrix(stats::rnorm(32 * 16), 32L)
 batch <- list(x, rowSums(x))
@@ -27,7 +28,7 @@ over <- apply(rounds, 2L, stats::median)
 report("2", "small model, R closure from R", "microseconds per step", rounds,
        list(`over the Python generator` = round(over / over[c(1, 1, 3, 3)], 2)))
 
-# B2: a trivial closure of 32 x 100; the added time over train_on_batch, step by step (lock-step and queue).
+# B2: a trivial closure of 32 x 100; the time added to train_on_batch, in lock-step and with a queue.
 wide <- list(matrix(0.5, 32L, 100L), matrix(1, 32L, 1L))
 wide_model <- function() {
   model <- keras$Sequential(list(keras$layers$Input(list(100L)), keras$layers$Dense(1L)))
@@ -47,7 +48,7 @@ rounds <- t(replicate(5L, 1e6 / 500 * c(
 report("2-B2", "trivial R closure of 32 x 100 (B2)", "microseconds per step", rounds,
        list(`added, us` = round(apply(rounds - rounds[, 1L], 2L, stats::median))))
 
-# B3: a closure that takes 200 ms every 10th call, else nothing; steps of 25 ms.
+# B3: a closure that takes 200 ms every tenth call and nothing otherwise; steps of 25 ms.
 call <- 0
 bursty <- function() {
   call <<- call + 1

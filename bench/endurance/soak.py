@@ -1,12 +1,12 @@
-"""Does anything grow in a long run? Memory, threads, open files, and R's own memory.
+"""Does anything grow in a long run: memory, threads, open files, R's own memory?
 
-    tools/with-env python bench/soak.py [STEPS]
+    tools/with-env python bench/endurance/soak.py [STEPS]
 
-Four settings, each in a process of its own, 100,000 steps each: epochs of 1,000 with a validation
-and hooks, one of which predicts 50 times (M3), and a sample after every epoch. Memory may grow by
-2 % from the second tenth of a run to its last; threads and open files may not at all. Writes
-`results/soak.json` and `results/soak.png`; the exit status says whether all passed. `soak.R` runs
-the settings of an R session.
+Runs four settings of 100,000 steps, each in a process of its own: epochs of 1,000 steps with
+validation and hooks, one of which predicts 50 times (case M3), and a sample after every epoch.
+Memory may grow by 2 % from the second tenth of a run to the last; the numbers of threads and of
+open files may not grow. Writes `bench/results/soak.json` and `bench/results/soak.png`; the exit
+status is 1 if a setting failed. `soak.R` runs the settings of an R session.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
 from common import small_batch, small_model
-from soaked import Watch, epochs_of, keep, report
+from process_watch import Watch, epochs_of, keep, report
 
 HERE = Path(__file__).parent
 SETTINGS: dict[str, tuple[str, ...]] = {

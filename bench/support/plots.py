@@ -1,6 +1,6 @@
-"""Draws every row in `results/` as a picture beside it.
+"""Draw every row in `bench/results/` as a picture next to its figures.
 
-tools/with-env python bench/plots.py
+tools/with-env python bench/support/plots.py
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LABELS = ("fit_generator", "R closure", "queue", "fit", "ours", "crossing", "fee
 
 
 def bars(content: dict[str, Any]) -> Any:
-    """The medians as bars, with the spread; ours are blue."""
+    """Draw the medians as bars with their spread; the bars of fitgenerator are blue."""
     figures = {name: values for name, values in content["figures"].items() if len(values)}
     names = list(figures)[::-1]
     medians = [statistics.median(figures[name]) for name in names]
@@ -39,7 +39,7 @@ def bars(content: dict[str, Any]) -> Any:
 
 
 def curves(content: dict[str, Any]) -> Any:
-    """Cost and memory against the size of the work."""
+    """Draw the cost of a step and the memory against the size of the work."""
     kinds = content["figures"]
     figure, panels = plt.subplots(
         1, len(kinds), figsize=(3.2 * len(kinds), 3), layout="constrained"

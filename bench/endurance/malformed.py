@@ -1,10 +1,10 @@
-"""Malformed batches by generation: does each train as Keras does, or get refused in words?
+"""Generated malformed batches: does each train as in Keras, or raise a clear error?
 
-    tools/with-env python bench/malformed.py [N] [SEED]
+    tools/with-env python bench/endurance/malformed.py [N] [SEED]
 
-Runs the property of tests/python/test_malformed.py on N batches (10,000) and prints what came of
-them: how many were trained on, evaluated, predicted, and refused with which class of error. Ends
-with status 1 where one was accepted wrongly, refused wrongly, or refused in the wrong words.
+Runs the property of the Python test of malformed batches on N batches (10,000), and prints how many
+were trained on, evaluated, predicted, and refused with which class of error. The exit status is 1
+if any batch was accepted wrongly, refused wrongly, or refused with the wrong message.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "python"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "python"))
 
 import fitgenerator
 from batches import Case, cases

@@ -1,4 +1,5 @@
-# Run by bench/resume.py, again and again, and killed: trains from where the last process came to, with an R closure.
+# One process of resume.py, which starts this script repeatedly and kills it: trains with an R closure, from the point
+# that the last process reached.
 
 args <- commandArgs(trailingOnly = TRUE)
 folder <- args[[1L]]

@@ -1,9 +1,9 @@
-# Malformed batches of R values by generation: does each train as its plain matrix, or get refused in words?
+# Generated malformed batches of R values: does each train as its plain matrix does, or raise a clear error?
 #
-#   tools/with-env Rscript bench/malformed.R [N] [SEED]
+#   tools/with-env Rscript bench/endurance/malformed.R [N] [SEED]
 #
-# Runs the property of tests/testthat/test-malformed.R on N batches (1000) and prints what came of them. Ends with
-# status 1 where one was accepted wrongly, refused wrongly, or refused in the wrong words.
+# Runs the property of tests/testthat/test-malformed.R on N batches (1000) and prints the outcomes. The exit status is 1
+# if any batch was accepted wrongly, refused wrongly, or refused with the wrong message.
 suppressMessages({
   library(fitgenerator)
   library(testthat)

@@ -1,11 +1,12 @@
-# Row 4: image batches of 32 x 224 x 224 x 3, from the generator's value to a tensor.
+# Row 4: from the value of a generator to a tensor, for image batches of 32 x 224 x 224 x 3.
 #
-#   tools/with-env Rscript bench/images.R
+#   tools/with-env Rscript bench/rows/images.R
 #
-# `crossing` is what R's thread does (cast and copy), `feeder` what our background thread does (to a row-major
-# tensor). Against the naive way: np.ascontiguousarray(x, dtype = "float32") on R's thread.
+# `crossing` is the work on R's thread (cast and copy), `feeder` the work on the background thread (into a row-major
+# tensor). The comparison is the naive way: np.ascontiguousarray(x, dtype = "float32") on R's thread.
 
-source(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]])), "common.R"))
+here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]]))
+source(file.path(here, "..", "support", "common.R"))
 path <- system.file("python", package = "fitgenerator")
 seam <- reticulate::import_from_path("fitgenerator.rseam", path, convert = FALSE)
 tensors <- reticulate::import_from_path("fitgenerator.tensors", path, convert = FALSE)
@@ -21,7 +22,8 @@ arrays <- list(
   `NumPy uint8` = np$ones(dims, "uint8")
 )
 
-# Timed in Python, each result dropped before the next: memory that is new each time would be timed instead.
+# Timed in Python, where each result is dropped before the next is made: otherwise the allocation of new memory
+# would be timed.
 reticulate::py_run_string("
 import time
 import numpy as np
@@ -43,10 +45,12 @@ def fitgenerator_bench(x, own, prepare, rounds):
     return {name: values[1:] for name, values in times.items()}
 ")
 measure <- reticulate::py$fitgenerator_bench
+model <- keras$Sequential(list(keras$layers$Input(as.list(dims[-1L])), keras$layers$Flatten()))
+prepare <- tensors$Preparer(model, predicting = TRUE)
 for (name in names(arrays)) {
   x <- arrays[[name]]
-  own <- if (!inherits(x, "python.builtin.object")) seam$`_own`
-  times <- measure(x, own, tensors$Preparer(NULL, predicting = TRUE), 7L)
+  own <- if (!inherits(x, "python.builtin.object")) seam$own
+  times <- measure(x, own, prepare, 7L)
   rounds <- do.call(cbind, lapply(times, unlist))
   rounds <- cbind(rounds, ours = rounds[, "crossing"] + rounds[, "feeder"])
   over <- apply(rounds / rounds[, "naive"], 2L, stats::median)

@@ -1,9 +1,10 @@
-"""Row 1: a small model on a Python generator, by every way that Keras has, and by ours.
+"""Row 1: cost of a step of a small model on a Python generator, in Keras and in fitgenerator.
 
-    tools/with-env python bench/small.py [STEPS] [ROUNDS]
+    tools/with-env python bench/rows/step_cost.py [STEPS] [ROUNDS]
 
-STEPS are those of our default call (of which XLA compiles loops from 10,000 on); Keras's ways run a
-fifth of them, each costs the same. Figures are for a warm model: everything was traced before.
+STEPS is the length of fitgenerator's default call (which uses XLA loops from 10,000 steps on).
+Keras runs a fifth of them, because its steps all cost the same. Figures are for a warm model: every
+function was traced in an earlier call.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import fitgenerator as fg
 import keras

@@ -1,4 +1,4 @@
-# What the R benchmarks share: a model whose step takes as long as wanted, a closure that does, tables and files.
+# Helpers that the R benchmarks share: models and closures of a chosen duration, tables, and result files.
 
 library(fitgenerator)
 Sys.setenv(TF_CPP_MIN_LOG_LEVEL = "3")
@@ -55,8 +55,9 @@ report <- function(row, title, unit, rounds, notes = list()) {
 }
 
 keep <- function(row, title, unit, figures) {
-  common <- reticulate::import_from_path("common", here, convert = FALSE)
+  common <- reticulate::import_from_path("common", support, convert = FALSE)
   common$keep(row, title, unit, lapply(figures, as.list))
 }
 
-here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]]))
+# `here` is the folder of the script that sources this file.
+support <- file.path(here, "..", "support")

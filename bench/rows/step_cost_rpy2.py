@@ -1,6 +1,6 @@
-"""Row 2, from Python: the small model fed by an R closure through rpy2, against a Python generator.
+"""Row 2, from Python: the small model on an R closure (rpy2), against a Python generator.
 
-tools/with-env python bench/small_rpy.py [STEPS]
+tools/with-env python bench/rows/step_cost_rpy2.py [STEPS]
 """
 
 from __future__ import annotations
@@ -8,7 +8,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import fitgenerator as fg
 from common import alternate, forever, small_batch, small_model, table

@@ -1,4 +1,4 @@
-"""What the benchmarks share: models, alternation, the table, and the file that plots come from."""
+"""Helpers that the benchmarks share: models, alternation, tables, and the result files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 def small_model() -> Any:
-    """The small model of the comparisons: 16-32-1, Adam, on batches of 32."""
+    """Return the small model of the comparisons: layers of 16, 32 and 1 units, Adam."""
     import keras
 
     keras.utils.set_random_seed(1)
@@ -28,7 +28,7 @@ def small_model() -> Any:
 
 
 def small_batch(rows: int = 32) -> tuple[Any, Any]:
-    """One batch for the small model."""
+    """Return one batch for the small model."""
     import numpy as np
 
     random = np.random.default_rng(0)
@@ -37,13 +37,13 @@ def small_batch(rows: int = 32) -> tuple[Any, Any]:
 
 
 def forever(batch: Any) -> Any:
-    """A generator that costs nothing."""
+    """Yield the same batch without end; the generator itself costs nothing."""
     while True:
         yield batch
 
 
 def marking_the_end() -> Any:
-    """A callback whose `seconds` is when the last step of an epoch had ended, after `begin()`."""
+    """Return a callback; `seconds` is the time from `begin()` to the end of the last step."""
     import keras
 
     class End(keras.callbacks.Callback):
@@ -59,7 +59,7 @@ def marking_the_end() -> Any:
 def alternate(
     contenders: Mapping[str, Callable[[], float | tuple[float, ...]]], rounds: int
 ) -> dict[str, list[Any]]:
-    """Each contender's figures: all are run once, then all again, `rounds` times."""
+    """Run all contenders in turn, `rounds` times, and return the figures of each."""
     figures: dict[str, list[Any]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
@@ -76,7 +76,7 @@ def table(
     against: str | None = None,
     others: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """Print the medians, what they are of `against`, and the spread; keep all for the plot."""
+    """Print medians, ratios to `against`, and spreads; save the figures for the plots."""
     others = others or {}
     print(f"\nRow {row}: {title} ({unit})")
     heads = ["median", *([f"{against} over it"] if against else []), "spread", *others]
@@ -96,7 +96,7 @@ def table(
 
 
 def keep(row: str, title: str, unit: str, figures: Mapping[str, Any]) -> None:
-    """Write a row's figures where `plots.py` finds them."""
+    """Save the figures of a row in `bench/results/`, where `plots.py` reads them."""
     RESULTS.mkdir(exist_ok=True)
     content = {"row": row, "title": title, "unit": unit, "machine": machine(), "figures": figures}
     path = RESULTS / f"row{row}.json"
@@ -104,7 +104,7 @@ def keep(row: str, title: str, unit: str, figures: Mapping[str, Any]) -> None:
 
 
 def machine() -> str:
-    """The machine, in a line."""
+    """Describe the machine in one line."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "")
     return f"{os.cpu_count()} cores, {model or platform.machine()}, {platform.system()}"

@@ -1,15 +1,15 @@
-# Ctrl-C at random moments, from R: does every one arrive, and how fast is control back?
+# Ctrl-C at random moments, from R: does each arrive, and how soon is control back?
 #
-#   tools/with-env Rscript bench/interrupts.R [TRIALS] [SETTING ...]
+#   tools/with-env Rscript bench/endurance/interrupts.R [TRIALS] [SETTING ...]
 #
-# Each setting trains in a process of its own; another process sends it SIGINT. A trial counts as arrived when
-# R's interrupt comes out of the call, no thread of ours is left, and the model trains on; as lost when
-# nothing comes within eight seconds; as other for anything else, a process that hangs or dies included.
+# Each setting trains in a process of its own; another process sends it SIGINT. A trial counts as arrived when the call
+# signals R's interrupt, no thread of the call is left, and the model can still be trained; as lost when nothing arrives
+# within eight seconds; as other in all remaining cases, including a process that hangs or dies.
 
 args <- commandArgs(trailingOnly = TRUE)
 trials <- if (length(args)) as.integer(args[[1L]]) else 30L
 file <- sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE))
-script <- file.path(dirname(file), "..", "tests", "testthat", "trials", "interrupts.R")
+script <- file.path(dirname(file), "..", "..", "tests", "testthat", "trials", "interrupts.R")
 
 # Most seconds that one trial may take on average before the process is taken for dead.
 limit <- 15

@@ -1,9 +1,9 @@
-"""In a Jupyter kernel: a training, one from an R closure, and an interrupt sent to each.
+"""In a Jupyter kernel: train from Python and from an R closure, and interrupt each.
 
-    tools/with-env python bench/jupyter.py [TRIALS]
+    tools/with-env python bench/endurance/jupyter.py [TRIALS]
 
 Needs `pip install ipykernel jupyter_client`. Starts one real kernel, runs cells in it as a notebook
-does, and prints what came; the exit status says whether all was as it should be.
+does, and prints the outcomes; the exit status is 1 if any was not as expected.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""Row 8: image augmentation: pictures a second, and beside a training that takes as long.
+"""Row 8: image augmentation, alone and in parallel with a training that takes as long.
 
-    tools/with-env python bench/augment.py [IMAGES] [ROUNDS]
+    tools/with-env python bench/rows/augment.py [IMAGES] [ROUNDS]
 
-JPEG files of 256 x 256 pixels become batches of 32 pictures of 224 x 224, turned, shifted, sheared,
-zoomed and flipped at random. One thread against one thread, and two of ours. TensorFlow computes on
-one thread throughout, so that the training has one core and the augmentation the other.
+JPEG files of 256 x 256 pixels become batches of 32 images of 224 x 224 pixels, rotated, shifted,
+sheared, zoomed and flipped at random. The comparison is between single threads; fitgenerator is
+also measured with two. TensorFlow computes on one thread throughout, so that the training has one
+core and the augmentation the other.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import common
 import cv2

@@ -1,19 +1,20 @@
-# Does anything grow in a long run from R? See soak.py, which runs this too.
+# Does anything grow in a long run from R? soak.py runs this script too.
 #
-#   tools/with-env Rscript bench/soak.R [STEPS [SETTING [FILE]]]
+#   tools/with-env Rscript bench/endurance/soak.R [STEPS [SETTING [FILE]]]
 #
-# SETTING is "closure" (hooks of epochs) or "hooks" (hooks of batches too). Prints a table; the exit status says
-# whether nothing grew. With FILE the samples are left there instead.
+# SETTING is "closure" (epoch hooks) or "hooks" (batch hooks too). Prints a table; the exit status is 1 if anything
+# grew. With FILE, the samples are written there instead.
 
-source(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]])), "common.R"))
+here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]]))
+source(file.path(here, "..", "support", "common.R"))
 args <- commandArgs(trailingOnly = TRUE)
 steps <- if (length(args)) as.numeric(args[[1L]]) else 1e5
 setting <- if (length(args) > 1L) args[[2L]] else "closure"
 
-soaked <- reticulate::import_from_path("soaked", here)
-common <- reticulate::import_from_path("common", here)
-watch <- soaked$Watch()
-epochs <- soaked$epochs_of(as.integer(steps))
+process_watch <- reticulate::import_from_path("process_watch", support)
+common <- reticulate::import_from_path("common", support)
+watch <- process_watch$Watch()
+epochs <- process_watch$epochs_of(as.integer(steps))
 
 closure <- function() {
   x <- matrix(stats::rnorm(512), 32L)
@@ -47,6 +48,6 @@ invisible(fit_generator(model, closure, epochs[[1L]], epochs[[2L]], verbose = 0,
 stopifnot(begun == epochs[[2L]])
 if (length(args) > 2L) {
   watch$write(args[[3L]])
-} else if (!soaked$report(paste("From R,", setting), watch$samples)) {
+} else if (!process_watch$report(paste("From R,", setting), watch$samples)) {
   quit(status = 1L)
 }

@@ -1,10 +1,10 @@
-"""Ctrl-C at random moments, from Python: does every one arrive, and how fast is control back?
+"""Ctrl-C at random moments, from Python: does each arrive, and how soon is control back?
 
-    tools/with-env python bench/interrupts.py [TRIALS] [SETTING ...]
+    tools/with-env python bench/endurance/interrupts.py [TRIALS] [SETTING ...]
 
 Each setting trains in this process; a timer sends SIGINT. A trial counts as arrived when
-`KeyboardInterrupt` comes out of `fit_generator`, no thread of ours is left, and the model trains
-on.
+`fit_generator` raises `KeyboardInterrupt`, no thread of the call is left, and the model can still
+be trained.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Row 6: the cost of a step, and the memory, as the work grows.
+"""Row 6: cost of a step, and memory, as the work grows.
 
-    tools/with-env python bench/growth.py [MOST_STEPS]
+    tools/with-env python bench/rows/growth.py [MOST_STEPS]
 
-Each figure is a call of its own on the small model, warm: steps, rows of a batch, the queue, and
-the number of inputs. Memory is the resident set after the call over that before it, in MiB.
+Each figure is a separate warm call on the small model, with a varying number of steps, rows per
+batch, places in the queue, or inputs. Memory is the growth of the resident set, in MiB.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
 import fitgenerator as fg
 import keras
 from common import forever, keep, small_batch, small_model
@@ -21,13 +23,13 @@ MOST = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
 
 
 def resident() -> float:
-    """The resident set of this process, in MiB."""
+    """Return the resident set of this process, in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
 
 
 def measured(model: Any, batch: Any, steps: int, **options: Any) -> dict[str, float]:
-    """A warm call's cost."""
+    """Measure the cost of a warm call."""
     fg.fit_generator(model, forever(batch), max(min(steps, 10_000), 4000), verbose=0, **options)
     before, begun = resident(), time.perf_counter()
     history = fg.fit_generator(model, forever(batch), steps, verbose=0, **options)
@@ -39,7 +41,7 @@ def measured(model: Any, batch: Any, steps: int, **options: Any) -> dict[str, fl
 
 
 def with_inputs(count: int) -> Any:
-    """A small model of so many inputs."""
+    """Return a small model with `count` inputs."""
     inputs = [keras.Input((16,)) for _ in range(count)]
     joined = keras.layers.Concatenate()(inputs) if count > 1 else inputs[0]
     model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(32)(joined)))

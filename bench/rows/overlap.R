@@ -1,13 +1,14 @@
-# Row 3: an R closure as slow as the step: what does a step cost when the two run beside each other?
+# Row 3: an R closure as slow as the step: what does a step cost when the two run in parallel?
 #
-#   tools/with-env Rscript bench/overlap.R [MILLISECONDS ...]
+#   tools/with-env Rscript bench/rows/overlap.R [MILLISECONDS ...]
 #
-# The step computes on one thread and is as long as asked for, the closure computes as long as the step. Each figure
-# is milliseconds a step over the longer of the two alone, in the same round: 1 is perfect, 2 is taking turns (cases B1
-# and B4). The longer is the closure called in a loop, or the training on batches that cost nothing.
-# Run it on an idle machine with two cores.
+# The step computes on one thread for the duration asked for, and the closure computes as long as the step. Each
+# figure is the time of a step over the longer of the two alone, measured in the same round: 1 is perfect, 2 means that
+# the two take turns (cases B1 and B4). The longer is either the closure called in a loop, or the training on batches
+# that cost nothing. Run this script on an idle machine with two cores.
 
-source(file.path(dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]])), "common.R"))
+here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]]))
+source(file.path(here, "..", "support", "common.R"))
 one_thread()
 wanted <- as.numeric(commandArgs(trailingOnly = TRUE))
 if (!length(wanted)) wanted <- c(10, 20, 50, 200)

@@ -1,8 +1,8 @@
-"""Row 5: models whose steps are work, where the engine must cost nothing.
+"""Row 5: models with expensive steps, to which the engine must add nothing.
 
-    tools/with-env python bench/models.py [ROUNDS]
+    tools/with-env python bench/rows/real_models.py [ROUNDS]
 
-Against the model's step as a `tf.function` on tensors that are there already.
+The comparison is the model's step as a `tf.function` on tensors that already exist.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import fitgenerator as fg
 import keras
