@@ -179,7 +179,7 @@ get_config <- function(object) {
 summary.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_linter, object_name_linter.
   object, ..., width = getOption("width")
 ) {
-  text <- ask(core("on_batch")$summary, object, check_whole(width, "width", 20L), ...)
+  text <- ask(core("steps.single_batch")$summary, object, check_whole(width, "width", 20L), ...)
   cat(text)
   invisible(text)
 }

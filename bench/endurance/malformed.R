@@ -2,8 +2,8 @@
 #
 #   tools/with-env Rscript bench/endurance/malformed.R [N] [SEED]
 #
-# Runs the property of tests/testthat/test-malformed.R on N batches (1000) and prints the outcomes. The exit status is 1
-# if any batch was accepted wrongly, refused wrongly, or refused with the wrong message.
+# Runs the property of tests/testthat/test-promise-malformed-batches.R on N batches (1000) and prints the outcomes. The
+# exit status is 1 if any batch was accepted wrongly, refused wrongly, or refused with the wrong message.
 suppressMessages({
   library(fitgenerator)
   library(testthat)

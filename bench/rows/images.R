@@ -8,8 +8,8 @@
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]]))
 source(file.path(here, "..", "support", "common.R"))
 path <- system.file("python", package = "fitgenerator")
-seam <- reticulate::import_from_path("fitgenerator.rseam", path, convert = FALSE)
-tensors <- reticulate::import_from_path("fitgenerator.tensors", path, convert = FALSE)
+values <- reticulate::import_from_path("fitgenerator.r.reticulate.values", path, convert = FALSE)
+preparation <- reticulate::import_from_path("fitgenerator.batches.preparation", path, convert = FALSE)
 np <- reticulate::import("numpy", convert = FALSE)
 
 dims <- c(32L, 224L, 224L, 3L)
@@ -46,10 +46,10 @@ def fitgenerator_bench(x, own, prepare, rounds):
 ")
 measure <- reticulate::py$fitgenerator_bench
 model <- keras$Sequential(list(keras$layers$Input(as.list(dims[-1L])), keras$layers$Flatten()))
-prepare <- tensors$Preparer(model, predicting = TRUE)
+prepare <- preparation$Preparer(model, predicting = TRUE)
 for (name in names(arrays)) {
   x <- arrays[[name]]
-  own <- if (!inherits(x, "python.builtin.object")) seam$own
+  own <- if (!inherits(x, "python.builtin.object")) values$own
   times <- measure(x, own, prepare, 7L)
   rounds <- do.call(cbind, lapply(times, unlist))
   rounds <- cbind(rounds, ours = rounds[, "crossing"] + rounds[, "feeder"])

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__ as __version__
 from .doctor import absent
 from .errors import (
     AbandonedThreadWarning,
@@ -20,18 +21,20 @@ from .errors import (
 )
 
 try:
-    from .checkpoint import Checkpoint
-    from .flows import flow_from_data
-    from .frames import flow_from_chunks, flow_from_frame
-    from .history import History, last_history
-    from .pipeline import Pipeline
-    from .sequence import batch_sequence
-    from .timeseries import timeseries_generator
-    from .training import evaluate_generator, fit_generator, predict_generator
+    from .api import evaluate_generator, fit_generator, predict_generator
+    from .checkpoint.checkpoint import Checkpoint
+    from .flows.chunks import ChunkFlow, flow_from_chunks
+    from .flows.data import DataFlow, flow_from_data
+    from .flows.frames import flow_from_frame
+    from .flows.sequence import BatchSequence, batch_sequence
+    from .flows.timeseries import TimeseriesFlow, timeseries_generator
+    from .reporting.history import History, last_history
+    from .reporting.pipeline import Pipeline
+
+    _shown = [BatchSequence, Checkpoint, ChunkFlow, DataFlow, History, Pipeline, TimeseriesFlow]
 except ModuleNotFoundError as error:  # the doctor works where Keras or TensorFlow is missing
     _refuse = absent(error)
-
-__version__ = "0.1.0"
+    _shown = []
 
 __all__ = [
     "AbandonedThreadWarning",
@@ -60,6 +63,10 @@ __all__ = [
     "timeseries_generator",
 ]
 
+# Users meet these classes in `repr`, in tracebacks, in pickles and in R's class(): their module is
+# the public one, wherever their file lies.
+for _kind in [*_shown, *(kind for kind in map(globals().get, __all__) if isinstance(kind, type))]:
+    _kind.__module__ = __name__
 
 if TYPE_CHECKING:
     from . import images as images

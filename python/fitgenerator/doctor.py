@@ -231,7 +231,7 @@ def _output(command: list[str]) -> tuple[str | None, str]:
 
 def lines(findings: list[Finding]) -> list[str]:
     """The report: a line for each finding, and what to do."""
-    from . import __version__
+    from ._version import __version__
 
     width = max(len(finding.name) for finding in findings)
     marks = {"ok": " ", "missing": "!", "optional": "-"}

@@ -15,7 +15,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
 import pytest
-from fitgenerator import grouping, rounds
+from fitgenerator.training import call_policy, run_context
 from toys import QUEUES
 
 pytest_plugins = ["stress"]
@@ -90,7 +90,7 @@ def clean_environment() -> dict[str, str]:
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> float:
     """The engine gives up on stuck generators soon; the time in seconds."""
-    monkeypatch.setattr(rounds, "GRACE", 0.3)
+    monkeypatch.setattr(run_context, "GRACE", 0.3)
     return 0.3
 
 
@@ -104,4 +104,4 @@ def queue(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def loops_pay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loops are formed as soon as steps were measured, however few are left."""
-    monkeypatch.setattr(grouping, "SAVED", 1e6)
+    monkeypatch.setattr(call_policy, "SAVED", 1e6)

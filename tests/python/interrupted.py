@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import fitgenerator
-from fitgenerator import rounds
+from fitgenerator.training import run_context
 from toys import at_epoch_end, echo_model, numbered, run
 
 READY_AT = 3  # epochs, the last of which may still be unrecorded
@@ -75,7 +75,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     assert fitgenerator.last_history() is None
     for mode in sys.argv[2:]:
-        rounds.GRACE = 0.3 if mode == "stuck" else 5.0
+        run_context.GRACE = 0.3 if mode == "stuck" else 5.0
         warnings.simplefilter("ignore" if mode == "stuck" else "error")
         for _ in range(int(sys.argv[1])):
             faulthandler.dump_traceback_later(60, exit=True)  # of this trial, on a busy machine too

@@ -15,9 +15,12 @@ import keras
 import numpy as np
 import scipy.sparse
 import tensorflow as tf
-from fitgenerator import batch as batches
-from fitgenerator import evaluate_generator, predict_generator, rounds, rpy, scope
-from fitgenerator.dialects import Keras3
+from fitgenerator import evaluate_generator, predict_generator
+from fitgenerator.batches import structure as batches
+from fitgenerator.models import supported
+from fitgenerator.models.keras_versions import Keras3
+from fitgenerator.r.rpy2 import server
+from fitgenerator.training import step_runner
 from leaves import recursive, symbolic
 from refusals_flows import FLOWS, SHUFFLED
 from refusals_images import IMAGE_WARNINGS, IMAGES
@@ -98,8 +101,8 @@ def elsewhere(call: Callable[[], object]) -> None:
 
 
 def without_rpy() -> None:
-    """Import `rpy` where rpy2 is not installed."""
-    spec = importlib.util.spec_from_file_location("fitgenerator.rpy_again", rpy.__file__)
+    """Import the server where rpy2 is not installed."""
+    spec = importlib.util.spec_from_file_location("fitgenerator.r.rpy2.again", server.__file__)
     assert spec is not None
     assert spec.loader is not None
     with mock.patch.dict(sys.modules, {"rpy2": None}):
@@ -207,10 +210,10 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a model that is not compiled": lambda: run(
         keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), numbered(), 1
     ),
-    "several replicas": lambda: scope.check_model(
+    "several replicas": lambda: supported.check_model(
         model_like(SimpleNamespace(num_replicas_in_sync=2)), training=True, foreign=False
     ),
-    "R code under a strategy": lambda: scope.check_model(
+    "R code under a strategy": lambda: supported.check_model(
         model_like(Mirrored()), training=True, foreign=True
     ),
     # step
@@ -264,7 +267,7 @@ def stuck() -> None:
     """Train on a generator that does not return, with a short time-out."""
     given = Stuck()
     threads = set(threading.enumerate())
-    with mock.patch.object(rounds, "GRACE", 0.1):
+    with mock.patch.object(step_runner, "GRACE", 0.1):
         try:
             run(linear_model(), given, 2, timeout=0.1)
         except TimeoutError:

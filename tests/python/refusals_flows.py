@@ -16,7 +16,7 @@ from fitgenerator import (
     predict_generator,
     timeseries_generator,
 )
-from fitgenerator.columns import Unusable
+from fitgenerator.flows.columns import Unusable
 from toys import echo_model, numbered_batch
 
 X, Y = np.arange(6.0)[:, None], np.zeros((6, 1))

@@ -15,7 +15,7 @@ from unittest import mock
 import keras
 import numpy as np
 from fitgenerator import predict_generator
-from fitgenerator.images import ImageDataGenerator, needs
+from fitgenerator.images import ImageDataGenerator, opencv
 from pictures import flat, photos, write, write_classes
 from test_images_reading import BROKEN
 
@@ -130,7 +130,9 @@ def too_few_for_validation(folder: Path) -> object:
 
 def without_opencv() -> None:
     """Import the module of what is needed where OpenCV is not installed."""
-    spec = importlib.util.spec_from_file_location("fitgenerator.images.needs_again", needs.__file__)
+    spec = importlib.util.spec_from_file_location(
+        "fitgenerator.images.needs_again", opencv.__file__
+    )
     assert spec is not None
     assert spec.loader is not None
     with mock.patch.dict(sys.modules, {"cv2": None}):

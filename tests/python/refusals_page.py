@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from fitgenerator import doctor
-from fitgenerator.rows import rows
+from fitgenerator.flows.rows import rows
 from toys import echo_model, numbered, run
 
 X = np.ones((4, 3), "float32")

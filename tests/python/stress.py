@@ -16,10 +16,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fitgenerator.assembly import Assembler
-from fitgenerator.claims import Claims
-from fitgenerator.host import Switchboard
-from fitgenerator.inbox import Inbox
+from fitgenerator.host.signal_safe_queue import Inbox
+from fitgenerator.host.switchboard import Switchboard
+from fitgenerator.prefetch.reordering import Assembler
+from fitgenerator.prefetch.schedule import Claims
 
 WANTED = os.environ.get("FITGENERATOR_STRESS") == "1"
 # The longest sleep at a hand-over, in seconds, and how many of the hand-overs have one.

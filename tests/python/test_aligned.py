@@ -9,9 +9,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from fitgenerator import aligned
-from fitgenerator.sources import Source, as_source
-from fitgenerator.tensors import Batch, Preparer
+from fitgenerator.batches import aligned_memory
+from fitgenerator.batches.preparation import Preparer
+from fitgenerator.batches.prepared import Batch
+from fitgenerator.sources.recognition import as_source
+from fitgenerator.sources.source import Source
 
 
 def fresh(array: Any, *, promised: bool = True) -> Batch:
@@ -31,30 +33,30 @@ def shares(batch: Batch, array: Any) -> bool:
 @pytest.mark.parametrize("shape", [(4, 2), (1, 2), (0, 2), (3, 5, 2), (7,)])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int64", "float16"])
 def test_an_aligned_array_is_as_empty_makes_it(shape: tuple[int, ...], dtype: str) -> None:
-    array = aligned.empty(shape, dtype)
+    array = aligned_memory.empty(shape, dtype)
     assert array.shape == shape
     assert array.dtype == dtype
     assert array.flags.writeable
     assert array.flags.c_contiguous
     assert array.ctypes.data % 64 == 0 or array.size == 0
-    assert aligned.is_aligned(array) == (array.size > 0)
+    assert aligned_memory.is_aligned(array) == (array.size > 0)
 
 
 def test_the_memory_of_a_fresh_array_becomes_the_tensors() -> None:
-    array = aligned.empty((8, 2), "float32")
+    array = aligned_memory.empty((8, 2), "float32")
     array[:] = 1
     assert shares(fresh(array), array)
 
 
 def test_without_that_promise_it_is_copied() -> None:
-    array = aligned.empty((8, 2), "float32")
+    array = aligned_memory.empty((8, 2), "float32")
     array[:] = 1
     assert not shares(fresh(array, promised=False), array)
 
 
 @pytest.mark.parametrize("kind", ["shifted", "strided", "column-major"])
 def test_a_fresh_array_that_tensorflow_cannot_read_in_place_is_copied(kind: str) -> None:
-    whole = aligned.empty((9, 4), "float32")
+    whole = aligned_memory.empty((9, 4), "float32")
     whole[:] = 1
     array = {
         "shifted": whole.reshape(-1)[1:17].reshape(8, 2),
@@ -65,7 +67,7 @@ def test_a_fresh_array_that_tensorflow_cannot_read_in_place_is_copied(kind: str)
 
 
 def test_a_tensor_keeps_the_memory_alive() -> None:
-    array = aligned.empty((1000, 1000), "float32")
+    array = aligned_memory.empty((1000, 1000), "float32")
     array[:] = 3
     tensor = fresh(array).ready().leaves[0]
     del array
@@ -79,7 +81,7 @@ class OneBuffer(keras.utils.PyDataset):
 
     def __init__(self) -> None:
         super().__init__()
-        self.x = aligned.empty((1 << 11, 1 << 10), "float32")  # 8 MiB, never grouped
+        self.x = aligned_memory.empty((1 << 11, 1 << 10), "float32")  # 8 MiB, never grouped
 
     def __len__(self) -> int:
         return 6

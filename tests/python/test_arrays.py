@@ -11,9 +11,11 @@ import pytest
 import scipy.sparse
 import tensorflow as tf
 from fitgenerator import ArgumentError, BatchError, predict_generator
-from fitgenerator.arrays import NoArrayError, Sparse, as_array
-from fitgenerator.batch import Parts, check, describe, unpack, weigh
-from fitgenerator.expected import Expected
+from fitgenerator.batches.arrays import NoArrayError, Sparse, as_array
+from fitgenerator.batches.class_weight import weigh
+from fitgenerator.batches.model_inputs import Expected
+from fitgenerator.batches.structure import Parts, check, unpack
+from fitgenerator.messages import describe
 from leaves import Endless, Failing, Giver, Liar, nested, recursive, symbolic
 from toys import linear_model, make_batches, run, same_weights, shown, weights_of
 

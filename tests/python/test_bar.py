@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fitgenerator.bar import Bar
+from fitgenerator.reporting.progress_bar import Bar
 
 
 def bar_of(**given: Any) -> Bar:

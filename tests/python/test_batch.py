@@ -11,9 +11,12 @@ import pytest
 import scipy.sparse
 import tensorflow as tf
 from fitgenerator import BatchError, predict_generator
-from fitgenerator.batch import Parts, Sparse, check, describe, unpack, weigh
-from fitgenerator.step import Steps
-from fitgenerator.tensors import Preparer
+from fitgenerator.batches.arrays import Sparse
+from fitgenerator.batches.class_weight import weigh
+from fitgenerator.batches.preparation import Preparer
+from fitgenerator.batches.structure import Parts, check, unpack
+from fitgenerator.messages import describe
+from fitgenerator.steps.compiled_steps import Steps
 from toys import (
     Seen,
     close_history,

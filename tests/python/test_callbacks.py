@@ -305,7 +305,7 @@ def test_ReduceLROnPlateau_lowers_the_rate() -> None:
 
 
 def test_LearningRateScheduler_takes_effect_without_tracing_again() -> None:
-    from fitgenerator.step import Steps
+    from fitgenerator.steps.compiled_steps import Steps
 
     def train(fit: Any) -> Any:
         model = linear_model()
@@ -345,7 +345,7 @@ def test_TerminateOnNaN_stops_at_the_batch() -> None:
 
 
 def test_callbacks_without_work_for_batches_ask_for_none(tmp_path: Path) -> None:
-    from fitgenerator.callbacks import Callbacks
+    from fitgenerator.training.callbacks import Callbacks
 
     idle = [
         keras.callbacks.ModelCheckpoint(tmp_path / "a.keras"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fitgenerator import evaluate_generator, predict_generator
-from fitgenerator.step import Steps
+from fitgenerator.steps.compiled_steps import Steps
 from toys import (
     PATIENCE,
     HookLog,

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from fitgenerator import Checkpoint, evaluate_generator, fit_generator, predict_generator
-from fitgenerator.dialects import Keras2, Keras3, dialect_of
+from fitgenerator.models.keras_versions import Keras2, Keras3, dialect_of
 from toys import Batch, at_epoch_end, forever, notes_of, run, same_weights, weights_of
 
 QUIET: dict[str, Any] = {"verbose": 0}

@@ -18,7 +18,8 @@ from typing import Any
 
 import fitgenerator
 import pytest
-from fitgenerator import arrays, errors
+from fitgenerator import errors
+from fitgenerator.batches import arrays
 from refusals import ERRORS, WARNINGS
 from toys import catch, shown
 
@@ -114,14 +115,14 @@ def raise_sites() -> Iterator[tuple[str, int, int]]:
                 continue
             name = getattr(node.exc.func, "id", "")
             if name in OURS or name in MAKERS:
-                yield path.name, node.lineno, node.end_lineno or node.lineno
+                yield str(path), node.lineno, node.end_lineno or node.lineno
 
 
 def places(error: BaseException | None) -> Iterator[tuple[str, int]]:
     """The lines of our code that an error, and those behind it, came through."""
     if error is not None:
         for frame in traceback.extract_tb(error.__traceback__):
-            yield Path(frame.filename).name, frame.lineno or 0
+            yield frame.filename, frame.lineno or 0
         yield from places(error.__cause__)
         yield from places(error.__context__)
 

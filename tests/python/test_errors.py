@@ -17,7 +17,7 @@ from fitgenerator import (
     last_history,
     predict_generator,
 )
-from fitgenerator.rseam import failure_of
+from fitgenerator.r.reticulate.results import failure_of
 from toys import (
     HookLog,
     Indexed,

@@ -36,7 +36,7 @@ from fitgenerator import (
     last_history,
     predict_generator,
 )
-from fitgenerator.feed import Feed
+from fitgenerator.prefetch.prefetcher import Feed
 from toys import PATIENCE, close_history, linear_model, notes_of
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from fitgenerator import GeneratorTimeoutError
 from fitgenerator.errors import ClosedError
-from fitgenerator.feed import END, Feed, Round
-from fitgenerator.host import DirectHost
-from fitgenerator.pipeline import Pipeline
-from fitgenerator.pulled import PulledFeed
-from fitgenerator.sources import as_source
+from fitgenerator.host.direct import DirectHost
+from fitgenerator.prefetch.by_threads import PulledFeed
+from fitgenerator.prefetch.prefetcher import END, Feed, Round
+from fitgenerator.reporting.pipeline import Pipeline
+from fitgenerator.sources.recognition import as_source
 from toys import LULL, PATIENCE, Indexed, Seen, Watched, at_batch_begin, echo_model, numbered, run
 
 

@@ -16,7 +16,7 @@ from fitgenerator import (
     flow_from_data,
     predict_generator,
 )
-from fitgenerator.passes import Passes
+from fitgenerator.sources.seeded_source import Passes
 from toys import Seen, echo_model, linear_model, new_echo_model, run, same_weights
 
 X = np.arange(12.0)[:, None]

@@ -6,12 +6,7 @@ import inspect
 from typing import Any
 
 import pytest
-from fitgenerator import (
-    FormerArgumentWarning,
-    evaluate_generator,
-    fit_generator,
-    predict_generator,
-)
+from fitgenerator import FormerArgumentWarning, evaluate_generator, fit_generator, predict_generator
 from toys import echo_model, numbered
 
 QUIET: dict[str, Any] = {"verbose": 0}

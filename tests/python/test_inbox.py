@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fitgenerator.inbox import Inbox
+from fitgenerator.host.signal_safe_queue import Inbox
 from toys import LULL, PATIENCE
 
 

@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 import pytest
-from fitgenerator import GeneratorTimeoutError, Pipeline, last_history, pipeline
+from fitgenerator import GeneratorTimeoutError, Pipeline, last_history
+from fitgenerator.reporting import pipeline
 from toys import Watched, at_batch_begin, echo_model, numbered, numbered_batch, run
 
 PAUSE = 0.02

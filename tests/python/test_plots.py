@@ -12,9 +12,9 @@ import keras
 import pytest
 from fitgenerator import History, Pipeline, SetupError
 from fitgenerator.errors import ArgumentError
-from fitgenerator.plot_history import moving_average
-from fitgenerator.plot_pipeline import bars_of, draw_timeline
-from fitgenerator.timeline import Event
+from fitgenerator.reporting.plot_history import moving_average
+from fitgenerator.reporting.plot_pipeline import bars_of, draw_timeline
+from fitgenerator.reporting.timeline import Event
 from toys import echo_model, new_echo_model, numbered, numbered_batch, run
 
 

@@ -10,11 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fitgenerator import evaluate_generator, fit_generator, predict_generator, screen
-from fitgenerator.bar import Bar
-from fitgenerator.host import Switchboard
-from fitgenerator.progress import Progress
-from fitgenerator.screen import Screen, bar_interval
+from fitgenerator import evaluate_generator, fit_generator, predict_generator
+from fitgenerator.host.switchboard import Switchboard
+from fitgenerator.reporting import terminal as screen
+from fitgenerator.reporting.progress import Progress
+from fitgenerator.reporting.progress_bar import Bar
+from fitgenerator.reporting.terminal import Screen, bar_interval
 from toys import Indexed, at_epoch_end, echo_model, numbered, numbered_batch, run
 
 Shown = str | Bar
@@ -25,7 +26,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr("fitgenerator.progress.time.perf_counter", lambda: self.now)
+        monkeypatch.setattr("fitgenerator.reporting.progress.time.perf_counter", lambda: self.now)
 
 
 @pytest.fixture

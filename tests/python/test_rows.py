@@ -5,10 +5,10 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from fitgenerator import on_batch
-from fitgenerator.arrays import Sparse
+from fitgenerator.batches.arrays import Sparse
 from fitgenerator.errors import ArgumentError
-from fitgenerator.rows import rows
+from fitgenerator.flows.rows import rows
+from fitgenerator.steps import single_batch
 from toys import linear_model, new_echo_model
 
 X = np.arange(10.0).reshape(5, 2)
@@ -71,9 +71,9 @@ def test_one_batch_is_a_step_of_the_model_and_metrics_are_its_own() -> None:
     other = linear_model()
     batch = [np.ones((4, 3), "float32"), np.zeros((4, 1), "float32")]
     for _ in range(2):
-        ours = on_batch.run("train", model, batch)
+        ours = single_batch.run("train", model, batch)
         theirs = other.train_on_batch(*batch, return_dict=True)
         assert ours == {name: float(value) for name, value in theirs.items()}
-    assert on_batch.run("test", model, [batch[0], np.zeros(4, "float32")]).keys() == {"loss"}
+    assert single_batch.run("test", model, [batch[0], np.zeros(4, "float32")]).keys() == {"loss"}
     eager = new_echo_model(run_eagerly=True)
-    assert on_batch.run("predict", eager, [np.ones((2, 1))]).tolist() == [[1.0], [1.0]]
+    assert single_batch.run("predict", eager, [np.ones((2, 1))]).tolist() == [[1.0], [1.0]]

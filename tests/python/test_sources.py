@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse
 import tensorflow as tf
 from fitgenerator import ArgumentError, ArgumentTypeError, evaluate_generator
-from fitgenerator.sources import as_source
+from fitgenerator.sources.recognition import as_source
 from toys import (
     PATIENCE,
     HookLog,
@@ -163,7 +163,7 @@ def test_lists_of_tuples_are_batches_and_tuples_of_lists_are_arrays() -> None:
     x, y = make_batches(1)[0]
     assert as_source([(x, y)], "validation_data", arrays_allowed=True).length == 1
     nested = as_source(([x, x], {"a": y}), "validation_data", arrays_allowed=True)
-    batch = nested.open(None)
+    batch = nested.open()
     batch.begin(fresh=True, wrap=False)
     inputs, targets = batch.claim()()
     assert [a.shape for a in inputs] == [(4, 3)] * 2

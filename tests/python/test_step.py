@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fitgenerator import evaluate_generator, predict_generator
-from fitgenerator.step import Steps
+from fitgenerator.steps.compiled_steps import Steps
 from toys import (
     HookLog,
     Indexed,
@@ -229,7 +229,7 @@ def test_a_deleted_model_is_collected() -> None:
     history.set_model(None)
     del model, history
     keras.backend.clear_session()
-    fitgenerator.history._last = None
+    fitgenerator.reporting.history._last = None
     gc.collect()
     assert gone() is None
 

@@ -14,9 +14,9 @@ from fitgenerator import (
     AbandonedThreadWarning,
     evaluate_generator,
     fit_generator,
-    plan,
     predict_generator,
 )
+from fitgenerator.training import plan
 from toys import (
     LULL,
     PATIENCE,

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from fitgenerator.timeline import LAST, Event, Timeline
+from fitgenerator.reporting.timeline import LAST, Event, Timeline
 from toys import Indexed, at_batch_begin, echo_model, new_echo_model, numbered, numbered_batch, run
 
 UNSEEN = [numbered_batch(1)] * 2

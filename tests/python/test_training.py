@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from fitgenerator import evaluate_generator, fit_generator, last_history, predict_generator
-from fitgenerator.step import Steps
+from fitgenerator.steps.compiled_steps import Steps
 from toys import (
     QUEUES,
     Indexed,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from fitgenerator import evaluate_generator, grouping, predict_generator
+from fitgenerator import evaluate_generator, predict_generator
+from fitgenerator.training import call_policy
 from toys import (
     Indexed,
     close_history,
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("loops_pay")
 @pytest.fixture
 def compiling_pays(monkeypatch: pytest.MonkeyPatch) -> int:
     """Enough steps for "auto" to have XLA compile."""
-    monkeypatch.setattr(grouping, "WORTH_COMPILING", 120)
+    monkeypatch.setattr(call_policy, "WORTH_COMPILING", 120)
     return 120
 
 
@@ -59,8 +61,84 @@ def test_auto_compiles_nothing_that_draws_random_numbers(compiling_pays: int) ->
     assert same_history(ours, plain.history)
 
 
+def small_model(*layers: Any, shape: tuple[int, ...] = (4,), loss: str = "mse") -> Any:
+    """A compiled model of these layers."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input(shape), *layers])
+    model.compile("adam", loss)
+    return model
+
+
+def test_auto_compiles_dense_and_convolutional_models_of_floats(compiling_pays: int) -> None:
+    random = np.random.default_rng(1)
+    dense = small_model(keras.layers.Dense(3, "relu"), keras.layers.Dense(1, "tanh"))
+    batch = random.normal(size=(8, 4)), random.normal(size=(8, 1))
+    assert run(dense, forever([batch]), 60, 2).pipeline.xla_steps == 100
+    layers = (keras.layers.Conv2D(2, 3, activation="relu"), keras.layers.Flatten())
+    conv = small_model(*layers, keras.layers.Dense(1), shape=(5, 5, 1))
+    batch = random.normal(size=(8, 5, 5, 1)), random.normal(size=(8, 1))
+    assert run(conv, forever([batch]), 60, 2).pipeline.xla_steps == 100
+
+
+def embedding_model() -> Any:
+    return small_model(
+        keras.layers.Embedding(5, 2), keras.layers.Flatten(), keras.layers.Dense(1), shape=(2,)
+    )
+
+
+def classes_model() -> Any:
+    return small_model(
+        keras.layers.Dense(3, "softmax"), shape=(2,), loss="sparse_categorical_crossentropy"
+    )
+
+
+def asserting_model() -> Any:
+    class Asserting(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            tf.debugging.assert_less(x, 1000.0)
+            return x
+
+    return small_model(Asserting(), keras.layers.Dense(1), shape=(2,))
+
+
+@pytest.mark.parametrize(
+    ("make", "good", "bad"),
+    [
+        (embedding_model, (np.ones((8, 2)), np.ones((8, 1))), (9 * np.ones((8, 2)), np.ones(8))),
+        (classes_model, (np.ones((8, 2)), np.zeros(8, int)), (np.ones((8, 2)), np.full(8, 7))),
+        (asserting_model, (np.ones((8, 2)), np.ones(8)), (np.full((8, 2), 1e4), np.ones(8))),
+    ],
+)
+def test_T1_auto_keeps_the_checks_that_tensorflow_makes(
+    compiling_pays: int, make: Any, good: Any, bad: Any
+) -> None:
+    given = [good] * 99 + [bad]
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        run(make(), forever(given), 60, 2)
+    batches = [int(number) for number in re.findall(r"\d+", caught.value.__notes__[0])]
+    assert min(batches) <= 100 <= max(batches)
+
+
+def test_T2_auto_compiles_nothing_that_has_several_outputs(compiling_pays: int) -> None:
+    def make() -> Any:
+        keras.utils.set_random_seed(1)
+        x = keras.Input((4,))
+        outputs = [keras.layers.Dense(1, name=name)(x) for name in "ab"]
+        model = keras.Model(x, outputs)
+        model.compile("sgd", ["mse", "mse"])
+        return model
+
+    random = np.random.default_rng(0)
+    batches = [
+        (random.normal(size=(32, 4)), tuple(random.normal(size=(2, 32, 1)))) for _ in range(60)
+    ]
+    ours = run(make(), forever(batches), 60, 2)
+    assert ours.pipeline.xla_steps == 0
+    assert same_history(ours, run(make(), forever(batches), 60, 2, jit_compile=False).history)
+
+
 def test_auto_compiles_nothing_large(compiling_pays: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grouping, "SMALL_MODEL", 3)
+    monkeypatch.setattr(call_policy, "SMALL_MODEL", 3)
     assert both(linear_model, 60, 2)[0].pipeline.xla_steps == 0
 
 

@@ -9,11 +9,11 @@ The names, arguments and defaults are those of Keras's class, which Keras calls 
     fitgenerator.fit_generator(model, flow, epochs=10, workers=2)
 """
 
-from .directory import DirectoryIterator
-from .flow import Iterator
-from .frame import DataFrameIterator
+from .flows.arrays import NumpyArrayIterator
+from .flows.base import Iterator
+from .flows.data_frame import DataFrameIterator
+from .flows.directory import DirectoryIterator
 from .generator import ImageDataGenerator
-from .memory import NumpyArrayIterator
 
 __all__ = [
     "DataFrameIterator",
@@ -22,3 +22,13 @@ __all__ = [
     "Iterator",
     "NumpyArrayIterator",
 ]
+
+# Their module is the public one, in `repr`, in pickles and in R's class(), wherever a file lies.
+for _kind in (
+    DataFrameIterator,
+    DirectoryIterator,
+    ImageDataGenerator,
+    Iterator,
+    NumpyArrayIterator,
+):
+    _kind.__module__ = __name__

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..options import whole
-from . import checks, parameters, portraits, statistics
-from .memory import check_images
-from .rows import filling_of, working_dtype
-from .transform import transform
-from .warned import warn
+from ..arguments import whole
+from ..caller_warnings import warn
+from ..errors import ImageWarning
+from . import arguments
+from .flows import portraits
+from .flows.arrays import check_images
+from .transform import normalisation, random_parameters
+from .transform.batch_row import filling_of, working_dtype
+from .transform.transform import transform
 
 Array = np.ndarray[Any, Any]
 
@@ -63,21 +66,21 @@ class Augmenter:
         for argument in _SWITCHES:
             setattr(self, argument, bool(getattr(self, argument)))
         for argument in _NUMBERS:
-            setattr(self, argument, checks.number(getattr(self, argument), argument))
-        self.zca_epsilon = checks.number(self.zca_epsilon, "zca_epsilon", 0)
-        self.width_shift_range = checks.shift(self.width_shift_range, "width_shift_range")
-        self.height_shift_range = checks.shift(self.height_shift_range, "height_shift_range")
-        self.brightness_range = checks.brightness(self.brightness_range)
-        self.zoom_range = checks.zoom(self.zoom_range)
-        self.fill_mode = checks.one_of(self.fill_mode, "fill_mode", checks.FILL_MODES)
-        self.rescale = None if self.rescale is None else checks.number(self.rescale, "rescale")
-        self.preprocessing_function = checks.function(
+            setattr(self, argument, arguments.number(getattr(self, argument), argument))
+        self.zca_epsilon = arguments.number(self.zca_epsilon, "zca_epsilon", 0)
+        self.width_shift_range = arguments.shift(self.width_shift_range, "width_shift_range")
+        self.height_shift_range = arguments.shift(self.height_shift_range, "height_shift_range")
+        self.brightness_range = arguments.brightness(self.brightness_range)
+        self.zoom_range = arguments.zoom(self.zoom_range)
+        self.fill_mode = arguments.one_of(self.fill_mode, "fill_mode", arguments.FILL_MODES)
+        self.rescale = None if self.rescale is None else arguments.number(self.rescale, "rescale")
+        self.preprocessing_function = arguments.function(
             self.preprocessing_function, "preprocessing_function"
         )
-        self.data_format = checks.data_format(self.data_format)
-        self.interpolation_order = checks.order(self.interpolation_order)
-        self.dtype = checks.dtype(self.dtype)
-        self.validation_split = checks.split(self.validation_split)
+        self.data_format = arguments.data_format(self.data_format)
+        self.interpolation_order = arguments.order(self.interpolation_order)
+        self.dtype = arguments.dtype(self.dtype)
+        self.validation_split = arguments.split(self.validation_split)
         first = self.data_format == "channels_first"
         self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
         self.mean: Any = None
@@ -99,7 +102,7 @@ class Augmenter:
         if getattr(self, argument) != value:
             setattr(self, argument, value)
             text = f"`{by}` = True makes `{argument}` {value}; say so, to be rid of this warning."
-            warn(text)
+            warn(text, ImageWarning)
 
     def __repr__(self) -> str:
         return portraits.of_generator(self)
@@ -116,7 +119,7 @@ class Augmenter:
         Raises:
             ValueError: `fit` was not called, or `preprocessing_function` changed the shape.
         """
-        return statistics.standardize(self, x)
+        return normalisation.standardize(self, x)
 
     def get_random_transform(
         self, img_shape: tuple[int, ...], seed: int | None = None
@@ -127,8 +130,8 @@ class Augmenter:
             img_shape: Shape of one image.
             seed: Of the parameters; `None`: drawn from `numpy.random`.
         """
-        random = np.random if seed is None else np.random.RandomState(checks.seed(seed))
-        return parameters.draw(self, tuple(img_shape), random)
+        random = np.random if seed is None else np.random.RandomState(arguments.seed(seed))
+        return random_parameters.draw(self, tuple(img_shape), random)
 
     def apply_transform(self, x: Any, transform_parameters: Mapping[str, Any]) -> Array:
         """The transformation of one image with given parameters.
@@ -143,7 +146,7 @@ class Augmenter:
         Returns:
             A new array of the same shape and dtype.
         """
-        given = checks.image(x)
+        given = arguments.image(x)
         first = self.data_format == "channels_first"
         image = given.transpose(1, 2, 0) if first else given
         out = np.empty(image.shape, working_dtype(given.dtype))
@@ -160,7 +163,7 @@ class Augmenter:
             x: An image in the generator's `data_format`.
             seed: As for `get_random_transform`.
         """
-        image = checks.image(x)
+        image = arguments.image(x)
         return self.apply_transform(image, self.get_random_transform(image.shape, seed))
 
     def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
@@ -179,11 +182,11 @@ class Augmenter:
         if self.rescale:
             images *= self.rescale
         if augment:
-            random = np.random if seed is None else np.random.RandomState(checks.seed(seed))
+            random = np.random if seed is None else np.random.RandomState(arguments.seed(seed))
             times = whole(rounds, "rounds", 1)
             drawn = (self._drawn(image, random) for _ in range(times) for image in images)
             images = np.stack(list(drawn))
-        statistics.learn(self, images)
+        normalisation.learn(self, images)
 
     def _drawn(self, image: Array, random: Any) -> Array:
-        return self.apply_transform(image, parameters.draw(self, image.shape, random))
+        return self.apply_transform(image, random_parameters.draw(self, image.shape, random))

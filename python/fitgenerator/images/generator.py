@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from .augmenter import Augmenter
-from .directory import DirectoryIterator
-from .files import look
-from .flow import Batching
-from .frame import DataFrameIterator, refuse_unknown
-from .memory import NumpyArrayIterator
+from .flows.arrays import NumpyArrayIterator
+from .flows.base import Batching
+from .flows.data_frame import DataFrameIterator, refuse_unknown
+from .flows.directory import DirectoryIterator
+from .flows.files import look
 
 
 class ImageDataGenerator(Augmenter):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from .needs import cv2
+from .opencv import cv2
 
 
 class _Unaided:

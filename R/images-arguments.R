@@ -1,0 +1,112 @@
+# The arguments of image generators and flows, as they cross to Python. Most are checked there, where they are used;
+# here is what R writes in its own way.
+
+check_image_function <- function(x, name) {
+  if (is.null(x) || inherits(x, "python.builtin.object")) return(x)
+  if (!is.function(x)) {
+    abort_argument(sprintf("`%s` must be a function of one image, not %s.", name, describe(x)), name)
+  }
+  fault <- image_function_fault(x)
+  if (length(fault)) abort_argument(sprintf("`%s` must be a function of one image, not %s.", name, fault), name)
+  x
+}
+
+# What Python checks, but for the data: a missing value would get there as `TRUE`.
+check_settings <- function(arguments) {
+  settings <- arguments[setdiff(names(arguments), c("x", "y", "sample_weight", "dataframe"))]
+  absent <- vapply(settings, function(x) is.atomic(x) && length(x) > 0L && anyNA(x), NA)
+  for (name in names(which(absent))) abort_argument(sprintf("`%s` must not be NA.", name), name)
+  arguments
+}
+
+check_size <- function(x) {
+  whole <- is.numeric(x) && length(x) == 2L && all(vapply(x, function(n) is_whole(n) && n >= 1, NA))
+  if (whole) return(as.list(as.integer(x)))
+  abort_argument(
+    sprintf("`target_size` must be c(height, width) in pixels, not %s.", if (is.numeric(x)) deparse(x) else shown(x)),
+    "target_size"
+  )
+}
+
+check_folder <- function(x, name, null = FALSE) {
+  if (null && is.null(x)) return(NULL)
+  if (is.character(x) && length(x) == 1L && !is.na(x) && nzchar(x)) return(enc2utf8(path.expand(x)))
+  abort_argument(sprintf("`%s` must be the path of a folder, not %s.", name, shown(x)), name)
+}
+
+check_names <- function(x, name) {
+  if (is.null(x)) return(NULL)
+  if (is.factor(x)) x <- as.character(x)
+  if (is.list(x)) x <- unlist(x)
+  if ((is.character(x) || is.numeric(x)) && length(x) && !anyNA(x)) return(as.list(enc2utf8(as.character(x))))
+  abort_argument(sprintf("`%s` must be a character vector, not %s.", name, describe(x)), name)
+}
+
+check_generator <- function(x, name = "generator") {
+  if (inherits(x, "fitgenerator.images.ImageDataGenerator")) return(x)
+  abort_argument(sprintf("`%s` must be what image_data_generator() returns, not %s.", name, describe(x)), name)
+}
+
+# Images in an array; `list(images, other)` where there are other inputs beside them.
+check_images <- function(x, list = FALSE) {
+  images <- x
+  if (list && is.list(x) && !is.data.frame(x) && length(x) == 2L) images <- x[[1L]]
+  if (inherits(images, "python.builtin.object")) return(x)
+  if (!(is.numeric(images) || is.logical(images) || is.raw(images)) || length(dim(images)) != 4L) {
+    text <- paste(
+      "`x` must be an array of images x height x width x channels, not %s. One image keeps its dimensions in",
+      "x[i, , , , drop = FALSE]; grey ones get the last by dim(x) <- c(dim(x), 1)."
+    )
+    abort_argument(sprintf(text, describe(images)), "x")
+  }
+  as_part(x, "x", NULL, NULL)
+}
+
+# A data frame as a list of columns.
+frame_columns <- function(x) {
+  if (inherits(x, "python.builtin.object")) return(x)
+  if (!is.data.frame(x)) {
+    abort_argument(sprintf("`dataframe` must be a data frame, not %s.", describe(x)), "dataframe")
+  }
+  lapply(x, image_column)
+}
+
+image_column <- function(column) {
+  if (is.factor(column)) column <- as.character(column)
+  if (is.character(column)) return(as.list(enc2utf8(column)))
+  if (is.list(column)) return(lapply(unname(column), function(value) {
+    if (is.factor(value) || is.character(value)) as.list(enc2utf8(as.character(value))) else value
+  }))
+  if (is_array_like(column)) plain_array(column) else as.list(as.character(column))
+}
+
+# The column of classes, looked at in R's words; the classes that a factor has.
+frame_classes <- function(frame, y_col, class_mode, classes) {
+  of_classes <- length(class_mode) == 1L && class_mode %in% c("categorical", "binary", "sparse")
+  there <- is.data.frame(frame) && length(y_col) == 1L && y_col %in% names(frame)
+  if (!of_classes || !there) return(check_names(classes, "classes"))
+  column <- frame[[y_col]]
+  if (!is.character(column) && !is.factor(column) && !is.list(column) || anyNA(column)) {
+    found <- if (anyNA(column)) "text with NA" else describe(column)
+    text <- paste(
+      "`y_col` names the column `%s`, which must hold the classes as text or a factor for class_mode = \"%s\", not",
+      "%s; as.character() makes text, and class_mode = \"raw\" takes numbers as they are."
+    )
+    abort_argument(sprintf(text, cut_text(y_col), class_mode, found), "y_col")
+  }
+  if (is.null(classes) && is.factor(column)) classes <- levels(column)
+  check_names(classes, "classes")
+}
+
+# What came of a call: says what there is to say, warns, and raises what failed.
+image_value <- function(outcome) {
+  if (!is.null(outcome$said) && nzchar(outcome$said)) message(sub("\n$", "", outcome$said))
+  outcome$condition <- if (!is.null(outcome$failure)) image_condition(outcome$failure)
+  resolve(outcome)
+}
+
+image_condition <- function(failure) {
+  if (failure$kind != "python") return(failure_condition(failure, NULL, NULL))
+  text <- paste(c(paste0(failure$type, ": ", failure$text), unlist(failure$notes)), collapse = "\n")
+  fg_condition(shortened(text), "fitgenerator_python_error")
+}

@@ -1,0 +1,48 @@
+# One batch at a time.
+
+#' Train, test or predict on one batch
+#'
+#' One step of the model, here and now. The loss and the metrics are those of this batch alone.
+#'
+#' @inheritParams fit
+#' @param object A Keras model, compiled but for `predict_on_batch()`.
+#' @param x Inputs: an array, matrix, data frame or sparse `Matrix` whose first dimension is the rows, or a list of
+#'   several, by position or by name.
+#' @param y Targets, likewise.
+#' @param sample_weight Weights of the rows; a list for several outputs. `NULL`: all 1.
+#'
+#' @return `train_on_batch()` and `test_on_batch()`: a named list of numbers, the loss and the metrics.
+#'   `predict_on_batch()`: an array, or the model's (named) list of arrays.
+#' @seealso [fit()], [fit_generator()]
+#' @examplesIf fitgenerator:::has_keras()
+#' model <- keras_model_sequential(2, layers = list(reticulate::import("keras")$layers$Dense(1L)))
+#' compile(model, "sgd", "mse")
+#' x <- matrix(rnorm(64), ncol = 2)
+#' train_on_batch(model, x, rowSums(x))
+#' test_on_batch(model, x, rowSums(x))
+#' predict_on_batch(model, x[1:3, ])
+#' @export
+train_on_batch <- function(object, x, y, sample_weight = NULL, class_weight = NULL) {
+  on_batch("train", object, data_of(x, y, sample_weight), check_class_weight(class_weight))
+}
+
+#' @rdname train_on_batch
+#' @export
+test_on_batch <- function(object, x, y, sample_weight = NULL) {
+  on_batch("test", object, data_of(x, y, sample_weight))
+}
+
+#' @rdname train_on_batch
+#' @export
+predict_on_batch <- function(object, x) on_batch("predict", object, inputs_of(x))
+
+data_of <- function(x, y, sample_weight) {
+  parts <- c(inputs_of(x), list(as_part(y, "y", NULL, NULL)))
+  if (!is.null(sample_weight)) parts[[3L]] <- as_part(sample_weight, "sample_weight", NULL, NULL)
+  parts
+}
+
+on_batch <- function(mode, object, parts, class_weight = NULL) {
+  check_model(object)
+  ask(core("steps.single_batch")$run, mode, object, parts, class_weight)
+}

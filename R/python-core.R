@@ -1,0 +1,66 @@
+# The Python core: imported once per session, from the package's own installed copy.
+
+the <- new.env(parent = emptyenv())
+
+# The module `name` of the core ("r.reticulate.session"). What is missing is said in words, and what to do about it.
+core <- function(name = "r.reticulate.session") {
+  if (is.null(the$modules)) {
+    check_python()
+    the$modules <- list()
+    cross(core("r.reticulate.first_call")$call_beside, function() NULL)
+  }
+  if (is.null(the$modules[[name]])) {
+    path <- system.file("python", package = "fitgenerator", mustWork = TRUE)
+    module <- paste0("fitgenerator.", name)
+    the$modules[[name]] <- reticulate::import_from_path(module, path, convert = TRUE)
+  }
+  the$modules[[name]]
+}
+
+# A function of the core whose result stays a Python object.
+core_function <- function(name, module = "r.reticulate.session") {
+  key <- paste("function", module, name)
+  if (is.null(the[[key]])) {
+    assign(key, reticulate::py_get_attr(core(module), name), envir = the)
+  }
+  the[[key]]
+}
+
+check_python <- function() {
+  if (!reticulate::py_available(initialize = TRUE)) {
+    abort_setup("fitgenerator needs Python (>= 3.10), and reticulate found none; see `?reticulate::py_config`.")
+  }
+  version <- as.character(reticulate::py_config()$version)
+  if (numeric_version(sub("[^0-9.].*", "", version)) < "3.10") { # as text, "3.8" is more than "3.10"
+    abort_setup(sprintf("fitgenerator needs Python (>= 3.10), not %s; see `?reticulate::use_python`.", version))
+  }
+  for (module in c("tensorflow", "keras")) {
+    if (!reticulate::py_module_available(module)) abort_setup(missing_module(module))
+  }
+}
+
+missing_module <- function(module) {
+  sprintf(
+    "fitgenerator needs the Python module %s, which %s does not have; install it with `%s -m pip install %s`.",
+    module, reticulate::py_exe(), reticulate::py_exe(), module
+  )
+}
+
+# Reticulate before 1.41 aborts R when R is called from a background thread, and holds Python's lock while R
+# code runs, so that nothing could train meanwhile.
+.onLoad <- function(libname, pkgname) { # nolint: object_name_linter.
+  version <- utils::packageVersion("reticulate")
+  if (version < "1.41") {
+    abort_setup(sprintf(
+      "fitgenerator needs reticulate (>= 1.41), not %s; install it with install.packages(\"reticulate\").",
+      version
+    ))
+  }
+  declare_python()
+}
+
+# What Python must have, for a reticulate that provides a Python by itself. Not where there is one already.
+declare_python <- function(chosen = Sys.getenv("RETICULATE_PYTHON"), declare = reticulate::py_require) {
+  if (!chosen %in% c("", "managed") || reticulate::py_available()) return(invisible())
+  declare(c("tensorflow>=2.16", "keras>=3.5"))
+}

@@ -1,0 +1,308 @@
+"""The public functions: train, evaluate, predict on batches that a generator yields meanwhile."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from .caller_warnings import warn
+from .host.direct import DirectHost
+from .host.interface import Host
+from .legacy_arguments import accepts_former
+from .r_functions import Bridge, may_be_asked, register
+from .reporting.history import History
+from .reporting.terminal import Screen, bar_interval
+from .sources.recognition import as_source
+from .sources.source import Readable, Source
+from .training.evaluate_loop import EvaluateLoop
+from .training.fit_loop import FitLoop
+from .training.plan import Settings, plan_evaluate, plan_fit, plan_predict
+from .training.predict_loop import PredictLoop
+from .training.run_context import Course
+
+Loop = FitLoop | EvaluateLoop | PredictLoop
+
+
+def _rpy2() -> Bridge | None:
+    """The bridge to the R functions of rpy2, where that has been imported."""
+    if "rpy2" not in sys.modules:
+        return None
+    from .r.rpy2 import bridge
+
+    return bridge
+
+
+register(_rpy2)
+
+
+@accepts_former
+def fit_generator(
+    model: Any,
+    generator: Any,
+    steps_per_epoch: int | None = None,
+    epochs: int = 1,
+    verbose: int | str = 1,
+    callbacks: Any = None,
+    validation_data: Any = None,
+    validation_steps: int | None = None,
+    class_weight: Mapping[int, float] | None = None,
+    max_queue_size: int = 10,
+    initial_epoch: int = 0,
+    *,
+    workers: int = 1,
+    validation_freq: int | Sequence[int] = 1,
+    timeout: float | None = None,
+    jit_compile: str | bool = "auto",
+) -> History:
+    """Train a Keras model on batches that a generator yields while the model trains.
+
+    The generator runs on a thread of its own; callbacks and tracing stay on the calling thread. The
+    history equals that of `model.fit` on the same batches.
+
+    Args:
+        model: A compiled `keras.Model` on the TensorFlow backend, or a `tf_keras.Model`.
+        generator: Where the batches come from: an iterator, iterable or generator, a
+            `keras.utils.PyDataset` or other object with `__getitem__` and `__len__`, a
+            `tf.data.Dataset`, a list of batches (tuples), or an R function (rpy2). A batch is
+            `(inputs, targets)` or `(inputs, targets, sample_weights)`: arrays of shape
+            `(rows, ...)`, or lists or dicts of them.
+        steps_per_epoch: Batches of one epoch. `None`: the generator's length, or one pass.
+        epochs: Number of the last epoch, counted from 1: `epochs - initial_epoch` are trained.
+        verbose: 0 silent; 1 a progress bar on a terminal or in a notebook, else a line per epoch; 2
+            a line per epoch.
+        callbacks: Callbacks of the model's Keras.
+        validation_data: What `generator` may be, or a tuple of two or three arrays, evaluated in
+            batches of 32 after each epoch.
+        validation_steps: Batches of one validation. `None`: the length of the data.
+        class_weight: Class (whole number from 0) to weight; multiplied with sample weights. A class
+            in the targets that has no weight is an error.
+        max_queue_size: Batches that may wait for the model; 0 draws each batch, on the calling
+            thread, when its step needs it.
+        initial_epoch: Number of the first epoch, counted from 0. A `Checkpoint` among `callbacks`
+            goes on by itself.
+        workers: Threads that read a generator that has `__getitem__` and `__len__`, order kept; a
+            plain iterator always has one. 0 is the same as `max_queue_size=0`.
+        validation_freq: Validate every so many epochs, or after the epochs (from 1) of a list.
+        timeout: Seconds to wait for one batch, `None` for ever. The error shows where the generator
+            stands; with a timeout, batches are drawn on a thread of their own in lock-step, too.
+        jit_compile: Whether calls that run several steps are compiled by XLA, which is faster and
+            changes the last digits: "auto", for 10,000 steps or more of a model of one output, up
+            to 100,000 weights, and operations that mean the same in XLA (dense and convolutional
+            layers, losses and metrics on floats); True, always: random numbers then differ, and
+            TensorFlow's run-time checks, such as of indices, are left out; False, never.
+            `history.pipeline` shows what was done.
+
+    Returns:
+        The history, with the attributes `history` (metric to one number per epoch), `epoch`,
+        `params`, `pipeline` (where the time went) and `incomplete`.
+
+    Raises:
+        ValueError: A bad argument, a malformed batch (the message names it), or a model that is
+            being trained by another call.
+        TypeError: An argument of a kind that cannot be used.
+        TimeoutError: The generator gave no batch within `timeout` seconds.
+        BaseException: What the generator, a callback or the model raised: the same object, with a
+            note that says where.
+        KeyboardInterrupt: On Ctrl-C; `last_history()` has the finished epochs.
+
+    Warns:
+        EndedEarlyWarning: The generator ended early; the history is marked incomplete.
+        FormerArgumentWarning: An argument had the name of an earlier Keras (`nb_epoch`).
+
+    Example:
+        A generator that goes on for ever::
+
+            import keras, numpy as np
+            from fitgenerator import fit_generator
+
+            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            model.compile("sgd", "mse")
+
+            def batches(rng=np.random.default_rng(1)):
+                while True:
+                    inputs = rng.normal(size=(32, 2))
+                    yield inputs, inputs @ [[1], [-1]]
+
+            history = fit_generator(model, batches(), steps_per_epoch=50, epochs=5)
+            history.history["loss"]
+    """
+    source = as_source(generator, "generator")
+    validation = None
+    if validation_data is not None:
+        validation = as_source(validation_data, "validation_data", arrays_allowed=True)
+    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, bar_interval())
+
+    def plan(host: Host) -> FitLoop:
+        return plan_fit(
+            host,
+            model,
+            source,
+            settings,
+            steps_per_epoch=steps_per_epoch,
+            epochs=epochs,
+            callbacks=callbacks,
+            validation_data=validation,
+            validation_steps=validation_steps,
+            class_weight=class_weight,
+            initial_epoch=initial_epoch,
+            validation_freq=validation_freq,
+        )
+
+    return _run(plan, source, validation)  # type: ignore[no-any-return]
+
+
+@accepts_former
+def evaluate_generator(
+    model: Any,
+    generator: Any,
+    steps: int | None = None,
+    max_queue_size: int = 10,
+    *,
+    workers: int = 1,
+    callbacks: Any = None,
+    verbose: int | str = 0,
+    timeout: float | None = None,
+    jit_compile: str | bool = "auto",
+) -> dict[str, float]:
+    """Evaluate a model on batches that a generator yields meanwhile.
+
+    Args:
+        model: As for `fit_generator`.
+        generator: As for `fit_generator`.
+        steps: Batches to evaluate on. `None`: the generator's length, or one pass.
+        max_queue_size: As for `fit_generator`.
+        workers: As for `fit_generator`.
+        callbacks: Callbacks with `on_test_*` hooks.
+        verbose: As for `fit_generator`.
+        timeout: As for `fit_generator`.
+        jit_compile: As for `fit_generator`.
+
+    Returns:
+        The loss and the metrics by name, over all rows.
+
+    Raises:
+        ValueError: As `fit_generator`; also where the generator has no batch at all.
+
+    Warns:
+        EndedEarlyWarning: The generator ended early; the figures are those of what came.
+    """
+    source = as_source(generator, "generator")
+    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, bar_interval())
+
+    def plan(host: Host) -> EvaluateLoop:
+        return plan_evaluate(host, model, source, settings, steps=steps, callbacks=callbacks)
+
+    return _run(plan, source)  # type: ignore[no-any-return]
+
+
+@accepts_former
+def predict_generator(
+    model: Any,
+    generator: Any,
+    steps: int | None = None,
+    max_queue_size: int = 10,
+    *,
+    workers: int = 1,
+    callbacks: Any = None,
+    verbose: int | str = 0,
+    timeout: float | None = None,
+    jit_compile: str | bool = "auto",
+) -> Any:
+    """Predict for the inputs of batches that a generator yields meanwhile.
+
+    Args:
+        model: A `keras.Model` or `tf_keras.Model`.
+        generator: As for `fit_generator`; a batch may also be inputs alone, or a tuple of one.
+        steps: Batches to predict. `None`: the generator's length, or one pass.
+        max_queue_size: As for `fit_generator`.
+        workers: As for `fit_generator`.
+        callbacks: Callbacks with `on_predict_*` hooks.
+        verbose: As for `fit_generator`.
+        timeout: As for `fit_generator`.
+        jit_compile: As for `fit_generator`.
+
+    Returns:
+        The predictions of all rows in the order of the batches, as an array or the model's nested
+        structure of arrays.
+
+    Raises:
+        ValueError: As `fit_generator`; also where the generator has no batch at all.
+
+    Warns:
+        EndedEarlyWarning: The generator ended early; the rows are those of what came.
+        ShuffledWarning: The generator shuffles, so that nobody knows which row of the predictions
+            is whose.
+    """
+    source = as_source(generator, "generator")
+    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, bar_interval())
+
+    def plan(host: Host) -> PredictLoop:
+        return plan_predict(host, model, source, settings, steps=steps, callbacks=callbacks)
+
+    return _run(plan, source)
+
+
+def _run(plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
+    """Run a loop where its sources want it: here, or on a training thread that we host."""
+    screen = Screen()
+    try:
+        return _run_on(screen, plan, *sources)
+    finally:
+        screen.close()
+
+
+def _run_on(screen: Screen, plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
+    courses: list[Course] = []
+
+    def planned(host: Host) -> Loop:
+        loop = plan(host)
+        courses.append(loop.course)
+        return loop
+
+    try:
+        if _needs_r(sources):
+            from .r.rpy2 import server
+
+            result = server.host(planned, sources, screen.show)
+        else:
+            result = _run_here(planned, screen)
+    except BaseException:
+        with suppress(UserWarning):  # where warnings are errors, what was raised comes first
+            _warn(courses)
+        raise
+    _warn(courses)
+    return result
+
+
+def _needs_r(sources: Sequence[Source | None]) -> bool:
+    """Whether R functions (rpy2) make the batches, or are applied to them."""
+    if any(source is not None and source.hosted for source in sources):
+        return True
+    if not may_be_asked():
+        return False
+    # A flow says whether it asks; what is in a generator of the user's cannot be seen.
+    return any(s is not None and (s.asks or not isinstance(s.identity, Readable)) for s in sources)
+
+
+def _warn(courses: Sequence[Course]) -> None:
+    for course in courses:
+        for text, kind in course.all_warnings():
+            warn(text, kind)
+
+
+def _run_here(plan: Callable[[Host], Loop], screen: Screen) -> Any:
+    host = DirectHost(screen.show)
+    loop = plan(host)
+    course = loop.course
+    with host.interrupts:
+        try:
+            course.callbacks.attach()
+            return loop.run_alone()
+        finally:
+            try:
+                course.close()
+            except KeyboardInterrupt:  # a second one must not leave threads behind
+                course.close()
+                raise

@@ -1,0 +1,158 @@
+"""The checking of arguments: what was expected, what came, in the caller's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError, ArgumentTypeError
+from .messages import LONGEST_NAME, cut, describe
+
+# The longest wait in seconds: more than a century.
+_LONGEST = float(2**32)
+
+
+def whole(value: Any, argument: str, least: int) -> int:
+    """`value` as an int; 2.0 counts as 2.
+
+    Raises:
+        ArgumentError: It is not a whole number of at least `least`.
+    """
+    try:
+        fine = not isinstance(value, (bool, str)) and int(value) == value and value >= least
+        fine = fine and int(value) < 2**63
+    except Exception:  # what it raises is the value's business
+        fine = False
+    if not fine:
+        raise ArgumentError(
+            f"`{argument}` must be a whole number of at least {least}, not {_shown(value)}."
+        )
+    return int(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number))
+
+
+def _shown(value: Any) -> str:
+    try:
+        shown = repr(value) if isinstance(value, (int, float, str)) else describe(value)
+    except Exception:  # an integer of more digits than Python writes
+        shown = describe(value)
+    return cut(shown, LONGEST_NAME) if isinstance(value, (int, str)) else shown
+
+
+def choice(value: Any, argument: str, names: tuple[str, ...]) -> str:
+    """`value`, where it is one of `names`.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if not isinstance(value, str) or value not in names:
+        named = ", ".join(f'"{name}"' for name in names[:-1])
+        raise ArgumentError(f'`{argument}` must be {named} or "{names[-1]}", not {_shown(value)}.')
+    return value
+
+
+def flag(value: Any, argument: str) -> bool:
+    """`value`, where it is True or False.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"`{argument}` must be True or False, not {_shown(value)}.")
+    return bool(value)
+
+
+def class_weights(given: Any) -> dict[int, float] | None:
+    """`class_weight` as a dict of class to weight.
+
+    Raises:
+        ArgumentTypeError: It is not a mapping.
+        ArgumentError: A class is no whole number from 0 or is named twice, or a weight is no
+            number from 0.
+    """
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise ArgumentTypeError(
+            "`class_weight` must map classes (whole numbers from 0) to weights, for example "
+            f"{{0: 1.0, 1: 5.0}}, not {describe(given)}."
+        )
+    weights: dict[int, float] = {}
+    for name, value in given.items():
+        try:
+            number, weight = whole(float(name), "class_weight", 0), float(value)
+        except Exception:
+            raise ArgumentError(
+                "`class_weight` must map whole numbers from 0 to weights; "
+                f"{_shown(name)}: {_shown(value)} does not."
+            ) from None
+        if not 0 <= weight < float("inf"):
+            raise ArgumentError(
+                f"`class_weight` of class {number} must be at least 0, not {weight}."
+            )
+        if number in weights:
+            raise ArgumentError(f"`class_weight` names class {number} twice.")
+        weights[number] = weight
+    return weights
+
+
+def validation_rule(given: Any) -> Callable[[int], bool]:
+    """Whether validation follows the epoch with a given number (from 0), as in Keras's `fit`.
+
+    Raises:
+        ArgumentError: Neither a whole number of at least 1 nor a collection of such.
+    """
+    if isinstance(given, Collection) and not isinstance(given, (str, bytes, Mapping)):
+        epochs = {whole(epoch, "validation_freq", 1) for epoch in given}
+        if not epochs:
+            raise ArgumentError(
+                "`validation_freq` must be a whole number of at least 1, or several, not "
+                f"{describe(given)}."
+            )
+        return lambda epoch: epoch + 1 in epochs
+    every = whole(given, "validation_freq", 1)
+    return lambda epoch: (epoch + 1) % every == 0
+
+
+def seconds(value: Any, argument: str) -> float | None:
+    """A time in seconds, or `None`.
+
+    Raises:
+        ArgumentError: Not a number above 0.
+    """
+    if value is None:
+        return None
+    if not _is_number(value) or isinstance(value, bool) or not value > 0:
+        raise ArgumentError(
+            f"`{argument}` must be a number of seconds above 0, not {_shown(value)}."
+        )
+    return float(min(value, _LONGEST))
+
+
+def verbosity(value: Any) -> int:
+    """0, 1 or 2; "auto" is 1.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    if isinstance(value, str) and value == "auto":
+        return 1
+    if not _is_number(value) or value not in (0, 1, 2):
+        raise ArgumentError(f"`verbose` must be 0, 1 or 2, not {_shown(value)}.")
+    return int(value)
+
+
+def compilation(value: Any) -> str | bool:
+    """`jit_compile`: "auto", True or False.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    if not isinstance(value, bool) and not (isinstance(value, str) and value == "auto"):
+        raise ArgumentError(f'`jit_compile` must be "auto", True or False, not {_shown(value)}.')
+    return value

@@ -1,0 +1,155 @@
+"""One array of a batch: what may be given as one, and what it becomes.
+
+Whatever has rows and a type that a tensor can have; nothing is guessed, and nothing is dropped.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..messages import describe
+
+_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """A sparse matrix by coordinates, which count from 0; `shape` is (rows, columns).
+
+    Its entries are in the order of the rows, and none is there twice.
+    """
+
+    rows: Any
+    cols: Any
+    values: Any
+    shape: tuple[int, int]
+
+    @property
+    def dtype(self) -> Any:
+        """The values' dtype."""
+        return np.asarray(self.values).dtype
+
+    def __getitem__(self, rows: slice) -> Sparse:
+        """Some of its rows."""
+        first, last, _ = rows.indices(self.shape[0])
+        begin, end = np.searchsorted(np.asarray(self.rows), (first, last))
+        own = slice(begin, end)
+        shape = (last - first, self.shape[1])
+        return Sparse(self.rows[own] - first, self.cols[own], self.values[own], shape)
+
+    def take(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Some of its rows, from 0, in this order, as an array."""
+        own = np.asarray(self.rows)
+        begins = np.searchsorted(own, rows)
+        counts = np.searchsorted(own, rows, side="right") - begins
+        place = np.repeat(np.arange(len(rows)), counts)
+        before = np.cumsum(counts) - counts  # entries of the rows before
+        entries = np.arange(len(place)) + np.repeat(begins - before, counts)
+        array = np.zeros((len(rows), self.shape[1]), dtype=self.dtype)
+        array[place, np.asarray(self.cols)[entries]] = np.asarray(self.values)[entries]
+        return array
+
+    def dense(self) -> np.ndarray[Any, Any]:
+        """The same matrix as an array."""
+        array = np.zeros(self.shape, dtype=self.dtype)
+        array[np.asarray(self.rows), np.asarray(self.cols)] = self.values
+        return array
+
+
+class NoArrayError(ValueError):
+    """Why something is no array of a batch: a sentence but for its subject. Never leaves us."""
+
+
+def as_array(leaf: Any) -> Any:
+    """`leaf` as an array, a tensor or a `Sparse`, with at least one dimension.
+
+    Raises:
+        NoArrayError: It is nothing of the kind.
+    """
+    array = leaf if type(leaf) is np.ndarray else _converted(leaf)
+    if not len(array.shape):
+        raise NoArrayError(f"{_needed(leaf)}{_advice(leaf)}")
+    if isinstance(array, np.ndarray) and not array.dtype.isnative:
+        return array.astype(array.dtype.newbyteorder("="))
+    return array
+
+
+def _needed(leaf: Any) -> str:
+    return f"must be an array of shape (rows, ...), not {describe(leaf)}"
+
+
+def _advice(leaf: Any) -> str:
+    number = isinstance(leaf, (bool, int, float, np.number, np.bool_))
+    return "; a batch of one row is np.array([number])" if number else ""
+
+
+def _converted(leaf: Any) -> Any:
+    if isinstance(leaf, (Sparse, keras.Variable)):
+        return leaf
+    if keras.ops.is_tensor(leaf):
+        return _with_rows(leaf)
+    if isinstance(leaf, keras.KerasTensor):
+        raise NoArrayError(f"{_needed(leaf)}, a symbol of a model: it has no values")
+    if isinstance(leaf, np.ma.MaskedArray):
+        return _unmasked(leaf)
+    if isinstance(leaf, np.ndarray):  # np.matrix, np.memmap
+        return np.asarray(leaf)
+    return _foreign(leaf)  # what its own code raises is the user's to see
+
+
+def _with_rows(tensor: Any) -> Any:
+    """A tensor whose number of rows is known: it has values."""
+    rank = tensor.shape.rank
+    if rank is None or (rank and tensor.shape[0] is None):
+        raise NoArrayError(
+            f"must be an array of shape (rows, ...), not a {type(tensor).__name__} whose number of "
+            "rows is not known: it has no values"
+        )
+    return tensor
+
+
+def _unmasked(array: Any) -> Any:
+    if np.ma.is_masked(array):
+        raise NoArrayError(
+            "must be an array without masked values, which a tensor cannot have; fill them, as in "
+            "array.filled(0), and give their rows sample weights of 0"
+        )
+    return np.asarray(array)
+
+
+def _foreign(leaf: Any) -> Any:
+    """An array of another library, or an object that says it can give one."""
+    scipy = sys.modules.get("scipy.sparse")
+    if scipy is not None and scipy.issparse(leaf):
+        return _from_scipy(leaf)
+    if type(leaf).__module__.partition(".")[0] == "torch":
+        return leaf.detach().cpu().numpy()
+    if not _gives_array(leaf):
+        raise NoArrayError(f"{_needed(leaf)}{_advice(leaf)}")
+    array = np.asarray(leaf)
+    return _unmasked(array) if isinstance(array, np.ma.MaskedArray) else array
+
+
+def _gives_array(leaf: Any) -> bool:
+    """It says so: by NumPy's protocols, or as a buffer, such as array.array."""
+    if any(hasattr(type(leaf), name) for name in _PROTOCOLS):
+        return True
+    try:
+        memoryview(leaf)
+    except Exception:
+        return False
+    return not isinstance(leaf, bytes)
+
+
+def _from_scipy(matrix: Any) -> Any:
+    if matrix.ndim != 2:
+        return matrix.toarray()
+    rows = matrix.tocsr(copy=True)
+    rows.sum_duplicates()  # also sorts them
+    entries = rows.tocoo()
+    return Sparse(entries.row, entries.col, entries.data, entries.shape)

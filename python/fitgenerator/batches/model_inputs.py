@@ -1,0 +1,113 @@
+"""What a model made of `keras.Input`s expects of a batch, where Keras looks away.
+
+Keras warns, on whatever thread traces, and goes on where a list has more inputs than the model, or
+a dict other names: it drops the last ones, or feeds the second input with the third. It also casts
+complex numbers to real ones. Such batches are refused; shapes are left to Keras, which says no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..errors import BatchError
+from ..messages import listed
+from ..models.keras_versions import dialect_of
+from .structure import Parts, place_of
+
+
+class Expected:
+    """The inputs that a model has, where that is known.
+
+    Args:
+        model: The Keras model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._inputs = known_inputs(model)
+        self._outputs = known_outputs(model)
+        self.sparse = {i for i, x in enumerate(self._inputs) if _is_sparse(x)}
+        structure = dialect_of(model).named_inputs
+        self._names = set(structure) if isinstance(structure, dict) else None
+
+    def check(self, parts: Parts) -> None:
+        """Look at checked parts.
+
+        Raises:
+            BatchError: More inputs than the model has, other names, or complex numbers where the
+                model has real ones.
+        """
+        if not self._inputs:
+            return
+        self._check_inputs(parts.inputs)
+        _check_real(parts.inputs, self._inputs, "inputs")
+        _check_real(parts.targets, self._outputs, "targets")
+        _check_real(parts.weights, [], "sample weights")
+
+    def _check_inputs(self, inputs: Any) -> None:
+        if isinstance(inputs, Mapping):
+            if self._names is not None and set(inputs) != self._names:
+                raise BatchError(
+                    f"The batch's inputs are named {listed(sorted(map(str, inputs)))}; the "
+                    f"model's are named {listed(sorted(map(str, self._names)))}."
+                )
+            return
+        given, wanted = len(_leaves(inputs)), len(self._inputs)
+        if given != wanted:
+            raise BatchError(
+                f"The batch has {_inputs(given)} and the model {_inputs(wanted)}: a batch is "
+                "(inputs, targets), where several inputs are a list, or a dict by their names."
+            )
+
+
+def known_inputs(model: Any) -> list[Any]:
+    """The symbols of a model's inputs; none for a model that is subclassed, or not built."""
+    return _flat(model, "inputs")
+
+
+def known_outputs(model: Any) -> list[Any]:
+    """The symbols of its outputs, likewise."""
+    return _flat(model, "outputs")
+
+
+def _flat(model: Any, name: str) -> list[Any]:
+    try:
+        return list(keras.tree.flatten(getattr(model, name) or []))
+    except (AttributeError, ValueError):
+        return []
+
+
+def _is_sparse(symbol: Any) -> bool:
+    """Of Keras 2 by its class."""
+    return getattr(symbol, "sparse", False) or type(symbol).__name__ == "SparseKerasTensor"
+
+
+def _inputs(count: int) -> str:
+    return "1 input" if count == 1 else f"{count} inputs"
+
+
+def _leaves(part: Any) -> list[Any]:
+    return [part] if type(part) is np.ndarray else list(keras.tree.flatten(part))
+
+
+def _check_real(part: Any, symbols: list[Any], name: str) -> None:
+    if part is None:
+        return
+    for index, leaf in enumerate(_leaves(part)):
+        if leaf is None or not _is_complex(leaf):
+            continue
+        if not any(_is_complex(symbol) for symbol in symbols):
+            raise BatchError(
+                f"The batch's {name}{place_of(index, part)} are complex, where the model has real "
+                "numbers; give the real and the imaginary part as two columns."
+            )
+
+
+def _is_complex(array: Any) -> bool:
+    dtype = array.dtype
+    if isinstance(dtype, str):  # of a symbol, or a variable
+        return "complex" in dtype
+    return dtype.kind == "c" if isinstance(dtype, np.dtype) else bool(dtype.is_complex)

@@ -1,0 +1,51 @@
+"""Several batches copied into one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from .aligned_memory import empty
+from .prepared import Batch
+
+
+class Stack:
+    """Batches that fit each other, for one call; arrays are copied when they are added.
+
+    Args:
+        first: The first batch.
+        limit: How many batches there may be.
+    """
+
+    def __init__(self, first: Batch, limit: int) -> None:
+        self._first = first
+        self._columns: list[Any] = [
+            empty((limit, *leaf.shape), leaf.dtype) if isinstance(leaf, np.ndarray) else []
+            for leaf in first.leaves
+        ]
+        self.count = 0
+        self.add(first)
+
+    def fits(self, batch: Batch) -> bool:
+        """Whether `batch` may be added."""
+        return self._first.fits(batch)
+
+    def add(self, batch: Batch) -> None:
+        """Add a batch."""
+        for column, leaf in zip(self._columns, batch.leaves, strict=True):
+            if isinstance(column, list):
+                column.append(leaf)
+            else:
+                column[self.count] = leaf
+        self.count += 1
+
+    def batch(self) -> Batch:
+        """What the call takes; nothing may be added any more."""
+        form, rows, count = self._first.form, self._first.rows, self.count
+        if count == 1:
+            leaves = [c[0] for c in self._columns]
+        else:
+            leaves = [tf.stack(c) if isinstance(c, list) else c[:count] for c in self._columns]
+        return Batch(tuple(leaves), form, rows, count, fresh=True).ready()

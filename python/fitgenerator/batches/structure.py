@@ -1,0 +1,146 @@
+"""One batch: take it apart, check it, weigh it by class.
+
+A raw batch is what a generator gave; `Parts` are its inputs, targets and sample weights, each an
+array, `None`, or a nested structure (list, tuple, dict) of these. `tensors` makes tensors of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from ..errors import BatchError
+from ..messages import LONGEST_NAME, cut, describe, listed, reason
+from .arrays import NoArrayError, as_array
+
+FORMS = "(inputs, targets) or (inputs, targets, sample_weights)"
+PREDICT_FORMS = (
+    "inputs, (inputs,), (inputs, targets) or (inputs, targets, sample_weights), where several "
+    "inputs are a list of their own, ([a, b],), or a dict"
+)
+PART_NAMES = ("inputs", "targets", "sample weights")
+# The place that the fields of a named tuple, without a last "s", stand for.
+_FIELDS = {"x": 0, "input": 0, "feature": 0, "y": 1, "target": 1, "label": 1, "output": 1}
+_FIELDS |= {"w": 2, "weight": 2, "sample_weight": 2}
+
+
+class Parts(NamedTuple):
+    """The parts of a batch; targets and sample weights may be `None`."""
+
+    inputs: Any
+    targets: Any = None
+    weights: Any = None
+
+
+def unpack(raw: Any, *, predicting: bool = False) -> Parts:
+    """The parts of what a generator gave.
+
+    Raises:
+        BatchError: It is not a list or tuple of two or three (when predicting: one to three) parts.
+    """
+    if isinstance(raw, (list, tuple)):
+        parts = list(raw)
+        if (1 if predicting else 2) <= len(parts) <= 3:
+            _check_order(raw)
+            return Parts(*parts)
+    elif predicting:
+        return Parts(raw)
+    forms = PREDICT_FORMS if predicting else FORMS
+    raise BatchError(f"A batch must be {forms}, not {describe(raw)}.")
+
+
+def _check_order(raw: Any) -> None:
+    """A batch is read by position: the fields of a named tuple must not say another order."""
+    fields = getattr(raw, "_fields", None)
+    if not isinstance(fields, tuple):
+        return
+    meant = [_FIELDS.get(str(field).lower().removesuffix("s")) for field in fields]
+    if any(place not in (None, here) for here, place in enumerate(meant)):
+        raise BatchError(
+            f"A batch is read by position, {FORMS}; the fields of the named tuple are in another "
+            f"order: {listed(fields)}."
+        )
+
+
+def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -> tuple[Parts, int]:
+    """`parts` with every leaf an array or a tensor, and their common number of rows.
+
+    Args:
+        parts: What `unpack` gave.
+        predicting: Only the inputs are looked at.
+        whose: What messages begin with.
+
+    Raises:
+        BatchError: A leaf is not an array of at least one dimension, a part that is needed is
+            missing, a part is empty, or the parts differ in their number of rows.
+    """
+    rows: dict[str, int] = {}
+    arrays = []
+    for name, part in zip(PART_NAMES, parts[:1] if predicting else parts, strict=False):
+        flat = flat_leaves(part, f"{whose}'s {name}")
+        if name == "inputs" and (not flat or any(leaf is None for leaf in flat)):
+            raise BatchError(f"{whose}'s inputs are missing: element 1 is empty or None.")
+        if name == "targets" and part is not None and not flat:
+            raise BatchError(f"{whose}'s targets are missing: element 2 is empty.")
+        leaves = [_as_array(leaf, i, part, f"{whose}'s {name}") for i, leaf in enumerate(flat)]
+        same = all(leaf is given for leaf, given in zip(leaves, flat, strict=True))
+        arrays.append(part if same else keras.tree.pack_sequence_as(part, leaves))
+        for index, leaf in enumerate(leaves):
+            if leaf is None:
+                continue
+            shape = tuple(leaf.shape)
+            rows.setdefault(f"{name} {shape}", int(shape[0]))
+            if 0 in shape[1:] and name != "inputs":  # the mean of no numbers is NaN
+                place = f"{whose}'s {name}{place_of(index, part)}"
+                raise BatchError(f"{place} have no values: their shape is {shape}.")
+    if len(set(rows.values())) > 1:
+        found = listed((f"{count} in {where}" for where, count in rows.items()), most=6)
+        raise BatchError(
+            f"{whose}'s arrays must all have the same number of rows (samples), not {found}."
+        )
+    count = next(iter(rows.values()))
+    if count == 0:
+        raise BatchError(f"{whose} is empty: its arrays have 0 rows (samples).")
+    return Parts(*arrays), count
+
+
+def flat_leaves(part: Any, whose: str = "The batch's part") -> list[Any]:
+    if part is None:
+        return []
+    if type(part) is np.ndarray:
+        return [part]
+    try:
+        return list(keras.tree.flatten(part))
+    except Exception as error:  # lists in lists without an end; containers that fail
+        raise BatchError(f"{whose} cannot be taken apart: {reason(error)}.") from error
+
+
+def _as_array(leaf: Any, index: int, part: Any, whose: str) -> Any:
+    if leaf is None:
+        return None
+    try:
+        return as_array(leaf)
+    except NoArrayError as error:
+        raise BatchError(f"{whose}{place_of(index, part)} {error}.") from error
+
+
+def place_of(index: int, part: Any) -> str:
+    """Where in `part` its leaf with number `index` is: "['a'][0]"; "" where it is all of it."""
+    count = len(keras.tree.flatten(part))
+    node = keras.tree.pack_sequence_as(part, [i == index for i in range(count)])
+    place = ""
+    while node is not True:
+        items = node.items() if isinstance(node, Mapping) else enumerate(node)
+        found = [(key, value) for key, value in items if any(keras.tree.flatten(value))]
+        if not found:
+            break
+        key, node = found[0]
+        place += f"[{key!r}]"
+    return cut(place, LONGEST_NAME)
+
+
+def shape_of(leaf: Any) -> str:
+    return str(tuple(leaf.shape))

@@ -1,0 +1,168 @@
+"""A file of arrays and one JSON entry: an .npz that is replaced as a whole or not at all.
+
+It is written beside the old one, flushed to the disk, and then renamed: whoever looks, and
+whatever kills the process, the path names the old file or the new one. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, ArgumentTypeError
+from ..messages import describe
+
+Array = np.ndarray[Any, Any]
+
+NOTE = "checkpoint.json"
+FORMAT = "fitgenerator checkpoint"
+VERSION = 1
+
+
+def write(path: Path, note: Mapping[str, Any], arrays: Iterable[tuple[str, Array]]) -> None:
+    """Replace the file at `path`; where that fails, the old one stays.
+
+    Args:
+        path: The file.
+        note: What the JSON entry holds.
+        arrays: Names and arrays, asked for one by one.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    temporary = _temporary(path)
+    try:
+        with temporary.open("wb") as file:
+            _fill(file, {"format": FORMAT, "version": VERSION, **note}, arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _fill(file: Any, note: Mapping[str, Any], arrays: Iterable[tuple[str, Array]]) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(NOTE, json.dumps(note, default=_as_list))
+        for name, array in arrays:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, _plain(array), allow_pickle=False)
+
+
+def _as_list(value: Any) -> Any:
+    """A number or an array of NumPy's, for JSON."""
+    array = np.asarray(value)
+    if array.dtype == object:
+        raise ArgumentTypeError(
+            f"A checkpoint can keep metrics that are numbers or arrays, not {describe(value)}."
+        )
+    return array.tolist()
+
+
+def _plain(array: Array) -> Array:
+    """`array`, its bits as whole numbers where NumPy itself does not know the type (bfloat16)."""
+    if array.dtype.isbuiltin == 1:
+        return array
+    return array.view(f"u{array.dtype.itemsize}")
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{os.getpid()}.tmp")
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename last; not every system lets a folder be opened."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def prepare(path: Path) -> None:
+    """Make sure, before the work begins, that `path` can be written; tidy up after killed writes.
+
+    Raises:
+        ArgumentError: No file can be written there.
+    """
+    left = re.compile(re.escape(path.name) + r"\.\d+\.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for other in path.parent.iterdir():
+            if left.fullmatch(other.name):
+                other.unlink(missing_ok=True)
+        _temporary(path).touch()
+        _temporary(path).unlink()
+    except OSError as error:
+        raise ArgumentError(
+            f"`path` must name a file that can be written; {path} cannot: {error.strerror}."
+        ) from error
+
+
+def read_note(path: Path) -> dict[str, Any] | None:
+    """What the JSON entry holds, `None` where there is no file.
+
+    Raises:
+        ArgumentError: The file was not written by `write`, or cannot be read.
+    """
+    if not path.exists():
+        return None
+    with _opened(path) as archive:
+        return _note(archive)
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]] | None:
+    """What the JSON entry holds, and the arrays by name; `None` where there is no file.
+
+    Raises:
+        ArgumentError: The file was not written by `write`, is damaged, or cannot be read.
+    """
+    if not path.exists():
+        return None
+    with _opened(path) as archive:
+        note = _note(archive)
+        arrays = {}
+        for name in archive.namelist():
+            if name.endswith(".npy"):
+                with archive.open(name) as entry:
+                    array = np.lib.format.read_array(entry, allow_pickle=False)
+                arrays[name.removesuffix(".npy")] = array
+        return note, arrays
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except ArgumentError:
+        raise
+    except OSError as error:
+        raise ArgumentError(f"`path`: {path} cannot be read: {error.strerror}.") from error
+    except Exception as error:  # what a damaged file makes the readers of its parts raise
+        raise ArgumentError(
+            f"`path`: {path} is not a checkpoint of fitgenerator, or it is damaged ({error}). Give "
+            "another path, or remove the file to begin anew."
+        ) from error
+
+
+def _note(archive: zipfile.ZipFile) -> dict[str, Any]:
+    note = json.loads(archive.read(NOTE))
+    if note["format"] != FORMAT:
+        raise ValueError(f"its format is {note['format']!r}")
+    if note["version"] > VERSION:
+        raise ArgumentError(
+            f"`path`: {archive.filename} was written by a later version of fitgenerator; install "
+            "that, or give another path."
+        )
+    return dict(note)

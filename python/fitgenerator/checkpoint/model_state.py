@@ -1,0 +1,172 @@
+"""The variables that a training changes: what a checkpoint keeps of a model, and puts back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..models.keras_versions import classes
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Variables that belong together.
+
+    Attributes:
+        name: What they are called in the file.
+        title: What they are called in messages: "the model", "the optimizer Adam".
+        variables: The variables; their order tells them apart, since names are numbered on.
+    """
+
+    name: str
+    title: str
+    variables: list[Any]
+
+    def described(self) -> dict[str, Any]:
+        """What the file says of them, for JSON."""
+        variables = [[_path(v), list(v.shape), type_of(v)] for v in self.variables]
+        return {"name": self.name, "title": self.title, "variables": variables}
+
+    def arrays(self) -> Iterator[tuple[str, Array]]:
+        """Names for the file, and values."""
+        for number, variable in enumerate(self.variables):
+            yield f"{self.name}/{number}", np.asarray(variable.numpy())
+
+
+def parts_of(model: Any) -> list[Part]:
+    """All that a training changes: the model's variables, seeds included, and its optimizers'."""
+    parts = [Part("model", "the model", list(model.variables))]
+    for name, optimizer in _optimizers(model):
+        parts.append(Part(name, f"the optimizer {_kind(optimizer)}", _variables(optimizer)))
+    return parts
+
+
+def seeds() -> list[Part]:
+    """Keras's global seed generator, from which unseeded `keras.random` functions draw."""
+    from keras.src.backend.common import global_state
+
+    generator = global_state.get_global_attribute("global_seed_generator")
+    return [] if generator is None else [_seeds_of(generator)]
+
+
+def _seeds_of(generator: Any) -> Part:
+    return Part("seeds", "the global seed generator", [generator.state])
+
+
+def _optimizers(model: Any) -> Iterator[tuple[str, Any]]:
+    """The optimizer, and those that a model with a train step of its own has as attributes."""
+    seen: set[int] = set()
+    kinds = classes("optimizers.Optimizer") + classes("optimizers.legacy.Optimizer")
+    for name, value in [("optimizer", getattr(model, "optimizer", None)), *vars(model).items()]:
+        if isinstance(value, kinds) and id(value) not in seen:
+            seen.add(id(value))
+            yield name, value
+
+
+def _variables(optimizer: Any) -> list[Any]:
+    """The variables, which the older optimizers of Keras 2 give when called."""
+    given = optimizer.variables
+    return list(given() if callable(given) else given)
+
+
+def _path(variable: Any) -> str:
+    return str(getattr(variable, "path", None) or variable.name)
+
+
+def type_of(variable: Any) -> str:
+    """The name of a variable's type."""
+    return str(getattr(variable.dtype, "name", variable.dtype))
+
+
+def _kind(optimizer: Any) -> str:
+    inner = getattr(optimizer, "inner_optimizer", None)
+    name = type(optimizer).__name__
+    return name if inner is None else f"{name} around {_kind(inner)}"
+
+
+def restore(
+    model: Any, described: list[dict[str, Any]], arrays: Mapping[str, Array], path: Path
+) -> None:
+    """Put back what the file at `path` holds; all of it, or nothing.
+
+    Raises:
+        ArgumentError: It does not fit the model; the message says where.
+    """
+    _build_optimizers(model, described, path)
+    parts = parts_of(model)
+    if any(saved["name"] == "seeds" for saved in described):
+        from keras.src.random.seed_generator import global_seed_generator
+
+        parts.append(_seeds_of(global_seed_generator()))
+    try:
+        _check([part.described() for part in parts], described)
+    except _UnfitError as error:
+        raise ArgumentError(
+            f"`path`: {path} does not fit the model: {error}. Give the model that it was written "
+            "for, or another path, or remove the file to begin anew."
+        ) from None
+    for part in parts:
+        for number, variable in enumerate(part.variables):
+            variable.assign(like(variable, arrays[f"{part.name}/{number}"]))
+
+
+def _build_optimizers(model: Any, described: list[dict[str, Any]], path: Path) -> None:
+    """Make variables for what was saved, where a step would only make them later."""
+    saved = {part["name"]: len(part["variables"]) for part in described}
+    for name, optimizer in _optimizers(model):
+        built = getattr(optimizer, "built", getattr(optimizer, "_built", False))
+        if built or saved.get(name, 0) <= len(_variables(optimizer)):
+            continue  # one that is never used has none
+        if optimizer is not model.optimizer:
+            raise ArgumentError(
+                f"The model's `{name}` has no variables yet, which {path} could be restored to: "
+                f"call {name}.build(variables) before the training."
+            )
+        with model.distribute_strategy.scope():
+            build = getattr(optimizer, "build", None) or optimizer._create_all_weights
+            build(model.trainable_variables)
+
+
+class _UnfitError(Exception):
+    """What the file holds is not what the model has."""
+
+
+def _check(wanted: list[dict[str, Any]], saved: list[dict[str, Any]]) -> None:
+    titles, came = ([part["title"] for part in parts[1:]] for parts in (wanted, saved))
+    if titles != came:
+        raise _UnfitError(f"it was written with {_listed(came)}, where there is {_listed(titles)}")
+    for mine, other in zip(wanted, saved, strict=True):
+        title, count = mine["title"], len(mine["variables"])
+        if len(other["variables"]) != count:
+            raise _UnfitError(
+                f"it holds {len(other['variables'])} variables of {title}, which has {count}"
+            )
+        pairs = zip(mine["variables"], other["variables"], strict=True)
+        for number, ((path, *form), (old_path, *old_form)) in enumerate(pairs, 1):
+            if form != old_form:
+                raise _UnfitError(
+                    f"variable {number} of {title} is {_variable(old_path, *old_form)} in it, "
+                    f"where {_variable(path, *form)} was expected"
+                )
+
+
+def _listed(titles: list[str]) -> str:
+    return " and ".join(titles) or "no optimizer"
+
+
+def _variable(path: str, shape: list[int], dtype: str) -> str:
+    return f"{path} of shape {tuple(shape)} and type {dtype}"
+
+
+def like(variable: Any, array: Array) -> Array:
+    """`array` as it was, where it was written as bits."""
+    if array.dtype.name == type_of(variable):
+        return array
+    return array.view(variable.numpy().dtype)

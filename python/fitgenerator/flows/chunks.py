@@ -1,0 +1,136 @@
+"""Batches of data frames that come one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..arguments import whole
+from ..errors import ArgumentTypeError
+from ..messages import describe
+from .columns import Levels
+from .formula import Layout
+from .frames import as_floatx
+
+
+class Cutter:
+    """Frames in, batches of `batch_size` rows out, in their order."""
+
+    def __init__(self, layout: Layout, batch_size: int) -> None:
+        self._layout = layout
+        self._size = batch_size
+        self._left: tuple[Any, ...] | None = None
+        self._rows = 0
+
+    def add(self, frame: Any) -> None:
+        """Take one frame."""
+        parts = tuple(part for part in self._layout.arrays(frame) if part is not None)
+        rows = len(keras.tree.flatten(parts)[0])
+        if rows == 0:
+            return
+        if self._left is not None:
+            parts = keras.tree.map_structure(lambda a, b: np.concatenate([a, b]), self._left, parts)
+        self._left, self._rows = parts, self._rows + rows
+
+    def ready(self, *, last: bool = False) -> bool:
+        """Whether there are rows enough for a batch, or, where no more come, any."""
+        return self._rows >= (1 if last else self._size)
+
+    def take(self, *, last: bool = False) -> tuple[Any, ...] | None:
+        """A batch, where one is ready."""
+        if not self.ready(last=last):
+            return None
+        taken = keras.tree.map_structure(lambda array: as_floatx(array[: self._size]), self._left)
+        self._left = keras.tree.map_structure(lambda array: array[self._size :], self._left)
+        self._rows = max(0, self._rows - self._size)
+        return tuple(taken)
+
+
+class ChunkFlow:
+    """Batches of frames that are read one after the other; made by `flow_from_chunks`."""
+
+    def __init__(self, read: Callable[[], Iterable[Any]], cutter: Callable[[], Cutter]) -> None:
+        self._read = read
+        self._cutter = cutter
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """Read everything from its beginning."""
+        cutter = self._cutter()
+        frames = self._read()
+        if not isinstance(frames, Iterable):
+            raise ArgumentTypeError(
+                f"`read()` must return an iterable of data frames, not {describe(frames)}."
+            )
+        for frame in frames:
+            cutter.add(frame)
+            while (batch := cutter.take()) is not None:
+                yield batch
+        if (batch := cutter.take(last=True)) is not None:
+            yield batch
+
+
+def flow_from_chunks(
+    read: Callable[[], Iterable[Any]],
+    inputs: Any = None,
+    targets: Any = None,
+    sample_weight: str | None = None,
+    batch_size: int = 32,
+    *,
+    one_hot: Any = False,
+    levels: Levels | None = None,
+) -> ChunkFlow:
+    """Batches of data that is read in parts: of files, of the answer to a query.
+
+    The rows come in the order in which they are read, cut into batches whatever the size of the
+    parts; only one part is kept. `read` is called once for each pass, on the thread that reads: it
+    opens what it needs, data bases too, and closes it.
+
+    Args:
+        read: A function without arguments that returns an iterable of data frames, such as a
+            generator function; all with the same columns.
+        inputs: As in `flow_from_frame`, and so are the next two.
+        targets: Names of columns.
+        sample_weight: Name of the column of weights.
+        batch_size: Number of rows of a batch; the last one of a pass may have fewer.
+        one_hot: Columns that become one column per level.
+        levels: For columns by name, their values in the order of their codes; needed for words that
+            are to become codes or one-hot, since no part shows all of them.
+
+    Returns:
+        An iterable that can be read again. It has no length: without `steps_per_epoch` an epoch is
+        one pass.
+
+    Raises:
+        ArgumentTypeError: `read` cannot be called.
+
+    Example:
+        A file of any size, and a data base::
+
+            import pandas as pd
+            import sqlite3
+            from fitgenerator import flow_from_chunks
+
+            def lines():
+                return pd.read_csv("houses.csv", chunksize=10_000)
+
+            def answers():
+                with sqlite3.connect("houses.db") as base:
+                    query = "SELECT size, price FROM houses ORDER BY random()"
+                    yield from pd.read_sql(query, base, chunksize=10_000)
+
+            flow = flow_from_chunks(lines, "price ~ size", batch_size=256)
+    """
+    if not callable(read):
+        raise ArgumentTypeError(
+            "`read` must be a function without arguments that returns an iterable of data frames, "
+            f"not {describe(read)}."
+        )
+    size = whole(batch_size, "batch_size", 1)
+
+    def cutter() -> Cutter:
+        return Cutter(Layout(inputs, targets, sample_weight, one_hot, levels, whole=False), size)
+
+    return ChunkFlow(read, cutter)

@@ -1,0 +1,95 @@
+"""Every class as often: classes of rows, and orders that balance them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..batches.arrays import NoArrayError, as_array
+from ..errors import ArgumentError
+from ..messages import describe
+from ..sources.seeded_source import Rows
+
+Classes = list[Rows]  # for each class its rows
+
+
+def classes_of(balance: Any, parts: tuple[Any, ...], rows: int) -> Classes | None:
+    """The rows of each class, where classes are to be balanced.
+
+    Args:
+        balance: `True`, `False`, or an array of a label for each row.
+        parts: Inputs, targets and perhaps sample weights.
+        rows: Number of rows.
+
+    Raises:
+        ArgumentError: There are no labels, or what is given is none.
+    """
+    if isinstance(balance, (bool, np.bool_)):
+        if not balance:
+            return None
+        labels = _targets(parts)
+    else:
+        try:
+            labels = np.asarray(as_array(balance))
+        except NoArrayError as error:
+            raise ArgumentError(
+                "`balance` must be True, False or an array of a label for each row, not "
+                f"{describe(balance)}."
+            ) from error
+        if len(labels) != rows:
+            raise ArgumentError(
+                f"`balance` must have a label for each of the {rows} rows, not {len(labels)}."
+            )
+    _, codes = np.unique(_one_a_row(labels), return_inverse=True)
+    return [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
+
+
+def _targets(parts: tuple[Any, ...]) -> Any:
+    leaves = keras.tree.flatten(parts[1]) if len(parts) > 1 else []
+    if len(leaves) != 1 or not isinstance(leaves[0], np.ndarray):
+        raise ArgumentError(
+            f"`balance` needs one array of targets, not {len(leaves) or 'none'}; give an array of "
+            "a label for each row as `balance` instead."
+        )
+    return leaves[0]
+
+
+def _one_a_row(labels: Any) -> Any:
+    """A label for each row, of labels or of one-hot rows."""
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        labels = np.argmax(labels, axis=1)
+    fine = labels.size == len(labels)
+    if fine and labels.dtype.kind == "f":
+        fine = bool((np.round(labels) == labels).all())  # NaN equals nothing
+    if not fine:
+        raise ArgumentError(
+            "`balance` needs classes: an array of a whole number or a word for each row, or of "
+            f"one-hot rows, not {describe(labels)} with other values."
+        )
+    return labels.reshape(len(labels))
+
+
+def balanced_order(classes: Classes, random: np.random.Generator | None) -> Rows:
+    """As many rows as there are, where each run of as many rows as classes has each class once.
+
+    Rows of rare classes come again, and of frequent ones some do not come; which, and in what
+    order, is up to `random`. Without it they come in their own order, class by class.
+    """
+    total = sum(map(len, classes))
+    turns = -(-total // len(classes))
+    columns = [_repeated(rows, turns, random) for rows in classes]
+    table = np.stack(columns, axis=1)
+    if random is not None:
+        table = random.permuted(table, axis=1)
+    order: Rows = table.reshape(-1)[:total]
+    return order
+
+
+def _repeated(rows: Rows, count: int, random: np.random.Generator | None) -> Rows:
+    """So many of the rows, each again only when all have come."""
+    passes = -(-count // len(rows))
+    if random is None:
+        return np.tile(rows, passes)[:count]
+    return np.concatenate([random.permutation(rows) for _ in range(passes)])[:count]

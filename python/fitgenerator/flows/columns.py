@@ -1,0 +1,165 @@
+"""Columns of a data frame as arrays: numbers as they are, categories as codes or one-hot, words.
+
+A frame is a pandas or polars data frame, a mapping of names to one-dimensional arrays, or whatever
+else has `columns` and gives one by its name. None of these packages is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..errors import ArgumentError, ArgumentTypeError
+from ..messages import cut, describe, listed
+
+Array = np.ndarray[Any, Any]
+Levels = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A column of categories: codes from 0, -1 for a missing value, and what they stand for."""
+
+    codes: Array
+    levels: tuple[Any, ...]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def recoded(self, levels: tuple[Any, ...], name: str) -> Coded:
+        """The same values as codes of other levels."""
+        if levels == self.levels:
+            return self
+        values = np.array([*self.levels, None], dtype=object)[self.codes]
+        return coded(values, levels, name)
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A column of R that is nothing which Python has; `what` says what it is."""
+
+    what: str
+
+
+def coded(values: Array, levels: tuple[Any, ...], name: str) -> Coded:
+    """Values as codes of `levels`.
+
+    Raises:
+        ArgumentError: A value is none of them.
+    """
+    places = {level: code for code, level in enumerate(levels)}
+    missing = missing_in(values)
+    codes = np.array(
+        [-1 if m else places.get(v, -2) for v, m in zip(values.tolist(), missing, strict=True)],
+        dtype="int32",
+    )
+    unknown = sorted({str(v) for v in values[codes == -2]})
+    if unknown:
+        raise ArgumentError(
+            f"`levels` of the column {_quoted(name)} must have all of its values, and lacks "
+            f"{listed(unknown)}."
+        )
+    return Coded(codes, levels)
+
+
+def missing_in(values: Array) -> Array:
+    """Which of the values are NaN, None, or a missing value of pandas's."""
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype.kind == "M":
+        return np.isnat(values)
+    if values.dtype.kind != "O":
+        return np.zeros(len(values), bool)
+    return np.array([v is None or str(v) in ("<NA>", "nan", "NaT") for v in values.tolist()], bool)
+
+
+def names_of(frame: Any, argument: str = "data") -> list[str]:
+    """The names of a frame's columns.
+
+    Raises:
+        ArgumentTypeError: It is no frame.
+        ArgumentError: Two columns have one name.
+    """
+    names = frame.keys() if isinstance(frame, Mapping) else getattr(frame, "columns", None)
+    if names is None or isinstance(frame, type):
+        raise ArgumentTypeError(
+            f"`{argument}` must be a data frame, or a dict of columns, not {describe(frame)}."
+        )
+    found = [str(name) for name in names]
+    twice = sorted({name for name in found if found.count(name) > 1})
+    if twice:
+        raise ArgumentError(f"`{argument}` has several columns of one name: {listed(twice)}.")
+    return found
+
+
+def column_of(frame: Any, name: str) -> Array | Coded:
+    """One column, as an array of one dimension or as codes.
+
+    Raises:
+        ArgumentTypeError: Its values are neither numbers nor words.
+    """
+    column = frame[name]
+    if isinstance(column, Coded):
+        return column
+    if isinstance(column, Unusable):
+        raise _unusable(name, column.what)
+    categories = getattr(column, "cat", None)
+    if categories is not None and hasattr(categories, "codes"):  # pandas
+        return Coded(np.asarray(categories.codes, "int32"), tuple(categories.categories.tolist()))
+    values = _plain(column)
+    if values.ndim != 1 or values.dtype.kind not in "buifOUS":
+        raise _unusable(name, f"{values.dtype.name} of shape {values.shape}")
+    return values
+
+
+def _unusable(name: str, what: str) -> ArgumentTypeError:
+    return ArgumentTypeError(
+        f"The column {_quoted(name)} must hold numbers, words or categories, not {what}; make "
+        "numbers of it first."
+    )
+
+
+def _plain(column: Any) -> Array:
+    values = np.asarray(column)
+    if values.dtype.kind != "O":
+        return values
+    kept = values[~missing_in(values)]
+    if len(kept) and all(isinstance(value, (bool, int, float, np.number)) for value in kept):
+        # Numbers, of which pandas's nullable columns make objects where one is missing.
+        return np.array(
+            [np.nan if m else v for v, m in zip(values, missing_in(values), strict=True)]
+        )
+    return values
+
+
+def block_of(column: Array | Coded, one_hot: bool) -> Array:
+    """A column as an array of shape (rows, 1), or (rows, levels) where it is to be one-hot."""
+    if not isinstance(column, Coded):
+        return column[:, None] if column.dtype.kind != "O" else column.astype(str)[:, None]
+    if one_hot:
+        return np.eye(len(column.levels), dtype=keras.config.floatx())[column.codes]
+    return column.codes.astype("int32", copy=False)[:, None]
+
+
+def joined_blocks(blocks: list[Array], names: Sequence[str]) -> Array:
+    """Several columns side by side.
+
+    Raises:
+        ArgumentError: Some are words, which stand in no array with numbers.
+    """
+    words = [name for name, b in zip(names, blocks, strict=True) if b.dtype.kind in "US"]
+    if words and len(words) < len(blocks):
+        raise ArgumentError(
+            f"The columns {listed(map(_quoted, words))} hold words and cannot stand in one array "
+            "with numbers: make categories of them (in R: factors), name them in `one_hot`, or "
+            "make them an input of their own."
+        )
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
+
+
+def _quoted(name: str) -> str:
+    return f"`{cut(name, 60)}`"

@@ -1,0 +1,175 @@
+"""Batches of arrays that are all there: shuffled, cut, balanced by class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..arguments import choice, whole
+from ..batches.arrays import Sparse
+from ..batches.structure import PART_NAMES, Parts, check
+from ..errors import ArgumentError, BatchError
+from ..sources.seeded_source import Passes, Rows
+from .class_balance import balanced_order, classes_of
+
+_NAMES = ("x", "y", "sample_weight")
+
+
+class DataFlow(Passes):
+    """Batches of rows of arrays; made by `flow_from_data` and `flow_from_frame`.
+
+    Attributes:
+        n: Number of rows of the data.
+        batch_size: Number of rows of a batch.
+    """
+
+    def __init__(
+        self,
+        parts: tuple[Any, ...],
+        batch_size: Any,
+        shuffle: Any,
+        seed: Any,
+        last_batch: Any,
+        balance: Any,
+    ) -> None:
+        super().__init__(shuffle, seed)
+        self._parts, self.n = _checked(parts)
+        self.batch_size = whole(batch_size, "batch_size", 1)
+        self._last = choice(last_batch, "last_batch", ("keep", "drop", "fill"))
+        self._classes = classes_of(balance, self._parts, self.n)
+        if len(self) == 0:
+            raise ArgumentError(
+                f"`batch_size` must be at most the number of rows, {self.n}, where `last_batch` is "
+                f'"drop", not {self.batch_size}: no batch would be left.'
+            )
+
+    def __len__(self) -> int:
+        """Batches of one pass."""
+        rounded = 0 if self._last == "drop" else self.batch_size - 1
+        return (self.n + rounded) // self.batch_size
+
+    def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
+        """Inputs, targets and sample weights, as far as they were given."""
+        rows = self.rows(epoch, index)
+        return tuple(
+            keras.tree.map_structure(lambda array: _take(array, rows), part) for part in self._parts
+        )
+
+    def rows(self, epoch: int, index: int) -> Rows:
+        """The rows of the data, from 0, that a batch is made of."""
+        order = self.order(epoch)
+        rows = order[index * self.batch_size : (index + 1) * self.batch_size]
+        if self._last == "fill" and len(rows) < self.batch_size:
+            rows = np.concatenate([rows, np.resize(order, self.batch_size - len(rows))])
+        return rows
+
+    def make_order(self, epoch: int) -> Rows:
+        """All rows, or as many with every class as often."""
+        random = self.random(epoch) if self.shuffle else None
+        if self._classes is not None:
+            return balanced_order(self._classes, random)
+        return np.arange(self.n) if random is None else random.permutation(self.n)
+
+
+def flow_from_data(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    batch_size: int = 32,
+    shuffle: bool = True,
+    seed: int | None = None,
+    last_batch: str = "keep",
+    balance: Any = False,
+) -> DataFlow:
+    """Batches of arrays, in an order of its own in each epoch.
+
+    The order follows from `seed` and the number of the epoch, so that a training which a
+    `Checkpoint` or `initial_epoch` resumes goes on with the batches that it would have got. The
+    flow has a length: `steps_per_epoch` can be left out. Several threads may read it (`workers`),
+    and so may training and validation at once. Predicting from a shuffled flow warns.
+
+    Args:
+        x: Inputs: an array of shape (rows, ...), a sparse matrix of SciPy, whose rows are made
+            dense batch by batch, a pandas data frame of one type, or a list or dict of these where
+            the model has several inputs. Floats become `keras.config.floatx()`, batch by batch.
+        y: Targets, likewise; `None` for none, as to predict.
+        sample_weight: Weights of the rows: an array, or one for each output.
+        batch_size: Number of rows of a batch.
+        shuffle: Whether the rows come in a new order in each epoch; `False`: always as they are.
+        seed: A whole number from 0; `None`: drawn from NumPy's global random numbers, which
+            `keras.utils.set_random_seed` sets.
+        last_batch: Where the rows are no multiple of `batch_size`, the last batch is smaller
+            (`"keep"`), left out (`"drop"`), or filled up with the first rows of the epoch
+            (`"fill"`).
+        balance: `True`: an epoch has as many rows as the data, but every class as often, also
+            within each batch (up to one row); of rare classes rows are repeated, of frequent ones
+            left out. The classes are those of `y`, which must be one array of whole numbers, words
+            or one-hot rows; or give their labels here, an array of one label a row.
+
+    Returns:
+        An indexed source of `len()` batches, `(x,)`, `(x, y)` or `(x, y, sample_weight)`, which is
+        also a `keras.utils.PyDataset`.
+
+    Raises:
+        ArgumentError: The arrays differ in their number of rows, have none, or cannot be cut; an
+            option has a value that it cannot have.
+
+    Example:
+        Two inputs, classes of unequal size::
+
+            import numpy as np
+            from fitgenerator import flow_from_data
+
+            size, colour = np.random.rand(100, 3), np.random.rand(100, 8)
+            kind = np.repeat([0, 1], [90, 10])
+            flow = flow_from_data({"size": size, "colour": colour}, kind, balance=True, seed=1)
+            inputs, targets = flow[0]
+    """
+    return DataFlow((x, y, sample_weight), batch_size, shuffle, seed, last_batch, balance)
+
+
+def _checked(parts: tuple[Any, ...]) -> tuple[tuple[Any, ...], int]:
+    """Inputs, targets and weights without those that are missing, and their number of rows."""
+    if parts[1] is None and parts[2] is not None:
+        raise ArgumentError("`sample_weight` needs targets: `y` must be given, not None.")
+    try:
+        checked, rows = check(Parts(*map(_numbers, parts)), whose="The data")
+    except BatchError as error:
+        raise named(error) from error
+    kept = [part for part in checked if part is not None]
+    return tuple(keras.tree.map_structure(_as_numpy, part) for part in kept), rows
+
+
+def named(error: BatchError) -> ArgumentError:
+    """What `check` says of "The data", where it was given as `x`, `y` and `sample_weight`."""
+    text = str(error)
+    for name, argument in zip(PART_NAMES, _NAMES, strict=True):
+        text = text.replace(f"The data's {name}", f"`{argument}`")
+        text = text.replace(f" in {name} (", f" in `{argument}` (")
+    return ArgumentError(text)
+
+
+def _numbers(part: Any) -> Any:
+    """A list of numbers or words, as labels often are, as an array."""
+    plain = (bool, int, float, str, np.number)
+    if isinstance(part, list) and part and all(isinstance(value, plain) for value in part):
+        return np.array(part)
+    return part
+
+
+def _as_numpy(leaf: Any) -> Any:
+    if leaf is None or isinstance(leaf, (np.ndarray, Sparse)):
+        return leaf
+    return keras.ops.convert_to_numpy(leaf)
+
+
+def _take(array: Any, rows: Rows) -> Any:
+    """Some rows of an array, floats as Keras's `fit` casts them."""
+    if array is None:
+        return None
+    taken = array.take(rows) if isinstance(array, Sparse) else array[rows]
+    if np.issubdtype(taken.dtype, np.floating):
+        return taken.astype(keras.config.floatx(), copy=False)
+    return taken

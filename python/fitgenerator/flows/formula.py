@@ -1,0 +1,225 @@
+"""Which columns of a data frame are inputs, targets and weights of the rows; formulas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, ArgumentTypeError
+from ..messages import describe, listed
+from .columns import (
+    Array,
+    Coded,
+    Levels,
+    block_of,
+    coded,
+    column_of,
+    joined_blocks,
+    missing_in,
+    names_of,
+)
+
+_TERM = re.compile(r"\s*([+-]?)\s*(?:`([^`]+)`|([A-Za-z_.][\w.]*))\s*")
+
+
+class Layout:
+    """Makes inputs, targets and weights of frames that have the same columns.
+
+    What is left open (all other columns, the levels of categories) the first frame decides.
+
+    Args:
+        inputs: A formula, or the names of columns: one, several for one array, or a list or dict of
+            these for several arrays; `None` for all that are not targets or weights.
+        targets: Names of columns, likewise; `None` for none.
+        sample_weight: Name of the column of weights, or `None`.
+        one_hot: Which columns of categories or words become one column per level: all, none, or
+            their names.
+        levels: For columns by name, the values that codes count from 0.
+        whole: The frame is all there is: the levels of words may be taken from it.
+    """
+
+    def __init__(
+        self,
+        inputs: Any,
+        targets: Any,
+        sample_weight: str | None,
+        one_hot: Any,
+        levels: Levels | None,
+        *,
+        whole: bool,
+    ) -> None:
+        self._inputs, self._targets, self._weights = inputs, targets, sample_weight
+        self._one_hot = one_hot
+        self._levels = {name: tuple(values) for name, values in (levels or {}).items()}
+        self._whole = whole
+        self._resolved = False
+
+    def arrays(self, frame: Any) -> tuple[Any, ...]:
+        """Inputs, targets and weights of a frame; the latter two `None` where there are none.
+
+        Raises:
+            ArgumentError: A column is missing, has missing values, or cannot be used so.
+        """
+        names = names_of(frame)
+        if not self._resolved:
+            self._resolve(names)
+        used = self._used()
+        _all_known(used, names, "data")
+        columns = {name: self._column(frame, name) for name in used}
+        _none_missing(columns)
+        inputs, targets = (self._part(spec, columns) for spec in (self._inputs, self._targets))
+        weights = None if self._weights is None else columns[self._weights]
+        return inputs, targets, weights
+
+    # -- names ----------------------------------------------------------------------------------
+
+    def _resolve(self, names: list[str]) -> None:
+        if isinstance(self._inputs, str) and "~" in self._inputs:
+            if self._targets is not None:
+                raise ArgumentError("`targets` must be None where `inputs` is a formula.")
+            self._inputs, self._targets = _formula(self._inputs, names, self._weights)
+        taken = {*_flat(self._targets), self._weights}
+        if self._inputs is None:
+            self._inputs = [name for name in names if name not in taken]
+        self._inputs = _spec(self._inputs, "inputs")
+        self._targets = None if self._targets is None else _spec(self._targets, "targets")
+        for argument, spec in (("inputs", self._inputs), ("targets", self._targets)):
+            _all_known(_flat(spec), names, argument)
+        _all_known([self._weights] if self._weights else [], names, "sample_weight")
+        _all_known(list(self._levels), names, "levels")
+        if not isinstance(self._one_hot, bool):
+            self._one_hot = _spec(self._one_hot, "one_hot")
+            _all_known(_flat(self._one_hot), names, "one_hot")
+        self._resolved = True
+
+    def _used(self) -> list[str]:
+        weights = [self._weights] if self._weights else []
+        return list(dict.fromkeys([*_flat(self._inputs), *_flat(self._targets), *weights]))
+
+    def _is_one_hot(self, name: str) -> bool:
+        return self._one_hot if isinstance(self._one_hot, bool) else name in self._one_hot
+
+    # -- values ---------------------------------------------------------------------------------
+
+    def _column(self, frame: Any, name: str) -> Array | Coded:
+        column = column_of(frame, name)
+        if isinstance(column, Coded):
+            levels = self._levels.setdefault(name, column.levels)
+            return column.recoded(levels, name)
+        if name not in self._levels and column.dtype.kind in "OUS" and self._is_one_hot(name):
+            if not self._whole:
+                raise ArgumentError(
+                    f"`levels` must have the values of the column `{name}`, which comes in parts "
+                    "and is to be one-hot."
+                )
+            self._levels[name] = tuple(sorted(set(column[~missing_in(column)].tolist())))
+        if name in self._levels:
+            return coded(column, self._levels[name], name)
+        return column
+
+    def _part(self, spec: Any, columns: dict[str, Array | Coded]) -> Any:
+        if spec is None:
+            return None
+
+        def matrix(names: list[str]) -> Array:
+            blocks = [block_of(columns[name], self._is_one_hot(name)) for name in names]
+            return joined_blocks(blocks, names)
+
+        return _map(matrix, spec)
+
+
+def _formula(text: str, names: list[str], weights: str | None) -> tuple[list[str], Any]:
+    """Inputs and targets of a formula such as "y ~ a + b" or "y ~ . - a"."""
+    left, _, right = text.partition("~")
+    targets = _terms(left, [], text) if left.strip() else None
+    others = [name for name in names if name not in (*(targets or []), weights)]
+    return _terms(right, others, text), targets
+
+
+def _terms(side: str, others: list[str], text: str) -> list[str]:
+    terms: dict[str, None] = {}
+    at = 0
+    while at < len(side):
+        match = _TERM.match(side, at)
+        if match is None or (at > 0 and not match[1]):
+            break
+        named = match[2] or match[3]
+        for name in others if match[3] == "." else [named]:
+            if match[1] == "-":
+                terms.pop(name, None)
+            else:
+                terms[name] = None
+        at = match.end()
+    if at < len(side) or not terms:
+        raise ArgumentError(
+            "`inputs` as a formula must have names of columns, `.`, + and -, as in "
+            f'"y ~ a + b" or "y ~ . - a", not "{text.strip()}".'
+        )
+    return list(terms)
+
+
+def _spec(given: Any, argument: str) -> Any:
+    """Names as a list of them for each array."""
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, Mapping) and given:
+        return {name: _names(part, argument) for name, part in given.items()}
+    if isinstance(given, Sequence) and given and not all(isinstance(n, str) for n in given):
+        return [_names(part, argument) for part in given]
+    return _names(given, argument)
+
+
+def _names(given: Any, argument: str) -> list[str]:
+    if isinstance(given, str):
+        return [given]
+    fine = isinstance(given, Sequence) and given and all(isinstance(name, str) for name in given)
+    if not fine:
+        raise ArgumentTypeError(
+            f"`{argument}` must name columns: one, several, or a list or dict of these, not "
+            f"{describe(given)}."
+        )
+    return list(given)
+
+
+def _flat(spec: Any) -> list[str]:
+    if spec is None:
+        return []
+    if isinstance(spec, str):
+        return [spec]
+    parts = spec.values() if isinstance(spec, Mapping) else spec
+    return [name for part in parts for name in ([part] if isinstance(part, str) else part)]
+
+
+def _map(function: Callable[[list[str]], Any], spec: Any) -> Any:
+    if isinstance(spec, Mapping):
+        return {name: function(part) for name, part in spec.items()}
+    if all(isinstance(name, str) for name in spec):
+        return function(spec)
+    return [function(part) for part in spec]
+
+
+def _all_known(wanted: Sequence[str], names: list[str], argument: str) -> None:
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise ArgumentError(
+            f"`{argument}` must name columns of the data, not {listed(unknown)}; it has "
+            f"{listed(names) or 'none'}."
+            if argument != "data"
+            else f"`data` must have the columns {listed(unknown)} too; it has {listed(names)}."
+        )
+
+
+def _none_missing(columns: Mapping[str, Array | Coded]) -> None:
+    counts = {
+        name: int(np.sum(c.codes < 0 if isinstance(c, Coded) else missing_in(c)))
+        for name, c in columns.items()
+    }
+    found = [f"{count} in `{name}`" for name, count in counts.items() if count]
+    if found:
+        raise ArgumentError(
+            f"`data` must not have missing values, and has {listed(found)}; leave these rows out, "
+            "or fill the values in."
+        )

@@ -1,0 +1,144 @@
+"""Batches that a function makes by their number: they can be read again, and shuffled."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..arguments import whole
+from ..errors import ArgumentError, ArgumentTypeError
+from ..messages import describe
+from ..r_functions import bridge_of, is_bridged_function, is_r_function
+from ..sources.seeded_source import Passes, PassReader, Rows
+from ..sources.source import Source
+
+
+class BatchSequence(Passes):
+    """Calls a function for each batch; made by `batch_sequence`."""
+
+    def __init__(
+        self, function: Callable[..., Any], length: Any, shuffle: Any, seed: Any, on_epoch_end: Any
+    ) -> None:
+        super().__init__(shuffle, seed)
+        self._function = function
+        self._length = whole(length, "length", 1)
+        self._hook = on_epoch_end
+        self._seeded = seed is not None
+        self._tells_epoch = not is_bridged_function(function) and _takes(function) == 2
+
+    def __len__(self) -> int:
+        """Batches of one pass."""
+        return self._length
+
+    def make_order(self, epoch: int) -> Rows:
+        """The numbers of the batches in the order in which they are made."""
+        if self.shuffle:
+            return self.random(epoch).permutation(self._length)
+        return np.arange(self._length)
+
+    def batch(self, epoch: int, index: int) -> Any:
+        """Call the function."""
+        number = int(self.order(epoch)[index])
+        return self._function(number, epoch) if self._tells_epoch else self._function(number)
+
+    def on_epoch_end(self) -> None:
+        """The next pass begins."""
+        if self._hook is not None:
+            self._hook(self.epoch)
+        super().on_epoch_end()
+
+    def as_source(self, argument: str) -> Source:
+        """What the engine reads; an R function is served by the calling thread."""
+        bridge = bridge_of(self._function)
+        if bridge is not None and bridge.is_function(self._function):
+            given = (self._function, self._hook, argument)
+            return bridge.sequence(self, *given, seeded=self._seeded)  # type: ignore[no-any-return]
+        return Source(
+            lambda: PassReader(self, self._hook),
+            self,
+            self._length,
+            restarts=True,
+            parallel=True,
+            shuffled=self.shuffle,
+        )
+
+
+def batch_sequence(
+    function: Callable[..., Any],
+    length: int,
+    shuffle: bool = False,
+    seed: int | None = None,
+    on_epoch_end: Callable[[int], object] | None = None,
+) -> BatchSequence:
+    """Batches that `function` makes by their number.
+
+    Unlike a generator the sequence has a length, so that `steps_per_epoch` can be left out; it can
+    be read again, as validation data from its first batch; several threads may read it (`workers`);
+    and a training that a `Checkpoint` or `initial_epoch` resumes goes on with the batches that it
+    would have got.
+
+    Args:
+        function: Called with the number of a batch, from 0; or, where it needs two arguments, with
+            the number of the epoch, from 0, as well. Returns the batch. An R function of rpy2 is
+            called with numbers of batches from 1, on the calling thread; with `seed`, its random
+            numbers follow from seed, epoch and number.
+        length: Number of batches in a pass.
+        shuffle: Whether each pass has an order of its own.
+        seed: What the orders follow from, with the number of the pass: a whole number from 0;
+            `None`: drawn from NumPy's global random numbers.
+        on_epoch_end: Called with its number when a pass has been read and the next one begins,
+            never while a batch is made.
+
+    Returns:
+        An indexed source, which is also a `keras.utils.PyDataset`.
+
+    Raises:
+        ArgumentTypeError: `function` or `on_epoch_end` cannot be called.
+        ArgumentError: `function` needs no argument or more than two, `length` is no whole number
+            of at least 1, or `seed` none of at least 0.
+
+    Example:
+        Noise that differs from epoch to epoch, the same whenever the training is resumed::
+
+            import numpy as np
+            from fitgenerator import batch_sequence
+
+            x = np.random.rand(320, 4)
+
+            def noisy(number, epoch):
+                random = np.random.default_rng([epoch, number])
+                rows = x[number * 32 : (number + 1) * 32]
+                return rows + random.normal(size=rows.shape), rows
+
+            flow = batch_sequence(noisy, length=10, shuffle=True, seed=1)
+    """
+    functions: dict[str, Any] = {"function": function, "on_epoch_end": on_epoch_end}
+    for name, given in functions.items():
+        if is_r_function(given):
+            raise ArgumentTypeError(
+                f"`{name}` is an R function that reticulate has wrapped; call the R function "
+                "batch_sequence() of the R package fitgenerator instead."
+            )
+        if not callable(given) and (given is not None or name == "function"):
+            raise ArgumentTypeError(f"`{name}` must be a function, not {describe(given)}.")
+    if not is_bridged_function(function) and _takes(function) not in (1, 2):
+        raise ArgumentError(
+            "`function` must take the number of a batch, or that and the number of the epoch, not "
+            f"{_takes(function)} arguments."
+        )
+    return BatchSequence(function, length, shuffle, seed, on_epoch_end)
+
+
+def _takes(function: Callable[..., Any]) -> int:
+    """How many arguments a function needs; one of which that is not known needs one."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = sum(p.default is p.empty for p in plain)
+    several = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return 1 if needed == 0 and (plain or several) else needed

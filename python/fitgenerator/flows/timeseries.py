@@ -1,0 +1,157 @@
+"""Windows of a time series, with the target at their end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..arguments import flag, whole
+from ..batches.arrays import NoArrayError, Sparse, as_array
+from ..errors import ArgumentError
+from ..messages import describe, dtype_of
+from ..sources.seeded_source import Passes, Rows
+
+
+class TimeseriesFlow(Passes):
+    """Batches of windows; made by `timeseries_generator`.
+
+    Attributes:
+        n: Number of windows.
+        batch_size: Number of windows of a batch.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        targets: Any,
+        *,
+        ends: Rows,
+        steps: Rows,
+        batch_size: int,
+        shuffle: Any,
+        seed: Any,
+    ) -> None:
+        super().__init__(shuffle, seed)
+        self._data, self._targets = data, targets
+        self._ends, self._steps = ends, steps
+        self.n = len(ends)
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Batches of one pass."""
+        return (self.n + self.batch_size - 1) // self.batch_size
+
+    def batch(self, epoch: int, index: int) -> tuple[Any, Any]:
+        """Windows of shape (rows, steps, ...), and targets of shape (rows, ...)."""
+        chosen = self.order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
+        ends = self._ends[chosen]
+        return self._data[ends[:, None] + self._steps], self._targets[ends]
+
+    def make_order(self, epoch: int) -> Rows:
+        """All windows."""
+        return self.random(epoch).permutation(self.n) if self.shuffle else np.arange(self.n)
+
+
+def timeseries_generator(
+    data: Any,
+    targets: Any,
+    length: int,
+    sampling_rate: int = 1,
+    stride: int = 1,
+    start_index: int = 0,
+    end_index: int | None = None,
+    shuffle: bool = False,
+    reverse: bool = False,
+    batch_size: int = 128,
+    *,
+    seed: int | None = None,
+) -> TimeseriesFlow:
+    """Windows of a time series, each with the target of the time behind it, in batches.
+
+    The arguments and, without `shuffle`, the batches are those of Keras's former
+    `TimeseriesGenerator`. With `shuffle` every window comes once in each epoch, in an order that
+    follows from `seed` and the number of the epoch; Keras drew windows with replacement.
+
+    Args:
+        data: Array of shape (times, ...), in the order of time.
+        targets: Array of shape (times, ...). The window that ends before time i belongs to
+            `targets[i]`.
+        length: How far a window reaches back, in times.
+        sampling_rate: Every so many times of a window are taken: it has
+            `ceil(length / sampling_rate)` of them.
+        stride: Times between the ends of two windows.
+        start_index: The first time of the data to use, from 0.
+        end_index: The last one, from 0; `None`: that of the data.
+        shuffle: Whether the windows come in a new order in each epoch.
+        reverse: Whether the times of a window come in reverse.
+        batch_size: Windows of a batch; the last one may have fewer.
+        seed: What the orders follow from, as in `flow_from_data`.
+
+    Returns:
+        An indexed source of batches `(windows, targets)`, which is also a `PyDataset`.
+
+    Raises:
+        ArgumentError: The arrays differ in length, a number is out of range, or not one window is
+            left between `start_index` and `end_index`.
+
+    Example:
+        Predict the next value of ten::
+
+            import numpy as np
+            from fitgenerator import timeseries_generator
+
+            wave = np.sin(np.arange(1000) / 10)[:, None]
+            flow = timeseries_generator(wave, wave, length=10, batch_size=32)
+            windows, values = flow[0]  # of shapes (32, 10, 1) and (32, 1)
+    """
+    data, targets = _array(data, "data"), _array(targets, "targets")
+    if len(data) != len(targets):
+        raise ArgumentError(
+            "`data` and `targets` must have the same number of times (rows), not "
+            f"{len(data)} and {len(targets)}."
+        )
+    length = whole(length, "length", 1)
+    first, last = _span(len(data), length, start_index, end_index)
+    steps = np.arange(-length, 0, whole(sampling_rate, "sampling_rate", 1))
+    return TimeseriesFlow(
+        data,
+        targets,
+        ends=np.arange(first, last + 1, whole(stride, "stride", 1)),
+        steps=steps[::-1] if flag(reverse, "reverse") else steps,
+        batch_size=whole(batch_size, "batch_size", 1),
+        shuffle=shuffle,
+        seed=seed,
+    )
+
+
+def _span(times: int, length: int, start_index: int, end_index: int | None) -> tuple[int, int]:
+    """The times at which the first window ends and the last one may end."""
+    first = whole(start_index, "start_index", 0) + length
+    last = times - 1 if end_index is None else whole(end_index, "end_index", 0)
+    if last >= times:
+        raise ArgumentError(
+            f"`end_index` must be a time of the data, from 0 to {times - 1}, not {last}."
+        )
+    if first > last:
+        raise ArgumentError(
+            f"`length` leaves no window: the first would end at time {first} (`start_index` + "
+            f"`length`), and the last time is {last} (`end_index`)."
+        )
+    return first, last
+
+
+def _array(given: Any, argument: str) -> Any:
+    """Rows of numbers as a NumPy array, floats as Keras's `fit` casts them."""
+    try:
+        array = as_array(np.asarray(given) if isinstance(given, list) else given)
+    except NoArrayError as error:
+        raise ArgumentError(f"`{argument}` {error}.") from error
+    array = array.dense() if isinstance(array, Sparse) else keras.ops.convert_to_numpy(array)
+    if array.dtype.kind not in "buif":
+        raise ArgumentError(
+            f"`{argument}` must be an array of numbers, not {describe(given)} and dtype "
+            f"{dtype_of(array)}."
+        )
+    return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array

@@ -1,0 +1,251 @@
+"""Arguments of image generators and flows: what was expected, what came."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from numbers import Integral, Real
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..arguments import whole
+from ..errors import ArgumentError, ArgumentTypeError
+from ..messages import cut, describe, listed
+from ..r_functions import bridge_of
+
+Array = np.ndarray[Any, Any]
+
+FILL_MODES = ("nearest", "constant", "reflect", "wrap")
+COLOR_MODES = ("grayscale", "rgb", "rgba")
+DATA_FORMATS = ("channels_last", "channels_first")
+SUBSETS = ("training", "validation")
+# Orders of interpolation from nearest neighbour (0) up, as SciPy counts them.
+HIGHEST_ORDER = 5
+
+
+def shown(value: Any) -> str:
+    """`value` itself where it is short, else what it is."""
+    plain = isinstance(value, (str, Real)) or value is None
+    return cut(repr(value), 60) if plain else describe(value)
+
+
+def number(value: Any, argument: str, least: float = -np.inf) -> float:
+    """A finite number of at least `least`; whole ones stay whole.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise _no_number(value, argument, least)
+    plain = int(value) if isinstance(value, Integral) else float(value)
+    if not np.isfinite(plain) or plain < least:
+        raise _no_number(value, argument, least)
+    return plain
+
+
+def _no_number(value: Any, argument: str, least: float) -> ArgumentError:
+    bound = "" if least == -np.inf else f" of at least {least:g}"
+    return ArgumentError(f"`{argument}` must be a number{bound}, not {shown(value)}.")
+
+
+def pair(value: Any, argument: str) -> tuple[float, float]:
+    """Two numbers.
+
+    Raises:
+        ArgumentError: They are not two, or not numbers.
+    """
+    if not _is_list(value) or len(value) != 2:
+        raise ArgumentError(f"`{argument}` must be two numbers, not {shown(value)}.")
+    low, high = (number(v, argument) for v in value)
+    return low, high
+
+
+def zoom(value: Any) -> list[float]:
+    """`zoom_range` as lower and upper factor; a number z stands for 1 - z and 1 + z.
+
+    Raises:
+        ArgumentError: It is neither a number nor a pair, or a factor would be below 0.
+    """
+    if _is_list(value):
+        low, high = pair(value, "zoom_range")
+    else:
+        spread = number(value, "zoom_range", 0)
+        low, high = 1 - spread, 1 + spread
+    if min(low, high) < 0:
+        raise ArgumentError(
+            "`zoom_range` must be a number from 0 to 1, or two factors of at least 0, not "
+            f"{shown(value)}."
+        )
+    return [low, high]
+
+
+def shift(value: Any, argument: str) -> float | list[float]:
+    """`width_shift_range` or `height_shift_range`: a number, or a list of them.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    if not _is_list(value):
+        return number(value, argument)
+    shifts = [number(v, argument) for v in np.ravel(np.asarray(value)).tolist()]
+    if not shifts or np.ndim(value) != 1:
+        raise ArgumentError(f"`{argument}` must be a number or a list of them, not {shown(value)}.")
+    return shifts
+
+
+def brightness(value: Any) -> tuple[float, float] | None:
+    """`brightness_range`: two factors, from 0.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    if value is None:
+        return None
+    low, high = pair(value, "brightness_range")
+    number(min(low, high), "brightness_range", 0)
+    return low, high
+
+
+def one_of(value: Any, argument: str, allowed: Collection[str | None]) -> Any:
+    """`value`, where it is one of a few names.
+
+    Raises:
+        ArgumentError: It is none of them.
+    """
+    if not (value is None or isinstance(value, str)) or value not in allowed:
+        names = listed((repr(name) for name in allowed), 10)
+        raise ArgumentError(f"`{argument}` must be one of {names}, not {shown(value)}.")
+    return value
+
+
+def function(value: Any, argument: str) -> Callable[[Any], Any] | None:
+    """A function of one image, or `None`; one of R's as what other threads may call.
+
+    Raises:
+        ArgumentTypeError: It cannot be called with one image.
+    """
+    bridge = bridge_of(value)
+    if bridge is not None:
+        return bridge.image_function(value, argument)
+    if value is not None and not callable(value):
+        raise ArgumentTypeError(
+            f"`{argument}` must be a function of one image, or None, not {describe(value)}."
+        )
+    return value  # type: ignore[no-any-return]
+
+
+def image(value: Any) -> Array:
+    """One image as an array.
+
+    Raises:
+        ArgumentError: It is not of rank 3.
+    """
+    given = np.asarray(value)
+    if given.ndim != 3:
+        raise ArgumentError(
+            "`x` must be one image, an array of rank 3 (a grey one has 1 channel), not of shape "
+            f"{given.shape}."
+        )
+    return given
+
+
+def order(value: Any) -> int:
+    """`interpolation_order`.
+
+    Raises:
+        ArgumentError: It is not a whole number from 0 to 5.
+    """
+    given = whole(value, "interpolation_order", 0)
+    if given > HIGHEST_ORDER:
+        raise ArgumentError(
+            "`interpolation_order` must be 0 (nearest), 1 (linear), 2 or 3 (cubic), 4 or 5 "
+            f"(Lanczos), not {given}."
+        )
+    return given
+
+
+def data_format(value: Any) -> str:
+    """`data_format`, Keras's own where it is `None`.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    given = keras.config.image_data_format() if value is None else value
+    return str(one_of(given, "data_format", DATA_FORMATS))
+
+
+def dtype(value: Any) -> np.dtype[Any]:
+    """`dtype`, Keras's `floatx` where it is `None`.
+
+    Raises:
+        ArgumentError: It is no dtype of numbers.
+    """
+    try:
+        given: np.dtype[Any] = np.dtype(keras.config.floatx() if value is None else value)
+    except TypeError:
+        given = np.dtype(object)
+    if given.kind not in "fiu":
+        raise ArgumentError(
+            f'`dtype` must be a NumPy dtype of numbers, such as "float32", not {shown(value)}.'
+        )
+    return given
+
+
+def split(value: Any) -> float:
+    """`validation_split`.
+
+    Raises:
+        ArgumentError: It is not a number from 0 to below 1.
+    """
+    fraction = number(value or 0.0, "validation_split", 0)
+    if fraction >= 1:
+        raise ArgumentError(f"`validation_split` must be from 0 to below 1, not {fraction:g}.")
+    return fraction
+
+
+def size(value: Any) -> tuple[int, int]:
+    """`target_size`: rows and columns in pixels.
+
+    Raises:
+        ArgumentError: It is not two whole numbers of at least 1.
+    """
+    if not _is_list(value) or len(value) != 2:
+        raise ArgumentError(f"`target_size` must be (height, width) in pixels, not {shown(value)}.")
+    height, width = (whole(v, "target_size", 1) for v in value)
+    return height, width
+
+
+def seed(value: Any) -> int | None:
+    """`seed`: a whole number below 2**32, or `None`.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    if value is None:
+        return None
+    given = whole(value, "seed", 0)
+    if given >= 2**32:
+        raise ArgumentError(f"`seed` must be below 2**32, not {given}.")
+    return given
+
+
+def folder(value: Any, argument: str) -> str:
+    """A path to a folder that is there.
+
+    Raises:
+        ArgumentTypeError: It is no path.
+        ArgumentError: There is no such folder.
+    """
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise ArgumentTypeError(f"`{argument}` must be the path of a folder, not {shown(value)}.")
+    path = os.fsdecode(value)
+    if not os.path.isdir(path):
+        what = "is a file" if os.path.exists(path) else "does not exist"
+        raise ArgumentError(f"`{argument}` must be a folder; {path} {what}.")
+    return path
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple, np.ndarray))

@@ -1,0 +1,227 @@
+"""A flow over image files that are listed in a data frame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from ...caller_warnings import warn
+from ...errors import ArgumentError, ArgumentTypeError, ImageWarning
+from ...messages import describe, listed
+from .. import arguments
+from ..reading.target_format import Look
+from . import targets
+from .base import Array, Batching
+from .files import ENDINGS, FileIterator
+from .subsets import part_of
+
+if TYPE_CHECKING:
+    from ..augmenter import Augmenter
+
+# What Keras's first versions of `flow_from_dataframe` had.
+_GONE = ("drop_duplicates", "has_ext", "sort")
+
+
+class DataFrameIterator(FileIterator):
+    """Batches of the images in a data frame; `ImageDataGenerator.flow_from_dataframe` makes it.
+
+    Attributes:
+        directory: What the names of the files are relative to; may be empty.
+        labels: The classes, or the targets that are not classes.
+    """
+
+    def __init__(
+        self,
+        dataframe: Any,
+        generator: Augmenter,
+        look: Look,
+        batching: Batching,
+        *,
+        directory: Any,
+        x_col: Any,
+        y_col: Any,
+        weight_col: Any,
+        classes: Any,
+        class_mode: Any,
+        validate_filenames: Any,
+    ) -> None:
+        self.directory = arguments.folder(directory, "directory") if directory else ""
+        self.class_mode = arguments.one_of(class_mode, "class_mode", targets.FRAME_MODES)
+        names = _names(dataframe, x_col)
+        paths = [os.path.join(self.directory, name) for name in names]
+        kept = _existing(paths, x_col) if validate_filenames else [*range(len(paths))]
+        labels: Any = None
+        if self.class_mode in targets.OF_CLASSES:
+            labels = column(dataframe, y_col, "y_col")
+            kept, self.class_indices = self._classes_in(labels, kept, classes, y_col)
+        elif classes is not None:
+            warn(f"`classes` has no effect with class_mode={self.class_mode!r}.", ImageWarning)
+        kept = _share(kept, part_of(generator, batching.subset), batching.subset)
+        self.filenames = [names[row] for row in kept]
+        weights = None if not weight_col else _weights(dataframe, weight_col)[kept]
+        super().__init__(
+            [paths[row] for row in kept],
+            generator,
+            look,
+            batching,
+            self._targets_of(dataframe, y_col, labels, kept, generator.dtype),
+            weights,
+        )
+        if keras.config.is_interactive_logging_enabled():
+            among = f" belonging to {len(self.class_indices)} classes" if labels else ""
+            print(f"Found {self.samples} image filenames{among}.")
+
+    def _classes_in(
+        self, labels: list[Any], kept: list[int], given: Any, y_col: Any
+    ) -> tuple[list[int], dict[str, int]]:
+        """The rows that have one of the classes, and each class's number."""
+        several = self.class_mode == "categorical"
+        for row in kept:
+            fine = isinstance(labels[row], (str, list, tuple) if several else str)
+            if not fine:
+                what = "text, or lists of text," if several else "text"
+                raise ArgumentTypeError(
+                    f"`y_col` = {y_col!r} must hold {what} for class_mode={self.class_mode!r}; "
+                    f"row {row} has {describe(labels[row])}."
+                )
+        if given is not None and (isinstance(given, str) or not hasattr(given, "__iter__")):
+            raise ArgumentTypeError(f"`classes` must be a list of classes, not {describe(given)}.")
+        names = list(dict.fromkeys(str(name) for name in given or ()))
+        if not names:
+            names = sorted({name for row in kept for name in _each(labels[row])})
+        if self.class_mode == "binary" and len(names) != 2:
+            raise ArgumentError(
+                f'`class_mode` = "binary" needs 2 classes, not {len(names)}: {listed(names)}.'
+            )
+        numbers = {name: number for number, name in enumerate(names)}
+        return [row for row in kept if any(n in numbers for n in _each(labels[row]))], numbers
+
+    def _targets_of(
+        self, dataframe: Any, y_col: Any, labels: Any, kept: list[int], dtype: np.dtype[Any]
+    ) -> targets.Targets | None:
+        self.labels: Any = None
+        if self.class_mode is None:
+            return None
+        if self.class_mode == "input":
+            return targets.images_themselves
+        if self.class_mode in targets.OF_CLASSES:
+            self.classes = [self._number(labels[row]) for row in kept]
+            self.labels = self.classes
+            return targets.class_targets(
+                self.class_mode, self.classes, len(self.class_indices), dtype
+            )
+        several = isinstance(y_col, (list, tuple))
+        if self.class_mode == "multi_output" and not several:
+            raise ArgumentTypeError(
+                f'`y_col` must be a list of columns for class_mode="multi_output", not '
+                f"{arguments.shown(y_col)}."
+            )
+        columns = [_values(dataframe, name)[kept] for name in (y_col if several else [y_col])]
+        if self.class_mode == "multi_output":
+            self.labels = columns
+        else:
+            self.labels = np.stack(columns, axis=1) if several else columns[0]
+        return targets.values(self.labels)
+
+    def _number(self, label: Any) -> int | list[int]:
+        if isinstance(label, str):
+            return self.class_indices[label]
+        return [self.class_indices[name] for name in label if name in self.class_indices]
+
+
+def refuse_unknown(given: Collection[str]) -> None:
+    """Arguments of `flow_from_dataframe` that are none; those that Keras once had change nothing.
+
+    Raises:
+        ArgumentTypeError: There never was one of that name.
+    """
+    for name in given:
+        if name not in _GONE:
+            raise ArgumentTypeError(f"`{name}` is no argument of flow_from_dataframe().")
+        text = f"`{name}` has no effect, as in Keras; give the data frame the rows that you want."
+        warn(text, ImageWarning)
+
+
+def column(frame: Any, name: Any, argument: str) -> list[Any]:
+    """A column of a data frame, or of a dict of columns, as a list.
+
+    Raises:
+        ArgumentError: There is none of that name.
+        ArgumentTypeError: It is nothing that has columns.
+    """
+    names = frame.keys() if hasattr(frame, "keys") else getattr(frame, "columns", None)
+    if names is None:
+        raise ArgumentTypeError(
+            f"`dataframe` must be a data frame, or a dict of columns, not {describe(frame)}."
+        )
+    if not isinstance(name, str) or name not in names:
+        raise ArgumentError(
+            f"`{argument}` must name a column of the data frame, not {arguments.shown(name)}; it "
+            f"has {listed(names)}."
+        )
+    values = frame[name]
+    return list(values.to_list() if hasattr(values, "to_list") else values)
+
+
+def _names(frame: Any, x_col: Any) -> list[str]:
+    names = column(frame, x_col, "x_col")
+    if not all(isinstance(name, str) for name in names):
+        raise ArgumentTypeError(f"`x_col` = {x_col!r} must hold names of files, as text.")
+    lengths = {key: len(frame[key]) for key in frame} if isinstance(frame, Mapping) else {}
+    if any(length != len(names) for length in lengths.values()):
+        raise ArgumentError(f"`dataframe` must have columns of one length, not {lengths}.")
+    return names
+
+
+def _values(frame: Any, name: Any) -> Array:
+    values = np.array(column(frame, name, "y_col"))
+    if values.dtype.kind not in "fiub":
+        raise ArgumentTypeError(
+            f"`y_col` = {name!r} must hold numbers, or lists of one length, not {values.dtype} "
+            "values."
+        )
+    return values
+
+
+def _weights(frame: Any, name: Any) -> Array:
+    weights = np.array(column(frame, name, "weight_col"))
+    if weights.dtype.kind not in "fiu" or weights.ndim != 1:
+        raise ArgumentTypeError(f"`weight_col` = {name!r} must hold numbers.")
+    return weights
+
+
+def _existing(paths: list[str], x_col: Any) -> list[int]:
+    """The rows whose file is there and is named as an image is; warns of the others."""
+    kept = [
+        row
+        for row, path in enumerate(paths)
+        if path.lower().endswith(ENDINGS) and os.path.isfile(path)
+    ]
+    if len(kept) < len(paths):
+        missing = sorted(set(range(len(paths))) - set(kept))
+        text = (
+            f"`x_col` = {x_col!r}: {len(missing)} of {len(paths)} files are not there, or have "
+            f"another ending than {', '.join(ENDINGS)}; their rows are left out: "
+            f"{listed(paths[row] for row in missing[:4])}."
+        )
+        warn(text, ImageWarning)
+    return kept
+
+
+def _share(kept: list[int], share: Sequence[float], subset: Any) -> list[int]:
+    first, last = (int(edge * len(kept)) for edge in share)
+    if first == last:
+        part = "" if subset is None else f" in the subset {subset!r}"
+        raise ArgumentError(
+            f"`dataframe` has 0 images{part}: no row is left whose file is there and whose class "
+            "is wanted."
+        )
+    return kept[first:last]
+
+
+def _each(label: Any) -> Sequence[Any]:
+    return (label,) if isinstance(label, str) else label

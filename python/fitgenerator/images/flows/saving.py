@@ -1,0 +1,81 @@
+"""Writing the pictures of a batch to a folder, to be looked at."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...errors import ArgumentError
+from ...messages import reason
+from .. import arguments
+from ..opencv import Image
+
+Array = np.ndarray[Any, Any]
+
+# The largest random number in a file's name, which keeps the passes apart.
+_LARGEST = 10**7
+
+
+@dataclass(frozen=True)
+class Saving:
+    """Where the pictures of a flow are written.
+
+    Attributes:
+        folder: A folder that is there, or `None`: nothing is written.
+        prefix: Begins the files' names.
+        format: A format that Pillow writes, which ends them.
+    """
+
+    folder: str | None
+    prefix: str
+    format: str
+
+
+def saving(save_to_dir: Any, save_prefix: Any, save_format: Any, channels: int) -> Saving:
+    """The arguments, checked.
+
+    Raises:
+        ArgumentError: No such folder, or a format that Pillow does not write, or not with so many
+            channels.
+    """
+    if not save_to_dir:
+        return Saving(None, "", "")
+    name = Image.registered_extensions().get(f".{save_format}".lower())
+    if name not in Image.SAVE:
+        raise ArgumentError(
+            f'`save_format` must be a format that Pillow writes, such as "png" or "jpeg", not '
+            f"{arguments.shown(save_format)}."
+        )
+    try:
+        _picture(np.zeros((1, 1, channels)), "channels_last").save(io.BytesIO(), name)
+    except Exception as error:  # Pillow and its plugins raise what they like
+        raise ArgumentError(
+            f"`save_format` = {save_format!r} cannot hold images of {channels} channels: "
+            f"{reason(error)}."
+        ) from error
+    return Saving(arguments.folder(save_to_dir, "save_to_dir"), str(save_prefix), str(save_format))
+
+
+def save(where: Saving, images: Array, indices: Array, random: Any, data_format: str) -> None:
+    """Write images, as `prefix_index_number.format`; their values are stretched to 0 to 255."""
+    if where.folder is None:
+        return
+    for image, index in zip(images, indices, strict=True):
+        number = random.randint(_LARGEST)
+        name = f"{where.prefix}_{index}_{number}.{where.format}"
+        path = os.path.join(where.folder, name)
+        _picture(image, data_format).save(path)
+
+
+def _picture(image: Array, data_format: str) -> Any:
+    if data_format == "channels_first":
+        image = image.transpose(1, 2, 0)
+    values = image.astype(np.float64)
+    values -= values.min()
+    values *= 255 / (values.max() or 1)
+    bytes_ = values.astype(np.uint8)
+    return Image.fromarray(bytes_[:, :, 0] if bytes_.shape[2] == 1 else bytes_)

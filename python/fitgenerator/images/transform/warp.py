@@ -1,0 +1,123 @@
+"""Rotation, shift, shear, zoom and flips as one affine warp of an image, through OpenCV.
+
+Images here are of shape `(rows, columns, channels)`, float32 or float64, whatever the user's
+`data_format` is. Matrices lead from a place in the result to the place in the image that it shows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..opencv import cv2
+
+Array = np.ndarray[Any, Any]
+
+_BORDERS = {
+    "nearest": cv2.BORDER_REPLICATE,
+    "constant": cv2.BORDER_REPLICATE,  # what lies outside is filled afterwards
+    "reflect": cv2.BORDER_REFLECT,
+    "wrap": cv2.BORDER_REPLICATE,  # the places are wrapped beforehand
+}
+_INTERPOLATIONS = (
+    cv2.INTER_NEAREST,
+    cv2.INTER_LINEAR,
+    cv2.INTER_CUBIC,
+    cv2.INTER_CUBIC,
+    cv2.INTER_LANCZOS4,
+    cv2.INTER_LANCZOS4,
+)
+# How far outside of the image a place counts as on its edge, in pixels: rounding moves it there.
+_ON_THE_EDGE = 1e-6
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How a warp makes the points that are not pixels of the image.
+
+    Attributes:
+        mode: What lies outside of the image: "nearest", "constant", "reflect" or "wrap".
+        cval: The value outside, for "constant".
+        order: Of the interpolation: 0 nearest, 1 linear, 2 and 3 cubic, 4 and 5 Lanczos.
+    """
+
+    mode: str
+    cval: float
+    order: int
+
+
+def matrix_of(parameters: Mapping[str, Any], rows: int, cols: int) -> Array | None:
+    """The 2 x 3 matrix, in columns and rows (x, y), of parameters as Keras names them.
+
+    The flips are in it; where it would do nothing else, there is none. Angles are in degrees,
+    shifts in pixels. As in Keras, what is not square is not turned around its own centre, but
+    around that of its transpose.
+    """
+    given = parameters.get
+    theta, shear = given("theta", 0), given("shear", 0)
+    tx, ty, zx, zy = given("tx", 0), given("ty", 0), given("zx", 1), given("zy", 1)
+    if not (theta or shear or tx or ty) and zx == zy == 1:
+        return None
+    # Plain numbers: this is done for each image, and small arrays are slow.
+    cos, sin = math.cos(math.radians(theta)), math.sin(math.radians(theta))
+    upright, leaning = math.cos(math.radians(shear)), math.sin(math.radians(shear))
+    xx, xy = cos * zx, (-cos * leaning - sin * upright) * zy
+    yx, yy = sin * zx, (-sin * leaning + cos * upright) * zy
+    x_centre, y_centre = rows / 2 - 0.5, cols / 2 - 0.5
+    x = cos * tx - sin * ty + x_centre - xx * x_centre - xy * y_centre
+    y = sin * tx + cos * ty + y_centre - yx * x_centre - yy * y_centre
+    if given("flip_horizontal", False):
+        x, y, xx, yx = x + xx * (cols - 1), y + yx * (cols - 1), -xx, -yx
+    if given("flip_vertical", False):
+        x, y, xy, yy = x + xy * (rows - 1), y + yy * (rows - 1), -xy, -yy
+    return np.array(((xx, xy, x), (yx, yy, y)), np.float64)
+
+
+def warp(image: Array, matrix: Array, out: Array, filling: Filling) -> None:
+    """Write what the warp makes of `image` into `out`, another array of its shape and dtype."""
+    rows, cols = image.shape[:2]
+    if image.shape[2] == 1:
+        image, out = image[:, :, 0], out[:, :, 0]
+    interpolation, border = _INTERPOLATIONS[filling.order], _BORDERS[filling.mode]
+    if filling.mode == "wrap":
+        x, y = _wrapped(matrix, rows, cols)
+        cv2.remap(image, x, y, interpolation, out, border)
+    else:
+        flags = interpolation | cv2.WARP_INVERSE_MAP
+        cv2.warpAffine(image, matrix, (cols, rows), out, flags, border)
+    if filling.mode == "constant":
+        out[_outside(matrix, rows, cols)] = filling.cval
+
+
+def _places(matrix: Array, rows: int, cols: int) -> tuple[Array, Array]:
+    """The place in the image of each pixel of the result: x and y, of shape (rows, columns)."""
+    across, down = np.arange(cols), np.arange(rows)[:, None]
+    x = matrix[0, 0] * across + (matrix[0, 1] * down + matrix[0, 2])
+    y = matrix[1, 0] * across + (matrix[1, 1] * down + matrix[1, 2])
+    return x, y
+
+
+def _outside(matrix: Array, rows: int, cols: int) -> Array:
+    """Which pixels of the result show nothing of the image."""
+    x, y = _places(matrix, rows, cols)
+    x, y = np.abs(x - (cols - 1) / 2), np.abs(y - (rows - 1) / 2)
+    beside = x > (cols - 1) / 2 + _ON_THE_EDGE
+    beside |= y > (rows - 1) / 2 + _ON_THE_EDGE
+    return beside
+
+
+def _wrapped(matrix: Array, rows: int, cols: int) -> tuple[Array, Array]:
+    """The places, wrapped as SciPy does: the last row and column lie on the first."""
+    x, y = _places(matrix, rows, cols)
+    return _around(x, cols - 1), _around(y, rows - 1)
+
+
+def _around(places: Array, last: int) -> Array:
+    if last < 1:
+        return np.zeros_like(places, np.float32)
+    outside = (places < 0) | (places > last)
+    return np.where(outside, np.mod(places, last), places).astype(np.float32)

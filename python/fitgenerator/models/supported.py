@@ -1,0 +1,37 @@
+"""Models that cannot be run here are refused, before anything is pulled."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from ..errors import ArgumentError
+from .keras_versions import Keras2, Keras3
+
+
+def check_model(dialect: Keras3, *, training: bool, foreign: bool) -> None:
+    """Refuse models that cannot be run here, before anything is pulled.
+
+    Raises:
+        ArgumentError: The backend is not TensorFlow, the model is not compiled, or it belongs to a
+            strategy of several replicas (each would get the whole batch), or of one replica that
+            traces on a thread of its own while the model holds foreign code.
+    """
+    if keras.config.backend() != "tensorflow" and not isinstance(dialect, Keras2):
+        raise ArgumentError(
+            f"The Keras backend must be 'tensorflow', not {keras.config.backend()!r}: set "
+            "KERAS_BACKEND=tensorflow before Keras is imported."
+        )
+    if training and not dialect.compiled:
+        raise ArgumentError("The model must be compiled: call its compile() first.")
+    strategy = dialect.model.distribute_strategy
+    if strategy.num_replicas_in_sync > 1:
+        raise ArgumentError(
+            f"The model was made for {strategy.num_replicas_in_sync} replicas "
+            f"({type(strategy).__name__}); only one is supported. Make it outside that scope."
+        )
+    if foreign and isinstance(strategy, tf.distribute.MirroredStrategy):
+        raise ArgumentError(
+            "The model has R code in it and was made under a MirroredStrategy, which traces on "
+            "threads of its own, where R cannot run. Make it outside that scope."
+        )

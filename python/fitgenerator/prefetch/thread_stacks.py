@@ -1,0 +1,28 @@
+"""Where a thread stands, in the user's code: for errors about generators that do not return."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+_OURS = str(Path(__file__).parents[1])
+# The innermost so many frames are shown.
+_FRAMES = 6
+
+
+def stack_of(threads: Iterable[threading.Thread]) -> str:
+    """The innermost frames of each thread that is in code which is not ours; outermost first."""
+    frames = sys._current_frames()
+    texts = []
+    for thread in threads:
+        frame = frames.get(thread.ident or 0)
+        if frame is None or frame.f_code.co_filename.startswith(_OURS):
+            continue  # it waits for something of ours
+        stack = traceback.extract_stack(frame)
+        while stack and stack[0].filename.startswith((_OURS, threading.__file__)):
+            del stack[0]
+        texts.append("".join(traceback.format_list(stack[-_FRAMES:])).rstrip())
+    return "\n".join(texts)

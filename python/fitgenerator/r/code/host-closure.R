@@ -1,0 +1,1 @@
+../../../../R/host-closure.R

@@ -1,1 +1,0 @@
-../../../R/conditions.R

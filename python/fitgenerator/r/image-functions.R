@@ -1,1 +1,0 @@
-../../../R/image-functions.R

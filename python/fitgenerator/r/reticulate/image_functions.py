@@ -1,0 +1,86 @@
+"""Functions of R that work on images, called by flows, which other threads read.
+
+R has one thread. There the function is called as it is; any other thread of a call asks that call's
+host. R gives a function as a *cell*, an environment that holds it, and a failure as a dict of its
+text and of a cell that holds the condition: nothing of it is an exception before it is known here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...host.current_host import host_here
+from ...host.requests import Request
+from ...host.switchboard import Switchboard
+
+Array = np.ndarray[Any, Any]
+
+
+class RFunctionError(Exception):
+    """A function of R failed; `cell` holds the condition."""
+
+    def __init__(self, text: str, cell: Any) -> None:
+        super().__init__(text)
+        self.cell = cell
+
+
+class RFunction:
+    """An R function of one image, as a `Seeded` preprocessing function. R's thread makes it.
+
+    Args:
+        name: The argument that it was given as.
+        cell: Holds the function, for a host.
+        call: Calls it, with an image and a seed or `None`, on R's thread.
+    """
+
+    def __init__(self, name: str, cell: Any, call: Callable[[Any, int | None], Any]) -> None:
+        self.__name__ = name
+        self._cell = cell
+        self._call = call
+        self._home = threading.get_ident()
+
+    def __call__(self, image: Array) -> Array:
+        """The processed image; the session's random numbers."""
+        return self._apply(image, None)
+
+    def seeded(self, image: Array, seed: int) -> Array:
+        """The processed image; random numbers by `seed`.
+
+        Raises:
+            RFunctionError: The function failed.
+            GeneratorTimeoutError: It took too long.
+            ClosedError: No batch is made any more.
+        """
+        return self._apply(image, seed)
+
+    def _apply(self, image: Array, seed: int | None) -> Array:
+        host = host_here()
+        if threading.get_ident() != self._home and isinstance(host, Switchboard):
+            return host.apply(self.__name__, self._cell, image, seed)  # type: ignore[no-any-return]
+        return _owned(self._call(image, seed))  # from another thread, reticulate goes to R's
+
+
+def answer(board: Switchboard, request: Request, value: Any) -> None:
+    """Give the thread that asked what its function made of it; for R's thread."""
+    late = board.drawn()
+    try:
+        made = _owned(value)
+    except Exception as error:
+        request.fail(error)
+        return
+    if late:  # an interrupt did not stop it
+        assert request.applied is not None
+        request.fail(request.applied.timed_out(""))
+    else:
+        request.answer(made)
+
+
+def _owned(value: Any) -> Array:
+    """A copy: the memory is R's, and must be released on its thread."""
+    if isinstance(value, dict):
+        raise RFunctionError(value["text"], value["cell"])
+    return np.array(value)

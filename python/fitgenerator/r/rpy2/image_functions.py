@@ -1,0 +1,127 @@
+"""R functions of images inside a Python process (rpy2), as preprocessing functions of image flows.
+
+R runs on Python's main thread alone. There the function is called as it is; any other thread, which
+makes a batch of a call, asks that call's host.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...errors import ArgumentError, ArgumentTypeError
+from ...host.current_host import host_here
+from ...host.switchboard import Switchboard
+from ...messages import describe
+from ...r_functions import share
+from .embedded_r import rinterface
+from .functions import helper, is_function, needed_args
+from .interrupts import Interrupts
+from .values import to_array, to_r
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a call of an R function of an image.
+
+    Attributes:
+        image: What it returned, where `end` is "".
+        end: What came in place of an image: "refused", "interrupt" or "error".
+        why: The text, where the interrupt found it, or the condition.
+    """
+
+    image: Any
+    end: str
+    why: Any
+
+    def value(self) -> Array:
+        """The image.
+
+        Raises:
+            ArgumentError: It is none.
+            RRuntimeError: The function failed.
+        """
+        if self.end == "refused":
+            raise ArgumentError(self.why[0])
+        if self.end == "error":
+            helper("raise")(self.why)
+        return to_array(self.image)  # type: ignore[no-any-return]
+
+
+class ImageFunction:
+    """An R function of one image, as a `Seeded` preprocessing function.
+
+    Args:
+        function: Is called with an array of doubles, and returns one of its `dim`.
+        argument: The name that it was given by.
+    """
+
+    def __init__(self, function: Any, argument: str) -> None:
+        self.__name__ = argument
+        self._function = function
+        share(self)
+
+    def __call__(self, image: Array) -> Array:
+        """The processed image; R's own random numbers."""
+        return self._apply(image, None)
+
+    def seeded(self, image: Array, seed: int) -> Array:
+        """The processed image; random numbers by `seed`.
+
+        Raises:
+            RRuntimeError: The function failed.
+            ArgumentError: It returned no image of that shape, or nobody can be asked for it here.
+            GeneratorTimeoutError: It took too long.
+            ClosedError: No batch is made any more.
+        """
+        return self._apply(image, seed)
+
+    def _apply(self, image: Array, seed: int | None) -> Array:
+        if threading.current_thread() is threading.main_thread():
+            return self._here(image, seed)
+        host = host_here()
+        if not isinstance(host, Switchboard):
+            raise ArgumentError(
+                f"`{self.__name__}` is an R function, which only Python's main thread can run; the "
+                f"call came from the thread {threading.current_thread().name}. Read the flow on "
+                "the main thread, or give it to fit_generator(), evaluate_generator() or "
+                "predict_generator() there."
+            )
+        return host.apply(self.__name__, self, image, seed)  # type: ignore[no-any-return]
+
+    def _here(self, image: Array, seed: int | None) -> Array:
+        with Interrupts() as interrupts:
+            try:
+                made = self.make(image, seed)
+                if made.end == "interrupt":
+                    raise KeyboardInterrupt
+                return made.value()
+            except rinterface.embedded.RRuntimeError as error:
+                interrupts.check_error(error)
+                raise
+
+    def make(self, image: Array, seed: int | None) -> Made:
+        """Call the function; for the main thread."""
+        number = rinterface.NULL if seed is None else rinterface.IntSexpVector([seed])
+        made, end, why = helper("picture")(self._function, self.__name__, to_r(image), number)
+        return Made(made, end[0], why)
+
+
+def image_function(given: Any, argument: str) -> ImageFunction:
+    """The preprocessing function that something of rpy2's stands for.
+
+    Raises:
+        ArgumentTypeError: It is no function of one image.
+        ArgumentError: This is not Python's main thread.
+    """
+    fault = list(needed_args(given, "image_function_fault")) if is_function(given) else [None]
+    if fault:
+        raise ArgumentTypeError(
+            f"`{argument}` must be a function of one image, not {fault[0] or describe(given)}."
+        )
+    return ImageFunction(given, argument)

@@ -1,0 +1,101 @@
+"""Ctrl-C while R hosts under rpy2: a flag for us, and R's own for R."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ...host.interrupts import Deferred, send
+from .embedded_r import openrlib, rinterface
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Interrupts(Deferred):
+    """Takes Ctrl-C as a flag for us, and as R's own for R.
+
+    Where it raised inside rpy2's callbacks, `KeyboardInterrupt` would be printed and lost.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stack = ExitStack()
+        self._sent = False  # an interrupt that is not the user's
+        self._thread = threading.get_ident()
+
+    def send(self) -> None:
+        """Interrupt R's thread, as Ctrl-C does; no `KeyboardInterrupt` comes of it."""
+        self._sent = True
+        interrupt_r()
+        send(self._thread)
+
+    def forget(self) -> None:
+        """The interrupt that was sent has arrived."""
+        self._sent = False
+        openrlib.rlib.R_interrupts_pending = 0
+
+    def _take(self, number: int, frame: Any) -> None:
+        if self._sent:
+            self._sent = False
+        else:
+            super()._take(number, frame)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._stack.enter_context(_watcher(interrupt_r))
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        self._stack.close()
+        openrlib.rlib.R_interrupts_pending = 0
+        super().__exit__(kind, error, traceback)
+
+    def _takes_over(self, handler: Any) -> bool:
+        return True
+
+    def check_error(self, error: BaseException) -> None:
+        """Raise the interrupt behind an error, if one came: by its flag, or as R tells of it.
+
+        R's own handler, which it installs while it sleeps, sets no flag: R then gives an error
+        without text.
+        """
+        silent = isinstance(error, rinterface.embedded.RRuntimeError) and not str(error).strip()
+        if self.pending or silent:
+            self.pending = True
+            raise KeyboardInterrupt from None
+
+
+def interrupt_r() -> None:
+    openrlib.rlib.R_interrupts_pending = 1
+
+
+@contextmanager
+def _watcher(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Call `interrupt` at once when SIGINT comes, also while the main thread is inside R.
+
+    Python's own handlers only run when the main thread is back in Python; but the signal's number
+    is written to the wake-up descriptor at once, and R runs without Python's lock.
+    """
+    inlet, outlet = os.pipe()
+    os.set_blocking(outlet, False)
+
+    def watch() -> None:
+        while (byte := os.read(inlet, 1)) != b"":
+            if byte[0] == signal.SIGINT:
+                interrupt()
+
+    thread = threading.Thread(target=watch, name="fitgenerator-watcher", daemon=True)
+    thread.start()
+    before = signal.set_wakeup_fd(outlet, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(outlet)
+        thread.join()
+        os.close(inlet)

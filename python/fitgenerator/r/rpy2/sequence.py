@@ -1,0 +1,56 @@
+"""R functions inside a Python process that make batches by their number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import ArgumentError
+from ...sources.on_request import passes_source
+from ...sources.seeded_source import Passes
+from ...sources.source import Source
+from .embedded_r import rinterface
+from .functions import helper, is_function, needed_args
+
+
+class Indexed:
+    """An R function that is called with the numbers of batches.
+
+    Args:
+        function: Is called with the number of a batch, from 1, and perhaps the epoch.
+        hook: A function, of R or Python, that is called with the number of a pass that has ended.
+        seeded: Its random numbers follow from the seed and the number.
+    """
+
+    def __init__(self, function: Any, hook: Any, *, seeded: bool) -> None:
+        in_r = hook is not None and is_function(hook)
+        given = hook if in_r else rinterface.NULL
+        self._hook = None if in_r else hook
+        calls = helper("indexed_calls")(function, given, rinterface.BoolSexpVector([seeded]))
+        self._turn, self.call = calls[0], calls[1]
+        self.rid = self.call.rid
+
+    def turn(self, places: dict[str, Any]) -> None:
+        """Say which batches are next."""
+        ended = places["ended"]
+        if self._hook is not None and ended is not None:
+            self._hook(ended)
+        told = {name: rinterface.IntSexpVector(places[name]) for name in ("index", "seed")}
+        told["epoch"] = rinterface.IntSexpVector([places["epoch"]])
+        told["ended"] = rinterface.NULL if ended is None else rinterface.IntSexpVector([ended])
+        self._turn(rinterface.baseenv["list"](**told))
+
+
+def sequence(passes: Passes, function: Any, hook: Any, argument: str, *, seeded: bool) -> Source:
+    """The source that an R function stands for which makes batches by their number.
+
+    Raises:
+        ArgumentError: The function needs no argument or more than two, or this is not Python's
+            main thread.
+    """
+    takes = needed_args(function, "index_args")[0]
+    if takes not in (1, 2):
+        raise ArgumentError(
+            f"The function of `{argument}` must take the number of a batch, or that and the number "
+            f"of the epoch, not {takes} arguments."
+        )
+    return passes_source(Indexed(function, hook, seeded=seeded), passes)

@@ -1,0 +1,146 @@
+"""What may be given as a generator, each turned into a `Source` that readers can be opened on."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..batches.row_batches import ArrayBatches
+from ..batches.structure import Parts, check
+from ..errors import ArgumentError, ArgumentTypeError, BatchError
+from ..messages import describe, reason
+from ..r_functions import bridge_of, is_r_function
+from .readers import IteratorReader, indexed
+from .source import Readable, Source
+
+
+def as_source(given: Any, argument: str, *, arrays_allowed: bool = False) -> Source:
+    """The `Source` that `given` stands for.
+
+    Raises:
+        ArgumentTypeError: It is nothing that batches can be read from; the message says what is.
+        ArgumentError: Fixed arrays of the wrong number of parts.
+    """
+    if isinstance(given, Source):
+        return given
+    if isinstance(given, Readable):
+        return given.as_source(argument)
+    _refuse_reticulate(given, argument)
+    if callable(given) and not _is_readable(given):
+        return _from_callable(given, argument)
+    if _is_dataset(given):
+        count = int(given.cardinality())  # -1 is infinite, -2 unknown
+        length = count if count >= 0 else None
+        endless = count == -1
+        return Source(
+            lambda: IteratorReader(None, given), given, length, restarts=True, endless=endless
+        )
+    if isinstance(given, keras.utils.PyDataset):
+        return indexed(given, given.num_batches)
+    if isinstance(given, (list, tuple)):
+        if given and all(isinstance(element, tuple) for element in given):
+            return indexed(given, len(given))
+        return _from_arrays(given, argument, arrays_allowed)
+    if isinstance(given, (str, bytes, dict)) or _is_array(given):
+        raise _no_source(given, argument)
+    if _has(given, "__getitem__") and _has(given, "__len__"):
+        return indexed(given, len(given))
+    if _has(given, "__next__"):
+        return Source(lambda: IteratorReader(given), given)
+    if _has(given, "__iter__"):
+        return Source(lambda: IteratorReader(None, given), given, _length_of(given), True)
+    raise _no_source(given, argument)
+
+
+def _length_of(given: Any) -> int | None:
+    """Batches of an iterable, where it knows; some DataLoaders have a `__len__` that only fails."""
+    try:
+        return len(given)
+    except TypeError:
+        return None
+
+
+def _has(given: Any, name: str) -> bool:
+    """Whether its class says so: an object may have, or answer to, any name."""
+    return hasattr(type(given), name)
+
+
+def _is_array(given: Any) -> bool:
+    """Some sparse matrices have their dtype in the object; so may a generator."""
+    return _has(given, "dtype") or (_has(given, "shape") and hasattr(given, "dtype"))
+
+
+def _is_readable(given: Any) -> bool:
+    return any(_has(given, name) for name in ("__next__", "__iter__", "__getitem__"))
+
+
+def _is_dataset(given: Any) -> bool:
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(given, tensorflow.data.Dataset)
+
+
+def _from_callable(given: Any, argument: str) -> Source:
+    bridge = bridge_of(given)
+    if bridge is not None and bridge.is_function(given):
+        return bridge.source(given, argument)  # type: ignore[no-any-return]
+    if inspect.isgeneratorfunction(given):
+        raise ArgumentTypeError(
+            f"`{argument}` is a generator function; pass what it returns: {given.__name__}()."
+        )
+    raise _no_source(given, argument)
+
+
+def _refuse_reticulate(given: Any, argument: str) -> None:
+    if is_r_function(given):
+        raise ArgumentTypeError(
+            f"`{argument}` is an R function that reticulate has wrapped. R functions are served "
+            "from R: call the R function fit_generator(), evaluate_generator() or "
+            "predict_generator() of the R package fitgenerator instead."
+        )
+
+
+def _no_source(given: Any, argument: str) -> ArgumentTypeError:
+    return ArgumentTypeError(
+        f"`{argument}` must give batches: an iterator or iterable, a generator, a "
+        "keras.utils.PyDataset or other object with __getitem__ and __len__, a tf.data.Dataset, "
+        f"or an R function, not {describe(given)}."
+    )
+
+
+def _from_arrays(given: Any, argument: str, allowed: bool) -> Source:
+    if not allowed:
+        raise ArgumentTypeError(
+            f"`{argument}` must give batches, not {describe(given)}: a list of batches is a list "
+            "of tuples, and arrays are for the model's own methods, or for a generator."
+        )
+    if not 2 <= len(given) <= 3:
+        raise ArgumentError(
+            f"`{argument}` as fixed arrays must be (inputs, targets) or (inputs, targets, "
+            f"sample_weights), not {describe(given)}."
+        )
+    try:
+        parts, rows = check(Parts(*given), whose=f"`{argument}`")
+        arrays = [keras.tree.map_structure(_as_fit_does, part) for part in parts[: len(given)]]
+        batches = ArrayBatches(tuple(arrays), rows)
+        batches[0]  # rows can be taken
+    except BatchError as error:
+        raise ArgumentError(str(error)) from error
+    except Exception as error:  # an array of which no rows can be taken
+        raise ArgumentError(
+            f"`{argument}` as fixed arrays must hold arrays that rows can be taken from, not "
+            f"{describe(given)}: {reason(error)}."
+        ) from error
+    return indexed(batches, len(batches))
+
+
+def _as_fit_does(leaf: Any) -> Any:
+    """Keras's `fit` casts floating arrays, but not what generators give, to floatx."""
+    if not isinstance(leaf, np.ndarray):
+        return leaf
+    if np.issubdtype(leaf.dtype, np.floating):
+        return leaf.astype(keras.config.floatx(), copy=False)
+    return leaf

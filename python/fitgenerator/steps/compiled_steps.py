@@ -1,0 +1,343 @@
+"""A model's compiled steps on TensorFlow: traced once per signature, on the calling thread.
+
+A step is a concrete function of flat tensors whose number of rows is free; a loop is one of stacked
+tensors, which runs a step for each of them. The functions live on the model itself, so that they go
+when it goes, and are dropped when it was compiled again or its trainable weights changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ..batches.model_inputs import known_inputs, known_outputs
+from ..batches.prepared import Batch, Form, pack
+from ..errors import ArgumentError
+from ..models.keras_versions import Keras3, dialect_of
+from ..r_functions import is_r_function
+from .whole_updates import whole_updates
+from .xla_operations import unsafe_operation
+
+MODES = ("train", "test", "predict")
+_CACHE = "_fitgenerator_steps"
+_Shapes = tuple[tuple[Any, ...], ...]
+
+
+class Way(Enum):
+    """How a call runs its batches: one; several in a loop; several in a loop compiled by XLA."""
+
+    STEP = "step"
+    LOOP = "loop"
+    XLA = "xla"
+
+
+@dataclass
+class Traced:
+    """A traced function.
+
+    Attributes:
+        function: Owns the graph.
+        concrete: What is called.
+        seconds: How long the tracing took.
+        proven: It has run.
+    """
+
+    function: Any
+    concrete: Any
+    seconds: float
+    proven: bool = False
+
+    def __call__(self, *leaves: Any) -> Any:
+        if self._bare is None:
+            return self.concrete(*leaves)
+        function, captured = self._bare
+        return function.function_type.pack_output(function.call_flat(*leaves, *captured))
+
+    @cached_property
+    def _bare(self) -> tuple[Any, list[Any]] | None:
+        """The function below `concrete`, and what it captured.
+
+        `concrete` compares types, and looks for gradient tapes, at each call: 0.1 ms, which is half
+        of what ten small steps take. The batch's form was compared already. `None` where this
+        TensorFlow has it elsewhere, or an input or a capture is more than one tensor.
+        """
+        function = getattr(self.concrete, "_inference_function", None)
+        captured = getattr(self.concrete, "_captured_inputs", None)
+        if captured is None or not hasattr(function, "call_flat"):
+            return None
+        given = len(self.concrete.inputs) - len(captured)
+        specs = keras.tree.flatten(self.concrete.structured_input_signature)
+        dense = all(isinstance(spec, tf.TensorSpec) for spec in specs) and len(specs) == given
+        if not dense or any(callable(tensor) for tensor in captured):
+            return None
+        return function, list(captured)
+
+    @cached_property
+    def unsafe(self) -> str | None:
+        """The operation that XLA may give another meaning, where the step has one."""
+        return unsafe_operation(self.concrete.graph)
+
+
+class Steps:
+    """The compiled steps of one model. `Steps.of` keeps them from call to call."""
+
+    def __init__(self, dialect: Keras3) -> None:
+        self._model = dialect.model
+        self._dialect = dialect
+        self._token = _token(dialect)
+        self._traced: dict[tuple[Any, ...], Traced] = {}
+        self._shapes: dict[tuple[Any, ...], _Shapes] = {}
+        self._refused: dict[tuple[Any, ...], str] = {}
+        self.traces = 0
+
+    @classmethod
+    def of(cls, model: Any) -> Steps:
+        """The model's steps, new ones where it has changed since."""
+        dialect = dialect_of(model)
+        known = vars(model).get(_CACHE)
+        if isinstance(known, cls) and _same(known._token, _token(dialect)):
+            return known
+        steps = cls(dialect)
+        vars(model)[_CACHE] = steps
+        return steps
+
+    @property
+    def eager(self) -> bool:
+        """Steps run as Python code, on the calling thread."""
+        return bool(self._model.run_eagerly or tf.config.functions_run_eagerly())
+
+    @property
+    def compiled(self) -> bool:
+        """The model's own `jit_compile`: every step is compiled by XLA."""
+        return bool(self._model.jit_compile)
+
+    def outputs(self, batch: Batch) -> int:
+        """How many outputs the model has, or how many targets such batches have."""
+        targets = keras.tree.flatten(batch.form.layout[1]) if len(batch.form.layout) > 1 else []
+        return max(len(targets), len(known_outputs(self._model)))
+
+    @property
+    def loops(self) -> bool:
+        """Its steps may be put in a loop: they run in no strategy's scope."""
+        return self._dialect.strategy is None
+
+    def renew(self) -> None:
+        """Drop what was traced before the model changed, where it did."""
+        token = _token(self._dialect)
+        if not _same(self._token, token):
+            self._traced.clear()
+            self._shapes.clear()
+            self._refused.clear()
+            self._token = token
+
+    # -- finding and tracing --------------------------------------------------------------------
+
+    def find(self, mode: str, batch: Batch, way: Way = Way.STEP) -> Traced | None:
+        """The traced function for such a batch, or `None`."""
+        form = batch.form
+        if way is Way.XLA:
+            return self._traced.get((mode, way, form.kind, form.shapes, batch.count, batch.rows))
+        function = self._traced.get((mode, way, form.kind, form.shapes))
+        if function is None and (mode, way, form.kind) in self._shapes:
+            general = _relaxed(self._shapes[mode, way, form.kind], form.shapes)
+            function = self._traced.get((mode, way, form.kind, general))
+        return function
+
+    def trace(self, mode: str, batch: Batch, way: Way = Way.STEP) -> Traced:
+        """Trace the function for such batches. Called by the calling thread only.
+
+        The first batch of a kind is traced with its own shapes; where another length follows, the
+        dimensions in which they differ are left open, so that a third length needs no trace; but
+        not where the model fixes them, or one is 1, which is squeezed or broadcast: with an open
+        dimension Keras would not look. What XLA compiles has all its shapes fixed.
+
+        Raises:
+            LoopError: The step cannot be put in a loop.
+        """
+        self.renew()
+        begun = time.perf_counter()
+        kind, shapes = batch.form.kind, batch.form.shapes
+        key: tuple[Any, ...] = (mode, way, kind, shapes, batch.count, batch.rows)
+        if way is not Way.XLA:
+            known = self._shapes.get((mode, way, kind))
+            if known is not None and not self._fixes(batch.form):
+                shapes = _relaxed(known, shapes)
+            key = (mode, way, kind, shapes)
+        function = self._function(mode, batch, way)
+        concrete = function.get_concrete_function(*_specs(batch, shapes, way))
+        _refuse_r_gradients(concrete.graph)
+        self.traces += 1
+        # Tracing may have built the model; that is no reason to trace again.
+        self._token = _token(self._dialect)
+        self._remember(mode, way, batch, shapes)
+        traced = Traced(function, concrete, time.perf_counter() - begun)
+        self._traced[key] = traced
+        return traced
+
+    def _remember(self, mode: str, way: Way, batch: Batch, shapes: _Shapes) -> None:
+        """What the next length is compared with: shapes with as many open lengths as there were."""
+        key = (mode, way, batch.form.kind)
+        known = self._shapes.get(key)
+        if known is None or _count_open(shapes) >= _count_open(known):
+            self._shapes[key] = shapes
+
+    def _fixes(self, form: Form) -> bool:
+        """Whether the model fixes a length that such batches have otherwise."""
+        symbols = (known_inputs(self._model), known_outputs(self._model))
+        for part, wanted in zip(form.layout, symbols, strict=False):
+            places = [i for i in keras.tree.flatten(part) if i is not None]
+            if len(places) != len(wanted):
+                continue
+            for place, symbol in zip(places, wanted, strict=True):
+                given = form.shapes[place]
+                if len(given) == len(symbol.shape) - 1 and any(
+                    b is not None and a != b for a, b in zip(given, symbol.shape[1:], strict=True)
+                ):
+                    return True
+        return False
+
+    def _function(self, mode: str, batch: Batch, way: Way) -> Any:
+        layout = batch.form.layout  # the function outlives the batch, which it must not hold
+        # Beside a training, a thread that reads its generator may trace another step of the model.
+        updates = whole_updates if mode == "train" else nullcontext
+
+        def one_step(*leaves: Any) -> Any:
+            with updates(self._dialect):
+                return self.run_eagerly(mode, pack(layout, leaves))
+
+        if way is Way.STEP:
+            if self._dialect.strategy is not None:  # variables belong into its scope
+                with self._model.distribute_strategy.scope():
+                    self._dialect.build(batch.pack())
+            return tf.function(one_step, jit_compile=self.compiled, autograph=False)
+        first = batch.split()[0]
+        single = self.find(mode, first) or self.trace(mode, first)
+        loop = _looped(one_step, single.concrete.structured_outputs, keep_all=mode == "predict")
+        return tf.function(loop, jit_compile=way is Way.XLA or self.compiled, autograph=False)
+
+    # -- what cannot be done --------------------------------------------------------------------
+
+    def refuse(self, mode: str, batch: Batch, way: Way, reason: str) -> None:
+        """Remember that such batches cannot be run that way."""
+        self._refused[mode, batch.form.kind, way] = reason
+
+    def refused(self, mode: str, batch: Batch, way: Way) -> str | None:
+        """Why such batches cannot be run that way, where they cannot."""
+        return self._refused.get((mode, batch.form.kind, way))
+
+    def run_eagerly(self, mode: str, data: Any) -> Any:
+        """One step as Python code."""
+        return self._dialect.run(mode, data)
+
+
+class LoopError(Exception):
+    """A step that cannot be put in a loop."""
+
+
+def _looped(one_step: Callable[..., Any], outputs: Any, *, keep_all: bool) -> Callable[..., Any]:
+    """A function of stacked leaves that runs `one_step` on each, in order.
+
+    It returns the last step's outputs, or where `keep_all` the rows of all of them.
+    """
+    flat = keras.tree.flatten(outputs)
+    dense = (tf.Tensor, tf.TensorSpec)
+    if not all(isinstance(o, dense) and o.shape.rank is not None for o in flat):
+        raise LoopError("a step returns something else than dense tensors")
+
+    def loop(*leaves: Any) -> Any:
+        count = tf.shape(leaves[0])[0]
+
+        def body(i: Any, carried: Any) -> Any:
+            new = keras.tree.flatten(one_step(*(leaf[i] for leaf in leaves)))
+            if keep_all:
+                new = [array.write(i, o) for array, o in zip(carried, new, strict=True)]
+            return i + 1, new
+
+        if keep_all:
+            start: list[Any] = [tf.TensorArray(o.dtype, count, element_shape=o.shape) for o in flat]
+        else:
+            start = [tf.zeros([d or 0 for d in o.shape], o.dtype) for o in flat]
+        shapes = None if keep_all else [o.shape for o in flat]
+        last = tf.while_loop(
+            lambda i, _: i < count,
+            body,
+            (tf.constant(0), start),
+            shape_invariants=None if shapes is None else (tf.TensorShape([]), shapes),
+            parallel_iterations=1,
+        )[1]
+        if keep_all:
+            last = [array.concat() for array in last]
+        return keras.tree.pack_sequence_as(outputs, last)
+
+    return loop
+
+
+def _refuse_r_gradients(graph: Any) -> None:
+    """Refuse a graph that asks for the gradient of an R function inside `tf.py_function`.
+
+    TensorFlow records such a function's operations on the thread that runs it, and R code runs on
+    R's: the gradient would be empty, and the step fail with a riddle.
+    """
+    from tensorflow.python.ops import script_ops
+
+    names = {op.name for op in graph.get_operations() if op.type == "EagerPyFunc"}
+    for op in graph.get_operations():
+        if op.type != "EagerPyFunc" or f"gradient_tape/{op.name}" not in names:
+            continue
+        called = script_ops._py_funcs.get(op.get_attr("token").decode())
+        if is_r_function(getattr(called, "_func", None)):
+            raise ArgumentError(
+                "The model's loss, or a layer, calls an R function through tf$py_function, whose "
+                "gradient TensorFlow cannot follow into R. Write it with tensor operations, which "
+                "R functions may use directly."
+            )
+
+
+def _relaxed(known: _Shapes, new: _Shapes) -> _Shapes:
+    """`new`, with the lengths left open in which it differs from `known`."""
+    return tuple(
+        tuple(a if a == b else b if 1 in (a, b) else None for a, b in zip(k, n, strict=True))
+        for k, n in zip(known, new, strict=True)
+    )
+
+
+def _count_open(shapes: _Shapes) -> int:
+    return sum(length is None for shape in shapes for length in shape)
+
+
+def _specs(batch: Batch, shapes: _Shapes, way: Way) -> Iterator[Any]:
+    """What a function is traced with; the number of rows, and of batches, stays open."""
+    for leaf, shape in zip(batch.leaves, shapes, strict=True):
+        if way is Way.XLA:
+            yield tf.TensorSpec(leaf.shape, leaf.dtype)
+            continue
+        if way is Way.LOOP:
+            yield tf.TensorSpec((None, None, *shape), leaf.dtype)
+            continue
+        if isinstance(leaf, tf.SparseTensor):
+            yield tf.SparseTensorSpec((None, *shape), leaf.dtype)
+        elif isinstance(leaf, tf.RaggedTensor):
+            yield tf.RaggedTensorSpec(
+                (None, *shape), leaf.dtype, leaf.ragged_rank, leaf.row_splits.dtype
+            )
+        else:
+            yield tf.TensorSpec((None, *shape), leaf.dtype)
+
+
+def _token(dialect: Keras3) -> tuple[Any, ...]:
+    """What the traced functions depend on; `compile` makes these objects anew."""
+    model = dialect.model
+    trainable = tuple(map(id, model.trainable_variables)) if model.built else None
+    return (*dialect.parts, model.jit_compile, trainable)
+
+
+def _same(old: tuple[Any, ...], new: tuple[Any, ...]) -> bool:
+    return all(a is b or (isinstance(a, tuple) and a == b) for a, b in zip(old, new, strict=True))

@@ -1,0 +1,86 @@
+"""The loop that evaluates: `evaluate_generator`, and validation within training."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from ..errors import EndedError
+from ..models.keras_versions import Logs
+from .step_runner import Rounds
+
+
+def metrics_of(model: Any, outputs: Any) -> Logs:
+    """The model's metrics where the step returned just these, else what the last step returned."""
+    metrics = model.get_metrics_result()
+    if isinstance(outputs, dict) and set(outputs) != set(metrics):
+        return dict(outputs)
+    return dict(metrics)
+
+
+class EvaluateLoop:
+    """Evaluates on one round of a feed: `evaluate_generator`, and validation within training.
+
+    Args:
+        rounds: Runs the steps, in the mode "test".
+        fresh: Each evaluation begins with the source's first batch.
+    """
+
+    def __init__(self, rounds: Rounds, fresh: bool) -> None:
+        self.course = rounds.course
+        self._rounds = rounds
+        self._feed = rounds.feed
+        self.count = rounds.count
+        self._fresh = fresh
+
+    @property
+    def identity(self) -> Any:
+        """What the feed reads."""
+        return self._feed.source.identity
+
+    def grant(self, epoch: int = 0) -> None:
+        """Let the batches of one evaluation be pulled, that of the epoch `epoch`."""
+        self._rounds.grant(fresh=self._fresh, epoch=epoch)
+
+    def run(self) -> Logs:
+        """Evaluate; the metrics by name.
+
+        Raises:
+            EndedError: Not one batch came.
+        """
+        course = self.course
+        course.host.call(self._begin)
+        done, outputs = self._rounds.run()
+        stopped = bool(course.model.stop_evaluating)
+        if done == 0:
+            raise EndedError(
+                f"`{self._feed.argument}` ended before its first batch: there is nothing to "
+                "evaluate."
+            )
+        if self.count is not None and done < self.count and not stopped:
+            course.warnings.append(ended_early_text(self._feed.argument, self.count, done))
+        return dict(course.host.call(lambda: self._end(outputs)))
+
+    def run_alone(self) -> Logs:
+        """Evaluate as a call of its own."""
+        self.grant()
+        self._feed.start()
+        self.course.progress.begin(total=self.count)
+        logs = self.run()
+        self.course.progress.end(self.course.meter.steps, logs)
+        return logs
+
+    def _begin(self) -> Iterator[Any]:
+        self.course.dialect.begin("test")
+        yield from self.course.callbacks.run("on_test_begin", {})
+        self.course.model.reset_metrics()
+        yield from self._rounds.begin()
+
+    def _end(self, outputs: Any) -> Generator[Any, None, Logs]:
+        logs = self.course.dialect.logs(metrics_of(self.course.model, outputs))
+        yield from self.course.callbacks.run("on_test_end", logs)
+        return logs
+
+
+def ended_early_text(name: str, wanted: int, came: int) -> str:
+    return f"`{name}` ended early: {wanted} batches were wanted, {came} came."
