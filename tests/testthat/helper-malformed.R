@@ -1,7 +1,7 @@
 # Batches of every wrong and unusual kind, from a seed, for a linear model of three inputs whose loss has a closed
 # form. A kind is a function of a plain 3 x 3 matrix (inputs) or 3 x 1 matrix (targets): a list of `value`, what the
 # generator gives, and `plain`, the matrix that it stands for, `NULL` where it must be refused. Also sourced by
-# bench/malformed.R.
+# bench/endurance/malformed.R.
 
 stands_for <- function(value, plain) list(value = value, plain = plain)
 

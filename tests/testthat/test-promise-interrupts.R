@@ -1,5 +1,5 @@
 # Rule 2: an interrupt arrives, whatever runs. Each setting in a process of its own, several trials each.
-# bench/interrupts.R runs more of them.
+# bench/endurance/interrupts.R runs more of them.
 
 skip_without_keras()
 skip_on_os("windows")

@@ -20,9 +20,10 @@ invisible(file.copy(file.path(from, "examples"), to, recursive = TRUE))
 links <- c(
   'href="(docs/)?installing[.](html|md)' = 'href="INSTALLING.html',
   'href="vignettes/([a-z]+)[.]Rmd"' = 'href="articles/\\1.html"',
-  'href="(docs/)?design[.](html|md)' = 'href="DESIGN.html',
-  'href="(docs/)?contributing[.](html|md)' = 'href="CONTRIBUTING.html',
-  'href="([.][.]/)?bench/README[.](html|md)' = 'href="BENCHMARKS.html',
+  'href="(docs/)?(design/)?(overview|contract|threads|seam|speed|traps)[.](html|md)' = 'href="DESIGN-\\3.html',
+  'href="(docs/|[.][.]/)?contributing[.](html|md)' = 'href="CONTRIBUTING.html',
+  'href="([.][.]/)*bench/README[.](html|md)' = 'href="BENCHMARKS.html',
+  '<a href="([.][.]/)*python/fitgenerator/[^"]*">([^"]*?)</a>' = '\\2', # pages of the repository alone
   'href="docs/python/' = 'href="python/'
 )
 # Pages have no formulas; Debian's pkgdown would load a file of this machine for them.

@@ -29,7 +29,9 @@ build_r_pages() {
     tar --null --files-from=- -cf -) | tar -C "$source" -xf -
   # pkgdown makes pages of what lies in the root
   mv "$source/docs/contributing.md" "$source/CONTRIBUTING.md"
-  mv "$source/docs/design.md" "$source/DESIGN.md"
+  for page in "$source"/docs/design/*.md; do
+    mv "$page" "$source/DESIGN-$(basename "$page")"
+  done
   mv "$source/bench/README.md" "$source/BENCHMARKS.md"
   mv "$source/docs/installing.md" "$source/INSTALLING.md"
   say 'docs: pages of the R package (minutes: examples and vignettes train models)'

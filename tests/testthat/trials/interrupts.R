@@ -4,8 +4,8 @@
 #
 # prints a line for each trial, "arrived", "lost", "error", "thread" (one was left) or "broken" (the model
 # does not train any more), with the seconds from the signal to the caller's handler and what else there is to
-# say. bench/interrupts.R runs all settings and makes a table of them; test-promise-interrupts.R runs some trials of
-# each.
+# say. bench/endurance/interrupts.R runs all settings and makes a table of them; test-promise-interrupts.R runs some
+# trials of each.
 
 library(fitgenerator)
 keras <- reticulate::import("keras")
