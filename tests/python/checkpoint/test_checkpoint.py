@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 from fitgenerator import Checkpoint, EndedEarlyWarning, History, last_history
 from support.tiny_trainings import (
@@ -233,3 +236,47 @@ def test_the_examples_run_and_their_batches_go_on(
         assert names["saved"].epoch == 20
     assert results[0] == results[1]
     assert results[0]["loss"][-1] < results[0]["loss"][0]
+
+
+# -- files of earlier versions ------------------------------------------------------------------
+
+WRITTEN = Path(__file__).with_name("written")
+
+
+def of_an_earlier_version() -> Any:
+    """The model that was trained for the files in `written`."""
+    keras.utils.set_random_seed(3)
+    dropout = keras.layers.Dropout(0.2, seed=5)
+    layers = [keras.layers.Dense(3), dropout, keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((2,)), *layers])
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+
+def drawn_from(epoch: int) -> Iterator[Any]:
+    """Its batches, from an epoch on."""
+    while True:
+        for number in range(4):
+            x = np.random.default_rng([epoch, number]).normal(size=(8, 2)).astype("float32")
+            yield x, x[:, :1] - x[:, 1:]
+        epoch += 1
+
+
+def test_a_checkpoint_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
+    files = list(WRITTEN.glob("*.npz"))
+    assert files
+    for written in files:
+        path = shutil.copy(written, tmp_path)
+        saved = Checkpoint(path)
+        assert saved.epoch == 3
+        stop = keras.callbacks.EarlyStopping("val_loss", patience=50, restore_best_weights=True)
+        validation = next(drawn_from(99))
+        resumed = run(
+            *(of_an_earlier_version(), drawn_from(saved.epoch), 4, 5, [saved, stop]),
+            validation_data=validation,
+        )
+        stop = keras.callbacks.EarlyStopping("val_loss", patience=50, restore_best_weights=True)
+        whole = run(
+            of_an_earlier_version(), drawn_from(0), 4, 5, [stop], validation_data=validation
+        )
+        assert same_history(resumed, whole.history)
