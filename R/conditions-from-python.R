@@ -1,5 +1,8 @@
-# What a failed call raises in R: our own condition, with what the user's code signalled as its parent.
+# Converts failures of the Python side into R conditions: conditions of this package, whose parent is the condition that
+# the user's code signalled.
 
+# `failure` describes what failed: its `kind`, `text` and `notes`, and for an error of R code its `number` among the
+# conditions that `run` keeps.
 failure_condition <- function(failure, run = NULL) {
   text <- paste(c(failure$text, unlist(failure$notes)), collapse = "\n")
   switch(failure$kind,
@@ -14,13 +17,13 @@ failure_condition <- function(failure, run = NULL) {
   )
 }
 
-# The notes say which batch it was: they come first, as R users read messages from the front.
+# The text of a batch error. The note that names the batch comes first, because R users read a message from the front.
 batch_text <- function(failure) {
   place <- sub("^While batch (.*) was made\\.$", "Batch \\1: ", unlist(failure$notes))
   with_advice(paste0(paste(place, collapse = ""), failure$text))
 }
 
-# Texts of the Python side, with its values, arguments and methods as R has them.
+# Rewrites a text of the Python side in the terms of R: its values, arguments and methods.
 r_words <- function(text) {
   text <- gsub("call generator.fit(images)", "call fit_image_data_generator(generator, images)", text, fixed = TRUE)
   text <- gsub("what fit() learns", "what is learned", text, fixed = TRUE)
@@ -33,14 +36,14 @@ r_words <- function(text) {
   text
 }
 
-# `x[i, ]` with a single row or column is the usual way to an array that has a dimension too few.
+# Adds advice to messages about a missing dimension, whose usual cause is `x[i, ]` with a single row or column.
 with_advice <- function(text) {
   if (!grepl("in inputs \\([0-9]+,\\)|incompatible shape \\(None,\\)", text)) return(text)
   paste(text, "A matrix loses a dimension in x[i, ]; x[i, , drop = FALSE] keeps it.", sep = "\n")
 }
 
-# An exception of Python. Where R code that Python called (in a callback, a loss, a layer) is behind it, that
-# code's own condition is the parent.
+# The condition for a Python exception. If R code that Python called (in a callback, a loss, a layer) caused the
+# exception, the condition of this code is the parent.
 python_condition <- function(failure, run) {
   raised <- tryCatch(cross(run$python$raise_failure), condition = identity)
   if (!inherits(raised, "error")) return(fg_condition(failure$text, "fitgenerator_python_error"))
@@ -53,8 +56,8 @@ python_condition <- function(failure, run) {
   fg_condition(text, "fitgenerator_model_error", parent)
 }
 
-# The R condition that reticulate packed into an exception, or into one that it came of; `NULL` where there is
-# none. Reticulate keeps each field of the condition as an attribute, and its class as `r_class`.
+# The R condition that reticulate has stored in an exception, or in one that caused it; `NULL` if there is none.
+# reticulate stores each field of the condition as an attribute, and its class as `r_class`.
 r_condition <- function(exception) {
   while (inherits(exception, "python.builtin.BaseException")) {
     fields <- reticulate::py_to_r(reticulate::py_get_attr(exception, "__dict__"))
@@ -72,7 +75,7 @@ r_condition <- function(exception) {
   NULL
 }
 
-# By the class of Python's warning.
+# The classes of our warnings, by the class of the Python warning.
 warning_classes <- c(
   EndedEarlyWarning = "fitgenerator_ended_warning",
   AbandonedThreadWarning = "fitgenerator_thread_warning",
@@ -80,7 +83,7 @@ warning_classes <- c(
   ImageWarning = "fitgenerator_image_warning"
 )
 
-# Raises what failed and warns of what ended early; otherwise returns the value.
+# Signals the warnings of a call and raises its condition, if it failed; else returns its value.
 resolve <- function(outcome) {
   for (warned in outcome$warnings) {
     fg_warn(r_words(warned[[1L]]), warning_classes[[warned[[2L]]]])
@@ -89,7 +92,7 @@ resolve <- function(outcome) {
   outcome$value
 }
 
-# Calls Python outside of a training; what it raises becomes a condition of ours.
+# Calls Python outside of a training. An exception becomes a condition of this package.
 ask <- function(fn, ...) {
   tryCatch(cross(fn, ...), error = function(cnd) stop(asked_error(cnd)))
 }

@@ -99,7 +99,7 @@ test_that("Callbacks that are none are refused, hooks of an unknown name too", {
   refuses("`callbacks` must hold Keras callbacks, or named lists of functions", callbacks = list(1))
   refuses("`callbacks` must hold", callbacks = function(epoch, logs) NULL)
   refuses("`callbacks` must hold", callbacks = list(list(on_epoch_end = 1)))
-  refuses("`callbacks` has a function named `on_epoch`, which is no hook; hooks are on_epoch_begin",
+  refuses("`callbacks` contains a function named `on_epoch`, which is not a hook; the hooks are on_epoch_begin",
           callbacks = list(on_epoch = function(...) NULL))
   refuses("callbacks", callbacks = list(keras()$layers$Dense(1L)))
 })
