@@ -147,7 +147,8 @@ open_chunks <- function(read, size, options) {
 most_empty <- 1000L
 
 abort_endless <- function() {
-  abort_argument(sprintf("`read` gave %d parts without rows, one after the other; it must give NULL at the end.", most_empty), "read")
+  text <- "`read` gave %d parts without rows, one after the other; it must give NULL at the end."
+  abort_argument(sprintf(text, most_empty), "read")
 }
 
 as_generator <- function(x) {
@@ -159,7 +160,8 @@ as_generator <- function(x) {
 # Adds a part. Returns whether it has rows.
 add_part <- function(cutter, part, options) {
   if (!is.data.frame(part)) {
-    abort_argument(sprintf("`read` must return a function that returns data frames, not one that returns %s.", describe(part)), "read")
+    text <- "`read` must return a function that returns data frames, not one that returns %s."
+    abort_argument(sprintf(text, describe(part)), "read")
   }
   if (!nrow(part)) return(FALSE)
   if (is.character(options$inputs)) options["inputs"] <- list(NULL) # a formula may use any column

@@ -45,7 +45,7 @@ batch_sequence <- function(fn, length, shuffle = FALSE, seed = NULL, on_epoch_en
   takes <- index_args(fn)
   if (!takes %in% 1:2) {
     abort_argument(sprintf(
-      "`fn` must take one argument, the number of a batch, or two, with the number of the epoch, not %d.", takes
+      "`fn` must take 1 argument (the number of a batch) or 2 (also the number of the epoch), not %d.", takes
     ), "fn")
   }
   structure(class = "fitgenerator_sequence", list(

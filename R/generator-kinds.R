@@ -25,8 +25,8 @@
 #'   \item{A Python iterator or generator:}{It continues, as an R function does.}
 #'   \item{An indexed Python source:}{An object with `__getitem__` and `__len__`, such as a `keras.utils.PyDataset`. It
 #'     is used like a flow.}
-#'   \item{A Python data set:}{An object that can be iterated over more than once, such as a `tf.data.Dataset` or torch's
-#'     `DataLoader`. It is used like a flow; if it has no length, an epoch ends when the data set does.}
+#'   \item{A Python data set:}{An object that can be iterated over more than once, such as a `tf.data.Dataset` or
+#'     torch's `DataLoader`. It is used like a flow; if it has no length, an epoch ends when the data set does.}
 #'   \item{Fixed arrays:}{`list(inputs, targets)` or `list(inputs, targets, weights)`, for `validation_data` only. They
 #'     are evaluated in batches of 32 rows.}
 #' }

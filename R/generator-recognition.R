@@ -15,7 +15,9 @@ check_source.default <- function(x, name) {
 #' @noRd
 check_source.function <- function(x, name) {
   if (inherits(x, "coro_generator")) {
-    abort_argument(sprintf("`%s` is a function that makes coro generators; call it and pass the generator that it returns.", name), name)
+    abort_argument(sprintf(
+      "`%s` is a function that makes coro generators; call it and pass the generator that it returns.", name
+    ), name)
   }
   if (inherits(x, "coro_generator_instance")) return(invisible(x))
   required <- required_args(x)

@@ -44,7 +44,8 @@ check_names <- function(x, name) {
 
 check_generator <- function(x, name = "generator") {
   if (inherits(x, "fitgenerator.images.ImageDataGenerator")) return(x)
-  abort_argument(sprintf("`%s` must be an image generator, as image_data_generator() returns it, not %s.", name, describe(x)), name)
+  text <- "`%s` must be an image generator, as image_data_generator() returns it, not %s."
+  abort_argument(sprintf(text, name, describe(x)), name)
 }
 
 # Images in an array; with `list = TRUE`, also `list(images, other)`, with other inputs of the model.

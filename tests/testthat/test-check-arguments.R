@@ -59,7 +59,7 @@ test_that("C3: what is no generator is refused with what came and what is wanted
   expect_error(fit(list(matrix(1), matrix(1))), "pass the function itself, not what it returns")
   expect_error(fit(function(i) NULL), "must be a function without arguments, not one that needs `i`")
   made <- structure(function() NULL, class = c("coro_generator", "function"))
-  expect_error(fit(made), "call it, and pass what it returns")
+  expect_error(fit(made), "call it and pass the generator that it returns")
 })
 
 test_that("C3: the maker of a generator is found out at its first call", {

@@ -117,7 +117,8 @@ test_that("Bad input is refused in words", {
   refused("^`batch_size` must be", flow_from_chunks(read, batch_size = 0))
   refused("`read` must return a function that returns data frames, not an object",
           seen_by(flow_from_chunks(function() frame)))
-  refused("`read` must return a function that returns data frames, not one that returns an integer", seen_by(flow_from_chunks(function() function() 1:3)))
+  refused("`read` must return a function that returns data frames, not one that returns an integer",
+          seen_by(flow_from_chunks(function() function() 1:3)))
   refused("as a formula must have names of columns.*not \"y ~ log\\(x\\)\"",
           seen_by(flow_from_chunks(read, y ~ log(x))))
   refused("`levels` must have the values of the column `kind`",
