@@ -12,9 +12,8 @@ import numpy as np
 from ...errors import ArgumentError
 from ...messages import reason
 from .. import arguments
+from ..arguments import Array
 from ..opencv import Image
-
-Array = np.ndarray[Any, Any]
 
 # The largest random number in a file's name, which keeps the passes apart.
 _LARGEST = 10**7
