@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import BatchError
 from ..messages import describe, dtype_of, listed
-from .arrays import Sparse
+from .arrays import Array, Sparse
 from .structure import Parts, flat_leaves, shape_of
 
 
@@ -53,7 +53,7 @@ def weigh(parts: Parts, class_weight: Mapping[int, float]) -> Parts:
     return parts._replace(weights=weights)
 
 
-def _numbers(leaf: Any, name: str) -> np.ndarray[Any, Any]:
+def _numbers(leaf: Any, name: str) -> Array:
     """A part as an array of real numbers."""
     try:
         array = leaf.dense() if isinstance(leaf, Sparse) else keras.ops.convert_to_numpy(leaf)
@@ -69,7 +69,7 @@ def _numbers(leaf: Any, name: str) -> np.ndarray[Any, Any]:
     return np.asarray(array)
 
 
-def _classes(targets: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _classes(targets: Array) -> Array:
     if targets.ndim == 2 and targets.shape[1] > 1:
         return np.asarray(np.argmax(targets, axis=-1))
     if targets.size != len(targets):

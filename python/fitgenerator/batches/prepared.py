@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from .aligned_memory import is_aligned
+from .arrays import Array
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _stays() -> bool:
     return not tf.config.list_logical_devices("GPU")
 
 
-def _transposed(array: np.ndarray[Any, Any]) -> Any:
+def _transposed(array: Array) -> Any:
     """A row-major tensor of a column-major array.
 
     TensorFlow transposes in blocks and on several threads: floats ten times as fast as NumPy,
@@ -123,6 +124,6 @@ def _transposed(array: np.ndarray[Any, Any]) -> Any:
     return tf.transpose(tf.constant(array.T))
 
 
-def _is_column_major(array: np.ndarray[Any, Any]) -> bool:
+def _is_column_major(array: Array) -> bool:
     flags = array.flags
     return bool(array.ndim > 1 and flags.f_contiguous and not flags.c_contiguous)
