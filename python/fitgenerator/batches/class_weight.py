@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import BatchError
 from ..messages import describe, dtype_of, listed
 from .arrays import Array, Sparse
-from .structure import Parts, flat_leaves, shape_of
+from .structure import Parts, flat_leaves
 
 
 def weigh(parts: Parts, class_weight: Mapping[int, float]) -> Parts:
@@ -26,7 +26,7 @@ def weigh(parts: Parts, class_weight: Mapping[int, float]) -> Parts:
     """
     targets = [target for target in flat_leaves(parts.targets) if target is not None]
     if len(targets) != 1 or len(targets[0].shape) > 2:
-        found = listed(map(shape_of, targets)) or "none"
+        found = listed(tuple(target.shape) for target in targets) or "none"
         raise BatchError(
             "`class_weight` needs one target of shape (rows,), (rows, 1) or one-hot "
             f"(rows, classes), not {found}; give sample weights in the batch instead."

@@ -136,7 +136,7 @@ class Iterator(keras.utils.PyDataset, Readable):
         own = type(self).__getitem__ is Iterator.__getitem__
         # A function in R is the calling thread's to run.
         asks = isinstance(self.image_data_generator.preprocessing_function, Seeded)
-        return replace(indexed(self, len(self)), asks=asks, fresh=own)
+        return replace(indexed(self, len(self)), asks=asks, exclusive=own)
 
     # -- one after the other --------------------------------------------------------------------
 
