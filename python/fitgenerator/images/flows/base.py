@@ -94,7 +94,7 @@ class Iterator(PassIterator):
         own = type(self).__getitem__ is Iterator.__getitem__
         # Only the calling thread can run a function of R.
         asks = isinstance(self.image_data_generator.preprocessing_function, Seeded)
-        return replace(indexed(self, len(self)), asks=asks, fresh=own)
+        return replace(indexed(self, len(self)), asks=asks, exclusive=own)
 
     def _batch(self, under_way: Pass, index: int) -> Any:
         indices, random = under_way.batch(index)
