@@ -11,12 +11,12 @@ import keras
 import numpy as np
 
 from ..arguments import whole
+from ..batches.arrays import Array
 from ..caller_warnings import warn
 from ..errors import ArgumentError, ArgumentTypeError, ImageWarning
 from ..messages import cut, describe, listed
 from ..r_functions import bridge_of
 
-Array = np.ndarray[Any, Any]
 Path = str | os.PathLike[str]
 
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")

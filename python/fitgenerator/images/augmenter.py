@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..arguments import whole
+from ..batches.arrays import Array
 from . import arguments
-from .arguments import Array
 from .settings import Settings
 from .transform import normalisation, random_parameters
 from .transform.transform import transform, working_dtype

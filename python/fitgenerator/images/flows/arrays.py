@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ...batches.arrays import Array
 from ...errors import ArgumentError
 from ...messages import describe
 from .. import arguments
-from ..arguments import Array
 from ..augmenter import Augmenter
 from .base import Batching, Iterator
 from .batch_row import fill_row

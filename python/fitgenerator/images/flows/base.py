@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...batches.aligned_memory import empty
+from ...batches.arrays import Array
 from ...errors import ClosedError, GeneratorTimeoutError, ImageError, add_note
 from ...sources.readers import indexed
 from ...sources.source import Source
-from ..arguments import Array, Path
+from ..arguments import Path
 from ..augmenter import Augmenter
 from ..opencv import single_threaded
 from ..transform.normalisation import check_learned

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..arguments import Array
+from ...batches.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import Array
+from ...batches.arrays import Array
 from ..augmenter import Augmenter
 from ..reading.channels import unpadded
 from ..transform import random_parameters

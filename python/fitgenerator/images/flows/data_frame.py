@@ -9,11 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from ...batches.arrays import Array
 from ...caller_warnings import warn
 from ...errors import ArgumentError, ArgumentTypeError, ImageWarning
 from ...messages import describe, listed
 from .. import arguments
-from ..arguments import Array, Path
+from ..arguments import Path
 from ..augmenter import Augmenter
 from ..reading.target_format import Look
 from . import targets

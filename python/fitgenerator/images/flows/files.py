@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ...batches.arrays import Array
 from ...errors import ImageError
 from .. import arguments
-from ..arguments import Array
 from ..augmenter import Augmenter
 from ..reading.decode import read
 from ..reading.resize import FILTERS

@@ -13,10 +13,10 @@ from typing import Any
 import keras
 
 from ...arguments import whole
+from ...batches.arrays import Array
 from ...errors import ArgumentError
 from ...sources.source import Readable
 from .. import arguments
-from ..arguments import Array
 from .batch_order import Pass, first_pass
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ...batches.arrays import Array
 from ...errors import ArgumentError
 from ...messages import reason
 from .. import arguments
-from ..arguments import Array
 from ..opencv import Image
 
 # The largest random number in a file's name, which keeps the passes apart.

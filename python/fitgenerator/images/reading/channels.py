@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arguments import Array
+from ...batches.arrays import Array
 from ..opencv import cv2
 
 

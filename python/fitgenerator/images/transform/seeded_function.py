@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..arguments import Array
+from ...batches.arrays import Array
 
 
 @runtime_checkable
