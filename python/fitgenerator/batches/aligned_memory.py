@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from .arrays import Array
 
 _ALIGNMENT = 64  # bytes
 

@@ -14,6 +14,8 @@ import numpy as np
 
 from ..messages import describe
 
+Array = np.ndarray[Any, Any]
+
 _PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 
 
@@ -24,40 +26,39 @@ class Sparse:
     Its entries are in the order of the rows, and none is there twice.
     """
 
-    rows: Any
-    cols: Any
-    values: Any
+    rows: Array
+    cols: Array
+    values: Array
     shape: tuple[int, int]
 
     @property
     def dtype(self) -> Any:
         """The values' dtype."""
-        return np.asarray(self.values).dtype
+        return self.values.dtype
 
-    def __getitem__(self, rows: slice) -> Sparse:
-        """Some of its rows."""
-        first, last, _ = rows.indices(self.shape[0])
-        begin, end = np.searchsorted(np.asarray(self.rows), (first, last))
-        own = slice(begin, end)
-        shape = (last - first, self.shape[1])
-        return Sparse(self.rows[own] - first, self.cols[own], self.values[own], shape)
+    def __getitem__(self, rows: slice | Array) -> Sparse:
+        """Some of its rows: a slice, or numbers of rows in any order."""
+        own = self.rows
+        if isinstance(rows, slice):
+            first, last, _ = rows.indices(self.shape[0])
+            begin, end = np.searchsorted(own, (first, last))
+            entries, place, count = slice(begin, end), own[begin:end] - first, last - first
+        else:
+            count, begins = len(rows), np.searchsorted(own, rows)
+            counts = np.searchsorted(own, rows, side="right") - begins
+            place = np.repeat(np.arange(count), counts)
+            before = np.cumsum(counts) - counts  # entries of the rows before
+            entries = np.arange(len(place)) + np.repeat(begins - before, counts)
+        return Sparse(place, self.cols[entries], self.values[entries], (count, self.shape[1]))
 
-    def take(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def take(self, rows: Array) -> Array:
         """Some of its rows, from 0, in this order, as an array."""
-        own = np.asarray(self.rows)
-        begins = np.searchsorted(own, rows)
-        counts = np.searchsorted(own, rows, side="right") - begins
-        place = np.repeat(np.arange(len(rows)), counts)
-        before = np.cumsum(counts) - counts  # entries of the rows before
-        entries = np.arange(len(place)) + np.repeat(begins - before, counts)
-        array = np.zeros((len(rows), self.shape[1]), dtype=self.dtype)
-        array[place, np.asarray(self.cols)[entries]] = np.asarray(self.values)[entries]
-        return array
+        return self[rows].dense()
 
-    def dense(self) -> np.ndarray[Any, Any]:
+    def dense(self) -> Array:
         """The same matrix as an array."""
         array = np.zeros(self.shape, dtype=self.dtype)
-        array[np.asarray(self.rows), np.asarray(self.cols)] = self.values
+        array[self.rows, self.cols] = self.values
         return array
 
 

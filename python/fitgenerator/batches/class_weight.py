@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import BatchError
 from ..messages import describe, dtype_of, listed
-from .arrays import Sparse
-from .structure import Parts, flat_leaves, shape_of
+from .arrays import Array, Sparse
+from .structure import Parts, flat_leaves
 
 
 def weigh(parts: Parts, class_weight: Mapping[int, float]) -> Parts:
@@ -26,7 +26,7 @@ def weigh(parts: Parts, class_weight: Mapping[int, float]) -> Parts:
     """
     targets = [target for target in flat_leaves(parts.targets) if target is not None]
     if len(targets) != 1 or len(targets[0].shape) > 2:
-        found = listed(map(shape_of, targets)) or "none"
+        found = listed(tuple(target.shape) for target in targets) or "none"
         raise BatchError(
             "`class_weight` needs one target of shape (rows,), (rows, 1) or one-hot "
             f"(rows, classes), not {found}; give sample weights in the batch instead."
@@ -53,7 +53,7 @@ def weigh(parts: Parts, class_weight: Mapping[int, float]) -> Parts:
     return parts._replace(weights=weights)
 
 
-def _numbers(leaf: Any, name: str) -> np.ndarray[Any, Any]:
+def _numbers(leaf: Any, name: str) -> Array:
     """A part as an array of real numbers."""
     try:
         array = leaf.dense() if isinstance(leaf, Sparse) else keras.ops.convert_to_numpy(leaf)
@@ -69,7 +69,7 @@ def _numbers(leaf: Any, name: str) -> np.ndarray[Any, Any]:
     return np.asarray(array)
 
 
-def _classes(targets: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _classes(targets: Array) -> Array:
     if targets.ndim == 2 and targets.shape[1] > 1:
         return np.asarray(np.argmax(targets, axis=-1))
     if targets.size != len(targets):

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import BatchError
 from ..messages import listed
-from ..models.keras_versions import dialect_of
+from ..models.keras_versions import keras_version_of
 from .structure import Parts, place_of
 
 
@@ -30,7 +30,7 @@ class Expected:
         self._inputs = known_inputs(model)
         self._outputs = known_outputs(model)
         self.sparse = {i for i, x in enumerate(self._inputs) if _is_sparse(x)}
-        structure = dialect_of(model).named_inputs
+        structure = keras_version_of(model).named_inputs
         self._names = set(structure) if isinstance(structure, dict) else None
 
     def check(self, parts: Parts) -> None:

@@ -28,7 +28,7 @@ class Preparer:
         model: The Keras model.
         weights: Class to weight, where targets are weighed by class.
         predicting: Only the inputs are needed.
-        fresh: The arrays of each batch are new, and nobody else has them.
+        exclusive: The arrays of each batch are new, and nobody else has them.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class Preparer:
         weights: Mapping[int, float] | None = None,
         *,
         predicting: bool = False,
-        fresh: bool = False,
+        exclusive: bool = False,
     ) -> None:
         self._weights = weights
         self._predicting = predicting
-        self._fresh = fresh
+        self._exclusive = exclusive
         self._expected = Expected(model)
         self._known: dict[Any, tuple[Form, int]] = {}
 
@@ -55,7 +55,7 @@ class Preparer:
         key = _key(raw)
         known = self._known.get(key)
         if known is not None:  # arrays like those that were checked before
-            return Batch(tuple(raw), *known, fresh=self._fresh)
+            return Batch(tuple(raw), *known, exclusive=self._exclusive)
         parts, rows = check(unpack(raw, predicting=self._predicting), predicting=self._predicting)
         self._expected.check(parts)
         if self._weights is not None:
@@ -81,7 +81,9 @@ class Preparer:
                     leaves.append(_named(leaf, keep, part, place, value))
             packed = None if value is None else keras.tree.pack_sequence_as(value, indices)
             structure.append(packed)
-        return Batch(tuple(leaves), _form(tuple(structure), leaves), rows, fresh=self._fresh)
+        return Batch(
+            tuple(leaves), _form(tuple(structure), leaves), rows, exclusive=self._exclusive
+        )
 
 
 def _key(raw: Any) -> Any:

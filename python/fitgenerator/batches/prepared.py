@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from .aligned_memory import is_aligned
+from .arrays import Array
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Batch:
         rows: Number of samples, in each of the batches.
         count: Number of batches; where it is not 1, every leaf has them on its first axis.
         full: There are as many as the call was to wait for.
-        fresh: Nobody else has its arrays: their memory may become the tensors'.
+        exclusive: Nobody else has its arrays: their memory may become the tensors'.
     """
 
     leaves: tuple[Any, ...]
@@ -49,7 +50,7 @@ class Batch:
     rows: int
     count: int = 1
     full: bool = False
-    fresh: bool = False
+    exclusive: bool = False
 
     def pack(self) -> Any:
         """The nested structure, as a step takes it."""
@@ -58,7 +59,7 @@ class Batch:
     def ready(self) -> Batch:
         """The same batch with tensors for arrays."""
         leaves = tuple(
-            to_tensor(leaf, fresh=self.fresh) if isinstance(leaf, np.ndarray) else leaf
+            to_tensor(leaf, exclusive=self.exclusive) if isinstance(leaf, np.ndarray) else leaf
             for leaf in self.leaves
         )
         return Batch(leaves, self.form, self.rows, self.count)
@@ -95,10 +96,10 @@ def pack(layout: Any, leaves: Sequence[Any]) -> Any:
     return keras.tree.map_structure(lambda i: None if i is None else leaves[i], layout)
 
 
-def to_tensor(leaf: Any, *, fresh: bool = False) -> Any:
+def to_tensor(leaf: Any, *, exclusive: bool = False) -> Any:
     if isinstance(leaf, np.ndarray) and _is_column_major(leaf):
         return _transposed(leaf)
-    if fresh and is_aligned(leaf) and _stays():
+    if exclusive and is_aligned(leaf) and _stays():
         return tf.experimental.dlpack.from_dlpack(leaf.__dlpack__())  # has the same memory
     # `constant` makes of an array what `convert_to_tensor` does, in half the time.
     return tf.constant(leaf) if type(leaf) is np.ndarray else tf.convert_to_tensor(leaf)
@@ -110,7 +111,7 @@ def _stays() -> bool:
     return not tf.config.list_logical_devices("GPU")
 
 
-def _transposed(array: np.ndarray[Any, Any]) -> Any:
+def _transposed(array: Array) -> Any:
     """A row-major tensor of a column-major array.
 
     TensorFlow transposes in blocks and on several threads: floats ten times as fast as NumPy,
@@ -123,6 +124,6 @@ def _transposed(array: np.ndarray[Any, Any]) -> Any:
     return tf.transpose(tf.constant(array.T))
 
 
-def _is_column_major(array: np.ndarray[Any, Any]) -> bool:
+def _is_column_major(array: Array) -> bool:
     flags = array.flags
     return bool(array.ndim > 1 and flags.f_contiguous and not flags.c_contiguous)

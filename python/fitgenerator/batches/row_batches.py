@@ -6,23 +6,39 @@ from typing import Any
 
 import keras
 
+from .arrays import Array
+
 # Rows of a batch when validation data is a tuple of arrays, as in Keras's `fit`.
 ARRAY_BATCH_ROWS = 32
 
+Columns = tuple[Any, ...]  # inputs, targets, weights: arrays, `None`, or nested structures of these
 
-class ArrayBatches:
-    """A tuple of arrays as an indexed source of batches."""
 
-    def __init__(self, parts: tuple[Any, ...], rows: int) -> None:
+def take_rows(parts: Columns, rows: slice | Array) -> Columns:
+    """Some rows of every array, chosen by a slice or by their numbers."""
+    return tuple(
+        keras.tree.map_structure(lambda a: None if a is None else a[rows], part) for part in parts
+    )
+
+
+class RowBatches:
+    """An indexed source: batches of `size` rows of arrays; the last one may have fewer.
+
+    Attributes:
+        order: The numbers of the rows in the order in which they come, `None` for that of the data.
+    """
+
+    def __init__(self, parts: Columns, count: int, size: int = ARRAY_BATCH_ROWS) -> None:
+        self.order: Array | None = None
         self._parts = parts
-        self._rows = rows
+        self._count = count
+        self._size = size
 
     def __len__(self) -> int:
-        return (self._rows + ARRAY_BATCH_ROWS - 1) // ARRAY_BATCH_ROWS
+        """Number of batches."""
+        return (self._count + self._size - 1) // self._size
 
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        rows = slice(index * ARRAY_BATCH_ROWS, (index + 1) * ARRAY_BATCH_ROWS)
-        return tuple(
-            keras.tree.map_structure(lambda a: a if a is None else a[rows], part)
-            for part in self._parts
-        )
+    def __getitem__(self, index: int) -> Columns:
+        """The batch at `index`."""
+        rows = slice(index * self._size, (index + 1) * self._size)
+        return take_rows(self._parts, rows if self.order is None else self.order[rows])

@@ -48,4 +48,4 @@ class Stack:
             leaves = [c[0] for c in self._columns]
         else:
             leaves = [tf.stack(c) if isinstance(c, list) else c[:count] for c in self._columns]
-        return Batch(tuple(leaves), form, rows, count, fresh=True).ready()
+        return Batch(tuple(leaves), form, rows, count, exclusive=True).ready()

@@ -140,7 +140,3 @@ def place_of(index: int, part: Any) -> str:
         key, node = found[0]
         place += f"[{key!r}]"
     return cut(place, LONGEST_NAME)
-
-
-def shape_of(leaf: Any) -> str:
-    return str(tuple(leaf.shape))

@@ -9,44 +9,47 @@ import keras
 import numpy as np
 
 from ..arguments import whole
+from ..batches.floats import as_floatx
+from ..batches.row_batches import Columns, take_rows
 from ..errors import ArgumentTypeError
 from ..messages import describe
-from .columns import Levels
-from .formula import Layout
-from .frames import as_floatx
+from .columns import Frame, Levels
+from .formula import Layout, Selection
 
 
 class Cutter:
-    """Frames in, batches of `batch_size` rows out, in their order."""
+    """Takes frames in, and gives their rows out in batches of `batch_size`, in order."""
 
     def __init__(self, layout: Layout, batch_size: int) -> None:
         self._layout = layout
         self._size = batch_size
-        self._left: tuple[Any, ...] | None = None
+        self._left: Columns = ()
         self._rows = 0
 
-    def add(self, frame: Any) -> None:
-        """Take one frame."""
+    def add(self, frame: Frame) -> None:
+        """Take in one frame."""
         parts = tuple(part for part in self._layout.arrays(frame) if part is not None)
         rows = len(keras.tree.flatten(parts)[0])
         if rows == 0:
             return
-        if self._left is not None:
+        if self._left:
             parts = keras.tree.map_structure(lambda a, b: np.concatenate([a, b]), self._left, parts)
         self._left, self._rows = parts, self._rows + rows
 
     def ready(self, *, last: bool = False) -> bool:
-        """Whether there are rows enough for a batch, or, where no more come, any."""
+        """Whether there are enough rows for a batch; where no more come (`last`), any rows."""
         return self._rows >= (1 if last else self._size)
 
-    def take(self, *, last: bool = False) -> tuple[Any, ...] | None:
-        """A batch, where one is ready."""
+    def take(self, *, last: bool = False) -> Columns | None:
+        """A batch, if one is ready."""
         if not self.ready(last=last):
             return None
-        taken = keras.tree.map_structure(lambda array: as_floatx(array[: self._size]), self._left)
-        self._left = keras.tree.map_structure(lambda array: array[self._size :], self._left)
+        taken: Columns = keras.tree.map_structure(
+            as_floatx, take_rows(self._left, slice(self._size))
+        )
+        self._left = take_rows(self._left, slice(self._size, None))
         self._rows = max(0, self._rows - self._size)
-        return tuple(taken)
+        return taken
 
 
 class ChunkFlow:
@@ -56,7 +59,7 @@ class ChunkFlow:
         self._read = read
         self._cutter = cutter
 
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+    def __iter__(self) -> Iterator[Columns]:
         """Read everything from its beginning."""
         cutter = self._cutter()
         frames = self._read()
@@ -74,30 +77,30 @@ class ChunkFlow:
 
 def flow_from_chunks(
     read: Callable[[], Iterable[Any]],
-    inputs: Any = None,
-    targets: Any = None,
+    inputs: Selection | None = None,
+    targets: Selection | None = None,
     sample_weight: str | None = None,
     batch_size: int = 32,
     *,
-    one_hot: Any = False,
+    one_hot: bool | Selection = False,
     levels: Levels | None = None,
 ) -> ChunkFlow:
-    """Batches of data that is read in parts: of files, of the answer to a query.
+    """Make batches of data that is read in parts, such as files or the answer to a query.
 
-    The rows come in the order in which they are read, cut into batches whatever the size of the
-    parts; only one part is kept. `read` is called once for each pass, on the thread that reads: it
-    opens what it needs, data bases too, and closes it.
+    The rows come in the order in which they are read, and are cut into batches of one size whatever
+    the size of the parts; only one part is kept in memory. `read` is called once for each pass, on
+    the thread that reads: it opens what it needs, data bases too, and closes it.
 
     Args:
         read: A function without arguments that returns an iterable of data frames, such as a
-            generator function; all with the same columns.
-        inputs: As in `flow_from_frame`, and so are the next two.
+            generator function; all frames have the same columns.
+        inputs: As in `flow_from_frame`, like the next two arguments.
         targets: Names of columns.
         sample_weight: Name of the column of weights.
         batch_size: Number of rows of a batch; the last one of a pass may have fewer.
         one_hot: Columns that become one column per level.
-        levels: For columns by name, their values in the order of their codes; needed for words that
-            are to become codes or one-hot, since no part shows all of them.
+        levels: Column name to the column's values, in the order of their codes. Needed for words
+            that become codes or one-hot, since no part shows all of them.
 
     Returns:
         An iterable that can be read again. It has no length: without `steps_per_epoch` an epoch is

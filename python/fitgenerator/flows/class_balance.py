@@ -1,4 +1,4 @@
-"""Every class as often: classes of rows, and orders that balance them."""
+"""Class balance: the classes of rows, and orders that have every class equally often."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..batches.arrays import NoArrayError, as_array
+from ..batches.arrays import Array, NoArrayError, as_array
+from ..batches.row_batches import Columns
 from ..errors import ArgumentError
 from ..messages import describe
 from ..sources.seeded_source import Rows
 
-Classes = list[Rows]  # for each class its rows
+Classes = list[Rows]  # the rows of each class
 
 
-def classes_of(balance: Any, parts: tuple[Any, ...], rows: int) -> Classes | None:
-    """The rows of each class, where classes are to be balanced.
+def classes_of(balance: Any, parts: Columns, rows: int) -> Classes | None:
+    """The rows of each class, if classes are to be balanced.
 
     Args:
-        balance: `True`, `False`, or an array of a label for each row.
+        balance: `True`, `False`, or an array of one label per row.
         parts: Inputs, targets and perhaps sample weights.
         rows: Number of rows.
 
     Raises:
-        ArgumentError: There are no labels, or what is given is none.
+        ArgumentError: There are no labels, or `balance` is none of these.
     """
     if isinstance(balance, (bool, np.bool_)):
         if not balance:
@@ -42,11 +43,11 @@ def classes_of(balance: Any, parts: tuple[Any, ...], rows: int) -> Classes | Non
             raise ArgumentError(
                 f"`balance` must have a label for each of the {rows} rows, not {len(labels)}."
             )
-    _, codes = np.unique(_one_a_row(labels), return_inverse=True)
+    _, codes = np.unique(_one_per_row(labels), return_inverse=True)
     return [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
 
 
-def _targets(parts: tuple[Any, ...]) -> Any:
+def _targets(parts: Columns) -> Array:
     leaves = keras.tree.flatten(parts[1]) if len(parts) > 1 else []
     if len(leaves) != 1 or not isinstance(leaves[0], np.ndarray):
         raise ArgumentError(
@@ -56,8 +57,8 @@ def _targets(parts: tuple[Any, ...]) -> Any:
     return leaves[0]
 
 
-def _one_a_row(labels: Any) -> Any:
-    """A label for each row, of labels or of one-hot rows."""
+def _one_per_row(labels: Array) -> Array:
+    """One label per row, from labels or from one-hot rows."""
     if labels.ndim == 2 and labels.shape[1] > 1:
         labels = np.argmax(labels, axis=1)
     fine = labels.size == len(labels)
@@ -72,10 +73,10 @@ def _one_a_row(labels: Any) -> Any:
 
 
 def balanced_order(classes: Classes, random: np.random.Generator | None) -> Rows:
-    """As many rows as there are, where each run of as many rows as classes has each class once.
+    """An order of as many rows as there are; each run of as many rows as classes has every class.
 
-    Rows of rare classes come again, and of frequent ones some do not come; which, and in what
-    order, is up to `random`. Without it they come in their own order, class by class.
+    Rows of rare classes are repeated, and some rows of frequent classes left out: `random` decides
+    which, and their order. Without `random`, the rows of each class keep their order.
     """
     total = sum(map(len, classes))
     turns = -(-total // len(classes))
@@ -88,7 +89,7 @@ def balanced_order(classes: Classes, random: np.random.Generator | None) -> Rows
 
 
 def _repeated(rows: Rows, count: int, random: np.random.Generator | None) -> Rows:
-    """So many of the rows, each again only when all have come."""
+    """`count` of the rows: none is repeated before all have come."""
     passes = -(-count // len(rows))
     if random is None:
         return np.tile(rows, passes)[:count]

@@ -1,28 +1,35 @@
 """Columns of a data frame as arrays: numbers as they are, categories as codes or one-hot, words.
 
-A frame is a pandas or polars data frame, a mapping of names to one-dimensional arrays, or whatever
-else has `columns` and gives one by its name. None of these packages is needed.
+A frame is a pandas or polars data frame, a mapping of names to one-dimensional arrays, or any other
+object that has `columns` and gives a column by its name. None of these packages is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
+from ..batches.arrays import Array
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import cut, describe, listed
 
-Array = np.ndarray[Any, Any]
 Levels = Mapping[str, Sequence[Any]]
+
+
+class Frame(Protocol):
+    """A data frame, or a mapping: gives a column by its name."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """One column."""
 
 
 @dataclass(frozen=True)
 class Coded:
-    """A column of categories: codes from 0, -1 for a missing value, and what they stand for."""
+    """A column of categories: codes from 0, -1 for a missing value, and the codes' levels."""
 
     codes: Array
     levels: tuple[Any, ...]
@@ -40,7 +47,7 @@ class Coded:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A column of R that is nothing which Python has; `what` says what it is."""
+    """A column of R of a type that Python lacks; `what` describes it."""
 
     what: str
 
@@ -49,7 +56,7 @@ def coded(values: Array, levels: tuple[Any, ...], name: str) -> Coded:
     """Values as codes of `levels`.
 
     Raises:
-        ArgumentError: A value is none of them.
+        ArgumentError: A value is none of the levels.
     """
     places = {level: code for code, level in enumerate(levels)}
     missing = missing_in(values)
@@ -67,7 +74,7 @@ def coded(values: Array, levels: tuple[Any, ...], name: str) -> Coded:
 
 
 def missing_in(values: Array) -> Array:
-    """Which of the values are NaN, None, or a missing value of pandas's."""
+    """Which of the values are NaN, None, or a missing value of pandas."""
     if values.dtype.kind == "f":
         return np.isnan(values)
     if values.dtype.kind == "M":
@@ -77,26 +84,26 @@ def missing_in(values: Array) -> Array:
     return np.array([v is None or str(v) in ("<NA>", "nan", "NaT") for v in values.tolist()], bool)
 
 
-def names_of(frame: Any, argument: str = "data") -> list[str]:
+def names_of(frame: Frame) -> list[str]:
     """The names of a frame's columns.
 
     Raises:
-        ArgumentTypeError: It is no frame.
-        ArgumentError: Two columns have one name.
+        ArgumentTypeError: `frame` is no data frame.
+        ArgumentError: Two columns have the same name.
     """
     names = frame.keys() if isinstance(frame, Mapping) else getattr(frame, "columns", None)
     if names is None or isinstance(frame, type):
         raise ArgumentTypeError(
-            f"`{argument}` must be a data frame, or a dict of columns, not {describe(frame)}."
+            f"`data` must be a data frame, or a dict of columns, not {describe(frame)}."
         )
     found = [str(name) for name in names]
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
-        raise ArgumentError(f"`{argument}` has several columns of one name: {listed(twice)}.")
+        raise ArgumentError(f"`data` has several columns of one name: {listed(twice)}.")
     return found
 
 
-def column_of(frame: Any, name: str) -> Array | Coded:
+def column_of(frame: Frame, name: str) -> Array | Coded:
     """One column, as an array of one dimension or as codes.
 
     Raises:
@@ -137,7 +144,7 @@ def _plain(column: Any) -> Array:
 
 
 def block_of(column: Array | Coded, one_hot: bool) -> Array:
-    """A column as an array of shape (rows, 1), or (rows, levels) where it is to be one-hot."""
+    """A column as an array of shape (rows, 1), or (rows, levels) if it becomes one-hot."""
     if not isinstance(column, Coded):
         return column[:, None] if column.dtype.kind != "O" else column.astype(str)[:, None]
     if one_hot:
@@ -149,7 +156,7 @@ def joined_blocks(blocks: list[Array], names: Sequence[str]) -> Array:
     """Several columns side by side.
 
     Raises:
-        ArgumentError: Some are words, which stand in no array with numbers.
+        ArgumentError: Some hold words, which cannot share an array with numbers.
     """
     words = [name for name, b in zip(names, blocks, strict=True) if b.dtype.kind in "US"]
     if words and len(words) < len(blocks):

@@ -1,4 +1,4 @@
-"""Batches of arrays that are all there: shuffled, cut, balanced by class."""
+"""Batches of arrays in memory: shuffled, cut, balanced by class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import keras
 import numpy as np
 
 from ..arguments import choice, whole
-from ..batches.arrays import Sparse
+from ..batches.arrays import Array, Sparse
+from ..batches.floats import as_floatx
+from ..batches.row_batches import Columns, take_rows
 from ..batches.structure import PART_NAMES, Parts, check
 from ..errors import ArgumentError, BatchError
 from ..sources.seeded_source import Passes, Rows
@@ -27,11 +29,11 @@ class DataFlow(Passes):
 
     def __init__(
         self,
-        parts: tuple[Any, ...],
-        batch_size: Any,
-        shuffle: Any,
-        seed: Any,
-        last_batch: Any,
+        parts: Columns,
+        batch_size: int,
+        shuffle: bool,
+        seed: int | None,
+        last_batch: str,
         balance: Any,
     ) -> None:
         super().__init__(shuffle, seed)
@@ -50,15 +52,13 @@ class DataFlow(Passes):
         rounded = 0 if self._last == "drop" else self.batch_size - 1
         return (self.n + rounded) // self.batch_size
 
-    def batch(self, epoch: int, index: int) -> tuple[Any, ...]:
+    def batch(self, epoch: int, index: int) -> Columns:
         """Inputs, targets and sample weights, as far as they were given."""
-        rows = self.rows(epoch, index)
-        return tuple(
-            keras.tree.map_structure(lambda array: _take(array, rows), part) for part in self._parts
-        )
+        taken = take_rows(self._parts, self.rows(epoch, index))
+        return tuple(keras.tree.map_structure(_dense, part) for part in taken)
 
     def rows(self, epoch: int, index: int) -> Rows:
-        """The rows of the data, from 0, that a batch is made of."""
+        """The rows of the data, from 0, that make up a batch."""
         order = self.order(epoch)
         rows = order[index * self.batch_size : (index + 1) * self.batch_size]
         if self._last == "fill" and len(rows) < self.batch_size:
@@ -66,7 +66,7 @@ class DataFlow(Passes):
         return rows
 
     def make_order(self, epoch: int) -> Rows:
-        """All rows, or as many with every class as often."""
+        """All rows, or as many rows with every class equally often."""
         random = self.random(epoch) if self.shuffle else None
         if self._classes is not None:
             return balanced_order(self._classes, random)
@@ -83,38 +83,38 @@ def flow_from_data(
     last_batch: str = "keep",
     balance: Any = False,
 ) -> DataFlow:
-    """Batches of arrays, in an order of its own in each epoch.
+    """Make batches of arrays, in a new order in each epoch.
 
-    The order follows from `seed` and the number of the epoch, so that a training which a
-    `Checkpoint` or `initial_epoch` resumes goes on with the batches that it would have got. The
-    flow has a length: `steps_per_epoch` can be left out. Several threads may read it (`workers`),
-    and so may training and validation at once. Predicting from a shuffled flow warns.
+    The order follows from `seed` and the number of the epoch, so a training that a `Checkpoint` or
+    `initial_epoch` resumes continues with the batches that it would have got. The flow has a
+    length: `steps_per_epoch` can be omitted. Several threads may read it (`workers`), and so may
+    training and validation at once. Predicting from a shuffled flow warns.
 
     Args:
-        x: Inputs: an array of shape (rows, ...), a sparse matrix of SciPy, whose rows are made
-            dense batch by batch, a pandas data frame of one type, or a list or dict of these where
-            the model has several inputs. Floats become `keras.config.floatx()`, batch by batch.
-        y: Targets, likewise; `None` for none, as to predict.
+        x: Inputs: an array of shape (rows, ...), a sparse matrix of SciPy, whose rows become dense
+            batch by batch, a pandas data frame of one type, or a list or dict of these if the model
+            has several inputs. Floats become `keras.config.floatx()`, batch by batch.
+        y: Targets, likewise; `None` for none, as for predictions.
         sample_weight: Weights of the rows: an array, or one for each output.
         batch_size: Number of rows of a batch.
-        shuffle: Whether the rows come in a new order in each epoch; `False`: always as they are.
-        seed: A whole number from 0; `None`: drawn from NumPy's global random numbers, which
+        shuffle: Whether the rows come in a new order in each epoch; `False` keeps their order.
+        seed: A whole number from 0; `None` draws one from NumPy's global random numbers, which
             `keras.utils.set_random_seed` sets.
-        last_batch: Where the rows are no multiple of `batch_size`, the last batch is smaller
+        last_batch: If the number of rows is no multiple of `batch_size`, the last batch is smaller
             (`"keep"`), left out (`"drop"`), or filled up with the first rows of the epoch
             (`"fill"`).
-        balance: `True`: an epoch has as many rows as the data, but every class as often, also
-            within each batch (up to one row); of rare classes rows are repeated, of frequent ones
-            left out. The classes are those of `y`, which must be one array of whole numbers, words
-            or one-hot rows; or give their labels here, an array of one label a row.
+        balance: With `True`, an epoch has as many rows as the data, but every class equally often,
+            also within each batch (up to one row): rows of rare classes are repeated, and rows of
+            frequent classes left out. The classes are those of `y`, which must be one array of
+            whole numbers, words or one-hot rows. Or give an array of one label per row here.
 
     Returns:
         An indexed source of `len()` batches, `(x,)`, `(x, y)` or `(x, y, sample_weight)`, which is
         also a `keras.utils.PyDataset`.
 
     Raises:
-        ArgumentError: The arrays differ in their number of rows, have none, or cannot be cut; an
-            option has a value that it cannot have.
+        ArgumentError: The arrays differ in their number of rows, have none, or cannot be cut, or an
+            option has an invalid value.
 
     Example:
         Two inputs, classes of unequal size::
@@ -130,7 +130,7 @@ def flow_from_data(
     return DataFlow((x, y, sample_weight), batch_size, shuffle, seed, last_batch, balance)
 
 
-def _checked(parts: tuple[Any, ...]) -> tuple[tuple[Any, ...], int]:
+def _checked(parts: Columns) -> tuple[Columns, int]:
     """Inputs, targets and weights without those that are missing, and their number of rows."""
     if parts[1] is None and parts[2] is not None:
         raise ArgumentError("`sample_weight` needs targets: `y` must be given, not None.")
@@ -165,11 +165,8 @@ def _as_numpy(leaf: Any) -> Any:
     return keras.ops.convert_to_numpy(leaf)
 
 
-def _take(array: Any, rows: Rows) -> Any:
-    """Some rows of an array, floats as Keras's `fit` casts them."""
-    if array is None:
+def _dense(leaf: Array | Sparse | None) -> Array | None:
+    """Rows as a batch has them, floats as Keras's `fit` casts them."""
+    if leaf is None:
         return None
-    taken = array.take(rows) if isinstance(array, Sparse) else array[rows]
-    if np.issubdtype(taken.dtype, np.floating):
-        return taken.astype(keras.config.floatx(), copy=False)
-    return taken
+    return as_floatx(leaf.dense() if isinstance(leaf, Sparse) else leaf)

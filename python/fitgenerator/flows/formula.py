@@ -1,18 +1,20 @@
-"""Which columns of a data frame are inputs, targets and weights of the rows; formulas."""
+"""Which columns of a data frame are inputs, targets and weights of its rows; formulas."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..batches.arrays import Array
+from ..batches.row_batches import Columns
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe, listed
 from .columns import (
-    Array,
     Coded,
+    Frame,
     Levels,
     block_of,
     coded,
@@ -22,46 +24,54 @@ from .columns import (
     names_of,
 )
 
+# Names of columns: a formula or one name, several for one array, or a list or dict of these.
+Selection = str | Sequence[str | Sequence[str]] | Mapping[str, str | Sequence[str]]
+# The same as lists of names: of one array, or of each of several.
+Spec = list[str] | list[list[str]] | dict[str, list[str]]
+
 _TERM = re.compile(r"\s*([+-]?)\s*(?:`([^`]+)`|([A-Za-z_.][\w.]*))\s*")
 
 
 class Layout:
     """Makes inputs, targets and weights of frames that have the same columns.
 
-    What is left open (all other columns, the levels of categories) the first frame decides.
+    The first frame decides what the arguments leave open: all other columns, the levels of
+    categories.
 
     Args:
-        inputs: A formula, or the names of columns: one, several for one array, or a list or dict of
-            these for several arrays; `None` for all that are not targets or weights.
+        inputs: A formula, or the names of columns; `None` for all that are not targets or weights.
         targets: Names of columns, likewise; `None` for none.
         sample_weight: Name of the column of weights, or `None`.
         one_hot: Which columns of categories or words become one column per level: all, none, or
             their names.
-        levels: For columns by name, the values that codes count from 0.
-        whole: The frame is all there is: the levels of words may be taken from it.
+        levels: Column name to the values that its codes stand for, from 0.
+        whole: The first frame is the only one: the levels of words may be taken from it.
     """
 
     def __init__(
         self,
-        inputs: Any,
-        targets: Any,
+        inputs: Selection | None,
+        targets: Selection | None,
         sample_weight: str | None,
-        one_hot: Any,
+        one_hot: bool | Selection,
         levels: Levels | None,
         *,
         whole: bool,
     ) -> None:
-        self._inputs, self._targets, self._weights = inputs, targets, sample_weight
-        self._one_hot = one_hot
+        self._given = (inputs, targets, one_hot)
+        self._inputs: Spec = []
+        self._targets: Spec | None = None
+        self._weights = sample_weight
+        self._one_hot: bool | list[str] = False
         self._levels = {name: tuple(values) for name, values in (levels or {}).items()}
         self._whole = whole
         self._resolved = False
 
-    def arrays(self, frame: Any) -> tuple[Any, ...]:
-        """Inputs, targets and weights of a frame; the latter two `None` where there are none.
+    def arrays(self, frame: Frame) -> Columns:
+        """Inputs, targets and weights of a frame; the latter two are `None` if there are none.
 
         Raises:
-            ArgumentError: A column is missing, has missing values, or cannot be used so.
+            ArgumentError: A column is missing, has missing values, or cannot be used this way.
         """
         names = names_of(frame)
         if not self._resolved:
@@ -77,22 +87,25 @@ class Layout:
     # -- names ----------------------------------------------------------------------------------
 
     def _resolve(self, names: list[str]) -> None:
-        if isinstance(self._inputs, str) and "~" in self._inputs:
-            if self._targets is not None:
+        inputs, targets, one_hot = self._given
+        if isinstance(inputs, str) and "~" in inputs:
+            if targets is not None:
                 raise ArgumentError("`targets` must be None where `inputs` is a formula.")
-            self._inputs, self._targets = _formula(self._inputs, names, self._weights)
-        taken = {*_flat(self._targets), self._weights}
-        if self._inputs is None:
-            self._inputs = [name for name in names if name not in taken]
-        self._inputs = _spec(self._inputs, "inputs")
-        self._targets = None if self._targets is None else _spec(self._targets, "targets")
+            inputs, targets = _formula(inputs, names, self._weights)
+        self._targets = None if targets is None else _spec(targets, "targets")
+        if inputs is None:
+            taken = {*_flat(self._targets), self._weights}
+            inputs = [name for name in names if name not in taken]
+        self._inputs = _spec(inputs, "inputs")
         for argument, spec in (("inputs", self._inputs), ("targets", self._targets)):
             _all_known(_flat(spec), names, argument)
         _all_known([self._weights] if self._weights else [], names, "sample_weight")
         _all_known(list(self._levels), names, "levels")
-        if not isinstance(self._one_hot, bool):
-            self._one_hot = _spec(self._one_hot, "one_hot")
-            _all_known(_flat(self._one_hot), names, "one_hot")
+        if isinstance(one_hot, bool):
+            self._one_hot = one_hot
+        else:
+            self._one_hot = _flat(_spec(one_hot, "one_hot"))
+            _all_known(self._one_hot, names, "one_hot")
         self._resolved = True
 
     def _used(self) -> list[str]:
@@ -104,7 +117,7 @@ class Layout:
 
     # -- values ---------------------------------------------------------------------------------
 
-    def _column(self, frame: Any, name: str) -> Array | Coded:
+    def _column(self, frame: Frame, name: str) -> Array | Coded:
         column = column_of(frame, name)
         if isinstance(column, Coded):
             levels = self._levels.setdefault(name, column.levels)
@@ -120,18 +133,24 @@ class Layout:
             return coded(column, self._levels[name], name)
         return column
 
-    def _part(self, spec: Any, columns: dict[str, Array | Coded]) -> Any:
+    def _part(self, spec: Spec | None, columns: Mapping[str, Array | Coded]) -> Any:
+        """One array, a list or a dict of them, as the names in `spec` are."""
         if spec is None:
             return None
 
-        def matrix(names: list[str]) -> Array:
+        def matrix(names: Sequence[str]) -> Array:
             blocks = [block_of(columns[name], self._is_one_hot(name)) for name in names]
             return joined_blocks(blocks, names)
 
-        return _map(matrix, spec)
+        if isinstance(spec, dict):
+            return {name: matrix(part) for name, part in spec.items()}
+        several = [part for part in spec if isinstance(part, list)]
+        return [matrix(part) for part in several] if several else matrix(_flat(spec))
 
 
-def _formula(text: str, names: list[str], weights: str | None) -> tuple[list[str], Any]:
+def _formula(
+    text: str, names: list[str], weights: str | None
+) -> tuple[list[str], list[str] | None]:
     """Inputs and targets of a formula such as "y ~ a + b" or "y ~ . - a"."""
     left, _, right = text.partition("~")
     targets = _terms(left, [], text) if left.strip() else None
@@ -161,8 +180,8 @@ def _terms(side: str, others: list[str], text: str) -> list[str]:
     return list(terms)
 
 
-def _spec(given: Any, argument: str) -> Any:
-    """Names as a list of them for each array."""
+def _spec(given: Selection, argument: str) -> Spec:
+    """Names as a list of names for each array."""
     if isinstance(given, str):
         return [given]
     if isinstance(given, Mapping) and given:
@@ -184,21 +203,11 @@ def _names(given: Any, argument: str) -> list[str]:
     return list(given)
 
 
-def _flat(spec: Any) -> list[str]:
-    if spec is None:
-        return []
-    if isinstance(spec, str):
-        return [spec]
+def _flat(spec: Selection | None) -> list[str]:
+    if spec is None or isinstance(spec, str):
+        return [] if spec is None else [spec]
     parts = spec.values() if isinstance(spec, Mapping) else spec
     return [name for part in parts for name in ([part] if isinstance(part, str) else part)]
-
-
-def _map(function: Callable[[list[str]], Any], spec: Any) -> Any:
-    if isinstance(spec, Mapping):
-        return {name: function(part) for name, part in spec.items()}
-    if all(isinstance(name, str) for name in spec):
-        return function(spec)
-    return [function(part) for part in spec]
 
 
 def _all_known(wanted: Sequence[str], names: list[str], argument: str) -> None:

@@ -1,21 +1,18 @@
-"""Batches of a data frame: columns by their names or by a formula; all there, or in parts."""
+"""Batches of a data frame in memory: columns by their names or by a formula."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import keras
-import numpy as np
-
 from .columns import Levels
 from .data import DataFlow
-from .formula import Layout
+from .formula import Layout, Selection
 
 
 def flow_from_frame(
     data: Any,
-    inputs: Any = None,
-    targets: Any = None,
+    inputs: Selection | None = None,
+    targets: Selection | None = None,
     sample_weight: str | None = None,
     batch_size: int = 32,
     shuffle: bool = True,
@@ -23,37 +20,38 @@ def flow_from_frame(
     last_batch: str = "keep",
     balance: Any = False,
     *,
-    one_hot: Any = False,
+    one_hot: bool | Selection = False,
     levels: Levels | None = None,
 ) -> DataFlow:
-    """Batches of the rows of a data frame, columns chosen by name or by a formula.
+    """Make batches of the rows of a data frame, with columns chosen by name or by a formula.
 
-    Several columns become one array of shape (rows, columns): numbers as they are, categories as
-    their codes from 0, or as one column per level where `one_hot` says so. Columns of words alone
+    Several columns become one array of shape (rows, columns). Numbers stay as they are; categories
+    become their codes from 0, or one column per level if named in `one_hot`. Columns of words alone
     become an array of words, for Keras's text layers. Missing values are refused.
 
     Args:
         data: A pandas or polars data frame, or a dict of columns.
         inputs: A formula, `"y ~ a + b"` or `"y ~ . - id"` (`.` is all other columns); or names of
-            columns: one, several for one array, or a list or dict of these where the model has
-            several inputs; `None`: all that are not targets or weights.
+            columns: one, several for one array, or a list or dict of these if the model has several
+            inputs; `None` for all columns that are neither targets nor weights.
         targets: Names of columns, likewise; `None` for none.
         sample_weight: Name of the column of weights.
-        batch_size: As in `flow_from_data`, and so are the next four.
+        batch_size: As in `flow_from_data`, like the next four arguments.
         shuffle: Whether the rows come in a new order in each epoch.
         seed: What the orders follow from.
         last_batch: `"keep"`, `"drop"` or `"fill"`.
-        balance: Every class as often.
+        balance: Whether every class comes equally often.
         one_hot: Columns of categories or words that become one column per level: `True` for all,
             or names.
-        levels: For columns by name, their values in the order of their codes. Without, those of the
-            categorical type, or of words the sorted values.
+        levels: Column name to the column's values, in the order of their codes. By default the
+            levels of the categorical type, or the sorted words.
 
     Returns:
-        An indexed source, as `flow_from_data` gives it.
+        An indexed source, like that of `flow_from_data`.
 
     Raises:
-        ArgumentError: A column is not there, has missing values, or holds what is no input.
+        ArgumentError: A column does not exist, has missing values, or holds values that are no
+            input.
         ArgumentTypeError: `data` is no data frame.
 
     Example:
@@ -68,9 +66,3 @@ def flow_from_frame(
     layout = Layout(inputs, targets, sample_weight, one_hot, levels, whole=True)
     parts = layout.arrays(data)
     return DataFlow(parts, batch_size, shuffle, seed, last_batch, balance)
-
-
-def as_floatx(array: Any) -> Any:
-    if np.issubdtype(array.dtype, np.floating):
-        return array.astype(keras.config.floatx(), copy=False)
-    return array

@@ -8,54 +8,40 @@ import keras
 import numpy as np
 
 from ..batches.arrays import Sparse
+from ..batches.floats import as_floatx
+from ..batches.row_batches import Columns, RowBatches, take_rows
 from ..batches.structure import Parts, check
 from ..errors import ArgumentError, BatchError
 from ..messages import describe
 from .data import named
 
-Array = np.ndarray[Any, Any]
 
-
-class Rows:
-    """Batches of rows, in order or in another one in each pass.
+class Rows(RowBatches):
+    """Batches of rows, in their order or in a new one in each pass.
 
     Args:
         parts: Inputs; or inputs, targets (`None` for none) and perhaps weights, of the same number
             of rows: arrays of shape `(rows, ...)`, or lists or dicts of them.
         size: Rows of a batch.
-        seed: Of the order of the rows, `None` to leave it as it is.
+        seed: Seed of the orders; `None` keeps the order of the rows.
     """
 
-    def __init__(self, parts: tuple[Any, ...], size: int, seed: int | None = None) -> None:
-        self._parts = parts
-        self._size = size
-        self._count = _rows_of(parts)
+    def __init__(self, parts: Columns, size: int, seed: int | None = None) -> None:
+        leaves = (leaf for leaf in keras.tree.flatten(parts) if leaf is not None)
+        super().__init__(parts, int(next(leaves).shape[0]), size)
         self._random = None if seed is None else np.random.default_rng(seed)
-        self._order: Array | None = None
-        self._shuffle()
-
-    def _shuffle(self) -> None:
-        if self._random is not None:
-            self._order = self._random.permutation(self._count)
-
-    def __len__(self) -> int:
-        """Batches."""
-        return (self._count + self._size - 1) // self._size
-
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        """The batch at `index`."""
-        rows: Any = slice(index * self._size, (index + 1) * self._size)
-        return _taken(self._parts, rows if self._order is None else self._order[rows])
+        self.on_epoch_end()
 
     def on_epoch_end(self) -> None:
-        """Shuffle anew: a pass has ended."""
-        self._shuffle()
+        """Shuffle anew, after each pass."""
+        if self._random is not None:
+            self.order = self._random.permutation(self._count)
 
     def split(self, share: float) -> tuple[Rows, Rows]:
         """Rows to train on, and a `share` of them, the last ones, to validate with.
 
         Raises:
-            ArgumentError: There would be none of one of the two.
+            ArgumentError: One of the two would have no rows.
         """
         first = int(self._count * (1 - share))
         if not 0 < first < self._count:
@@ -64,8 +50,11 @@ class Rows:
                 "on: there must be at least one, and one to validate with."
             )
         seed = None if self._random is None else int(self._random.integers(2**31))
-        parts = (_taken(self._parts, slice(None, first)), _taken(self._parts, slice(first, None)))
-        return Rows(parts[0], self._size, seed), Rows(parts[1], self._size)
+        trained, validated = slice(None, first), slice(first, None)
+        return (
+            Rows(take_rows(self._parts, trained), self._size, seed),
+            Rows(take_rows(self._parts, validated), self._size),
+        )
 
 
 def rows(parts: list[Any], size: int, seed: int | None = None, argument: str = "") -> Rows:
@@ -92,32 +81,4 @@ def _array(leaf: Any) -> Any:
         raise ArgumentError(
             f"The data must be arrays that rows can be taken from, not {describe(leaf)}."
         )
-    floats = np.issubdtype(array.dtype, np.floating)
-    return array.astype(keras.config.floatx(), copy=False) if floats else array
-
-
-def _rows_of(parts: tuple[Any, ...]) -> int:
-    return int(next(leaf.shape[0] for leaf in keras.tree.flatten(parts) if leaf is not None))
-
-
-def _taken(parts: tuple[Any, ...], rows: Any) -> tuple[Any, ...]:
-    def take(leaf: Any) -> Any:
-        if leaf is None:
-            return None
-        if isinstance(leaf, Sparse) and not isinstance(rows, slice):
-            return _sparse_rows(leaf, rows)
-        return leaf[rows]
-
-    return tuple(keras.tree.map_structure(take, part) for part in parts)
-
-
-def _sparse_rows(matrix: Sparse, rows: Array) -> Sparse:
-    """Some rows of a sparse matrix, in any order."""
-    begins = np.searchsorted(np.asarray(matrix.rows), np.arange(matrix.shape[0] + 1))
-    counts = begins[rows + 1] - begins[rows]
-    ends = np.cumsum(counts)
-    own = np.arange(counts.sum()) + np.repeat(begins[rows] - ends + counts, counts)
-    shape = (len(rows), matrix.shape[1])
-    return Sparse(
-        np.repeat(np.arange(len(rows)), counts), matrix.cols[own], matrix.values[own], shape
-    )
+    return as_floatx(array)

@@ -1,4 +1,4 @@
-"""Batches that a function makes by their number: they can be read again, and shuffled."""
+"""Batches that a function makes from their number: they can be read again, and shuffled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ class BatchSequence(Passes):
     """Calls a function for each batch; made by `batch_sequence`."""
 
     def __init__(
-        self, function: Callable[..., Any], length: Any, shuffle: Any, seed: Any, on_epoch_end: Any
+        self,
+        function: Callable[..., Any],
+        length: int,
+        shuffle: bool,
+        seed: int | None,
+        on_epoch_end: Callable[[int], object] | None,
     ) -> None:
         super().__init__(shuffle, seed)
         self._function = function
@@ -51,7 +56,7 @@ class BatchSequence(Passes):
         super().on_epoch_end()
 
     def as_source(self, argument: str) -> Source:
-        """What the engine reads; an R function is served by the calling thread."""
+        """The source that the engine reads; the calling thread serves an R function."""
         bridge = bridge_of(self._function)
         if bridge is not None and bridge.is_function(self._function):
             given = (self._function, self._hook, argument)
@@ -73,24 +78,24 @@ def batch_sequence(
     seed: int | None = None,
     on_epoch_end: Callable[[int], object] | None = None,
 ) -> BatchSequence:
-    """Batches that `function` makes by their number.
+    """Make a sequence of batches from a function of a batch's number.
 
-    Unlike a generator the sequence has a length, so that `steps_per_epoch` can be left out; it can
-    be read again, as validation data from its first batch; several threads may read it (`workers`);
-    and a training that a `Checkpoint` or `initial_epoch` resumes goes on with the batches that it
-    would have got.
+    Unlike a generator, the sequence has a length, so `steps_per_epoch` can be omitted. It can be
+    read again: as validation data, it starts from its first batch. Several threads may read it
+    (`workers`). A training that a `Checkpoint` or `initial_epoch` resumes continues with the
+    batches that it would have got.
 
     Args:
-        function: Called with the number of a batch, from 0; or, where it needs two arguments, with
-            the number of the epoch, from 0, as well. Returns the batch. An R function of rpy2 is
-            called with numbers of batches from 1, on the calling thread; with `seed`, its random
-            numbers follow from seed, epoch and number.
+        function: Called with the number of a batch, from 0; if it needs two arguments, also with
+            the number of the epoch, from 0. Returns the batch. An R function of rpy2 is called with
+            numbers of batches from 1, on the calling thread; with `seed`, its random numbers follow
+            from seed, epoch and number.
         length: Number of batches in a pass.
         shuffle: Whether each pass has an order of its own.
-        seed: What the orders follow from, with the number of the pass: a whole number from 0;
-            `None`: drawn from NumPy's global random numbers.
-        on_epoch_end: Called with its number when a pass has been read and the next one begins,
-            never while a batch is made.
+        seed: A whole number from 0; the orders follow from it and the number of the pass. `None`
+            draws one from NumPy's global random numbers.
+        on_epoch_end: Called with the number of a pass after that has been read, when the next one
+            begins; never while a batch is made.
 
     Returns:
         An indexed source, which is also a `keras.utils.PyDataset`.
@@ -98,10 +103,10 @@ def batch_sequence(
     Raises:
         ArgumentTypeError: `function` or `on_epoch_end` cannot be called.
         ArgumentError: `function` needs no argument or more than two, `length` is no whole number
-            of at least 1, or `seed` none of at least 0.
+            of at least 1, or `seed` no whole number of at least 0.
 
     Example:
-        Noise that differs from epoch to epoch, the same whenever the training is resumed::
+        Noise that differs from epoch to epoch, and is the same when the training is resumed::
 
             import numpy as np
             from fitgenerator import batch_sequence
@@ -133,7 +138,7 @@ def batch_sequence(
 
 
 def _takes(function: Callable[..., Any]) -> int:
-    """How many arguments a function needs; one of which that is not known needs one."""
+    """Number of arguments that a function needs; 1 if that cannot be found out."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from ..arguments import flag, whole
-from ..batches.arrays import NoArrayError, Sparse, as_array
+from ..batches.arrays import Array, NoArrayError, Sparse, as_array
+from ..batches.floats import as_floatx
 from ..errors import ArgumentError
 from ..messages import describe, dtype_of
 from ..sources.seeded_source import Passes, Rows
@@ -24,14 +25,14 @@ class TimeseriesFlow(Passes):
 
     def __init__(
         self,
-        data: Any,
-        targets: Any,
+        data: Array,
+        targets: Array,
         *,
         ends: Rows,
         steps: Rows,
         batch_size: int,
-        shuffle: Any,
-        seed: Any,
+        shuffle: bool,
+        seed: int | None,
     ) -> None:
         super().__init__(shuffle, seed)
         self._data, self._targets = data, targets
@@ -43,7 +44,7 @@ class TimeseriesFlow(Passes):
         """Batches of one pass."""
         return (self.n + self.batch_size - 1) // self.batch_size
 
-    def batch(self, epoch: int, index: int) -> tuple[Any, Any]:
+    def batch(self, epoch: int, index: int) -> tuple[Array, Array]:
         """Windows of shape (rows, steps, ...), and targets of shape (rows, ...)."""
         chosen = self.order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
         ends = self._ends[chosen]
@@ -68,10 +69,10 @@ def timeseries_generator(
     *,
     seed: int | None = None,
 ) -> TimeseriesFlow:
-    """Windows of a time series, each with the target of the time behind it, in batches.
+    """Make batches of windows of a time series, each with the target of the time after it.
 
     The arguments and, without `shuffle`, the batches are those of Keras's former
-    `TimeseriesGenerator`. With `shuffle` every window comes once in each epoch, in an order that
+    `TimeseriesGenerator`. With `shuffle`, every window comes once in each epoch, in an order that
     follows from `seed` and the number of the epoch; Keras drew windows with replacement.
 
     Args:
@@ -79,25 +80,25 @@ def timeseries_generator(
         targets: Array of shape (times, ...). The window that ends before time i belongs to
             `targets[i]`.
         length: How far a window reaches back, in times.
-        sampling_rate: Every so many times of a window are taken: it has
-            `ceil(length / sampling_rate)` of them.
-        stride: Times between the ends of two windows.
+        sampling_rate: Number of times from one time of a window to the next: a window has
+            `ceil(length / sampling_rate)` times.
+        stride: Number of times between the ends of two windows.
         start_index: The first time of the data to use, from 0.
-        end_index: The last one, from 0; `None`: that of the data.
+        end_index: The last time to use, from 0; `None` for the last time of the data.
         shuffle: Whether the windows come in a new order in each epoch.
         reverse: Whether the times of a window come in reverse.
-        batch_size: Windows of a batch; the last one may have fewer.
+        batch_size: Windows of a batch; the last batch may have fewer.
         seed: What the orders follow from, as in `flow_from_data`.
 
     Returns:
         An indexed source of batches `(windows, targets)`, which is also a `PyDataset`.
 
     Raises:
-        ArgumentError: The arrays differ in length, a number is out of range, or not one window is
-            left between `start_index` and `end_index`.
+        ArgumentError: The arrays differ in length, a number is out of range, or there is no window
+            between `start_index` and `end_index`.
 
     Example:
-        Predict the next value of ten::
+        Predict the value after ten others::
 
             import numpy as np
             from fitgenerator import timeseries_generator
@@ -142,7 +143,7 @@ def _span(times: int, length: int, start_index: int, end_index: int | None) -> t
     return first, last
 
 
-def _array(given: Any, argument: str) -> Any:
+def _array(given: Any, argument: str) -> Array:
     """Rows of numbers as a NumPy array, floats as Keras's `fit` casts them."""
     try:
         array = as_array(np.asarray(given) if isinstance(given, list) else given)
@@ -154,4 +155,4 @@ def _array(given: Any, argument: str) -> Any:
             f"`{argument}` must be an array of numbers, not {describe(given)} and dtype "
             f"{dtype_of(array)}."
         )
-    return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array
+    return as_floatx(array)

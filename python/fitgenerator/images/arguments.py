@@ -1,4 +1,4 @@
-"""Arguments of image generators and flows: what was expected, what came."""
+"""Checks of the arguments of image generators and flows: errors say what was expected and given."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import keras
 import numpy as np
 
 from ..arguments import whole
-from ..errors import ArgumentError, ArgumentTypeError
+from ..batches.arrays import Array
+from ..caller_warnings import warn
+from ..errors import ArgumentError, ArgumentTypeError, ImageWarning
 from ..messages import cut, describe, listed
 from ..r_functions import bridge_of
 
-Array = np.ndarray[Any, Any]
+Path = str | os.PathLike[str]
 
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 COLOR_MODES = ("grayscale", "rgb", "rgba")
@@ -25,29 +27,25 @@ SUBSETS = ("training", "validation")
 HIGHEST_ORDER = 5
 
 
-def shown(value: Any) -> str:
-    """`value` itself where it is short, else what it is."""
+def shown(value: object) -> str:
+    """A short value itself; of any other its type, shape or length."""
     plain = isinstance(value, (str, Real)) or value is None
     return cut(repr(value), 60) if plain else describe(value)
 
 
 def number(value: Any, argument: str, least: float = -np.inf) -> float:
-    """A finite number of at least `least`; whole ones stay whole.
+    """`value` as a finite number of at least `least`; whole numbers stay whole.
 
     Raises:
-        ArgumentError: It is something else.
+        ArgumentError: `value` is something else.
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise _no_number(value, argument, least)
-    plain = int(value) if isinstance(value, Integral) else float(value)
+    plain = np.nan
+    if not isinstance(value, (bool, np.bool_)) and isinstance(value, Real):
+        plain = int(value) if isinstance(value, Integral) else float(value)
     if not np.isfinite(plain) or plain < least:
-        raise _no_number(value, argument, least)
+        bound = "" if least == -np.inf else f" of at least {least:g}"
+        raise ArgumentError(f"`{argument}` must be a number{bound}, not {shown(value)}.")
     return plain
-
-
-def _no_number(value: Any, argument: str, least: float) -> ArgumentError:
-    bound = "" if least == -np.inf else f" of at least {least:g}"
-    return ArgumentError(f"`{argument}` must be a number{bound}, not {shown(value)}.")
 
 
 def pair(value: Any, argument: str) -> tuple[float, float]:
@@ -140,7 +138,7 @@ def image(value: Any) -> Array:
     """One image as an array.
 
     Raises:
-        ArgumentError: It is not of rank 3.
+        ArgumentError: `value` is not of rank 3.
     """
     given = np.asarray(value)
     if given.ndim != 3:
@@ -148,6 +146,40 @@ def image(value: Any) -> Array:
             "`x` must be one image, an array of rank 3 (a grey one has 1 channel), not of shape "
             f"{given.shape}."
         )
+    return given
+
+
+def images(value: Any, data_format: str | None, channel_axis: int) -> Array:
+    """Several images as one array; warns about an unusual number of channels.
+
+    Raises:
+        ArgumentError: `value` is not of rank 4, or holds no image.
+        ArgumentTypeError: `value` holds no numbers.
+    """
+    shape = "(images, height, width, channels)"
+    if data_format == "channels_first":
+        shape = "(images, channels, height, width)"
+    try:
+        given = np.asarray(value)
+    except ValueError as error:
+        raise ArgumentError(
+            f"`x` must be one array of shape {shape}: images of one size."
+        ) from error
+    if given.dtype.kind not in "fiub":
+        raise ArgumentTypeError(
+            f"`x` must hold numbers, not {describe(value)} of dtype {given.dtype}."
+        )
+    if given.ndim != 4:
+        raise ArgumentError(f"`x` must be an array of rank 4, {shape}, not of shape {given.shape}.")
+    if not len(given):
+        raise ArgumentError("`x` must hold at least one image; it has 0.")
+    channels = given.shape[channel_axis]
+    if channels not in (1, 3, 4):
+        text = (
+            f"`x` of shape {given.shape} has {channels} channels in the layout {data_format!r}, "
+            f"{shape}; images have 1, 3 or 4."
+        )
+        warn(text, ImageWarning)
     return given
 
 

@@ -1,8 +1,8 @@
 """What the engine asks of a model, for Keras 3 and for Keras 2 (the package `tf_keras`).
 
 Both have a train, a test and a predict step, metrics and callbacks, under nearly the same names.
-What differs is here; `dialect_of` tells by the model's class. `tf_keras` is never imported: where a
-model of it is, it has been.
+What differs is here; `keras_version_of` tells by the model's class. `tf_keras` is never imported:
+where there is a model of it, it has been.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ class Keras2(Keras3):
 STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 
 
-def dialect_of(model: Any) -> Keras3:
+def keras_version_of(model: Any) -> Keras3:
     """How a model is driven.
 
     Raises:

@@ -9,7 +9,7 @@ from ..errors import ArgumentError
 from .keras_versions import Keras2, Keras3
 
 
-def check_model(dialect: Keras3, *, training: bool, foreign: bool) -> None:
+def check_model(keras_version: Keras3, *, training: bool, foreign: bool) -> None:
     """Refuse models that cannot be run here, before anything is pulled.
 
     Raises:
@@ -17,14 +17,14 @@ def check_model(dialect: Keras3, *, training: bool, foreign: bool) -> None:
             strategy of several replicas (each would get the whole batch), or of one replica that
             traces on a thread of its own while the model holds foreign code.
     """
-    if keras.config.backend() != "tensorflow" and not isinstance(dialect, Keras2):
+    if keras.config.backend() != "tensorflow" and not isinstance(keras_version, Keras2):
         raise ArgumentError(
             f"The Keras backend must be 'tensorflow', not {keras.config.backend()!r}: set "
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
-    if training and not dialect.compiled:
+    if training and not keras_version.compiled:
         raise ArgumentError("The model must be compiled: call its compile() first.")
-    strategy = dialect.model.distribute_strategy
+    strategy = keras_version.model.distribute_strategy
     if strategy.num_replicas_in_sync > 1:
         raise ArgumentError(
             f"The model was made for {strategy.num_replicas_in_sync} replicas "

@@ -30,7 +30,7 @@ def refuse_trained(model: Any) -> None:
 
 
 @contextmanager
-def training(model: Any) -> Iterator[None]:
+def hold_training_lock(model: Any) -> Iterator[None]:
     """Within it the model is being trained.
 
     Raises:

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..batches.row_batches import ArrayBatches
+from ..batches.floats import as_floatx
+from ..batches.row_batches import RowBatches
 from ..batches.structure import Parts, check
 from ..errors import ArgumentError, ArgumentTypeError, BatchError
 from ..messages import describe, reason
@@ -125,7 +126,7 @@ def _from_arrays(given: Any, argument: str, allowed: bool) -> Source:
     try:
         parts, rows = check(Parts(*given), whose=f"`{argument}`")
         arrays = [keras.tree.map_structure(_as_fit_does, part) for part in parts[: len(given)]]
-        batches = ArrayBatches(tuple(arrays), rows)
+        batches = RowBatches(tuple(arrays), rows)
         batches[0]  # rows can be taken
     except BatchError as error:
         raise ArgumentError(str(error)) from error
@@ -138,9 +139,4 @@ def _from_arrays(given: Any, argument: str, allowed: bool) -> Source:
 
 
 def _as_fit_does(leaf: Any) -> Any:
-    """Keras's `fit` casts floating arrays, but not what generators give, to floatx."""
-    if not isinstance(leaf, np.ndarray):
-        return leaf
-    if np.issubdtype(leaf.dtype, np.floating):
-        return leaf.astype(keras.config.floatx(), copy=False)
-    return leaf
+    return as_floatx(leaf) if isinstance(leaf, np.ndarray) else leaf

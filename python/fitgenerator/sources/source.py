@@ -44,7 +44,7 @@ class Source:
         endless: One pass never ends.
         shuffled: Each pass has an order of its own.
         asks: Its batches need the calling thread while they are made: never there.
-        fresh: It makes each batch's arrays anew, and nobody has them but who reads it.
+        exclusive: It makes each batch's arrays anew, and nobody has them but who reads it.
         identity: What it reads.
     """
 
@@ -56,7 +56,7 @@ class Source:
     endless: bool = False
     shuffled: bool = False
     asks: bool = False
-    fresh: bool = False
+    exclusive: bool = False
     function: Any = None
 
     @property

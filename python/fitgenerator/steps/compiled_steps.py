@@ -21,7 +21,7 @@ import tensorflow as tf
 from ..batches.model_inputs import known_inputs, known_outputs
 from ..batches.prepared import Batch, Form, pack
 from ..errors import ArgumentError
-from ..models.keras_versions import Keras3, dialect_of
+from ..models.keras_versions import Keras3, keras_version_of
 from ..r_functions import is_r_function
 from .whole_updates import whole_updates
 from .xla_operations import unsafe_operation
@@ -31,7 +31,7 @@ _CACHE = "_fitgenerator_steps"
 _Shapes = tuple[tuple[Any, ...], ...]
 
 
-class Way(Enum):
+class ExecutionMode(Enum):
     """How a call runs its batches: one; several in a loop; several in a loop compiled by XLA."""
 
     STEP = "step"
@@ -89,10 +89,10 @@ class Traced:
 class Steps:
     """The compiled steps of one model. `Steps.of` keeps them from call to call."""
 
-    def __init__(self, dialect: Keras3) -> None:
-        self._model = dialect.model
-        self._dialect = dialect
-        self._token = _token(dialect)
+    def __init__(self, keras_version: Keras3) -> None:
+        self._model = keras_version.model
+        self._keras_version = keras_version
+        self._signature = _signature_of(keras_version)
         self._traced: dict[tuple[Any, ...], Traced] = {}
         self._shapes: dict[tuple[Any, ...], _Shapes] = {}
         self._refused: dict[tuple[Any, ...], str] = {}
@@ -101,11 +101,11 @@ class Steps:
     @classmethod
     def of(cls, model: Any) -> Steps:
         """The model's steps, new ones where it has changed since."""
-        dialect = dialect_of(model)
+        keras_version = keras_version_of(model)
         known = vars(model).get(_CACHE)
-        if isinstance(known, cls) and _same(known._token, _token(dialect)):
+        if isinstance(known, cls) and _same(known._signature, _signature_of(keras_version)):
             return known
-        steps = cls(dialect)
+        steps = cls(keras_version)
         vars(model)[_CACHE] = steps
         return steps
 
@@ -127,31 +127,37 @@ class Steps:
     @property
     def loops(self) -> bool:
         """Its steps may be put in a loop: they run in no strategy's scope."""
-        return self._dialect.strategy is None
+        return self._keras_version.strategy is None
 
     def renew(self) -> None:
         """Drop what was traced before the model changed, where it did."""
-        token = _token(self._dialect)
-        if not _same(self._token, token):
+        signature = _signature_of(self._keras_version)
+        if not _same(self._signature, signature):
             self._traced.clear()
             self._shapes.clear()
             self._refused.clear()
-            self._token = token
+            self._signature = signature
 
     # -- finding and tracing --------------------------------------------------------------------
 
-    def find(self, mode: str, batch: Batch, way: Way = Way.STEP) -> Traced | None:
+    def find(
+        self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
+    ) -> Traced | None:
         """The traced function for such a batch, or `None`."""
         form = batch.form
-        if way is Way.XLA:
-            return self._traced.get((mode, way, form.kind, form.shapes, batch.count, batch.rows))
-        function = self._traced.get((mode, way, form.kind, form.shapes))
-        if function is None and (mode, way, form.kind) in self._shapes:
-            general = _relaxed(self._shapes[mode, way, form.kind], form.shapes)
-            function = self._traced.get((mode, way, form.kind, general))
+        if execution is ExecutionMode.XLA:
+            return self._traced.get(
+                (mode, execution, form.kind, form.shapes, batch.count, batch.rows)
+            )
+        function = self._traced.get((mode, execution, form.kind, form.shapes))
+        if function is None and (mode, execution, form.kind) in self._shapes:
+            general = _relaxed(self._shapes[mode, execution, form.kind], form.shapes)
+            function = self._traced.get((mode, execution, form.kind, general))
         return function
 
-    def trace(self, mode: str, batch: Batch, way: Way = Way.STEP) -> Traced:
+    def trace(
+        self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
+    ) -> Traced:
         """Trace the function for such batches. Called by the calling thread only.
 
         The first batch of a kind is traced with its own shapes; where another length follows, the
@@ -165,26 +171,26 @@ class Steps:
         self.renew()
         begun = time.perf_counter()
         kind, shapes = batch.form.kind, batch.form.shapes
-        key: tuple[Any, ...] = (mode, way, kind, shapes, batch.count, batch.rows)
-        if way is not Way.XLA:
-            known = self._shapes.get((mode, way, kind))
+        key: tuple[Any, ...] = (mode, execution, kind, shapes, batch.count, batch.rows)
+        if execution is not ExecutionMode.XLA:
+            known = self._shapes.get((mode, execution, kind))
             if known is not None and not self._fixes(batch.form):
                 shapes = _relaxed(known, shapes)
-            key = (mode, way, kind, shapes)
-        function = self._function(mode, batch, way)
-        concrete = function.get_concrete_function(*_specs(batch, shapes, way))
+            key = (mode, execution, kind, shapes)
+        function = self._function(mode, batch, execution)
+        concrete = function.get_concrete_function(*_specs(batch, shapes, execution))
         _refuse_r_gradients(concrete.graph)
         self.traces += 1
         # Tracing may have built the model; that is no reason to trace again.
-        self._token = _token(self._dialect)
-        self._remember(mode, way, batch, shapes)
+        self._signature = _signature_of(self._keras_version)
+        self._remember(mode, execution, batch, shapes)
         traced = Traced(function, concrete, time.perf_counter() - begun)
         self._traced[key] = traced
         return traced
 
-    def _remember(self, mode: str, way: Way, batch: Batch, shapes: _Shapes) -> None:
+    def _remember(self, mode: str, execution: ExecutionMode, batch: Batch, shapes: _Shapes) -> None:
         """What the next length is compared with: shapes with as many open lengths as there were."""
-        key = (mode, way, batch.form.kind)
+        key = (mode, execution, batch.form.kind)
         known = self._shapes.get(key)
         if known is None or _count_open(shapes) >= _count_open(known):
             self._shapes[key] = shapes
@@ -204,38 +210,40 @@ class Steps:
                     return True
         return False
 
-    def _function(self, mode: str, batch: Batch, way: Way) -> Any:
+    def _function(self, mode: str, batch: Batch, execution: ExecutionMode) -> Any:
         layout = batch.form.layout  # the function outlives the batch, which it must not hold
         # Beside a training, a thread that reads its generator may trace another step of the model.
         updates = whole_updates if mode == "train" else nullcontext
 
         def one_step(*leaves: Any) -> Any:
-            with updates(self._dialect):
+            with updates(self._keras_version):
                 return self.run_eagerly(mode, pack(layout, leaves))
 
-        if way is Way.STEP:
-            if self._dialect.strategy is not None:  # variables belong into its scope
+        if execution is ExecutionMode.STEP:
+            if self._keras_version.strategy is not None:  # variables belong into its scope
                 with self._model.distribute_strategy.scope():
-                    self._dialect.build(batch.pack())
+                    self._keras_version.build(batch.pack())
             return tf.function(one_step, jit_compile=self.compiled, autograph=False)
         first = batch.split()[0]
         single = self.find(mode, first) or self.trace(mode, first)
         loop = _looped(one_step, single.concrete.structured_outputs, keep_all=mode == "predict")
-        return tf.function(loop, jit_compile=way is Way.XLA or self.compiled, autograph=False)
+        return tf.function(
+            loop, jit_compile=execution is ExecutionMode.XLA or self.compiled, autograph=False
+        )
 
     # -- what cannot be done --------------------------------------------------------------------
 
-    def refuse(self, mode: str, batch: Batch, way: Way, reason: str) -> None:
-        """Remember that such batches cannot be run that way."""
-        self._refused[mode, batch.form.kind, way] = reason
+    def refuse(self, mode: str, batch: Batch, execution: ExecutionMode, reason: str) -> None:
+        """Remember that such batches cannot be run so."""
+        self._refused[mode, batch.form.kind, execution] = reason
 
-    def refused(self, mode: str, batch: Batch, way: Way) -> str | None:
-        """Why such batches cannot be run that way, where they cannot."""
-        return self._refused.get((mode, batch.form.kind, way))
+    def refused(self, mode: str, batch: Batch, execution: ExecutionMode) -> str | None:
+        """Why such batches cannot be run so, where they cannot."""
+        return self._refused.get((mode, batch.form.kind, execution))
 
     def run_eagerly(self, mode: str, data: Any) -> Any:
         """One step as Python code."""
-        return self._dialect.run(mode, data)
+        return self._keras_version.run(mode, data)
 
 
 class LoopError(Exception):
@@ -313,13 +321,13 @@ def _count_open(shapes: _Shapes) -> int:
     return sum(length is None for shape in shapes for length in shape)
 
 
-def _specs(batch: Batch, shapes: _Shapes, way: Way) -> Iterator[Any]:
+def _specs(batch: Batch, shapes: _Shapes, execution: ExecutionMode) -> Iterator[Any]:
     """What a function is traced with; the number of rows, and of batches, stays open."""
     for leaf, shape in zip(batch.leaves, shapes, strict=True):
-        if way is Way.XLA:
+        if execution is ExecutionMode.XLA:
             yield tf.TensorSpec(leaf.shape, leaf.dtype)
             continue
-        if way is Way.LOOP:
+        if execution is ExecutionMode.LOOP:
             yield tf.TensorSpec((None, None, *shape), leaf.dtype)
             continue
         if isinstance(leaf, tf.SparseTensor):
@@ -332,11 +340,11 @@ def _specs(batch: Batch, shapes: _Shapes, way: Way) -> Iterator[Any]:
             yield tf.TensorSpec((None, *shape), leaf.dtype)
 
 
-def _token(dialect: Keras3) -> tuple[Any, ...]:
+def _signature_of(keras_version: Keras3) -> tuple[Any, ...]:
     """What the traced functions depend on; `compile` makes these objects anew."""
-    model = dialect.model
+    model = keras_version.model
     trainable = tuple(map(id, model.trainable_variables)) if model.built else None
-    return (*dialect.parts, model.jit_compile, trainable)
+    return (*keras_version.parts, model.jit_compile, trainable)
 
 
 def _same(old: tuple[Any, ...], new: tuple[Any, ...]) -> bool:

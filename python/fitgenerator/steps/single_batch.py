@@ -8,7 +8,7 @@ from typing import Any
 from .. import arguments
 from ..batches.outputs import as_arrays
 from ..batches.preparation import Preparer
-from ..models.keras_versions import dialect_of
+from ..models.keras_versions import keras_version_of
 from ..models.supported import check_model
 from .compiled_steps import Steps
 
@@ -33,19 +33,19 @@ def run(mode: str, model: Any, parts: list[Any], class_weight: Any = None) -> An
         BatchError: The batch is malformed.
     """
     predicts = mode == "predict"
-    dialect = dialect_of(model)
-    check_model(dialect, training=not predicts, foreign=False)
+    keras_version = keras_version_of(model)
+    check_model(keras_version, training=not predicts, foreign=False)
     weights = arguments.class_weights(class_weight)
     batch = Preparer(model, weights, predicting=predicts)(tuple(parts)).ready()
     steps = Steps.of(model)
     if not predicts:
         model.reset_metrics()
-    with dialect.trained():
+    with keras_version.trained():
         if steps.eager:
             outputs = steps.run_eagerly(mode, batch.pack())
         else:
             outputs = (steps.find(mode, batch) or steps.trace(mode, batch))(*batch.leaves)
-    return as_arrays(outputs) if predicts else dialect.logs(outputs)
+    return as_arrays(outputs) if predicts else keras_version.logs(outputs)
 
 
 def summary(model: Any, width: int, **given: Any) -> str:

@@ -12,26 +12,26 @@ from ..models.keras_versions import Keras3, Waiting
 
 
 @contextmanager
-def whole_updates(dialect: Keras3) -> Iterator[None]:
+def whole_updates(keras_version: Keras3) -> Iterator[None]:
     """Trace a step whose gradients reach the optimizer when the whole loss is there.
 
     TensorFlow runs what it can: where one output's loss fails, the weights of another output would
     be trained. A step that computes its loss without `compute_loss` waits for all gradients.
     """
     losses: list[Any] = []
-    compute_loss = dialect.model.compute_loss
+    compute_loss = keras_version.model.compute_loss
 
     def compute_and_keep(*args: Any, **named: Any) -> Any:
         losses.append(compute_loss(*args, **named))
         return losses[-1]
 
     with ExitStack() as stack:
-        stack.enter_context(_instead(dialect.model, "compute_loss", compute_and_keep))
-        for optimizer in dialect.optimizers:
+        stack.enter_context(_instead(keras_version.model, "compute_loss", compute_and_keep))
+        for optimizer in keras_version.optimizers:
             with tf.init_scope():  # it may make the variable that counts
-                regardless = dialect.regardless(optimizer)
-            update = dialect.update(optimizer, _waiting(losses, regardless))
-            stack.enter_context(_instead(optimizer, dialect.updates, update))
+                regardless = keras_version.regardless(optimizer)
+            update = keras_version.update(optimizer, _waiting(losses, regardless))
+            stack.enter_context(_instead(optimizer, keras_version.updates, update))
         yield
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..batches.prepared import Batch
 from ..prefetch.call_size import LARGEST_CALL, Grouping
-from ..steps.compiled_steps import Steps, Traced, Way
+from ..steps.compiled_steps import ExecutionMode, Steps, Traced
 
 # What a call of several batches may take, in seconds: stops and interrupts act between calls.
 LONGEST_CALL = 0.05
@@ -73,7 +73,7 @@ class Chooser:
             self._in_round or self.grouping.most,
             max(1, LARGEST_CALL // max(1, batch.bytes)),
         )
-        refused = self._steps.refused(self._mode, batch, Way.XLA) is not None
+        refused = self._steps.refused(self._mode, batch, ExecutionMode.XLA) is not None
         if refused or size == 1 or not batch.form.stackable or not self._wants_xla(batch, traced):
             return
         self.grouping.fill(size)
@@ -101,35 +101,35 @@ class Chooser:
         size = min(grouping.most, int(LONGEST_CALL / self._shortest))
         if size < 2 or grouping.fills or self._steps.compiled:
             return
-        if self._steps.refused(self._mode, batch, Way.LOOP) is not None:
+        if self._steps.refused(self._mode, batch, ExecutionMode.LOOP) is not None:
             grouping.most = 1
         elif self._worth_tracing(batch, traced, done):
             grouping.size = size
 
     def _worth_tracing(self, batch: Batch, traced: Traced, done: int, share: float = 1.0) -> bool:
         """Whether a loop is traced, or saves more than it costs on its `share` of the steps."""
-        if self._steps.find(self._mode, batch, Way.LOOP) is not None:
+        if self._steps.find(self._mode, batch, ExecutionMode.LOOP) is not None:
             return True
         left = done if self._total is None else self._total - done
         return share * left * SAVED > _TRACING * traced.seconds
 
-    def way(self, call: Batch, done: int) -> Way:
+    def way(self, call: Batch, done: int) -> ExecutionMode:
         """How a call is run, after `done` steps; where it is `STEP`, its batches one by one."""
         if call.count == 1:
-            return Way.STEP
+            return ExecutionMode.STEP
         if self.grouping.fills:
             if call.full and self._compiles is not None and call.fits(self._compiles):
-                return Way.XLA
+                return ExecutionMode.XLA
             traced = self._steps.find(self._mode, call)
             share = call.count / (self._in_round or call.count)
             if traced is None or not self._worth_tracing(call, traced, done, share):
-                return Way.STEP
-        refused = self._steps.compiled or self._steps.refused(self._mode, call, Way.LOOP)
-        return Way.STEP if refused else Way.LOOP
+                return ExecutionMode.STEP
+        refused = self._steps.compiled or self._steps.refused(self._mode, call, ExecutionMode.LOOP)
+        return ExecutionMode.STEP if refused else ExecutionMode.LOOP
 
-    def give_up(self, call: Batch, way: Way, reason: str) -> None:
+    def give_up(self, call: Batch, way: ExecutionMode, reason: str) -> None:
         """Such calls cannot be run that way: not now, and not in the next call."""
         self._steps.refuse(self._mode, call, way, reason)
         self.grouping.fill_no_more()
-        if way is Way.LOOP:
+        if way is ExecutionMode.LOOP:
             self.grouping.size = self.grouping.most = 1

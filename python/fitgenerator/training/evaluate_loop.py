@@ -71,13 +71,13 @@ class EvaluateLoop:
         return logs
 
     def _begin(self) -> Iterator[Any]:
-        self.course.dialect.begin("test")
+        self.course.keras_version.begin("test")
         yield from self.course.callbacks.run("on_test_begin", {})
         self.course.model.reset_metrics()
         yield from self._rounds.begin()
 
     def _end(self, outputs: Any) -> Generator[Any, None, Logs]:
-        logs = self.course.dialect.logs(metrics_of(self.course.model, outputs))
+        logs = self.course.keras_version.logs(metrics_of(self.course.model, outputs))
         yield from self.course.callbacks.run("on_test_end", logs)
         return logs
 

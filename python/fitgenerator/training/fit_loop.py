@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import EndedError
 from ..models.keras_versions import Logs
-from ..models.training_lock import training
+from ..models.training_lock import hold_training_lock
 from ..reporting.history import History, remember
 from .evaluate_loop import EvaluateLoop, ended_early_text, metrics_of
 from .step_runner import Rounds
@@ -67,7 +67,7 @@ class FitLoop:
         Raises:
             ArgumentError: Another call is training the model.
         """
-        with training(self.course.model), self.course.dialect.trained():
+        with hold_training_lock(self.course.model), self.course.keras_version.trained():
             try:
                 return self._train()
             finally:
@@ -79,7 +79,7 @@ class FitLoop:
         last: Logs = {}
         self._granted = self._build()
         course.host.call(self._begin)
-        self._epoch = course.dialect.first_epoch(self._epoch, self._count)
+        self._epoch = course.keras_version.first_epoch(self._epoch, self._count)
         self._start()
         for epoch in range(self._epoch, self._epochs):
             logs = self._run_epoch(epoch)
@@ -100,7 +100,7 @@ class FitLoop:
         return True
 
     def _begin(self) -> Iterator[Any]:
-        self.course.dialect.begin("train")
+        self.course.keras_version.begin("train")
         yield from self.course.callbacks.run("on_train_begin", {})
 
     def _grant(self, epoch: int, times: int = 1) -> None:
@@ -116,7 +116,7 @@ class FitLoop:
 
     def _run_epoch(self, epoch: int) -> Logs | None:
         """Train one epoch and validate; its logs, `None` where the generator ended in it."""
-        course, dialect = self.course, self.course.dialect
+        course, keras_version = self.course, self.course.keras_version
         validates = self._validation is not None and self._validates(epoch)
         course.progress.begin_epoch(epoch, self._count)
         course.host.call(lambda: self._begin_epoch(epoch))
@@ -129,14 +129,14 @@ class FitLoop:
             return None
         stopped = bool(course.model.stop_training)
         self._history.broken_off = stopped and (self._count is None or done < self._count)
-        logs = course.host.call(lambda: dialect.logs(metrics_of(course.model, outputs)))
+        logs = course.host.call(lambda: keras_version.logs(metrics_of(course.model, outputs)))
         if validates and self._validation is not None:
             if not self._ahead:
                 self._validation.grant(epoch)
             course.progress.begin_validation(self._validation.count)
             scores = self._validation.run()
             logs.update({f"val_{name}": value for name, value in scores.items()})
-        logs = dialect.logs(logs)
+        logs = keras_version.logs(logs)
         course.progress.end(done, logs)
         course.host.call(lambda: course.callbacks.run("on_epoch_end", epoch, logs))
         return dict(logs)

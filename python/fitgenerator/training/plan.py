@@ -11,7 +11,7 @@ from ..batches.preparation import Preparer
 from ..checkpoint.checkpoint import Checkpoint
 from ..errors import ArgumentError, ShuffledWarning
 from ..host.interface import Host
-from ..models.keras_versions import dialect_of
+from ..models.keras_versions import keras_version_of
 from ..models.supported import check_model
 from ..models.thread_state import capture_scope
 from ..models.training_lock import refuse_trained
@@ -97,7 +97,7 @@ def plan_fit(
     history.validation_freq = validation_freq
     resumed = _order_checkpoint(course)
     feed = _feed(course, generator, "generator", settings)
-    prepare = Preparer(model, weights, fresh=generator.fresh)
+    prepare = Preparer(model, weights, exclusive=generator.exclusive)
     rounds = Rounds(course, "train", feed, prepare, steps, last - first)
     validated = filter(validates, range(first, last))
     validation = _validation(course, feed, validation_data, settings, test_steps, validated)
@@ -122,7 +122,7 @@ def plan_evaluate(
     params = {"verbose": arguments.verbosity(settings.verbose), "epochs": 1, "steps": count}
     course = _course(host, model, settings, callbacks, params, training=True)
     feed = _feed(course, generator, "generator", settings)
-    rounds = Rounds(course, "test", feed, Preparer(model, fresh=generator.fresh), count)
+    rounds = Rounds(course, "test", feed, Preparer(model, exclusive=generator.exclusive), count)
     return EvaluateLoop(rounds, generator.restarts)
 
 
@@ -136,7 +136,7 @@ def plan_predict(
     if generator.shuffled:
         course.doubts.append((_SHUFFLES.format(settings.argument), ShuffledWarning))
     feed = _feed(course, generator, "generator", settings)
-    prepare = Preparer(model, predicting=True, fresh=generator.fresh)
+    prepare = Preparer(model, predicting=True, exclusive=generator.exclusive)
     return PredictLoop(Rounds(course, "predict", feed, prepare, count))
 
 
@@ -151,8 +151,8 @@ def _course(
 ) -> Course:
     jit_compile = arguments.compilation(settings.jit_compile)
     host.patience = arguments.seconds(settings.timeout, "timeout")
-    dialect = dialect_of(model)
-    check_model(dialect, training=training, foreign=settings.foreign)
+    keras_version = keras_version_of(model)
+    check_model(keras_version, training=training, foreign=settings.foreign)
     given = Callbacks(callbacks, model, params, host.user_code)
     progress = Progress(
         host.say,
@@ -163,7 +163,7 @@ def _course(
     )
     return Course(
         model=model,
-        dialect=dialect,
+        keras_version=keras_version,
         steps=Steps.of(model),
         host=host,
         callbacks=given,
@@ -237,7 +237,7 @@ def _validation(
         # queue is full or all of the epoch's batches are drawn.
         if isinstance(feed, AskedFeed):
             feed.yields_to(training)
-    prepare, times = Preparer(course.model, fresh=source.fresh), sum(1 for _ in epochs)
+    prepare, times = Preparer(course.model, exclusive=source.exclusive), sum(1 for _ in epochs)
     rounds = Rounds(course, "test", feed, prepare, steps, times)
     return EvaluateLoop(rounds, source.restarts)
 

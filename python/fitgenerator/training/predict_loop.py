@@ -45,6 +45,6 @@ class PredictLoop:
         return as_arrays(joined(outputs))
 
     def _begin(self) -> Iterator[Any]:
-        self.course.dialect.begin("predict")
+        self.course.keras_version.begin("predict")
         yield from self.course.callbacks.run("on_predict_begin", {})
         yield from self._rounds.begin()

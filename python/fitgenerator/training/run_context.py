@@ -25,7 +25,7 @@ class Course:
 
     Attributes:
         model: The Keras model.
-        dialect: How it is driven.
+        keras_version: How it is driven.
         steps: Its compiled steps.
         host: The hand-over to the calling thread.
         callbacks: The user's callbacks.
@@ -41,7 +41,7 @@ class Course:
     """
 
     model: Any
-    dialect: Keras3
+    keras_version: Keras3
     steps: Steps
     host: Host
     callbacks: Callbacks

@@ -20,7 +20,7 @@ from ..messages import reason
 from ..models.keras_versions import STOPS, Logs
 from ..prefetch.call_size import Grouping
 from ..prefetch.prefetcher import END, Feed, Prepare, Round
-from ..steps.compiled_steps import Traced, Way
+from ..steps.compiled_steps import ExecutionMode, Traced
 from .call_policy import Chooser
 from .run_context import Course
 
@@ -30,7 +30,7 @@ class _Piece:
     """What one call of a function runs; without a function, Python does."""
 
     batch: Batch
-    way: Way
+    way: ExecutionMode
     function: Traced | None
 
 
@@ -60,7 +60,7 @@ class Rounds:
         self.count = count
         self._mode = mode
         self._prepare = prepare
-        self._execution = course.dialect.steps_per_execution
+        self._execution = course.keras_version.steps_per_execution
         self._stop = STOPS[mode]
         self._hooked = course.callbacks.has_batch_hooks(mode)
         self._done = 0  # steps, in all rounds
@@ -134,7 +134,7 @@ class Rounds:
         return done, group[-1]
 
     def _logs(self, outputs: Any) -> Logs:
-        return {} if self._mode == "predict" else self.course.dialect.logs(outputs)
+        return {} if self._mode == "predict" else self.course.keras_version.logs(outputs)
 
     def _stopped(self) -> bool:
         return bool(getattr(self.course.model, self._stop))
@@ -182,7 +182,7 @@ class Rounds:
     def _pieces(self, call: Batch) -> Iterator[_Piece]:
         """What `call` is run as: whole, or batch by batch; traced where that is needed."""
         steps, way = self.course.steps, self._chooser.way(call, self._done)
-        while way is not Way.STEP and not steps.eager:
+        while way is not ExecutionMode.STEP and not steps.eager:
             try:
                 yield _Piece(call, way, self._traced(call, way))
                 return
@@ -193,13 +193,13 @@ class Rounds:
                 way = self._chooser.way(call, self._done)
         for batch in call.split():
             if steps.eager:
-                yield _Piece(batch, Way.STEP, None)
+                yield _Piece(batch, ExecutionMode.STEP, None)
                 continue
-            function = self._traced(batch, Way.STEP)
+            function = self._traced(batch, ExecutionMode.STEP)
             self._chooser.first(batch, function)
-            yield _Piece(batch, Way.STEP, function)
+            yield _Piece(batch, ExecutionMode.STEP, function)
 
-    def _traced(self, batch: Batch, way: Way) -> Traced:
+    def _traced(self, batch: Batch, way: ExecutionMode) -> Traced:
         steps, mode = self.course.steps, self._mode
         known = steps.find(mode, batch, way)
         return known or self.course.host.call(lambda: steps.trace(mode, batch, way))
@@ -213,7 +213,7 @@ class Rounds:
             try:
                 outputs = function(*batch.leaves)
             except Exception as error:
-                if way is not Way.XLA or function.proven:
+                if way is not ExecutionMode.XLA or function.proven:
                     raise
                 # XLA cannot compile it, and has changed nothing.
                 self._give_up(batch, way, error)
@@ -222,8 +222,8 @@ class Rounds:
         ended = time.perf_counter()
         self._done += batch.count
         place, span = (self.feed.name, first), (begun, ended, thread)
-        self.course.meter.ran(place, batch.count, span, xla=way is Way.XLA)
-        if way is Way.STEP and function is not None:
+        self.course.meter.ran(place, batch.count, span, xla=way is ExecutionMode.XLA)
+        if way is ExecutionMode.STEP and function is not None:
             self._chooser.measured(ended - begun, batch, function, self._done)
         return [outputs]
 
@@ -239,7 +239,7 @@ class Rounds:
             first += piece.batch.count
         return outputs
 
-    def _give_up(self, call: Batch, way: Way, error: Exception) -> None:
+    def _give_up(self, call: Batch, way: ExecutionMode, error: Exception) -> None:
         why = reason(error)
         self._chooser.give_up(call, way, why)
         self.course.meter.fallback = f"{way.value}: {why}"
@@ -255,7 +255,7 @@ class Rounds:
         if self._mode == "predict":
             logs = {"outputs": group[0] if len(group) == 1 else joined(group)}
         else:
-            logs = course.dialect.logs(group[-1])
+            logs = course.keras_version.logs(group[-1])
         begun = time.perf_counter()
         yield from course.callbacks.run(f"on_{self._mode}_batch_end", upto - 1, logs)
         stop = self._stopped()

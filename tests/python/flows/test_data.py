@@ -16,6 +16,7 @@ from fitgenerator import (
     flow_from_data,
     predict_generator,
 )
+from fitgenerator.r.reticulate.flows import data_flow
 from fitgenerator.sources.seeded_source import Passes
 from support.tiny_trainings import Seen, echo_model, linear_model, new_echo_model, run, same_weights
 
@@ -235,3 +236,8 @@ REFUSED = {
 def test_bad_input_is_refused_by_the_name_of_the_argument(given: Any, words: str) -> None:
     with pytest.raises(ArgumentError, match=words):
         flow_from_data(**{"x": X, "y": Y, **given})
+
+
+def test_masked_values_are_refused_not_dropped_where_R_holds_the_array() -> None:
+    masked = np.ma.array(X, mask=X > 5)
+    assert "`x` must be an array without masked values" in data_flow({"x": masked}, {})

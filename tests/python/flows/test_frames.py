@@ -85,6 +85,7 @@ def test_G4_categories_are_codes_from_0_or_one_column_a_level() -> None:
     assert same(codes, [[1], [0], [2], [0]])
     assert codes.dtype == "int32"
     assert same(batch(FRAME, "price ~ kind", one_hot=True)[0], ONE_HOT)
+    assert same(batch(FRAME, "price ~ kind", one_hot=[["kind"]])[0], ONE_HOT)
     mixed = batch(FRAME, "price ~ size + kind", one_hot=["kind"])[0]
     assert same(mixed, np.column_stack([FRAME["size"], ONE_HOT]))
     assert mixed.dtype == "float32"
@@ -208,6 +209,7 @@ REFUSED: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
         "column `size` must hold numbers, words or categories, not datetime64",
     ),
     "numbers for names": (FRAME, ([1, 2],), {}, "`inputs` must name columns: one, several"),
+    "a number for targets": (FRAME, (None, 3), {}, "`targets` must name columns: one, several"),
     "no frame": (np.ones((3, 2)), ("a ~ b",), {}, "`data` must be a data frame, or a dict"),
     "two of a name": (pd.concat([FRAME, FRAME], axis=1), ("size",), {}, "several columns of one"),
     "batch_size": (FRAME, ("size",), {"batch_size": 0}, "`batch_size` must be"),

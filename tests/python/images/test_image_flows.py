@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fitgenerator import ImageError, ImageWarning
 from fitgenerator.images import ImageDataGenerator, Iterator
+from fitgenerator.r.reticulate import images as seam
 from PIL import Image
 from support.pictures import both, difference, flat, greys, photos, write, write_classes
 
@@ -377,6 +378,13 @@ def test_a_generator_and_a_flow_say_what_they_are() -> None:
     assert repr(flow) == (
         "<NumpyArrayIterator: 6 images, 4 x 5 x 3, shuffled; batches of 4, 2 in a pass>"
     )
+
+
+def test_R_s_doubles_above_floatx_become_infinite_without_a_warning() -> None:
+    arrays = {"x": np.full((1, 2, 2, 3), 1e300)}
+    outcome = seam.flow("flow", ImageDataGenerator(), arrays)
+    assert outcome["failure"] is None
+    assert np.isinf(outcome["value"].x).all()
 
 
 def test_warnings_point_at_the_line_of_the_caller(animals: Path, tmp_path: Path) -> None:

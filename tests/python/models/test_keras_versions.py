@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from fitgenerator import Checkpoint, evaluate_generator, fit_generator, predict_generator
-from fitgenerator.models.keras_versions import Keras2, Keras3, dialect_of
+from fitgenerator.models.keras_versions import Keras2, Keras3, keras_version_of
 from support.tiny_trainings import (
     Batch,
     at_epoch_end,
@@ -284,9 +284,9 @@ def test_a_model_with_an_optimizer_for_each_part_trains() -> None:
     assert [int(one.iterations) for one in model.optimizer] == [3, 3]
 
 
-def test_the_dialect_goes_by_the_model_and_another_thing_is_named() -> None:
-    assert type(dialect_of(model_of())) is Keras2
-    assert type(dialect_of(model_of(keras))) is Keras3
+def test_the_keras_version_goes_by_the_model_and_another_thing_is_named() -> None:
+    assert type(keras_version_of(model_of())) is Keras2
+    assert type(keras_version_of(model_of(keras))) is Keras3
     with pytest.raises(TypeError, match=r"a keras\.Model, or a tf_keras\.Model, not .*Dense"):
         run(tf_keras.layers.Dense(1), forever(uneven_batches()), 1)
     with pytest.raises(ValueError, match="must be compiled"):

@@ -1,20 +1,19 @@
-"""A flow over images that are in memory, in one array."""
+"""A flow over images in memory, in one array."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ...caller_warnings import warn
-from ...errors import ArgumentError, ArgumentTypeError, ImageWarning
+from ...batches.arrays import Array
+from ...errors import ArgumentError
 from ...messages import describe
-from ..transform.batch_row import fill_row
-from .base import Array, Batching, Iterator
-from .subsets import part_of
-
-if TYPE_CHECKING:
-    from ..augmenter import Augmenter
+from .. import arguments
+from ..augmenter import Augmenter
+from .base import Batching, Iterator
+from .batch_row import fill_row
+from .subsets import part_of, share_of
 
 
 class NumpyArrayIterator(Iterator):
@@ -37,14 +36,16 @@ class NumpyArrayIterator(Iterator):
         batching: Batching,
         *,
         sample_weight: Any,
-        ignore_class_split: Any,
+        ignore_class_split: bool,
     ) -> None:
         x, further = _inputs(x)
-        images = check_images(x, "x", generator)
+        images = arguments.images(x, generator.data_format, generator.channel_axis)
         parts = [_rows(part, "x", len(images)) for part in further]
         y = None if y is None else _rows(y, "y", len(images))
         weight = None if sample_weight is None else _rows(sample_weight, "sample_weight", len(x))
-        rows = _share(len(images), y, generator, batching.subset, bool(ignore_class_split))
+        rows = _part_of(len(images), generator, batching.subset)
+        if y is not None and batching.subset is not None and not ignore_class_split:
+            _check_classes(y, rows)
         self.x = images[rows]
         self.x_misc = [part[rows] for part in parts]
         self.y = None if y is None else y[rows]
@@ -70,44 +71,8 @@ class NumpyArrayIterator(Iterator):
         return inputs, self.y[indices], self.sample_weight[indices]
 
 
-def check_images(x: Any, argument: str, generator: Augmenter) -> Array:
-    """`x` as an array of images; warns where its channels are an odd number.
-
-    Raises:
-        ArgumentError: It is not of rank 4.
-        ArgumentTypeError: It holds no numbers.
-    """
-    shape = "(images, height, width, channels)"
-    if generator.data_format == "channels_first":
-        shape = "(images, channels, height, width)"
-    try:
-        images = np.asarray(x)
-    except ValueError as error:
-        raise ArgumentError(
-            f"`{argument}` must be one array of shape {shape}: images of one size."
-        ) from error
-    if images.dtype.kind not in "fiub":
-        raise ArgumentTypeError(
-            f"`{argument}` must hold numbers, not {describe(x)} of dtype {images.dtype}."
-        )
-    if images.ndim != 4:
-        raise ArgumentError(
-            f"`{argument}` must be an array of rank 4, {shape}, not of shape {images.shape}."
-        )
-    if not len(images):
-        raise ArgumentError(f"`{argument}` must hold at least one image; it has 0.")
-    channels = images.shape[generator.channel_axis]
-    if channels not in (1, 3, 4):
-        text = (
-            f"`{argument}` of shape {images.shape} has {channels} channels in the layout "
-            f"{generator.data_format!r}, {shape}; images have 1, 3 or 4."
-        )
-        warn(text, ImageWarning)
-    return images
-
-
 def _inputs(x: Any) -> tuple[Any, list[Any]]:
-    """The images, and the inputs beside them: `(images, further)` or `(images, [further, ...])`."""
+    """The images, and the other inputs: `(images, further)` or `(images, [further, ...])`."""
     if not isinstance(x, (list, tuple)):
         return x, []
     if len(x) != 2:
@@ -128,17 +93,17 @@ def _rows(given: Any, argument: str, rows: int) -> Array:
     return array
 
 
-def _share(
-    count: int, y: Array | None, generator: Augmenter, subset: Any, ignore_classes: bool
-) -> slice:
-    begin, end = (int(edge * count) for edge in part_of(generator, subset))
-    if begin == end:
+def _part_of(count: int, generator: Augmenter, subset: str | None) -> slice:
+    part = part_of(count, share_of(generator.validation_split, subset))
+    if part.start == part.stop:
         raise ArgumentError(f"`subset` = {subset!r} has 0 of the {count} images.")
-    if subset is not None and y is not None and not ignore_classes:
-        inside, outside = y[begin:end], np.concatenate([y[:begin], y[end:]])
-        if not np.array_equal(np.unique(inside), np.unique(outside)):
-            raise ArgumentError(
-                "`subset`: training and validation images would have different classes; shuffle "
-                "the arrays first, or give ignore_class_split=True."
-            )
-    return slice(begin, end)
+    return part
+
+
+def _check_classes(y: Array, part: slice) -> None:
+    inside, outside = y[part], np.concatenate([y[: part.start], y[part.stop :]])
+    if not np.array_equal(np.unique(inside), np.unique(outside)):
+        raise ArgumentError(
+            "`subset`: training and validation images would have different classes; shuffle "
+            "the arrays first, or give ignore_class_split=True."
+        )

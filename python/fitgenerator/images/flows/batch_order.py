@@ -8,11 +8,10 @@ after the other. Nothing depends on which thread makes a batch, or when.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from ...batches.arrays import Array
 
 
 @dataclass(frozen=True)

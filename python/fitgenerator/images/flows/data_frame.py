@@ -4,33 +4,93 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 
+from ...batches.arrays import Array
 from ...caller_warnings import warn
 from ...errors import ArgumentError, ArgumentTypeError, ImageWarning
 from ...messages import describe, listed
 from .. import arguments
+from ..arguments import Path
+from ..augmenter import Augmenter
 from ..reading.target_format import Look
 from . import targets
-from .base import Array, Batching
+from .base import Batching
 from .files import ENDINGS, FileIterator
-from .subsets import part_of
+from .subsets import part_of, share_of
 
-if TYPE_CHECKING:
-    from ..augmenter import Augmenter
-
-# What Keras's first versions of `flow_from_dataframe` had.
+# Arguments of `flow_from_dataframe` in Keras's first versions.
 _GONE = ("drop_duplicates", "has_ext", "sort")
+# One name, or several.
+Names = str | Sequence[str]
+
+
+class _Table:
+    """The columns of a data frame of any package, or of a dict of columns.
+
+    Raises:
+        ArgumentTypeError: `frame` has no columns.
+    """
+
+    def __init__(self, frame: Any) -> None:
+        names = frame.keys() if hasattr(frame, "keys") else getattr(frame, "columns", None)
+        if names is None:
+            raise ArgumentTypeError(
+                f"`dataframe` must be a data frame, or a dict of columns, not {describe(frame)}."
+            )
+        self._frame, self._names = frame, names
+
+    def column(self, name: Names, argument: str) -> list[Any]:
+        """One column.
+
+        Raises:
+            ArgumentError: There is none of that name.
+        """
+        if not isinstance(name, str) or name not in self._names:
+            raise ArgumentError(
+                f"`{argument}` must name a column of the data frame, not {arguments.shown(name)}; "
+                f"it has {listed(self._names)}."
+            )
+        values = self._frame[name]
+        return list(values.to_list() if hasattr(values, "to_list") else values)
+
+    def files(self, x_col: str) -> list[str]:
+        """The column of the files' names; a dict must have columns of that length only."""
+        names = self.column(x_col, "x_col")
+        if not all(isinstance(name, str) for name in names):
+            raise ArgumentTypeError(f"`x_col` = {x_col!r} must hold names of files, as text.")
+        frame = self._frame
+        lengths = {key: len(frame[key]) for key in frame} if isinstance(frame, Mapping) else {}
+        if any(length != len(names) for length in lengths.values()):
+            raise ArgumentError(f"`dataframe` must have columns of one length, not {lengths}.")
+        return names
+
+    def targets(self, y_col: Names) -> Array:
+        """A column of numbers, or of lists of them."""
+        values = np.array(self.column(y_col, "y_col"))
+        if values.dtype.kind not in "fiub":
+            raise ArgumentTypeError(
+                f"`y_col` = {y_col!r} must hold numbers, or lists of one length, not "
+                f"{values.dtype} values."
+            )
+        return values
+
+    def weights(self, weight_col: str) -> Array:
+        """A column of weights."""
+        weights = np.array(self.column(weight_col, "weight_col"))
+        if weights.dtype.kind not in "fiu" or weights.ndim != 1:
+            raise ArgumentTypeError(f"`weight_col` = {weight_col!r} must hold numbers.")
+        return weights
 
 
 class DataFrameIterator(FileIterator):
     """Batches of the images in a data frame; `ImageDataGenerator.flow_from_dataframe` makes it.
 
     Attributes:
-        directory: What the names of the files are relative to; may be empty.
+        directory: The folder that the names of the files are relative to; may be empty.
         labels: The classes, or the targets that are not classes.
     """
 
@@ -41,34 +101,35 @@ class DataFrameIterator(FileIterator):
         look: Look,
         batching: Batching,
         *,
-        directory: Any,
-        x_col: Any,
-        y_col: Any,
-        weight_col: Any,
-        classes: Any,
-        class_mode: Any,
-        validate_filenames: Any,
+        directory: Path | None,
+        x_col: str,
+        y_col: Names,
+        weight_col: str | None,
+        classes: Collection[str] | None,
+        class_mode: str | None,
+        validate_filenames: bool,
     ) -> None:
         self.directory = arguments.folder(directory, "directory") if directory else ""
         self.class_mode = arguments.one_of(class_mode, "class_mode", targets.FRAME_MODES)
-        names = _names(dataframe, x_col)
+        table = _Table(dataframe)
+        names = table.files(x_col)
         paths = [os.path.join(self.directory, name) for name in names]
         kept = _existing(paths, x_col) if validate_filenames else [*range(len(paths))]
-        labels: Any = None
+        labels: list[Any] = []
         if self.class_mode in targets.OF_CLASSES:
-            labels = column(dataframe, y_col, "y_col")
+            labels = table.column(y_col, "y_col")
             kept, self.class_indices = self._classes_in(labels, kept, classes, y_col)
         elif classes is not None:
             warn(f"`classes` has no effect with class_mode={self.class_mode!r}.", ImageWarning)
-        kept = _share(kept, part_of(generator, batching.subset), batching.subset)
+        kept = _part_of(kept, generator, batching.subset)
         self.filenames = [names[row] for row in kept]
-        weights = None if not weight_col else _weights(dataframe, weight_col)[kept]
+        weights = None if not weight_col else table.weights(weight_col)[kept]
         super().__init__(
             [paths[row] for row in kept],
             generator,
             look,
             batching,
-            self._targets_of(dataframe, y_col, labels, kept, generator.dtype),
+            self._targets_of(table, y_col, labels, kept, generator.dtype),
             weights,
         )
         if keras.config.is_interactive_logging_enabled():
@@ -76,7 +137,7 @@ class DataFrameIterator(FileIterator):
             print(f"Found {self.samples} image filenames{among}.")
 
     def _classes_in(
-        self, labels: list[Any], kept: list[int], given: Any, y_col: Any
+        self, labels: list[Any], kept: list[int], given: Collection[str] | None, y_col: Names
     ) -> tuple[list[int], dict[str, int]]:
         """The rows that have one of the classes, and each class's number."""
         several = self.class_mode == "categorical"
@@ -101,7 +162,12 @@ class DataFrameIterator(FileIterator):
         return [row for row in kept if any(n in numbers for n in _each(labels[row]))], numbers
 
     def _targets_of(
-        self, dataframe: Any, y_col: Any, labels: Any, kept: list[int], dtype: np.dtype[Any]
+        self,
+        table: _Table,
+        y_col: Names,
+        labels: list[Any],
+        kept: list[int],
+        dtype: np.dtype[Any],
     ) -> targets.Targets | None:
         self.labels: Any = None
         if self.class_mode is None:
@@ -109,8 +175,7 @@ class DataFrameIterator(FileIterator):
         if self.class_mode == "input":
             return targets.images_themselves
         if self.class_mode in targets.OF_CLASSES:
-            self.classes = [self._number(labels[row]) for row in kept]
-            self.labels = self.classes
+            self.classes = self.labels = [self._number(labels[row]) for row in kept]
             return targets.class_targets(
                 self.class_mode, self.classes, len(self.class_indices), dtype
             )
@@ -120,24 +185,24 @@ class DataFrameIterator(FileIterator):
                 f'`y_col` must be a list of columns for class_mode="multi_output", not '
                 f"{arguments.shown(y_col)}."
             )
-        columns = [_values(dataframe, name)[kept] for name in (y_col if several else [y_col])]
+        columns = [table.targets(name)[kept] for name in (y_col if several else [y_col])]
         if self.class_mode == "multi_output":
             self.labels = columns
         else:
             self.labels = np.stack(columns, axis=1) if several else columns[0]
         return targets.values(self.labels)
 
-    def _number(self, label: Any) -> int | list[int]:
+    def _number(self, label: Names) -> int | list[int]:
         if isinstance(label, str):
             return self.class_indices[label]
         return [self.class_indices[name] for name in label if name in self.class_indices]
 
 
 def refuse_unknown(given: Collection[str]) -> None:
-    """Arguments of `flow_from_dataframe` that are none; those that Keras once had change nothing.
+    """Refuse unknown arguments of `flow_from_dataframe`; warn of those that Keras once had.
 
     Raises:
-        ArgumentTypeError: There never was one of that name.
+        ArgumentTypeError: There has never been an argument of that name.
     """
     for name in given:
         if name not in _GONE:
@@ -146,56 +211,8 @@ def refuse_unknown(given: Collection[str]) -> None:
         warn(text, ImageWarning)
 
 
-def column(frame: Any, name: Any, argument: str) -> list[Any]:
-    """A column of a data frame, or of a dict of columns, as a list.
-
-    Raises:
-        ArgumentError: There is none of that name.
-        ArgumentTypeError: It is nothing that has columns.
-    """
-    names = frame.keys() if hasattr(frame, "keys") else getattr(frame, "columns", None)
-    if names is None:
-        raise ArgumentTypeError(
-            f"`dataframe` must be a data frame, or a dict of columns, not {describe(frame)}."
-        )
-    if not isinstance(name, str) or name not in names:
-        raise ArgumentError(
-            f"`{argument}` must name a column of the data frame, not {arguments.shown(name)}; it "
-            f"has {listed(names)}."
-        )
-    values = frame[name]
-    return list(values.to_list() if hasattr(values, "to_list") else values)
-
-
-def _names(frame: Any, x_col: Any) -> list[str]:
-    names = column(frame, x_col, "x_col")
-    if not all(isinstance(name, str) for name in names):
-        raise ArgumentTypeError(f"`x_col` = {x_col!r} must hold names of files, as text.")
-    lengths = {key: len(frame[key]) for key in frame} if isinstance(frame, Mapping) else {}
-    if any(length != len(names) for length in lengths.values()):
-        raise ArgumentError(f"`dataframe` must have columns of one length, not {lengths}.")
-    return names
-
-
-def _values(frame: Any, name: Any) -> Array:
-    values = np.array(column(frame, name, "y_col"))
-    if values.dtype.kind not in "fiub":
-        raise ArgumentTypeError(
-            f"`y_col` = {name!r} must hold numbers, or lists of one length, not {values.dtype} "
-            "values."
-        )
-    return values
-
-
-def _weights(frame: Any, name: Any) -> Array:
-    weights = np.array(column(frame, name, "weight_col"))
-    if weights.dtype.kind not in "fiu" or weights.ndim != 1:
-        raise ArgumentTypeError(f"`weight_col` = {name!r} must hold numbers.")
-    return weights
-
-
-def _existing(paths: list[str], x_col: Any) -> list[int]:
-    """The rows whose file is there and is named as an image is; warns of the others."""
+def _existing(paths: list[str], x_col: str) -> list[int]:
+    """The rows whose file exists and has the ending of an image; warns about the others."""
     kept = [
         row
         for row, path in enumerate(paths)
@@ -212,16 +229,16 @@ def _existing(paths: list[str], x_col: Any) -> list[int]:
     return kept
 
 
-def _share(kept: list[int], share: Sequence[float], subset: Any) -> list[int]:
-    first, last = (int(edge * len(kept)) for edge in share)
-    if first == last:
-        part = "" if subset is None else f" in the subset {subset!r}"
+def _part_of(kept: list[int], generator: Augmenter, subset: str | None) -> list[int]:
+    part = kept[part_of(len(kept), share_of(generator.validation_split, subset))]
+    if not part:
+        where = "" if subset is None else f" in the subset {subset!r}"
         raise ArgumentError(
-            f"`dataframe` has 0 images{part}: no row is left whose file is there and whose class "
+            f"`dataframe` has 0 images{where}: no row is left whose file is there and whose class "
             "is wanted."
         )
-    return kept[first:last]
+    return part
 
 
-def _each(label: Any) -> Sequence[Any]:
+def _each(label: Names) -> Sequence[str]:
     return (label,) if isinstance(label, str) else label

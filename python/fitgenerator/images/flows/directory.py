@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator as Endless
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,14 +13,12 @@ import numpy as np
 from ...errors import ArgumentError, ArgumentTypeError
 from ...messages import describe, listed, reason
 from .. import arguments
+from ..augmenter import Augmenter
 from ..reading.target_format import Look
 from . import targets
 from .base import Batching
 from .files import ENDINGS, FileIterator
-from .subsets import part_of
-
-if TYPE_CHECKING:
-    from ..augmenter import Augmenter
+from .subsets import part_of, share_of
 
 
 class DirectoryIterator(FileIterator):
@@ -32,22 +31,21 @@ class DirectoryIterator(FileIterator):
 
     def __init__(
         self,
-        directory: Any,
+        directory: arguments.Path,
         generator: Augmenter,
         look: Look,
         batching: Batching,
         *,
-        classes: Any,
-        class_mode: Any,
-        follow_links: Any,
+        classes: Sequence[str] | None,
+        class_mode: str | None,
+        follow_links: bool,
     ) -> None:
         self.directory = arguments.folder(directory, "directory")
         self.class_mode = arguments.one_of(class_mode, "class_mode", targets.DIRECTORY_MODES)
         names = _classes(self.directory, classes)
-        share = part_of(generator, batching.subset)
-        found = [
-            _share(_images_in(self.directory, name, bool(follow_links)), share) for name in names
-        ]
+        share = share_of(generator.validation_split, batching.subset)
+        of_class = [_images_in(self.directory, name, bool(follow_links)) for name in names]
+        found = [files[part_of(len(files), share)] for files in of_class]
         self.filenames = [file for files in found for file in files]
         if not self.filenames:
             raise _empty(self.directory, names, batching.subset)
@@ -77,8 +75,8 @@ class DirectoryIterator(FileIterator):
         return targets.class_targets(self.class_mode, self.classes, self.num_classes, dtype)
 
 
-def _classes(directory: str, given: Any) -> list[str]:
-    """The folders that are classes: those that are named, else all of them in order."""
+def _classes(directory: str, given: Sequence[str] | None) -> list[str]:
+    """The folders that are classes: the given names, or else all folders in alphabetical order."""
     try:
         entries = sorted(os.listdir(directory))
     except OSError as error:
@@ -107,22 +105,16 @@ def _classes(directory: str, given: Any) -> list[str]:
 def _images_in(directory: str, name: str, follow_links: bool) -> list[str]:
     """The image files of one class and of the folders in it, sorted, relative to `directory`."""
     top = os.path.join(directory, name)
-    found = []
-    for folder, files in sorted(_folders(top, follow_links)):
-        inner = os.path.relpath(folder, top)
-        for file in sorted(files):
-            if file.lower().endswith(ENDINGS):
-                found.append(os.path.normpath(os.path.join(name, inner, file)))
-    return found
-
-
-def _share(files: list[str], share: tuple[float, float]) -> list[str]:
-    begin, end = (int(edge * len(files)) for edge in share)
-    return files[begin:end]
+    return [
+        os.path.normpath(os.path.join(name, os.path.relpath(folder, top), file))
+        for folder, files in sorted(_folders(top, follow_links))
+        for file in sorted(files)
+        if file.lower().endswith(ENDINGS)
+    ]
 
 
 def _folders(top: str, follow_links: bool) -> Endless[tuple[str, list[str]]]:
-    """Every folder from `top` down with its files; a link that leads back up is not followed."""
+    """Every folder from `top` down with its files; links that lead back up are not followed."""
 
     def refuse(error: OSError) -> None:
         raise ArgumentError(
@@ -143,7 +135,7 @@ def _leads_up(path: str) -> bool:
     return os.path.commonpath([target, here]) == target
 
 
-def _empty(directory: str, names: list[str], subset: Any) -> ArgumentError:
+def _empty(directory: str, names: list[str], subset: str | None) -> ArgumentError:
     if subset is not None and names:
         return ArgumentError(
             f"`subset` = {subset!r} has 0 images: `validation_split` leaves none of those in "

@@ -1,36 +1,36 @@
-"""A flow whose images are files, each read when its batch is made."""
+"""A flow over image files, each of which is read when its batch is made."""
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ...caller_warnings import warn
-from ...errors import ImageError, ImageWarning, Warned, Warns
+from ...batches.arrays import Array
+from ...errors import ImageError
 from .. import arguments
+from ..augmenter import Augmenter
 from ..reading.decode import read
 from ..reading.resize import FILTERS
 from ..reading.target_format import Look
-from ..transform.batch_row import fill_row
-from .base import Array, Batching, Iterator
+from .base import Batching
+from .batch_row import fill_row
+from .skipping import SkippingIterator
 from .targets import Targets
-
-if TYPE_CHECKING:
-    from ..augmenter import Augmenter
 
 # Endings of the files that count as images, as in Keras.
 ENDINGS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 ON_ERROR = ("raise", "skip")
-# How the names of the engine's threads begin.
-OUR_THREADS = "fitgenerator-"
 
 
 def look(
-    target_size: Any, color_mode: Any, interpolation: Any, keep_aspect_ratio: Any, on_error: Any
+    target_size: tuple[int, int],
+    color_mode: str,
+    interpolation: str,
+    keep_aspect_ratio: bool,
+    on_error: str,
 ) -> Look:
-    """How the images are to come out of their files.
+    """The format into which image files are read.
 
     Raises:
         ArgumentError: An argument is not what it must be.
@@ -44,11 +44,11 @@ def look(
     )
 
 
-class FileIterator(Iterator, Warns):
+class FileIterator(SkippingIterator):
     """Batches of images that are read from files.
 
     Attributes:
-        filenames: The files, as they are named in the directory or the data frame.
+        filenames: The files, as the directory or the data frame names them.
         filepaths: Their paths.
         samples: Number of files.
         classes: Each image's class, from 0; missing where there are none.
@@ -70,7 +70,7 @@ class FileIterator(Iterator, Warns):
         size = look.target_size
         first = generator.data_format == "channels_first"
         shape = (look.channels, *size) if first else (*size, look.channels)
-        super().__init__(len(paths), shape, generator, batching)
+        super().__init__(len(paths), shape, generator, batching, look.on_error)
         self.samples = len(paths)
         self.filepaths = paths
         self.target_size = size
@@ -78,10 +78,6 @@ class FileIterator(Iterator, Warns):
         self.interpolation = look.interpolation
         self.keep_aspect_ratio = look.keep_aspect_ratio
         self.sample_weight = sample_weight
-        self.on_error = look.on_error
-        self.skipped: dict[str, str] = {}
-        self._skipping = threading.Lock()
-        self._untold = 0  # files left out that no warning has told of
         self._look = look
         self._targets = targets
 
@@ -99,37 +95,6 @@ class FileIterator(Iterator, Warns):
             return False
         fill_row(self.image_data_generator, image, parameters, row)
         return True
-
-    def _skip(self, path: str, why: str) -> None:
-        """Note a file that cannot be read; warn, but on a thread of the engine's, which does so."""
-        with self._skipping:
-            self._untold += path not in self.skipped
-            self.skipped[path] = why
-        if not threading.current_thread().name.startswith(OUR_THREADS):
-            for text, kind in self.take_warnings():
-                warn(text, kind)
-
-    def take_warnings(self) -> list[Warned]:
-        """What there is to warn of since the last time."""
-        with self._skipping:
-            untold, self._untold = self._untold, 0
-            if not untold:
-                return []
-            last = next(reversed(self.skipped.values()))
-        text = (
-            f"{len(self.skipped)} of {self.n} files could not be read and were left out "
-            f'(on_error="skip"); `skipped` of the flow has all of them. The last: {last}'
-        )
-        return [(text, ImageWarning)]
-
-    def _check_left(self, indices: Array) -> None:
-        if not len(indices):
-            with self._skipping:
-                last = next(reversed(self.skipped.values()))
-            raise ImageError(
-                f"Not one image of a batch could be read; {len(self.skipped)} of {self.n} files "
-                f"were left out so far. The last: {last}"
-            )
 
     def _with_targets(self, x: Array, indices: Array) -> Any:
         if self._targets is None:

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ...batches.arrays import Array
 from ...errors import ArgumentError
 from ...messages import reason
 from .. import arguments
 from ..opencv import Image
-
-Array = np.ndarray[Any, Any]
 
 # The largest random number in a file's name, which keeps the passes apart.
 _LARGEST = 10**7

@@ -1,29 +1,30 @@
-"""Which part of the images a `subset` is: validation has the first, training the rest."""
+"""The part of the images that a `subset` is: validation has the first images, training the rest."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError
 from .. import arguments
 
-if TYPE_CHECKING:
-    from ..augmenter import Augmenter
+Share = tuple[float, float]  # begin and end, as fractions of all images
 
 
-def part_of(generator: Augmenter, subset: Any) -> tuple[float, float]:
-    """Begin and end of the part, as fractions of all images.
+def share_of(validation_split: float, subset: str | None) -> Share:
+    """The share that a subset has.
 
     Raises:
         ArgumentError: An unknown subset, or validation without a `validation_split`.
     """
     arguments.one_of(subset, "subset", (*arguments.SUBSETS, None))
-    share = generator.validation_split
-    if subset == "validation" and not share:
+    if subset == "validation" and not validation_split:
         raise ArgumentError(
             '`subset` = "validation" needs a share of the images: give the generator a '
             "`validation_split`, such as 0.2."
         )
     if subset is None:
         return 0.0, 1.0
-    return (0.0, share) if subset == "validation" else (share, 1.0)
+    return (0.0, validation_split) if subset == "validation" else (validation_split, 1.0)
+
+
+def part_of(count: int, share: Share) -> slice:
+    """A share of `count` images."""
+    return slice(int(share[0] * count), int(share[1] * count))

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from ...batches.arrays import Array
+
 # From the images of a batch and their indices to its targets.
 Targets = Callable[[Array, Array], Any]
 

@@ -6,13 +6,10 @@ has four channels and its batch three.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ...batches.arrays import Array
 from ..opencv import cv2
-
-Array = np.ndarray[Any, Any]
 
 
 def padded(image: Array) -> Array:

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import io
 import os
-from typing import Any
 
 import numpy as np
 
+from ...batches.arrays import Array
 from ...errors import ImageError
 from ...messages import reason
 from ..opencv import Image, cv2
 from .file_header import head_of
 from .resize import crop_of, resize
 from .target_format import Look
-
-Array = np.ndarray[Any, Any]
 
 _PILLOW_MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 # Grey images of more than 8 bits keep their values, as in Keras.

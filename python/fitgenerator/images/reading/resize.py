@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ...batches.arrays import Array
 from ..opencv import Image, cv2
 from .channels import unpadded
 from .target_format import Look, Size
 
-Array = np.ndarray[Any, Any]
 Box = tuple[int, int, int, int]
 
 # By the name that users give; Pillow's filters widen when they shrink an image.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from ...batches.arrays import Array
 
 
 def shift_channels(image: Array, intensity: float) -> None:

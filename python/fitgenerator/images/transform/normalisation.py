@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ...batches.arrays import Array
 from ...errors import ArgumentError, ArgumentTypeError
 from ...messages import describe
+from ..settings import Settings
 from .seeded_function import Seeded
-
-if TYPE_CHECKING:
-    from ..augmenter import Augmenter
-
-Array = np.ndarray[Any, Any]
 
 # Keeps a division by a standard deviation of 0 away.
 _LEAST_DEVIATION = 1e-6
@@ -31,37 +28,37 @@ _NEEDED = {
 }
 
 
-def learn(generator: Augmenter, images: Array) -> None:
+def learn(settings: Settings, images: Array) -> None:
     """Set the generator's mean, standard deviation and whitening matrix; changes `images`."""
-    axes = (0, generator.row_axis, generator.col_axis)
-    if generator.featurewise_center:
-        generator.mean = np.mean(images, axis=axes, keepdims=True)[0]
-        images -= generator.mean
-    if generator.featurewise_std_normalization:
-        generator.std = np.std(images, axis=axes, keepdims=True)[0]
-        images /= generator.std + _LEAST_DEVIATION
-    if generator.zca_whitening:
+    axes = (0, settings.row_axis, settings.col_axis)
+    if settings.featurewise_center:
+        settings.mean = np.mean(images, axis=axes, keepdims=True)[0]
+        images -= settings.mean
+    if settings.featurewise_std_normalization:
+        settings.std = np.std(images, axis=axes, keepdims=True)[0]
+        images /= settings.std + _LEAST_DEVIATION
+    if settings.zca_whitening:
         flat = images.reshape(len(images), -1)
         vectors, values, _ = np.linalg.svd(flat.T, full_matrices=False)
-        scaled = vectors * (math.sqrt(len(images)) / (values + generator.zca_epsilon))
-        generator.zca_whitening_matrix = scaled @ vectors.T
+        scaled = vectors * (math.sqrt(len(images)) / (values + settings.zca_epsilon))
+        settings.zca_whitening_matrix = scaled @ vectors.T
 
 
-def check_learned(generator: Augmenter) -> None:
+def check_learned(settings: Settings) -> None:
     """See that what is to be normalised by was learned.
 
     Raises:
         ArgumentError: `fit` was not called.
     """
     for argument, attribute in _NEEDED.items():
-        if getattr(generator, argument) and getattr(generator, attribute) is None:
+        if getattr(settings, argument) and getattr(settings, attribute) is None:
             raise ArgumentError(
                 f"`{argument}` needs what fit() learns from sample images: call "
                 "generator.fit(images) before the first batch."
             )
 
 
-def standardize(generator: Augmenter, x: Array, seed: int | None = None) -> Array:
+def standardize(settings: Settings, x: Array, seed: int | None = None) -> Array:
     """Normalise an image, or a batch of them, in place where that can be; returns it.
 
     `seed` is of the random numbers of a `Seeded` function.
@@ -70,27 +67,27 @@ def standardize(generator: Augmenter, x: Array, seed: int | None = None) -> Arra
         ArgumentError: `fit` was not called, or the user's function changed the shape.
         ArgumentTypeError: `x` cannot be changed in place.
     """
-    check_learned(generator)
-    _check_floating(generator, x)
-    if generator.preprocessing_function is not None:
-        x = _preprocessed(generator.preprocessing_function, x, seed)
-    if generator.rescale:
-        x *= generator.rescale
-    if generator.samplewise_center:
+    check_learned(settings)
+    _check_floating(settings, x)
+    if settings.preprocessing_function is not None:
+        x = _preprocessed(settings.preprocessing_function, x, seed)
+    if settings.rescale:
+        x *= settings.rescale
+    if settings.samplewise_center:
         x -= np.mean(x, keepdims=True)
-    if generator.samplewise_std_normalization:
+    if settings.samplewise_std_normalization:
         x /= np.std(x, keepdims=True) + _LEAST_DEVIATION
-    if generator.featurewise_center:
-        x -= generator.mean
-    if generator.featurewise_std_normalization:
-        x /= generator.std + _LEAST_DEVIATION
-    if generator.zca_whitening:
-        x[...] = _whitened(x, generator.zca_whitening_matrix)
+    if settings.featurewise_center:
+        x -= settings.mean
+    if settings.featurewise_std_normalization:
+        x /= settings.std + _LEAST_DEVIATION
+    if settings.zca_whitening:
+        x[...] = _whitened(x, settings.zca_whitening_matrix)
     return x
 
 
-def _check_floating(generator: Augmenter, x: Any) -> None:
-    given = (getattr(generator, argument) for argument in _COMPUTED)
+def _check_floating(settings: Settings, x: Any) -> None:
+    given = (getattr(settings, argument) for argument in _COMPUTED)
     if not (isinstance(x, np.ndarray) and x.dtype.kind == "f") and any(given):
         what = f" and dtype {x.dtype}" if isinstance(x, np.ndarray) else ""
         raise ArgumentTypeError(

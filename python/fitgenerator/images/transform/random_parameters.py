@@ -1,54 +1,61 @@
 """The random parameters of one image's transformation.
 
-They are drawn in the order in which Keras's class draws them, from a generator that is seeded as
-Keras's: the same seed gives the same parameters. One thing differs: `height_shift_range` moves up
-and down and `width_shift_range` sideways, which Keras has the wrong way round (tf-keras #310).
+They are drawn in the order of Keras's class, from a generator with Keras's seed: the same seed
+gives the same parameters. One difference: `height_shift_range` moves up and down and
+`width_shift_range` sideways, which Keras has the wrong way round (tf-keras #310).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from ..augmenter import Augmenter
+import numpy as np
+
+from ..arguments import seed as checked_seed
+from ..settings import Settings
 
 
 class Random(Protocol):
-    """What draws: a `numpy.random.RandomState`, or the module `numpy.random`."""
+    """A source of random numbers: a `numpy.random.RandomState`, or the module `numpy.random`."""
 
     def uniform(self, low: float, high: float, size: int | None = None) -> Any:
         """Numbers between `low` and `high`."""
 
-    def choice(self, a: Any) -> Any:
+    def choice(self, a: int | Sequence[float]) -> Any:
         """One of several, or a whole number below `a`."""
 
     def random(self) -> Any:
         """A number between 0 and 1."""
 
 
-def draw(generator: Augmenter, shape: tuple[int, ...], random: Random) -> dict[str, Any]:
+def random_of(seed: int | None) -> Random:
+    """Random numbers that follow from `seed`; where there is none, those of `numpy.random`."""
+    return np.random if seed is None else np.random.RandomState(checked_seed(seed))
+
+
+def draw(settings: Settings, shape: tuple[int, ...], random: Random) -> dict[str, Any]:
     """Parameters for an image of `shape`, by the names that `apply_transform` takes.
 
     Args:
-        generator: What has the ranges.
-        shape: Of the image, in the generator's `data_format`.
-        random: Draws them.
+        settings: The ranges.
+        shape: Shape of the image, in `data_format`.
+        random: The parameters are drawn from it.
     """
-    rows, cols = shape[generator.row_axis - 1], shape[generator.col_axis - 1]
-    theta = _around_zero(generator.rotation_range, random)
-    vertical = _shift(generator.height_shift_range, rows, random)
-    horizontal = _shift(generator.width_shift_range, cols, random)
-    shear = _around_zero(generator.shear_range, random)
-    low, high = generator.zoom_range
+    rows, cols = shape[settings.row_axis - 1], shape[settings.col_axis - 1]
+    theta = _around_zero(settings.rotation_range, random)
+    vertical = _shift(settings.height_shift_range, rows, random)
+    horizontal = _shift(settings.width_shift_range, cols, random)
+    shear = _around_zero(settings.shear_range, random)
+    low, high = settings.zoom_range
     zx, zy = (1, 1) if low == high == 1 else random.uniform(low, high, 2)
     mirrored = random.random() < 0.5
     upside_down = random.random() < 0.5
-    channel_shift = None
-    if generator.channel_shift_range:
-        channel_shift = _around_zero(generator.channel_shift_range, random)
-    brightness = None
-    if generator.brightness_range is not None:
-        brightness = random.uniform(*generator.brightness_range)
+    channel_shift = brightness = None
+    if settings.channel_shift_range:
+        channel_shift = _around_zero(settings.channel_shift_range, random)
+    if settings.brightness_range is not None:
+        brightness = random.uniform(*settings.brightness_range)
     return {
         "theta": theta,
         "tx": horizontal,
@@ -56,8 +63,8 @@ def draw(generator: Augmenter, shape: tuple[int, ...], random: Random) -> dict[s
         "shear": shear,
         "zx": zx,
         "zy": zy,
-        "flip_horizontal": bool(mirrored and generator.horizontal_flip),
-        "flip_vertical": bool(upside_down and generator.vertical_flip),
+        "flip_horizontal": bool(mirrored and settings.horizontal_flip),
+        "flip_vertical": bool(upside_down and settings.vertical_flip),
         "channel_shift_intensity": channel_shift,
         "brightness": brightness,
     }
@@ -67,7 +74,7 @@ def _around_zero(most: float, random: Random) -> float:
     return float(random.uniform(-most, most)) if most else 0
 
 
-def _shift(given: Any, pixels: int, random: Random) -> float:
+def _shift(given: float | list[float], pixels: int, random: Random) -> float:
     """A shift in pixels: between -x and x, or one of several, or of the whole numbers below n."""
     if not given:
         return 0

@@ -1,7 +1,7 @@
-"""One image, from what was read to its row of the batch: warp, flips, colours.
+"""One image, as it was read, to a transformed image: warp, flips, colours.
 
-Nothing is copied that need not be: an image is cast once, into the row or into the array that the
-warp reads. Each thread keeps that for its next image.
+Copies are avoided: an image is cast once, either into its result or into the array that the warp
+reads. Each thread keeps the latter for its next image.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from ...batches.arrays import Array
 from ..reading.channels import padded, unpadded
+from ..settings import Settings
 from . import colour
-from .warp import Filling, matrix_of, warp
-
-Array = np.ndarray[Any, Any]
+from .warp import matrix_of, warp
 
 
 class _Scratch(threading.local):
-    """What warps of this thread read from, and where padded ones are written to."""
+    """The arrays that the warps of one thread read from, and write padded images to."""
 
     def __init__(self) -> None:
         self._arrays: dict[str, Array] = {}
@@ -36,19 +36,24 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-def transform(image: Array, parameters: Mapping[str, Any], out: Array, filling: Filling) -> None:
+def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype in which images of `dtype` are computed."""
+    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
+
+
+def transform(settings: Settings, image: Array, parameters: Mapping[str, Any], out: Array) -> None:
     """Write the transformed `image` into `out`.
 
     Args:
-        image: Of shape `(rows, columns, channels)`, of any dtype of numbers; with a fourth channel
-            that means nothing, where `out` has three.
-        parameters: As `apply_transform` takes them.
+        settings: Say how the warp makes points that are no pixels of the image.
+        image: Shape `(rows, columns, channels)`, any dtype of numbers. May have a meaningless
+            fourth channel where `out` has three.
+        parameters: The parameters that `apply_transform` takes.
         out: Another array, C-contiguous, float32 or float64.
-        filling: What lies between and outside of the pixels.
     """
     matrix = matrix_of(parameters, *image.shape[:2])
     if matrix is not None:
-        _warped(image, matrix, out, filling)
+        _warped(settings, image, matrix, out)
     else:
         image = image if image.shape[2] == out.shape[2] else unpadded(image)
         image = image[:, ::-1] if parameters.get("flip_horizontal", False) else image
@@ -60,7 +65,7 @@ def transform(image: Array, parameters: Mapping[str, Any], out: Array, filling: 
         colour.brighten(out, parameters["brightness"])
 
 
-def _warped(image: Array, matrix: Array, out: Array, filling: Filling) -> None:
+def _warped(settings: Settings, image: Array, matrix: Array, out: Array) -> None:
     pays = out.dtype == np.float32 and out.shape[2] == 3 and image.dtype == np.uint8
     if pays and image.shape[2] == 3:
         image = padded(image)
@@ -69,8 +74,8 @@ def _warped(image: Array, matrix: Array, out: Array, filling: Filling) -> None:
     source = _scratch.array("source", image.shape, out.dtype)
     np.copyto(source, image, casting="unsafe")
     if not pays:
-        warp(source, matrix, out, filling)
+        warp(settings, source, matrix, out)
         return
     result = _scratch.array("result", image.shape, out.dtype)
-    warp(source, matrix, result, filling)
+    warp(settings, source, matrix, result)
     unpadded(result, out)

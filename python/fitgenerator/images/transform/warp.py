@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ...batches.arrays import Array
 from ..opencv import cv2
-
-Array = np.ndarray[Any, Any]
+from ..settings import Settings
 
 _BORDERS = {
     "nearest": cv2.BORDER_REPLICATE,
@@ -33,21 +32,6 @@ _INTERPOLATIONS = (
 )
 # How far outside of the image a place counts as on its edge, in pixels: rounding moves it there.
 _ON_THE_EDGE = 1e-6
-
-
-@dataclass(frozen=True)
-class Filling:
-    """How a warp makes the points that are not pixels of the image.
-
-    Attributes:
-        mode: What lies outside of the image: "nearest", "constant", "reflect" or "wrap".
-        cval: The value outside, for "constant".
-        order: Of the interpolation: 0 nearest, 1 linear, 2 and 3 cubic, 4 and 5 Lanczos.
-    """
-
-    mode: str
-    cval: float
-    order: int
 
 
 def matrix_of(parameters: Mapping[str, Any], rows: int, cols: int) -> Array | None:
@@ -77,20 +61,21 @@ def matrix_of(parameters: Mapping[str, Any], rows: int, cols: int) -> Array | No
     return np.array(((xx, xy, x), (yx, yy, y)), np.float64)
 
 
-def warp(image: Array, matrix: Array, out: Array, filling: Filling) -> None:
-    """Write what the warp makes of `image` into `out`, another array of its shape and dtype."""
+def warp(settings: Settings, image: Array, matrix: Array, out: Array) -> None:
+    """Write the warped `image` into `out`, another array of its shape and dtype."""
     rows, cols = image.shape[:2]
     if image.shape[2] == 1:
         image, out = image[:, :, 0], out[:, :, 0]
-    interpolation, border = _INTERPOLATIONS[filling.order], _BORDERS[filling.mode]
-    if filling.mode == "wrap":
+    interpolation = _INTERPOLATIONS[settings.interpolation_order]
+    border = _BORDERS[settings.fill_mode]
+    if settings.fill_mode == "wrap":
         x, y = _wrapped(matrix, rows, cols)
         cv2.remap(image, x, y, interpolation, out, border)
     else:
         flags = interpolation | cv2.WARP_INVERSE_MAP
         cv2.warpAffine(image, matrix, (cols, rows), out, flags, border)
-    if filling.mode == "constant":
-        out[_outside(matrix, rows, cols)] = filling.cval
+    if settings.fill_mode == "constant":
+        out[_outside(matrix, rows, cols)] = settings.cval
 
 
 def _places(matrix: Array, rows: int, cols: int) -> tuple[Array, Array]:

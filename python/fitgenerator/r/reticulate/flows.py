@@ -1,8 +1,11 @@
-"""Flows of R's arrays and data frames. Nothing here raises into R: a refusal is its text."""
+"""Flows of R's arrays and data frames. Nothing here raises into R: a refusal is its text.
+
+Flows take their batches from rows, so R's arrays are copied row by row in memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,38 +21,38 @@ from .values import own
 
 
 def data_flow(arrays: dict[str, Any], options: dict[str, Any]) -> Any:
-    """`flow_from_data` of what R's batches are made of."""
-    return _made(lambda: flow_from_data(**_own(arrays), **_own(options)))
+    """`flow_from_data` of R's arrays."""
+    return _made(lambda: flow_from_data(**own(arrays, "C"), **own(options, "C")))
 
 
 def series_flow(arrays: dict[str, Any], options: dict[str, Any]) -> Any:
     """`timeseries_generator` of R's arrays."""
-    return _made(lambda: timeseries_generator(**_own(arrays), **options))
+    return _made(lambda: timeseries_generator(**own(arrays, "C"), **options))
 
 
 def frame_flow(frame: dict[str, Any], options: dict[str, Any]) -> Any:
     """`flow_from_frame` of R's columns."""
-    return _made(lambda: flow_from_frame(_frame(frame), **_own(options)))
+    return _made(lambda: flow_from_frame(_frame(frame), **own(options, "C")))
 
 
 def cutter(batch_size: int, options: dict[str, Any]) -> Cutter:
-    """What makes batches of R's data frames, which come one after the other."""
+    """The object that cuts R's data frames, which come one after the other, into batches."""
     return Cutter(Layout(**options, whole=False), batch_size)
 
 
 def add(to: Cutter, frame: dict[str, Any]) -> str | None:
-    """Give it one, or say why it cannot be used."""
+    """Add a data frame, or say why it cannot be used."""
     refusal = _made(lambda: to.add(_frame(frame)))
     return None if refusal is None else str(refusal)
 
 
 def ready(of: Cutter, last: bool) -> bool:
-    """Whether it has a batch, where `last`, of what is left."""
+    """Whether there is a batch; where `last`, one of the rows that are left."""
     return of.ready(last=last)
 
 
 def take(of: Cutter, last: bool) -> Any:
-    """One batch of it."""
+    """The next batch."""
     return of.take(last=last)
 
 
@@ -60,22 +63,7 @@ def _made(make: Callable[[], Any]) -> Any:
         return str(error)
 
 
-def _own(given: dict[str, Any]) -> dict[str, Any]:
-    """Copies of R's arrays, row by row in memory: that is how rows are taken from them."""
-    return {name: _by_rows(own(value)) for name, value in given.items()}
-
-
-def _by_rows(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return np.ascontiguousarray(value)
-    if isinstance(value, list):
-        return [_by_rows(part) for part in value]
-    if isinstance(value, dict):
-        return {name: _by_rows(part) for name, part in value.items()}
-    return value
-
-
-def _frame(columns: dict[str, Any]) -> dict[str, Any]:
+def _frame(columns: Mapping[str, Any]) -> dict[str, Any]:
     """R's columns: arrays, or factors as `{"codes": ..., "levels": ...}`."""
     return {name: _column(column) for name, column in columns.items()}
 

@@ -14,9 +14,6 @@ from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Any
 
-import keras
-import numpy as np
-
 from ...errors import ClosedError, ImageWarning, Warns
 from ...host.current_host import asking
 from ...host.requests import Request
@@ -24,6 +21,7 @@ from ...host.switchboard import Switchboard
 from ...prefetch.prefetcher import GRACE
 from .image_functions import RFunction, answer
 from .results import failure_of
+from .values import own
 
 Outcome = dict[str, Any]
 
@@ -41,7 +39,7 @@ def generator(arguments: dict[str, Any], function: dict[str, Any] | None) -> Out
 
 def fit(given: Any, x: Any, arguments: dict[str, Any]) -> Outcome:
     """Learn from sample images."""
-    return _outcome(lambda: given.fit(_row_major(x), **arguments))
+    return _outcome(lambda: given.fit(own(x, "C"), **arguments))
 
 
 def flow(method: str, given: Any, arguments: dict[str, Any]) -> Outcome:
@@ -49,22 +47,10 @@ def flow(method: str, given: Any, arguments: dict[str, Any]) -> Outcome:
 
     def make() -> Any:
         for name in {"x", "y", "sample_weight"} & set(arguments):
-            arguments[name] = _row_major(arguments[name])
+            arguments[name] = own(arguments[name], "C")
         return getattr(given, method)(**arguments)
 
     return _outcome(make)
-
-
-def _row_major(array: Any) -> Any:
-    """A copy of R's arrays, in the order in which flows read them; doubles as floatx."""
-    if isinstance(array, list):
-        return [_row_major(part) for part in array]
-    if not isinstance(array, np.ndarray):
-        return array
-    if array.dtype.kind == "V":  # R's raw
-        array = array.view("uint8")
-    dtype = keras.config.floatx() if array.dtype == np.float64 else array.dtype
-    return np.array(array, dtype, order="C")
 
 
 def _outcome(make: Callable[[], Any]) -> Outcome:

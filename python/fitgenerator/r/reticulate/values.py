@@ -1,20 +1,21 @@
-"""R's values as arrays: copies, cast, in their own order."""
+"""R's values as arrays: copies, because R's memory must not leave its thread (thread rule 9)."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
-import keras
 import numpy as np
 
-from ...batches.arrays import Sparse
+from ...batches.arrays import Array, Sparse
+from ...batches.floats import copy_of_r
 from ...batches.structure import Parts
 
 
-def sparse(rows: Any, cols: Any, values: Any, shape: Any) -> Sparse:
+def sparse(rows: Array, cols: Array, values: Array, shape: Sequence[int]) -> Sparse:
     """A sparse matrix of R."""
-    rows, cols, values = (np.array(array) for array in (rows, cols, values))
-    return Sparse(rows, cols, _cast(values), (int(shape[0]), int(shape[1])))
+    count = (int(shape[0]), int(shape[1]))
+    return Sparse(copy_of_r(rows), copy_of_r(cols), copy_of_r(values), count)
 
 
 class Arrays:
@@ -25,7 +26,7 @@ class Arrays:
 
 
 def owned_batches(batches: list[Any]) -> tuple[list[Any], Exception | None]:
-    """Copies of the batches, up to the one for which that failed."""
+    """Copies of the batches, up to the one that could not be copied, and why."""
     owned = []
     for raw in batches:
         try:
@@ -35,22 +36,16 @@ def owned_batches(batches: list[Any]) -> tuple[list[Any], Exception | None]:
     return owned, None
 
 
-def own(raw: Any) -> Any:
-    """A copy of R's arrays, cast, in their own order."""
+def own(raw: Any, order: Literal["K", "C"] = "K") -> Any:
+    """Copies of R's arrays, cast, in their own order or ("C") row by row in memory."""
     if isinstance(raw, np.ndarray):
-        return _cast(raw) if type(raw) is np.ndarray else raw.copy()  # a masked array has its mask
+        if type(raw) is np.ndarray:
+            return copy_of_r(raw, order)
+        return raw.copy()  # a masked array keeps its mask
     if isinstance(raw, list):
-        return [own(part) for part in raw]
+        return [own(part, order) for part in raw]
     if isinstance(raw, tuple):
-        return tuple(own(part) for part in raw)
+        return tuple(own(part, order) for part in raw)
     if isinstance(raw, dict):
-        return {name: own(part) for name, part in raw.items()}
+        return {name: own(part, order) for name, part in raw.items()}
     return raw
-
-
-def _cast(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if array.dtype.kind == "V":  # R's raw
-        array = array.view("uint8")
-    dtype = keras.config.floatx() if array.dtype == np.float64 else array.dtype
-    with np.errstate(invalid="ignore", over="ignore"):  # R's NA, and numbers above floatx's
-        return np.array(array, dtype=dtype, order="K")

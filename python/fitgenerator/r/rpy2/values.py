@@ -1,32 +1,44 @@
 """R's memory as arrays, for R functions that rpy2 calls.
 
-Reads what R made through R's own functions: rpy2's wrappers cost ten times as much as the copy of a
-small batch.
+R's own functions read what R made: rpy2's wrappers cost ten times as much as the copy of a small
+batch.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
-import keras
 import numpy as np
 
-from ...batches.arrays import Sparse
+from ...batches.arrays import Array, Sparse
+from ...batches.floats import copy_of_r
 from .embedded_r import openrlib, rinterface
 
 # R's codes for the types of its values; see "SEXPTYPEs" in the manual "R Internals".
 _NULL, _LOGICAL, _INTEGER, _REAL, _STRING, _LIST, _RAW = 0, 10, 13, 14, 16, 19, 24
-# The function that gives the address, the type in R's memory, the type in the batch.
-_DTYPES: dict[int, tuple[str, Any, Any]] = {
-    _REAL: ("REAL", np.dtype("float64"), None),
-    _INTEGER: ("INTEGER", np.dtype("int32"), "int32"),
-    _LOGICAL: ("LOGICAL", np.dtype("int32"), "bool"),
-    _RAW: ("RAW", np.dtype("uint8"), "uint8"),
+# The function that gives the address of a value's memory, and the type of its elements.
+_MEMORY: dict[int, tuple[str, np.dtype[Any]]] = {
+    _REAL: ("REAL", np.dtype("float64")),
+    _INTEGER: ("INTEGER", np.dtype("int32")),
+    _LOGICAL: ("LOGICAL", np.dtype("int32")),
+    _RAW: ("RAW", np.dtype("uint8")),
 }
 
 
-def to_python(value: Any) -> Any:
+class Pointer(Protocol):
+    """The address of a value of R, as cffi gives it."""
+
+    sxpinfo: Any
+
+
+class Wrapper(Protocol):
+    """A value of R that rpy2 holds."""
+
+    __sexp__: Any
+
+
+def to_python(value: Wrapper) -> Any:
     """What `as_batch` or `as_inputs` made, as lists, dicts and arrays.
 
     Arrays are copied, in their own column-major order: R may use their memory again.
@@ -35,13 +47,13 @@ def to_python(value: Any) -> Any:
         return _convert(value.__sexp__._cdata)
 
 
-def to_array(value: Any) -> Any:
-    """An array of doubles, as it is: a copy."""
+def to_array(value: Wrapper) -> Any:
+    """A copy of an array of doubles, as doubles."""
     with openrlib.rlock:
-        return _array(value.__sexp__._cdata, *_DTYPES[_REAL][:2], "float64")
+        return _view(value.__sexp__._cdata, _REAL).copy("K")
 
 
-def to_r(array: Any) -> Any:
+def to_r(array: Array) -> Any:
     """An array of doubles of R's: each element in its place."""
     column_major: Any = np.asarray(array, "float64").ravel(order="F")
     made = rinterface.FloatSexpVector.from_memoryview(memoryview(column_major))
@@ -49,10 +61,11 @@ def to_r(array: Any) -> Any:
     return made
 
 
-def _convert(value: Any) -> Any:
+def _convert(value: Pointer) -> Any:
     kind = _type_of(value)
-    if kind in _DTYPES:
-        return _array(value, *_DTYPES[kind])
+    if kind in _MEMORY:
+        array = _view(value, kind)
+        return array.astype(bool) if kind == _LOGICAL else copy_of_r(array)
     if kind == _LIST:
         return _list(value)
     if kind == _STRING:
@@ -61,15 +74,15 @@ def _convert(value: Any) -> Any:
     return None
 
 
-def _array(value: Any, address: str, stored: Any, wanted: Any) -> Any:
-    size = openrlib.rlib.Rf_xlength(value) * stored.itemsize
+def _view(value: Pointer, kind: int) -> Array:
+    """R's memory itself, which must not leave this module."""
+    address, dtype = _MEMORY[kind]
+    size = openrlib.rlib.Rf_xlength(value) * dtype.itemsize
     data = openrlib.ffi.buffer(getattr(openrlib.rlib, address)(value), size)
-    array = np.frombuffer(data, dtype=stored).reshape(_shape(value), order="F")
-    with np.errstate(invalid="ignore", over="ignore"):  # R's NA, and too large numbers
-        return array.astype(wanted or keras.config.floatx(), order="K", copy=True)
+    return np.frombuffer(data, dtype=dtype).reshape(_shape(value), order="F")
 
 
-def _list(value: Any) -> Any:
+def _list(value: Pointer) -> Any:
     rlib = openrlib.rlib
     parts = [_convert(rlib.VECTOR_ELT(value, i)) for i in range(rlib.Rf_xlength(value))]
     if rlib.Rf_getAttrib(value, rlib.R_ClassSymbol) != rlib.R_NilValue:  # only sparse ones have one
@@ -79,7 +92,7 @@ def _list(value: Any) -> Any:
     return parts if names == rlib.R_NilValue else dict(zip(_strings(names), parts, strict=True))
 
 
-def _shape(value: Any) -> tuple[int, ...]:
+def _shape(value: Pointer) -> tuple[int, ...]:
     rlib = openrlib.rlib
     dim = rlib.Rf_getAttrib(value, rlib.R_DimSymbol)
     if dim == rlib.R_NilValue:
@@ -87,7 +100,7 @@ def _shape(value: Any) -> tuple[int, ...]:
     return tuple(rlib.INTEGER(dim)[0 : rlib.Rf_xlength(dim)])
 
 
-def _strings(value: Any) -> list[str]:
+def _strings(value: Pointer) -> list[str]:
     rlib = openrlib.rlib
     codes = [rlib.R_CHAR(rlib.STRING_ELT(value, i)) for i in range(rlib.Rf_xlength(value))]
     return [openrlib.ffi.string(code).decode("utf-8") for code in codes]
@@ -98,6 +111,6 @@ def _names_symbol() -> Any:
     return openrlib.rlib.Rf_install(b"names")
 
 
-def _type_of(value: Any) -> int:
-    type_of = getattr(openrlib.rlib, "TYPEOF", None)  # rpy2 has had it since R made it necessary
+def _type_of(value: Pointer) -> int:
+    type_of = getattr(openrlib.rlib, "TYPEOF", None)  # in rpy2 since R hides the fields of values
     return int(type_of(value) if type_of else value.sxpinfo.type)

@@ -1,0 +1,68 @@
+"""Flows that leave out images which cannot be read, and warn about them."""
+
+from __future__ import annotations
+
+import threading
+
+from ...batches.arrays import Array
+from ...caller_warnings import warn
+from ...errors import ImageError, ImageWarning, Warned, Warns
+from ..augmenter import Augmenter
+from .base import Batching, Iterator
+
+# How the names of the engine's threads begin.
+OUR_THREADS = "fitgenerator-"
+
+
+class SkippingIterator(Iterator, Warns):
+    """A flow of files, some of which it may skip.
+
+    Attributes:
+        on_error: What to do with a file that cannot be read: "raise" or "skip".
+        skipped: Path to reason of the files that were left out.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        image_shape: tuple[int, ...],
+        generator: Augmenter,
+        batching: Batching,
+        on_error: str,
+    ) -> None:
+        super().__init__(n, image_shape, generator, batching)
+        self.on_error = on_error
+        self.skipped: dict[str, str] = {}
+        self._skipping = threading.Lock()
+        self._untold = 0  # files left out that no warning has mentioned
+
+    def _skip(self, path: str, why: str) -> None:
+        """Note a file that cannot be read, and warn; the engine warns for its own threads."""
+        with self._skipping:
+            self._untold += path not in self.skipped
+            self.skipped[path] = why
+        if not threading.current_thread().name.startswith(OUR_THREADS):
+            for text, kind in self.take_warnings():
+                warn(text, kind)
+
+    def take_warnings(self) -> list[Warned]:
+        """The warnings that have come up since the last call."""
+        with self._skipping:
+            untold, self._untold = self._untold, 0
+            if not untold:
+                return []
+            last = next(reversed(self.skipped.values()))
+        text = (
+            f"{len(self.skipped)} of {self.n} files could not be read and were left out "
+            f'(on_error="skip"); `skipped` of the flow has all of them. The last: {last}'
+        )
+        return [(text, ImageWarning)]
+
+    def _check_left(self, indices: Array) -> None:
+        if not len(indices):
+            with self._skipping:
+                last = next(reversed(self.skipped.values()))
+            raise ImageError(
+                f"Not one image of a batch could be read; {len(self.skipped)} of {self.n} files "
+                f"were left out so far. The last: {last}"
+            )
