@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .pipeline import PATIENCE
+from .meter import PATIENCE
 from .progress_bar import Bar, figures_of, summary
 
 # Least time between two writes, in seconds, where a terminal does not say otherwise.

@@ -33,8 +33,7 @@ def run(mode: str, model: Any, parts: list[Any], class_weight: Any = None) -> An
         BatchError: The batch is malformed.
     """
     predicts = mode == "predict"
-    keras_version = keras_version_of(model)
-    check_model(keras_version, training=not predicts, foreign=False)
+    keras_version = check_model(keras_version_of(model), mode, foreign=False)
     weights = arguments.class_weights(class_weight)
     batch = Preparer(model, weights, predicting=predicts)(tuple(parts)).ready()
     steps = Steps.of(model)

@@ -7,7 +7,7 @@ dispatch is a job: a generator, because a callback may live in the host's langua
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -37,11 +37,32 @@ class ForeignCallback:
         return None
 
 
+def flattened(given: Any) -> list[Any]:
+    """The callbacks in the order given.
+
+    Args:
+        given: A callback, a list of them (nested as you like), a `CallbackList`, or `None`.
+
+    Raises:
+        ArgumentTypeError: One of them is no callback.
+    """
+    if isinstance(given, classes("callbacks.CallbackList")):
+        given = given.callbacks
+    callbacks = keras.tree.flatten(given) if given else []
+    for callback in callbacks:
+        known = isinstance(callback, ForeignCallback)
+        if not known and not all(hasattr(callback, n) for n in ("set_model", "set_params")):
+            raise ArgumentTypeError(
+                f"`callbacks` must hold keras.callbacks.Callback objects, not {describe(callback)}."
+            )
+    return list(callbacks)
+
+
 class Callbacks:
     """Callbacks in the order given.
 
     Args:
-        given: A callback, a list of them (nested as you like), a `CallbackList`, or `None`.
+        callbacks: What `flattened` gave.
         model: The model that they belong to.
         params: What `set_params` gets: `verbose`, `epochs`, `steps`.
         around: Makes the context in which code of the user's is called.
@@ -49,23 +70,13 @@ class Callbacks:
 
     def __init__(
         self,
-        given: Any,
+        callbacks: Iterable[Any],
         model: Any,
-        params: Mapping[str, Any],
+        params: Mapping[str, int | None],
         around: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        if isinstance(given, classes("callbacks.CallbackList")):
-            given = given.callbacks
-        self._callbacks = keras.tree.flatten(given) if given else []
+        self._callbacks = list(callbacks)
         self.params = dict(params)
-        for callback in self._callbacks:
-            if isinstance(callback, ForeignCallback):
-                continue
-            if not all(hasattr(callback, name) for name in ("set_model", "set_params")):
-                raise ArgumentTypeError(
-                    f"`callbacks` must hold keras.callbacks.Callback objects, not "
-                    f"{describe(callback)}."
-                )
         self._model = model
         self._around = around
 

@@ -67,7 +67,7 @@ class EvaluateLoop:
         self._feed.start()
         self.course.progress.begin(total=self.count)
         logs = self.run()
-        self.course.progress.end(self.course.meter.steps, logs)
+        self.course.progress.end(self.course.meter.pipeline.steps, logs)
         return logs
 
     def _begin(self) -> Iterator[Any]:
