@@ -12,12 +12,14 @@ from .caller_warnings import warn
 from .host.direct import DirectHost
 from .host.interface import Host
 from .legacy_arguments import accepts_former
+from .models.protocol import KerasModel
 from .r_functions import Bridge, may_be_asked, register
 from .reporting.history import History
 from .reporting.terminal import Screen
 from .sources.recognition import as_source
-from .sources.source import Readable, Source
+from .sources.source import Generator, Readable, Source
 from .training.background import Loop
+from .training.callbacks import SomeCallbacks
 from .training.options import fit_options, run_options, steps_of
 from .training.plan import plan_evaluate, plan_fit, plan_predict
 from .training.run_context import Course
@@ -37,13 +39,13 @@ register(_rpy2)
 
 @accepts_former
 def fit_generator(
-    model: Any,
-    generator: Any,
+    model: KerasModel,
+    generator: Generator,
     steps_per_epoch: int | None = None,
     epochs: int = 1,
     verbose: int | str = 1,
-    callbacks: Any = None,
-    validation_data: Any = None,
+    callbacks: SomeCallbacks = None,
+    validation_data: Generator | None = None,
     validation_steps: int | None = None,
     class_weight: Mapping[int, float] | None = None,
     max_queue_size: int = 10,
@@ -149,13 +151,13 @@ def fit_generator(
 
 @accepts_former
 def evaluate_generator(
-    model: Any,
-    generator: Any,
+    model: KerasModel,
+    generator: Generator,
     steps: int | None = None,
     max_queue_size: int = 10,
     *,
     workers: int = 1,
-    callbacks: Any = None,
+    callbacks: SomeCallbacks = None,
     verbose: int | str = 0,
     timeout: float | None = None,
     jit_compile: str | bool = "auto",
@@ -193,13 +195,13 @@ def evaluate_generator(
 
 @accepts_former
 def predict_generator(
-    model: Any,
-    generator: Any,
+    model: KerasModel,
+    generator: Generator,
     steps: int | None = None,
     max_queue_size: int = 10,
     *,
     workers: int = 1,
-    callbacks: Any = None,
+    callbacks: SomeCallbacks = None,
     verbose: int | str = 0,
     timeout: float | None = None,
     jit_compile: str | bool = "auto",

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import EndedError
-from ..models.keras_versions import Logs
+from ..models.protocol import Logs
 from ..models.training_lock import hold_training_lock
 from ..reporting.history import History, remember
-from .evaluate_loop import EvaluateLoop, ended_early_text, metrics_of
+from .evaluate_loop import EvaluateLoop, check_end, ended_early_text, metrics_of
 from .options import FitOptions
 from .step_runner import Rounds
 
@@ -61,22 +60,22 @@ class FitLoop:
             try:
                 return self._train()
             finally:
-                remember(self._history)  # behind those of calls within this one
+                remember(self._history)  # after those of calls within this one
 
     def _train(self) -> History:
-        course = self.course
+        course, epochs = self.course, self._options.epochs
         logs: Logs | None = None
         last: Logs = {}
         self._granted = self._build()
         course.host.call(self._begin)
         self._epoch = course.keras_version.first_epoch(self._epoch, self._rounds.count)
         self._start()
-        for epoch in range(self._epoch, self._options.epochs):
+        for epoch in range(self._epoch, epochs):
             logs = self._run_epoch(epoch)
             last = logs or last
             if logs is None or course.model.stop_training:
                 break
-        self._history.incomplete = logs is None and self._epoch < self._options.epochs
+        self._history.incomplete = logs is None and self._epoch < epochs
         course.shut()
         course.host.call(lambda: self._end(last))
         return self._history
@@ -98,55 +97,51 @@ class FitLoop:
         self._rounds.grant(fresh=passes, wrap=not passes, epoch=epoch, times=times)
 
     def _start(self) -> None:
+        """Start the feeders: only now, since a callback may have set the first epoch."""
         epochs = self._options.epochs - self._epoch
         if self._ahead and epochs > 0:
             granted = int(self._granted)
+            # Thread rule 5 (exact pulls): so many epochs are granted, and not one batch more.
             self._grant(self._epoch + granted, epochs - granted)
         for feed in self.course.feeds:
             feed.start()
 
     def _run_epoch(self, epoch: int) -> Logs | None:
         """Train one epoch and validate; its logs, `None` where the generator ended in it."""
-        course, keras_version = self.course, self.course.keras_version
-        validates = self._validation is not None and self._options.validates(epoch)
-        course.progress.begin_epoch(epoch, self._rounds.count)
+        course, keras_version, count = self.course, self.course.keras_version, self._rounds.count
+        validation = self._validation if self._options.validates(epoch) else None
+        course.progress.begin_epoch(epoch, count)
         course.host.call(lambda: self._begin_epoch(epoch))
-        self._let_pull(epoch, validates)
+        self._let_pull(epoch, validation)
         done, outputs = self._rounds.run()
         self._trained += done
-        wanted = self._rounds.count if self._rounds.count is not None else 1
-        if done < wanted and not course.model.stop_training:
+        stopped = bool(course.model.stop_training)
+        if done < (1 if count is None else count) and not stopped:
             self._end_early(epoch, done)
             return None
-        stopped = bool(course.model.stop_training)
-        self._history.broken_off = stopped and (
-            self._rounds.count is None or done < self._rounds.count
-        )
+        self._history.broken_off = stopped and (count is None or done < count)
         logs = course.host.call(lambda: keras_version.logs(metrics_of(course.model, outputs)))
-        if validates and self._validation is not None:
+        if validation is not None:
             if not self._ahead:
-                self._validation.grant(epoch)
-            course.progress.begin_validation(self._validation.count)
-            scores = self._validation.run()
-            logs.update({f"val_{name}": value for name, value in scores.items()})
+                validation.grant(epoch)
+            course.progress.begin_validation(validation.count)
+            logs.update({f"val_{name}": value for name, value in validation.run().items()})
         logs = keras_version.logs(logs)
         course.progress.end(done, logs)
         course.host.call(lambda: course.callbacks.run("on_epoch_end", epoch, logs))
         return dict(logs)
 
-    def _let_pull(self, epoch: int, validates: bool) -> None:
-        feed = self._rounds.feed
+    def _let_pull(self, epoch: int, validation: EvaluateLoop | None) -> None:
+        feed, count = self._rounds.feed, self._rounds.count
         if not self._ahead:
-            if self._granted:
-                self._granted = False
-            else:
+            if not self._granted:
                 self._grant(epoch)
+            self._granted = False
             return
-        feed.quota = (
-            feed.taken + self._rounds.count if self._rounds.count is not None else feed.drawn
-        )
-        if validates and self._validation is not None:
-            self._validation.grant(epoch)
+        # Thread rule 7 (service in order): training's pulls come first up to here.
+        feed.quota = feed.drawn if count is None else feed.taken + count
+        if validation is not None:  # thread rule 5: a validation is granted in its epoch only
+            validation.grant(epoch)
 
     def _begin_epoch(self, epoch: int) -> Iterator[Any]:
         self.course.model.reset_metrics()
@@ -154,21 +149,13 @@ class FitLoop:
         yield from self._rounds.begin()
 
     def _end_early(self, epoch: int, came: int) -> None:
-        course, feed = self.course, self._rounds.feed
-        if self._trained == 0:
-            raise EndedError(
-                f"`{feed.argument}` ended before its first batch: there is nothing to train on."
-            )
-        if self._rounds.count is None:
-            course.warnings.append(
-                f"`{feed.argument}` gave nothing for epoch {epoch + 1} of {self._options.epochs}."
-            )
-            return
-        total = self._rounds.count * (self._options.epochs - self._epoch)
-        course.warnings.append(
-            ended_early_text(feed.argument, total, self._trained)[:-1]
-            + f" (epoch {epoch + 1}: {came} of {self._rounds.count})."
-        )
+        name, count, epochs = self._rounds.feed.argument, self._rounds.count, self._options.epochs
+        check_end(self._rounds, self._trained, True, "train on")
+        text = f"`{name}` gave nothing for epoch {epoch + 1} of {epochs}."
+        if count is not None:
+            early = ended_early_text(name, count * (epochs - self._epoch), self._trained)
+            text = f"{early[:-1]} (epoch {epoch + 1}: {came} of {count})."
+        self.course.warnings.append(text)
 
     def _end(self, logs: Logs) -> Iterator[Any]:
         model = self.course.model

@@ -4,43 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .. import arguments
 from ..errors import ArgumentError
 from ..models.keras_versions import Keras3, keras_version_of
+from ..models.protocol import KerasModel
 from ..models.supported import check_model
 from ..models.training_lock import refuse_trained
 from ..reporting.terminal import bar_interval
 from ..sources.source import Source
-from .callbacks import flattened
+from .callbacks import Hooked, SomeCallbacks, flattened
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the three functions have in common.
+    """What the three functions have in common."""
 
-    Attributes:
-        verbose: 0, 1 or 2.
-        bar_interval: Least seconds between two bars; `None`: a bar cannot be overwritten.
-        argument: What the caller calls `generator`, for messages.
-        jit_compile: XLA for calls that run several steps: "auto", True or False.
-        timeout: Seconds to wait for one batch, `None` for ever.
-        keras_version: How the model is driven.
-        callbacks: The callbacks, in the order given.
-        max_queue_size: Batches that may wait; 0 is lock-step.
-        workers: Threads that read an indexed source; 0 is lock-step.
-    """
-
-    verbose: int
+    verbose: int  # 0, 1 or 2
+    # Least seconds between two bars; `None`: a bar cannot be overwritten.
     bar_interval: float | None
-    argument: str
-    jit_compile: str | bool
-    timeout: float | None
-    keras_version: Keras3
-    callbacks: Sequence[Any]
-    max_queue_size: int
-    workers: int
+    argument: str  # what the caller calls `generator`, for messages
+    jit_compile: str | bool  # XLA for calls that run several steps: "auto", True or False
+    timeout: float | None  # seconds to wait for one batch, `None` for ever
+    keras_version: Keras3  # how the model is driven
+    callbacks: Sequence[Hooked]  # the callbacks, in the order given
+    max_queue_size: int  # batches that may wait; 0 is lock-step
+    workers: int  # threads that read an indexed source; 0 is lock-step
 
     @property
     def capacity(self) -> int:
@@ -50,27 +39,17 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What only `fit_generator` has.
+    """What only `fit_generator` has."""
 
-    Attributes:
-        class_weight: Class to weight.
-        steps: Batches of one epoch, `None` for as many as a pass has.
-        passes: Each epoch is one pass of the source, from its first batch.
-        epochs: Number of the last epoch, from 1.
-        initial_epoch: Number of the first epoch, from 0.
-        validation_freq: After which epochs there is a validation, as it was asked for.
-        validates: Whether one follows the epoch with a given number, from 0.
-        validation_steps: Batches of one validation, `None` for as many as a pass has.
-    """
-
-    class_weight: Mapping[int, float] | None
-    steps: int | None
-    passes: bool
-    epochs: int
-    initial_epoch: int
+    class_weight: Mapping[int, float] | None  # class to weight
+    steps: int | None  # batches of one epoch, `None` for as many as a pass has
+    passes: bool  # each epoch is one pass of the source, from its first batch
+    epochs: int  # number of the last epoch, from 1
+    initial_epoch: int  # number of the first epoch, from 0
+    # After which epochs there is a validation, as it was asked for.
     validation_freq: int | Sequence[int]
-    validates: Callable[[int], bool]
-    validation_steps: int | None
+    validates: Callable[[int], bool]  # whether one follows the epoch with a given number, from 0
+    validation_steps: int | None  # batches of one validation, `None` for as many as a pass has
 
     @property
     def validations(self) -> int:
@@ -80,8 +59,8 @@ class FitOptions:
 
 def run_options(
     mode: str,
-    model: Any,
-    callbacks: Any,
+    model: KerasModel,
+    callbacks: SomeCallbacks,
     max_queue_size: int,
     workers: int,
     timeout: float | None,

@@ -17,7 +17,8 @@ from ..errors import (
     add_note,
 )
 from ..messages import reason
-from ..models.keras_versions import STOPS, Logs
+from ..models.keras_versions import STOPS
+from ..models.protocol import Logs
 from ..prefetch.call_size import Grouping
 from ..prefetch.prefetcher import END, Feed, Prepare, Round
 from ..steps.compiled_steps import ExecutionMode, Traced
