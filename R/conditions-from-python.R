@@ -1,16 +1,16 @@
 # What a failed call raises in R: our own condition, with what the user's code signalled as its parent.
 
-failure_condition <- function(failure, calls, state) {
+failure_condition <- function(failure, run = NULL) {
   text <- paste(c(failure$text, unlist(failure$notes)), collapse = "\n")
   switch(failure$kind,
-    r = state$conditions[[failure$number]],
+    r = run$conditions[[failure$number]],
     `function` = function_condition(failure),
     argument = fg_condition(r_words(text), "fitgenerator_argument_error"),
     batch = fg_condition(batch_text(failure), "fitgenerator_batch_error"),
     timeout = fg_condition(text, "fitgenerator_timeout_error"),
     setup = fg_condition(text, "fitgenerator_setup_error"),
     interrupt = structure(class = c("interrupt", "condition"), list(message = "interrupted", call = NULL)),
-    python_condition(calls, failure)
+    python_condition(failure, run)
   )
 }
 
@@ -41,8 +41,8 @@ with_advice <- function(text) {
 
 # An exception of Python. Where R code that Python called (in a callback, a loss, a layer) is behind it, that
 # code's own condition is the parent.
-python_condition <- function(calls, failure) {
-  raised <- tryCatch(cross(calls$raise_failure), condition = identity)
+python_condition <- function(failure, run) {
+  raised <- tryCatch(cross(run$python$raise_failure), condition = identity)
   if (!inherits(raised, "error")) return(fg_condition(failure$text, "fitgenerator_python_error"))
   text <- shortened(without_colours(paste(c(failure$text, unlist(failure$notes)), collapse = "\n")))
   parent <- r_condition(attr(raised, "py_object"))

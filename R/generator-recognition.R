@@ -86,7 +86,7 @@ refuse_source <- function(x, name) {
 
 # The closures among the sources, and for each source what crosses. The same closure given twice is one reader.
 # `name` is what the caller calls the generator.
-collect_sources <- function(sources, name = "generator", shape = as_batch) {
+collect_sources <- function(sources, name = "generator", convert = as_batch) {
   given <- closures <- list()
   crossing <- lapply(names(sources), function(stream) {
     source <- sources[[stream]]
@@ -96,7 +96,7 @@ collect_sources <- function(sources, name = "generator", shape = as_batch) {
     if (any(known) && !restarts(source)) return(list(closure = which(known)[[1L]]))
     given <<- c(given, list(source))
     word <- if (stream == "generator") name else stream
-    closures <<- c(closures, list(as_closure(source, word, stream, shape)))
+    closures <<- c(closures, list(as_closure(source, word, stream, convert)))
     c(list(closure = length(closures)), crossing_of(source))
   })
   list(closures = closures, crossing = stats::setNames(crossing, names(sources)))
@@ -105,17 +105,17 @@ collect_sources <- function(sources, name = "generator", shape = as_batch) {
 restarts <- function(source) inherits(source, c("fitgenerator_sequence", "fitgenerator_stream"))
 
 # What the host calls for the batches of a source, given as the argument `name`.
-as_closure <- function(source, name, stream, shape) {
+as_closure <- function(source, name, stream, convert) {
   if (inherits(source, "fitgenerator_sequence")) {
     calls <- indexed_calls(source$fn, source$on_epoch_end, source$seeded)
-    return(new_closure(calls$fn, name, stream, shape, turn = calls$turn, ends = FALSE))
+    return(new_closure(calls$fn, name, stream, convert, seek = calls$seek, ends = FALSE))
   }
   if (inherits(source, "fitgenerator_stream")) {
     calls <- opened_calls(source$open)
-    return(new_closure(calls$fn, name, stream, shape, turn = calls$turn, shut = calls$shut))
+    return(new_closure(calls$fn, name, stream, convert, seek = calls$seek, close = calls$close))
   }
   if (inherits(source, "iter")) source <- closure_of_iter(source)
-  new_closure(source, name, stream, shape)
+  new_closure(source, name, stream, convert)
 }
 
 # What crosses of a source that can begin again, beside the number of its closure.

@@ -1,72 +1,73 @@
-# An R function as a generator.
+# R functions as generators: how the host calls them, and how it fetches several batches in one go.
 
-# A closure as the host serves it. `shape` makes a batch of what it returns; `turn`, where it can begin again, is told
-# which batches are next, and `shut` that no more are; `ends`: `NULL` is its end.
-new_closure <- function(fn, name, stream, shape = as_batch, turn = NULL, shut = NULL, ends = TRUE) {
-  list(fn = fn, name = name, stream = stream, shape = shape, turn = turn, shut = shut, ends = ends)
+# A closure as the host serves it. `name` is the argument that it was given as, for messages; `stream` its random number
+# stream ("generator" or "validation_data"). `convert` makes a batch of what `fn` returns. Where the source can restart,
+# `seek` is told which batches are wanted next, and `close` that no more are. `ends`: whether `NULL` ends the source.
+new_closure <- function(fn, name, stream, convert = as_batch, seek = NULL, close = NULL, ends = TRUE) {
+  list(fn = fn, name = name, stream = stream, convert = convert, seek = seek, close = close, ends = ends)
 }
 
-# How many arguments a function of the number of a batch is called with; one that needs none may take one.
+# The number of arguments that a function of a batch's number is called with. One that needs none may take one.
 index_args <- function(fn) {
   takes <- length(required_args(fn))
   if (takes == 0L && length(formals(args(fn)))) 1L else takes
 }
 
-# A function of the number of a batch (and of the epoch, where it needs two arguments) as a function without arguments.
-# `seeded`: its random numbers follow from the place of the batch.
+# Turns a function of the number of a batch (and of the epoch, if it needs two arguments) into a function without
+# arguments. `seeded`: the random numbers of a batch follow from its place.
 indexed_calls <- function(fn, on_epoch_end = NULL, seeded = FALSE) {
   takes <- index_args(fn)
-  now <- NULL
+  wanted <- NULL
   at <- 0L
   list(
-    turn = function(places) {
-      now <<- places
+    seek = function(places) {
+      wanted <<- places
       at <<- 0L
     },
     fn = function() {
-      if (at == 0L && !is.null(now$ended) && !is.null(on_epoch_end)) tell(on_epoch_end, now$ended)
+      if (at == 0L && !is.null(wanted$ended) && !is.null(on_epoch_end)) call_epoch_end(on_epoch_end, wanted$ended)
       at <<- at + 1L
       if (seeded) {
         before <- session_seed()
         on.exit(set_seed(before))
-        set.seed(now$seed[[at]])
+        set.seed(wanted$seed[[at]])
       }
-      if (takes == 2L) fn(now$index[[at]], now$epoch) else fn(now$index[[at]])
+      if (takes == 2L) fn(wanted$index[[at]], wanted$epoch) else fn(wanted$index[[at]])
     }
   )
 }
 
-# Calls a hook with the number of an epoch, where it takes one.
-tell <- function(hook, epoch) {
+# Calls a hook with the number of an epoch, if it takes one.
+call_epoch_end <- function(hook, epoch) {
   if (length(formals(args(hook)))) hook(epoch) else hook()
 }
 
 is_closable <- function(fn) is.function(fn) && "close" %in% names(formals(fn))
 
-# A function that returns a generator, as one generator that is opened again where a pass begins. Where the generator
-# has an argument `close`, as coro's have, it is told when no more batches are wanted.
+# Turns a function that returns a generator into one generator, which is opened again at the beginning of each pass. A
+# generator with an argument `close`, as those of coro have, is told when no more batches are wanted.
 opened_calls <- function(open) {
-  draw <- now <- NULL
-  shut <- function() {
-    last <- draw
-    draw <<- NULL
+  fetch <- wanted <- NULL
+  close <- function() {
+    last <- fetch
+    fetch <<- NULL
     if (is_closable(last)) last(close = TRUE)
   }
   begin <- function() {
-    shut()
-    draw <<- open()
-    draw()
+    close()
+    fetch <<- open()
+    fetch()
   }
   list(
-    turn = function(places) now <<- places,
+    seek = function(places) wanted <<- places,
     fn = function() {
-      begins <- now$opens
-      now$opens <<- FALSE
+      begins <- wanted$opens
+      wanted$opens <<- FALSE
       if (begins) return(begin())
-      value <- draw()
-      if (now$wrap && is_exhausted(value)) begin() else value
+      value <- fetch()
+      if (wanted$wrap && is_exhausted(value)) begin() else value
     },
-    shut = shut
+    close = close
   )
 }
 
@@ -77,42 +78,44 @@ required_args <- function(fn) {
   setdiff(as.character(names(formals)[needs]), "...")
 }
 
-# How long the first batches of a lot may wait for the others, in seconds, where these are as quick.
+# The seconds that the first batches of a lot may wait for the rest of it.
 lot_seconds <- 0.002
 
-# Batches that are drawn in one go: `n` of them so far; `ended`, whether the closure has no more; `shaping`, whether
-# its value is being made a batch of.
+# A lot: batches that are fetched in one go, at most `most` of them. `n` is their number so far, `ended` whether the
+# closure has no more, `converting` whether the value that it returned is being made a batch of.
 new_lot <- function(most) {
   lot <- new.env(parent = emptyenv())
   lot$batches <- vector("list", most)
   lot$n <- 0L
-  lot$shaping <- lot$ended <- FALSE
+  lot$converting <- lot$ended <- FALSE
   lot
 }
 
 batches_of <- function(lot) lot$batches[seq_len(lot$n)]
 
-# Draws until the lot is full, its time is over, or the closure ends.
+# Fetches batches until the lot is full, its time is over, or the closure ends. `before` is the number of batches that
+# the closure has returned so far. Rule 5: it is never called more often than `most` times.
 fill_lot <- function(lot, closure, streams, before, most) {
-  marks <- closure$stream == "generator"
+  trains <- closure$stream == "generator"
   fn <- closure$fn
   begun <- as.numeric(Sys.time())
-  check <- 1L # look at the clock after 1, 2, 4, 8 batches: it costs as much as a quick closure
+  check <- 1L # look at the clock after 1, 2, 4, 8 batches: a look costs as much as a quick closure
   repeat {
     number <- before + lot$n + 1L
-    lot$shaping <- FALSE
+    lot$converting <- FALSE
     value <- fn()
-    if (marks) mark_drawn(streams, number)
+    if (trains) keep_state(streams, number) # rule 8
     if (closure$ends && is_exhausted(value)) {
       lot$ended <- TRUE
       return(NULL)
     }
-    lot$shaping <- TRUE
-    value <- closure$shape(value, closure$name, number)
+    lot$converting <- TRUE
+    value <- closure$convert(value, closure$name, number)
     lot$n <- lot$n + 1L
     lot$batches[[lot$n]] <- value
     if (lot$n == most) return(NULL)
-    if (holds_python(value)) return(NULL) # the closure may use Python's array again: it is copied in the crossing
+    # Rule 9: what crosses is copied in the crossing, but the closure may reuse an array of Python's before that.
+    if (holds_python(value)) return(NULL)
     if (lot$n == check) {
       if (as.numeric(Sys.time()) - begun > lot_seconds / 2) return(NULL)
       check <- 2L * check
@@ -128,8 +131,8 @@ holds_python <- function(x) {
   is.object(x) && inherits(x, "python.builtin.object")
 }
 
-# Where a function stands that takes too long: the innermost of `calls`, up to frame `n`, one to a line. `entry` is how
-# the engine calls it.
+# Where a function that exceeds its timeout stands: the innermost of `calls`, up to frame `n`, one call to a line.
+# `entry` is the call by which the engine enters the function.
 where_it_stands <- function(calls, n, name, entry = quote(fn())) {
   calls <- calls[seq_len(n - 1L)]
   entered <- which(vapply(calls, function(call) identical(call, entry), NA))

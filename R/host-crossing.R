@@ -1,11 +1,17 @@
-# How R calls into Python while it hosts a training.
+# How R calls into Python while it hosts a training: through `cross()`, in which no interrupt is taken and which no jump
+# leaves.
 #
-# An interrupt must be taken in R, never in between: a crossing runs with interrupts suspended, and is followed
-# by a place to be left by one. And Python may call R again in any crossing: a callback that holds an R function,
-# the tracing of a loss written in R, an R function that a background thread calls and that Python then runs here,
-# while we wait. A condition that a handler outside takes must not jump over Python's frames: a crossing is
-# isolated, and what it signalled is signalled again behind it.
+# Rule 2, three parts of which are here:
+# * An interrupt is taken in R, never inside a crossing: `cross()` runs with interrupts suspended, and the host loop
+#   takes them in between, with `take_interrupt()`.
+# * Python may call R again within any crossing: a callback that holds an R function, the tracing of a loss written in
+#   R, an R function that another thread calls and that Python runs on R's thread while R waits. A condition that an
+#   outer handler takes must not jump over Python's frames: TensorFlow's thread state would stay broken, or R would
+#   crash. So a crossing is evaluated at a top level of its own (`src/isolate.c`), from which outer handlers and
+#   restarts cannot be seen.
+# * Handlers inside the crossing keep the conditions that were signalled there, and signal them again after it.
 
+# Takes an interrupt that is pending, if there is one.
 take_interrupt <- function() {
   .Call(C_take_interrupt)
 }
@@ -15,7 +21,7 @@ cross <- function(fn, ...) {
   kept <- list()
   value <- failed <- NULL
   keep <- function(cnd) {
-    if (inherits(cnd, "warning") && getOption("warn") >= 2) return() # R makes an error of it, here and now
+    if (inherits(cnd, "warning") && getOption("warn") >= 2) return() # R turns the warning into an error at once
     kept[[length(kept) + 1L]] <<- cnd
     muffle(cnd)
   }
@@ -48,6 +54,7 @@ signal_again <- function(cnd) {
   }
 }
 
+# Rule 2: a restart that R code below Python invokes cannot be honoured, because it would jump over Python's frames.
 abort_jump <- function() {
   fg_abort(
     "R code that Python called (in a callback, a loss or a layer) was left by a restart; that cannot be done there.",

@@ -1,136 +1,169 @@
-# The host loop: R's thread waits for requests of the background threads and answers them.
+# The host loop: R's thread waits for requests from the background threads and answers them.
 #
-# It is R code, so that an interrupt, a restart or a condition that a handler outside takes unwinds R frames
-# only; `on.exit()` then stops and joins the threads.
+# Rule 1: the loop is R code. An interrupt, a restart, or a condition that an outer handler takes unwinds R frames
+# only, and `on.exit()` then stops and joins the threads. (The rules are those of the section "Threads" of the design.)
 
-# How long R waits in Python at a time, in seconds: the longest an interrupt has to wait.
+# Rule 2: the seconds that R waits inside Python at a time, and thus the longest delay of an interrupt.
 slice <- 0.05
 
-# Runs a session to its end and returns what came of it: a list of `failure`, `value` and `warnings`.
+session_methods <- c(
+  "start", "wait", "deliver", "advance", "consumed", "applied", "overdue", "outcome", "raise_failure", "stop"
+)
+
+# The state of one call on R's side, which all functions of the loop share:
 #
-# `closures` are the R functions behind the sources, a list of lists of `fn`, `name` (the argument), `stream` and
-# `shape` (what makes a batch of a value); `tables` the plain lists of callbacks; `timeout` the seconds that one batch
-# may take, or `NULL`; `bar`, whether a bar will be shown.
-host <- function(session, closures, tables, timeout = NULL, bar = FALSE) {
-  calls <- bind_calls(session)
-  streams <- new_streams()
-  state <- new.env(parent = emptyenv())
-  state$drawn <- integer(length(closures))
-  state$conditions <- list()
-  state$timeout <- timeout
-  state$screen <- new_screen(bar)
-  forks <- .Call(C_forks_safely, TRUE) # until the end, or that of the call which this one is within
-  # Twice: an interrupt that comes just when the first begins ends it, but not the second.
-  on.exit(suspendInterrupts(conclude(calls, streams, forks, state$screen)))
-  on.exit(suspendInterrupts(conclude(calls, streams, forks, state$screen)), add = TRUE)
-  on.exit(shut_all(closures), add = TRUE)
-  suspendInterrupts(begin_streams(streams, c(stream_names(closures), table_streams(tables))))
-  with_stream(streams, "jobs", cross(calls$start))
-  in_time(serve(calls, closures, tables, streams, state), calls, timeout)
-  suspendInterrupts(conclude(calls, streams, forks, state$screen))
+# * `python`: the methods of the Python session, each looked up once, because a lookup is a crossing of its own;
+# * `closures`: the R functions that make batches, as `new_closure()` describes them;
+# * `fetched`: the number of batches that each closure has returned;
+# * `tables`: the callbacks that are plain lists of R functions;
+# * `timeout`: the seconds that one batch may take, or `NULL`;
+# * `conditions`: the errors of closures. A condition stays in R; only its position in this list crosses to Python;
+# * `streams`: the random number streams; `screen`: what is drawn on the screen.
+new_run <- function(session, methods = session_methods, closures = list(), tables = list(), timeout = NULL,
+                    bar = FALSE) {
+  run <- new.env(parent = emptyenv())
+  run$python <- lapply(stats::setNames(nm = methods), function(name) cross(reticulate::py_get_attr, session, name))
+  run$closures <- closures
+  run$fetched <- integer(length(closures))
+  run$tables <- tables
+  run$timeout <- timeout
+  run$conditions <- list()
+  run$streams <- new_streams()
+  run$screen <- new_screen(bar)
+  run
+}
+
+# Runs a session to its end. Returns a list of `value`, `warnings`, and, after a failure, `failure` and the `condition`
+# to raise.
+host <- function(run) {
+  run$forked_safely <- .Call(C_forks_safely, TRUE) # what applied before, in the call that this one may be nested in
+  # Rule 11: whatever ends the call, no thread survives it. Registered twice, because an interrupt that arrives as the
+  # first expression begins ends that expression, but not the second.
+  on.exit(suspendInterrupts(conclude(run)))
+  on.exit(suspendInterrupts(conclude(run)), add = TRUE)
+  on.exit(close_all(run$closures), add = TRUE)
+  suspendInterrupts(begin_streams(run$streams, stream_names(run)))
+  with_stream(run$streams, "jobs", cross(run$python$start))
+  in_time(serve(run), run)
+  suspendInterrupts(conclude(run))
   on.exit()
-  shut_all(closures)
-  outcome <- cross(calls$outcome)
-  outcome$condition <- if (!is.null(outcome$failure)) failure_condition(outcome$failure, calls, state)
+  close_all(run$closures)
+  outcome <- cross(run$python$outcome)
+  outcome$condition <- if (!is.null(outcome$failure)) failure_condition(outcome$failure, run)
   outcome
 }
 
-# Attributes are looked up once: a lookup is a crossing of its own.
-bind_calls <- function(session) {
-  names <- c("start", "wait", "deliver", "advance", "consumed", "applied", "overdue", "outcome",
-             "raise_failure", "stop")
-  stats::setNames(lapply(names, function(name) cross(reticulate::py_get_attr, session, name)), names)
+# What a request holds besides its kind, in the order in which Python sends it:
+#
+# * "pull": a closure by its number, the largest number of batches to fetch, the number of training batches used so far,
+#   and, for a source that can restart, the places of the wanted batches;
+# * "job": nothing; Python runs the job when it is told to advance;
+# * "apply": a function of images in its cell, the image, and a seed;
+# * "say": text to print; "bar": a progress bar; "end": nothing.
+request_fields <- list(
+  pull = c("closure", "most", "used", "places"),
+  apply = c("cell", "image", "seed"),
+  say = "text",
+  bar = c("text", "done", "total")
+)
+
+# Names the elements of a request.
+as_request <- function(elements) {
+  stats::setNames(as.list(elements), c("kind", request_fields[[elements[[1L]]]]))
 }
 
-serve <- function(calls, closures, tables, streams, state) {
-  request <- NULL
+serve <- function(run) {
+  waiting <- NULL # the next request, where the answer to the last one has brought it
   repeat {
-    if (is.null(request)) request <- cross(calls$wait, slice)
-    take_interrupt()
-    if (is.null(request)) next
-    request <- switch(request[[1L]],
-      pull = serve_pulls(calls, closures, streams, state, request),
-      job = serve_job(calls, tables, streams),
-      apply = serve_apply(calls, request, state$timeout),
-      say = show_lines(state$screen, request[[2L]]),
-      bar = show_bar(state$screen, request[[2L]], request[[3L]], request[[4L]]),
+    if (is.null(waiting)) waiting <- cross(run$python$wait, slice)
+    take_interrupt() # rule 2: here, between two crossings, where only R frames are unwound
+    if (is.null(waiting)) next
+    request <- as_request(waiting)
+    waiting <- switch(request$kind,
+      pull = serve_pull(run, request),
+      job = serve_job(run),
+      apply = serve_apply(run, request),
+      say = show_lines(run$screen, request$text),
+      bar = show_bar(run$screen, request$text, request$done, request$total),
       end = return(invisible())
     )
   }
 }
 
-# Draws batches from a closure, as many as are quickly there, and hands them over; the next request, or `NULL`. What is
-# requested: "pull", the number of the closure, how many batches at most, how many of the generator's were used, and,
-# where it can begin again, which ones.
-serve_pulls <- function(calls, closures, streams, state, request) {
-  i <- request[[2L]]
-  most <- request[[3L]]
-  closure <- closures[[i]]
-  if (!is.null(closure$turn)) closure$turn(request[[5L]])
-  if (state$drawn[[i]] == 0L) most <- 1L # nobody waits for the first batch longer than it takes
-  drawn <- with_stream(streams, closure$stream, draw_lot(calls, closure, streams, state, i, most))
-  if (closure$stream == "generator") forget_drawn(streams, request[[4L]])
-  end <- 0L
-  if (!is.null(drawn$failed)) {
-    state$conditions <- c(state$conditions, list(drawn$failed))
-    end <- length(state$conditions)
-  } else if (drawn$ended) {
-    end <- -1L
-  }
-  cross(calls$deliver, drawn$batches, end, slice)
+# Fetches batches from a closure, as many as come quickly, and hands them over. Returns the next request or `NULL`.
+serve_pull <- function(run, request) {
+  closure <- run$closures[[request$closure]]
+  if (!is.null(closure$seek)) closure$seek(request$places)
+  # The first batch is delivered alone: the model waits for it.
+  most <- if (run$fetched[[request$closure]] == 0L) 1L else request$most
+  lot <- with_stream(run$streams, closure$stream, fetch_lot(run, request$closure, most)) # rule 8
+  if (closure$stream == "generator") forget_states(run$streams, request$used)
+  cross(run$python$deliver, batches_of(lot), end_of(run, lot), slice)
 }
 
-# Batches, and what ended them: `failed`, a condition, or `ended`. One handler for all of them: it costs as much as a
-# quick closure.
-draw_lot <- function(calls, closure, streams, state, i, most) {
+# Fetches a lot of at most `most` batches (rule 5) from closure number `i`.
+fetch_lot <- function(run, i, most) {
+  closure <- run$closures[[i]]
+  before <- run$fetched[[i]]
   lot <- new_lot(most)
   overdue <- NULL
-  stop_it <- function(calls, n) {
-    stands <- where_it_stands(calls, n, closure$name)
-    overdue <<- overdue_error(closure$name, state$drawn[[i]] + lot$n + 1L, state$timeout, stands)
+  stop_overdue <- function(calls, n) {
+    stack <- where_it_stands(calls, n, closure$name)
+    overdue <<- overdue_error(closure$name, before + lot$n + 1L, run$timeout, stack)
     stop(overdue)
   }
-  filling <- function() fill_lot(lot, closure, streams, state$drawn[[i]], most)
-  failed <- tryCatch(in_time(filling(), calls, state$timeout, stop_it), error = function(cnd) {
-    refused <- lot$shaping && inherits(cnd, "fitgenerator_batch_error")
+  filling <- function() fill_lot(lot, closure, run$streams, before, most)
+  # One handler for the whole lot: to establish a handler costs as much as to call a quick closure.
+  lot$failed <- tryCatch(in_time(filling(), run, stop_overdue), error = function(cnd) {
+    refused <- lot$converting && inherits(cnd, "fitgenerator_batch_error")
     if (refused || identical(cnd, overdue)) return(cnd)
-    generator_error(cnd, closure$name, state$drawn[[i]] + lot$n + 1L)
+    generator_error(cnd, closure$name, before + lot$n + 1L)
   })
-  if (closure$stream == "generator") mark_drawn(streams, state$drawn[[i]] + lot$n + 1L)
-  state$drawn[[i]] <- state$drawn[[i]] + lot$n
-  list(batches = batches_of(lot), failed = failed, ended = lot$ended)
+  if (closure$stream == "generator") keep_state(run$streams, before + lot$n + 1L)
+  run$fetched[[i]] <- before + lot$n
+  lot
 }
 
-# Runs `code`, in which a closure may be told that it takes too long: by an interrupt that Python sends, and that is
-# not the user's. One that comes when the closure has just returned is passed over.
-in_time <- function(code, calls, timeout, stop_it = NULL) {
-  if (is.null(timeout)) return(code)
+# What ended a lot, as Python is told: 0 nothing, -1 the end of the closure, else the position of an error in
+# `conditions`.
+end_of <- function(run, lot) {
+  if (is.null(lot$failed)) return(if (lot$ended) -1L else 0L)
+  run$conditions <- c(run$conditions, list(lot$failed))
+  length(run$conditions)
+}
+
+# Evaluates `code`, in which a closure may exceed the timeout. Python then sends R's thread an interrupt, as a user
+# would (rule 2). An interrupt that Python sent is not the user's: it calls `stop_overdue`, or, where the closure
+# has just returned, has no effect.
+in_time <- function(code, run, stop_overdue = NULL) {
+  if (is.null(run$timeout)) return(code)
   withCallingHandlers(code, interrupt = function(cnd) {
-    if (!cross(calls$overdue, !is.null(stop_it))) return()
-    if (is.null(stop_it)) tryInvokeRestart("resume") else stop_it(sys.calls(), sys.nframe())
+    if (!cross(run$python$overdue, !is.null(stop_overdue))) return()
+    if (is.null(stop_overdue)) tryInvokeRestart("resume") else stop_overdue(sys.calls(), sys.nframe())
   })
 }
 
-# Runs a job of Python; hooks of plain lists of R functions are called from here, not from Python.
-serve_job <- function(calls, tables, streams) {
+# Runs a job of Python on R's thread: the tracing of steps (rule 3), Keras's callbacks (rule 4). The hooks of plain
+# lists are called from here rather than from Python, so that no Python frame lies between them and the loop.
+serve_job <- function(run) {
   repeat {
-    hook <- with_stream(streams, "jobs", cross(calls$advance))
-    if (is.null(hook)) return(NULL)
-    run_hook(tables[[hook[[1L]]]], hook[[2L]], hook[[3L]], streams, table_stream(hook[[1L]]))
+    wanted <- with_stream(run$streams, "jobs", cross(run$python$advance))
+    if (is.null(wanted)) return(NULL)
+    run_hook(run, table = wanted[[1L]], hook = wanted[[2L]], args = wanted[[3L]])
   }
 }
 
-run_hook <- function(table, hook, args, streams, stream) {
-  fn <- table[[hook]]
+run_hook <- function(run, table, hook, args) {
+  fn <- run$tables[[table]][[hook]]
   args <- hook_arguments(fn, hook, args)
-  # Exiting: where R's stack is full, there is no room for a calling handler.
-  with_stream(streams, stream, tryCatch(
+  # An exiting handler, because a calling handler does not run where R's stack is full.
+  with_stream(run$streams, table_stream(table), tryCatch(
     do.call(fn, args, quote = TRUE),
     error = function(cnd) stop(callback_error(cnd, hook))
   ))
 }
 
-# By name where the hook's arguments are called as in Keras (`function(logs)`), else as many as it takes, in order.
+# By name where the hook names its arguments as Keras does (`function(logs)`), else by position, as many as it takes.
 hook_arguments <- function(fn, hook, args) {
   keras <- if (length(args) == 1L) "logs" else c(if (grepl("epoch", hook)) "epoch" else "batch", "logs")
   known <- names(formals(base::args(fn)))
@@ -138,24 +171,26 @@ hook_arguments <- function(fn, hook, args) {
   if ("..." %in% known) args else utils::head(args, length(known))
 }
 
-# Stops and joins every thread and puts the session's stream where it belongs. A second interrupt waits until it
-# is done; to do it again is harmless.
-conclude <- function(calls, streams, forks, screen) {
-  .Call(C_forks_safely, forks)
-  on.exit(end_streams(streams, cross(calls$consumed)))
-  on.exit(close_screen(screen), add = TRUE)
-  cross(calls$stop)
+# Rule 11: stops and joins every thread. Rule 8: leaves the session's random numbers where they belong. Can be called
+# again.
+conclude <- function(run) {
+  .Call(C_forks_safely, run$forked_safely)
+  on.exit(end_streams(run$streams, cross(run$python$consumed)))
+  on.exit(close_screen(run$screen), add = TRUE)
+  cross(run$python$stop)
 }
 
-# Tells generators that were opened for this call that no more batches are wanted.
-shut_all <- function(closures) {
+# Tells the generators that were opened for this call that no more batches are wanted.
+close_all <- function(closures) {
   for (closure in closures) {
-    if (!is.null(closure$shut)) try(closure$shut())
+    if (!is.null(closure$close)) try(closure$close())
   }
 }
 
-stream_names <- function(closures) setdiff(vapply(closures, function(closure) closure$stream, ""), "generator")
+# Rule 8: every R function besides the training generator has a random number stream of its own.
+stream_names <- function(run) {
+  closures <- vapply(run$closures, function(closure) closure$stream, "")
+  c(setdiff(closures, "generator"), "jobs", vapply(seq_along(run$tables), table_stream, ""))
+}
 
 table_stream <- function(i) paste("callback", i)
-
-table_streams <- function(tables) c("jobs", vapply(seq_along(tables), table_stream, ""))

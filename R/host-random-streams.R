@@ -1,17 +1,18 @@
-# Random numbers. Prefetching interleaves R functions in an order that timing decides, so each has a stream of
-# its own: the (training) generator goes on with the session's, every other one has a stream that is derived
-# from the session's without advancing it. Whatever is not one of them, such as R code that Python calls while
-# we wait, gets the stream "others".
+# Rule 8: every R function has its own random number stream.
+#
+# Prefetching interleaves R functions in an order that depends on timing. So the training generator continues the
+# session's stream, and every other R function that the engine calls has a stream that is derived from the session's
+# without advancing it. All remaining code, such as R code that Python calls while R waits, has the stream "others".
 
 # The streams of one call.
 new_streams <- function() {
   new.env(parent = emptyenv())
 }
 
-# From here on R draws from the stream "others". `names` are those of the functions beside the generator.
+# Begins a call: from here on R draws from the stream "others". `names` are the streams besides "generator".
 begin_streams <- function(streams, names) {
   streams$start <- streams$generator <- session_seed()
-  streams$drawn <- list() # the first is that of batch `forgotten` + 1
+  streams$states <- list() # the first is that of batch `forgotten` + 1
   streams$forgotten <- 0L
   names <- unique(c("others", names))
   streams$side <- stats::setNames(derive_seeds(length(names), streams$start), names)
@@ -20,14 +21,14 @@ begin_streams <- function(streams, names) {
   invisible(streams)
 }
 
-# Makes `name` the stream that R draws from, and keeps the state of the one before.
+# Makes `name` the stream that R draws from, and stores the state of the previous one.
 use_stream <- function(streams, name) {
-  keep_current(streams)
+  store_current(streams)
   set_seed(if (name == "generator") streams$generator else streams$side[[name]])
   streams$current <- name
 }
 
-keep_current <- function(streams) {
+store_current <- function(streams) {
   seed <- session_seed()
   if (streams$current == "generator") {
     streams$generator <- seed
@@ -43,25 +44,26 @@ with_stream <- function(streams, name, code) {
   force(code)
 }
 
-# Keeps the state of the generator's stream, which is the current one, right after batch `number` was drawn.
-mark_drawn <- function(streams, number) {
-  streams$drawn[[number - streams$forgotten]] <- session_seed()
+# Keeps the state of the generator's stream, which is the current one, immediately after batch `number` was fetched.
+keep_state <- function(streams, number) {
+  streams$states[[number - streams$forgotten]] <- session_seed()
 }
 
 # Forgets the states of the batches before batch `used`.
-forget_drawn <- function(streams, used) {
-  old <- min(used - 1L - streams$forgotten, length(streams$drawn))
+forget_states <- function(streams, used) {
+  old <- min(used - 1L - streams$forgotten, length(streams$states))
   if (old <= 0L) return(invisible())
-  streams$drawn <- streams$drawn[-seq_len(old)]
+  streams$states <- streams$states[-seq_len(old)]
   streams$forgotten <- streams$forgotten + old
 }
 
-# Leaves the session's stream where it was right after batch `used`, the last one trained on, was drawn.
+# Ends a call: restores the session's stream as it was immediately after batch `used`, the last one that was trained on,
+# was fetched.
 end_streams <- function(streams, used) {
   if (is.null(streams$start)) return(invisible())
   at <- used - streams$forgotten
-  seed <- if (used > 0 && at <= length(streams$drawn)) streams$drawn[[at]] else streams$start
-  # Absent when the generator is no R function: then nothing of R was drawn for it.
+  seed <- if (used > 0 && at <= length(streams$states)) streams$states[[at]] else streams$start
+  # `NULL` if the generator is not an R function: no random numbers of R were drawn for its batches.
   set_seed(if (is.null(seed)) streams$start else seed)
 }
 
@@ -74,11 +76,11 @@ session_seed <- function() {
 
 set_seed <- function(seed) {
   assign(".Random.seed", seed, envir = globalenv())
-  # Box-Muller (kind 2) keeps every second number outside of the seed: it belongs to the stream before.
+  # Box-Muller (kind 2) keeps every second number outside the seed; that number belongs to the previous stream.
   if (seed[[1L]] %/% 100L %% 100L == 2L) RNGkind(normal.kind = "Box-Muller")
 }
 
-# `n` states drawn from `seed`, of the kind of generator that `seed` is of.
+# `n` states that follow from `seed`, for the same kind of random number generator.
 derive_seeds <- function(n, seed) {
   on.exit(set_seed(seed))
   set_seed(seed)

@@ -1,23 +1,27 @@
-# One call, from checked arguments to its value: `session` on the Python side, `host()` on this one.
+# One call, from checked arguments to its value. The class `Session` is its part in Python, `host()` its part in R.
 
-# Runs a call of `kind` ("fit", "evaluate" or "predict"). `name` is what the caller calls the generator, for messages.
-run_session <- function(kind, object, sources, callbacks, arguments, name = "generator", shape = as_batch) {
-  sources <- collect_sources(sources, name, shape)
+# Runs a call of `kind` ("fit", "evaluate" or "predict"). `name` is the name of the generator's argument, for messages;
+# `convert` makes a batch of what an R function returns.
+run_session <- function(kind, object, sources, callbacks, arguments, name = "generator", convert = as_batch) {
+  sources <- collect_sources(sources, name, convert)
   callbacks <- collect_callbacks(callbacks)
   arguments$callbacks <- callbacks$crossing
   arguments$argument <- name
   bar <- arguments$verbose == 1L && overwrites()
   arguments$screen <- screen_traits(bar)
   session <- cross(core_function("Session"), kind, object, sources$crossing, arguments)
-  resolve(host(session, sources$closures, callbacks$tables, arguments$timeout, bar))
+  run <- new_run(
+    session, closures = sources$closures, tables = callbacks$tables, timeout = arguments$timeout, bar = bar
+  )
+  resolve(host(run))
 }
 
-# A call that takes one round of batches, "evaluate" or "predict".
-run_round <- function(kind, object, generator, steps, callbacks, arguments, name = "generator", shape = as_batch) {
+# Runs a call that takes one round of batches: "evaluate" or "predict".
+run_round <- function(kind, object, generator, steps, callbacks, arguments, name = "generator", convert = as_batch) {
   check_model(object)
   check_source(generator, name)
   arguments <- c(arguments, list(steps = check_whole(steps, "steps", 1L, null = TRUE)))
-  run_session(kind, object, list(generator = generator), callbacks, arguments, name, shape)
+  run_session(kind, object, list(generator = generator), callbacks, arguments, name, convert)
 }
 
 # Checks the arguments that the three functions have in common.

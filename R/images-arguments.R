@@ -106,7 +106,7 @@ image_value <- function(outcome) {
 }
 
 image_condition <- function(failure) {
-  if (failure$kind != "python") return(failure_condition(failure, NULL, NULL))
+  if (failure$kind != "python") return(failure_condition(failure))
   text <- paste(c(paste0(failure$type, ": ", failure$text), unlist(failure$notes)), collapse = "\n")
   fg_condition(shortened(text), "fitgenerator_python_error")
 }

@@ -1,8 +1,8 @@
-# R functions of one image, which flows call while other threads read them. A flow asks; R's thread runs the
-# function, in the host loop where there is one.
+# R functions of one image, which flows call on other threads (`preprocessing_function`). The flow sends a request, and
+# R's thread runs the function, in the host loop if there is one.
 #
-# A *cell* is an environment: Python keeps it and gives it back, which it would not do with a function. In place of
-# an image the function's failure crosses as a list of its text and of a cell of its own.
+# A *cell* is an environment: Python keeps an environment and gives it back unchanged, which it does not do with a
+# function. When a function fails, a list of the failure's text and a cell of its own crosses in place of an image.
 
 function_cell <- function(fn, name) {
   cell <- new.env(parent = emptyenv())
@@ -11,7 +11,7 @@ function_cell <- function(fn, name) {
   cell
 }
 
-# What is wrong with `fn` as a function of one image; nothing, where it is one.
+# Why `fn` cannot be a function of one image; of length 0 if it can.
 image_function_fault <- function(fn) {
   takes <- names(formals(args(fn)))
   needs <- setdiff(required_args(fn), takes[1L])
@@ -19,45 +19,47 @@ image_function_fault <- function(fn) {
   sprintf("one that also needs `%s`", utils::head(needs, 1L))
 }
 
-# What Python makes an `RFunction` of. `call` is for R's thread, where no host is asked.
+# What Python makes an `RFunction` of. `call` is for R's thread, in the absence of a host loop.
 crossing_function <- function(fn, name) {
   cell <- function_cell(fn, name)
   list(name = name, cell = cell, call = function(image, seed) apply_cell(cell, image, seed))
 }
 
-# What the function makes of an image, or its failure. `seed` begins the function's own random numbers; `NULL` goes on
-# with the current ones.
-apply_cell <- function(cell, image, seed, calls = NULL, timeout = NULL) {
+# Returns what the function makes of an image, or its failure. The function's random numbers follow from `seed`; `NULL`
+# continues the current ones.
+apply_cell <- function(cell, image, seed, run = NULL) {
   fn <- cell$fn
+  timeout <- run$timeout
   overdue <- NULL
-  shaping <- FALSE
-  stop_it <- function(calls, n) {
+  converting <- FALSE
+  stop_overdue <- function(calls, n) {
     stack <- where_it_stands(calls, n, cell$name, quote(fn(image)))
     overdue <<- overdue_error(cell$name, NA, timeout, stack)
     stop(overdue)
   }
-  # Exiting: where R's stack is full, there is no room for a calling handler.
+  # An exiting handler, because a calling handler does not run where R's stack is full.
   tryCatch({
-    value <- in_time(with_seed(seed, fn(image)), calls, timeout, stop_it)
-    shaping <- TRUE
+    value <- in_time(with_seed(seed, fn(image)), run, stop_overdue)
+    converting <- TRUE
     as_picture(value, dim(image), cell$name)
   }, error = function(cnd) {
     if (identical(cnd, overdue)) return(failed_cell(function(place, batch, image) {
       overdue_error(place, batch, timeout, sub("^[^\n]*\n", "", conditionMessage(cnd)))
     }))
-    failed_cell(if (shaping) function(place, batch, image) cnd else function(place, batch, image) {
+    failed_cell(if (converting) function(place, batch, image) cnd else function(place, batch, image) {
       function_error(cnd, cell$name, place, batch, image)
     })
   })
 }
 
+# `condition` makes the condition, once it is known which batch and which image the function failed at.
 failed_cell <- function(condition) {
   cell <- new.env(parent = emptyenv())
   cell$condition <- condition
   list(text = conditionMessage(condition("generator", NULL, NULL)), cell = cell)
 }
 
-# The condition of a failed cell. The notes say which image it was, and which batch it was for.
+# The condition of a failed cell. The notes of the exception name the image and the batch.
 function_condition <- function(failure) {
   notes <- as.character(unlist(failure$notes))
   of_image <- "^While (.*) was processed\\.$"
@@ -68,7 +70,7 @@ function_condition <- function(failure) {
   failure$cell$condition(sub(of_batch, "\\2", batch[[1L]]), as.integer(sub(of_batch, "\\1", batch[[1L]])), image)
 }
 
-# An image as it crosses: numbers with the `dim` of the one that the function was given.
+# An image as it crosses: doubles, with the `dim` of the image that the function was given.
 as_picture <- function(value, dims, name) {
   if (inherits(value, "python.builtin.object")) return(value)
   fine <- (is.numeric(value) || is.logical(value)) && !is.factor(value) && identical(dim(value), dims)
@@ -79,6 +81,7 @@ as_picture <- function(value, dims, name) {
   array(as.double(value), dims)
 }
 
+# Rule 8: evaluates `code` with random numbers that follow from `seed`, and leaves the current ones as they were.
 with_seed <- function(seed, code) {
   if (is.null(seed)) return(code)
   before <- session_seed()
@@ -87,8 +90,8 @@ with_seed <- function(seed, code) {
   force(code)
 }
 
-# Answers a request to call a function; the next request, or `NULL`.
-serve_apply <- function(calls, request, timeout = NULL) {
-  made <- apply_cell(request[[2L]], request[[3L]], request[[4L]], calls, timeout)
-  cross(calls$applied, made, slice)
+# Answers a request to call a function of images. Returns the next request or `NULL`.
+serve_apply <- function(run, request) {
+  made <- apply_cell(request$cell, request$image, request$seed, run)
+  cross(run$python$applied, made, slice)
 }

@@ -153,26 +153,17 @@ generator_next <- function(generator, completed = NULL) {
                    "generator")
   }
   if (!inherits(generator, flow_class)) return(reticulate::iter_next(generator, completed))
-  image_value(draw_batch(generator))
+  image_value(fetch_batch(generator))
 }
 
 flow_class <- "fitgenerator.images.Iterator"
 
-# Has a batch made on a thread, and serves what that asks for: a small host.
-draw_batch <- function(flow) {
-  drawing <- cross(image_function("Draw"), flow)
-  names <- c("wait", "applied", "stop", "outcome")
-  calls <- stats::setNames(lapply(names, function(name) cross(reticulate::py_get_attr, drawing, name)), names)
-  on.exit(suspendInterrupts(cross(calls$stop)))
-  request <- NULL
-  repeat {
-    if (is.null(request)) request <- cross(calls$wait, slice)
-    take_interrupt()
-    if (is.null(request)) next
-    if (request[[1L]] == "end") break
-    request <- serve_apply(calls, request)
-  }
-  cross(calls$outcome)
+# Fetches a batch of a flow on another thread, and serves the functions of R that the flow calls there.
+fetch_batch <- function(flow) {
+  run <- new_run(cross(image_function("Draw"), flow), c("wait", "applied", "stop", "outcome"))
+  on.exit(suspendInterrupts(cross(run$python$stop))) # rule 11
+  serve(run)
+  cross(run$python$outcome)
 }
 
 # Calls a function of the seam to image flows.

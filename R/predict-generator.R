@@ -40,5 +40,5 @@ predict_generator <- function(object, generator, steps, max_queue_size = 10, ver
                               callbacks = NULL, timeout = NULL, jit_compile = "auto") {
   arguments <- common_arguments(verbose, max_queue_size, workers, timeout, jit_compile)
   steps <- if (!missing(steps)) steps
-  run_round("predict", object, generator, steps, callbacks, arguments, shape = as_inputs)
+  run_round("predict", object, generator, steps, callbacks, arguments, convert = as_inputs)
 }

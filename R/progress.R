@@ -1,11 +1,11 @@
-# What the user sees while it runs. Python says what and when; here it is shown: with cli where that is installed, else
-# by overwriting the line.
+# What the user sees during a call. Python decides what is shown and when; R shows it, with cli where that package is
+# installed, else by overwriting the line.
 
-# How often a bar is drawn, in seconds. Drawing takes R 3 ms with cli, and next to nothing without.
+# Seconds between two bars. Drawing a bar takes R 3 ms with cli, and next to nothing without.
 cli_interval <- 0.25
-plain_interval <- 0.125 # a bar may reach the terminal in two pieces, and there are 20 a second at most
+plain_interval <- 0.125 # a bar may reach the terminal in two pieces, and there are at most 20 a second
 
-# What Python has to know of R's output, where a `bar` can be shown.
+# What Python has to know about R's output; `bar`: whether a bar can be shown.
 screen_traits <- function(bar) {
   with_cli <- bar && has_cli()
   list(
@@ -15,22 +15,22 @@ screen_traits <- function(bar) {
   )
 }
 
-# Whether a line of output can be overwritten: in a terminal or a console, and neither in a file, nor in a knitted page,
-# nor in a notebook, which waits for whole lines.
+# Whether a line of output can be overwritten: in a terminal or a console, but not in a file, in a knitted page, or in a
+# notebook, which waits for whole lines.
 overwrites <- function() {
   captured <- isTRUE(getOption("knitr.in.progress")) || isTRUE(getOption("jupyter.in_kernel")) || sink.number() > 0L
   if (captured || Sys.getenv("TERM") == "dumb" || nzchar(Sys.getenv("INSIDE_EMACS"))) return(FALSE)
   isatty(stdout()) || (interactive() && in_console())
 }
 
-# Consoles that are no terminals.
+# Consoles that are not terminals.
 in_console <- function() {
   Sys.getenv("RSTUDIO") == "1" || Sys.getenv("POSITRON") == "1" || .Platform$GUI %in% c("RStudio", "Rgui", "AQUA")
 }
 
 has_cli <- function() requireNamespace("cli", quietly = TRUE) && utils::packageVersion("cli") >= "3.0.0"
 
-# What is on the screen of one call: `covered`, the characters of a plain bar, or `bar`, that of cli.
+# The screen of one call: `covered` is the width of a plain bar, `bar` the bar of cli.
 new_screen <- function(bar = FALSE) {
   screen <- new.env(parent = emptyenv())
   screen$covered <- 0L
@@ -42,18 +42,23 @@ new_screen <- function(bar = FALSE) {
 # Prints lines in the place of the bar.
 show_lines <- function(screen, text) {
   end_cli_bar(screen)
-  # In one piece: each is a write of its own.
+  # One string, because `cat()` writes each of its arguments separately.
   cat(if (screen$covered) paste0("\r", strrep(" ", screen$covered), "\r", text) else text)
   screen$covered <- 0L
   utils::flush.console()
+  invisible()
 }
 
-# Draws the bar; `total` is `NULL` where it is not known.
+# Draws the bar. `total` is `NULL` if it is unknown.
 show_bar <- function(screen, text, done, total) {
-  if (screen$with_cli) return(show_cli_bar(screen, text, done, total))
-  cat(paste0("\r", formatC(text, width = -screen$covered)))
-  screen$covered <- nchar(text, "width")
-  utils::flush.console()
+  if (screen$with_cli) {
+    show_cli_bar(screen, text, done, total)
+  } else {
+    cat(paste0("\r", formatC(text, width = -screen$covered)))
+    screen$covered <- nchar(text, "width")
+    utils::flush.console()
+  }
+  invisible()
 }
 
 # The numbers are for `cli.progress_handlers`; the text is the same as without cli.
@@ -81,7 +86,7 @@ end_cli_bar <- function(screen) {
   screen$bar <- NULL
 }
 
-# Leaves the line of a bar that broke off.
+# Leaves the line of a bar that was not finished.
 close_screen <- function(screen) {
   end_cli_bar(screen)
   if (screen$covered) cat("\n")

@@ -248,7 +248,7 @@ setup_refusals <- function() {
     "an old reticulate" = where(
       list(packageVersion = function(...) package_version("1.30")), "utils", function() .onLoad()
     ),
-    "what Python lacks" = function() stop(failure_condition(list(kind = "setup", text = "Missing."), NULL, NULL)),
+    "what Python lacks" = function() stop(failure_condition(list(kind = "setup", text = "Missing."))),
     "no iterators" = where(list(requireNamespace = no), "base", function() {
       train(linear_model(), structure(list(), class = c("containeriter", "iter")))
     }),

@@ -7,7 +7,7 @@
 pull <- function(fn, name, predicting, streams, number, most, used, ends) {
   closure <- new_closure(fn, name, name, if (predicting) as_inputs else as_batch, ends = ends)
   lot <- with_stream(streams, name, pull_lot(closure, streams, number - 1L, most))
-  if (name == "generator") forget_drawn(streams, used)
+  if (name == "generator") forget_states(streams, used)
   lot
 }
 
@@ -19,11 +19,11 @@ pull_lot <- function(closure, streams, before, most) {
     withCallingHandlers(fill_lot(lot, closure, streams, before, most), interrupt = note),
     interrupt = identity, error = identity
   )
-  if (closure$name == "generator") mark_drawn(streams, before + lot$n + 1L)
+  if (closure$name == "generator") keep_state(streams, before + lot$n + 1L)
   batches <- batches_of(lot)
   if (lot$ended) return(list(batches, "end", NULL))
   if (inherits(ended, "interrupt")) return(list(batches, "interrupt", stands))
-  refused <- lot$shaping && inherits(ended, "fitgenerator_batch_error")
+  refused <- lot$converting && inherits(ended, "fitgenerator_batch_error")
   if (refused) return(list(batches, "refused", conditionMessage(ended)))
   if (inherits(ended, "error")) return(list(batches, "error", ended))
   list(batches, "", NULL)
@@ -33,17 +33,17 @@ pull_lot <- function(closure, streams, before, most) {
 # that is `NULL`: a list of three as `pull` returns it.
 picture <- function(fn, name, image, seed) {
   stands <- character()
-  shaping <- FALSE
+  converting <- FALSE
   make <- function() {
     made <- with_seed(seed, fn(image))
-    shaping <<- TRUE
+    converting <<- TRUE
     list(as_picture(made, dim(image), name), "", NULL)
   }
   note <- function(cnd) stands <<- where_it_stands(sys.calls(), sys.nframe(), name, quote(fn(image)))
   made <- tryCatch(withCallingHandlers(make(), interrupt = note), interrupt = identity, error = identity)
   if (inherits(made, "interrupt")) return(list(NULL, "interrupt", stands))
   if (!inherits(made, "error")) return(made)
-  if (shaping) list(NULL, "refused", conditionMessage(made)) else list(NULL, "error", made)
+  if (converting) list(NULL, "refused", conditionMessage(made)) else list(NULL, "error", made)
 }
 
 # Raises a condition that was kept.
