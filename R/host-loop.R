@@ -53,34 +53,21 @@ host <- function(run) {
   outcome
 }
 
-# What a request holds besides its kind, in the order in which Python sends it:
+# Serves requests. Each is a list: its `kind`, and what that kind holds (`r/reticulate/host_loop.py` makes it):
 #
-# * "pull": a closure by its number, the largest number of batches to fetch, the number of training batches used so far,
-#   and, for a source that can restart, the places of the wanted batches;
+# * "fetch": `closure`, by its number; `most`, the largest number of batches to fetch; `used`, the number of training
+#   batches used so far; and, for a source that can restart, `places`, those of the wanted batches;
 # * "job": nothing; Python runs the job when it is told to advance;
-# * "apply": a function of images in its cell, the image, and a seed;
-# * "say": text to print; "bar": a progress bar; "end": nothing.
-request_fields <- list(
-  pull = c("closure", "most", "used", "places"),
-  apply = c("cell", "image", "seed"),
-  say = "text",
-  bar = c("text", "done", "total")
-)
-
-# Names the elements of a request.
-as_request <- function(elements) {
-  stats::setNames(as.list(elements), c("kind", request_fields[[elements[[1L]]]]))
-}
-
+# * "apply": a function of images in its `cell`, the `image`, and a `seed`;
+# * "say": `text` to print; "bar": a progress bar, as `text`, `done` and `total`; "end": nothing.
 serve <- function(run) {
-  waiting <- NULL # the next request, where the answer to the last one has brought it
+  request <- NULL # or the next one, where the answer to the last one has brought it
   repeat {
-    if (is.null(waiting)) waiting <- cross(run$python$wait, slice)
+    if (is.null(request)) request <- cross(run$python$wait, slice)
     take_interrupt() # rule 2: here, between two crossings, where only R frames are unwound
-    if (is.null(waiting)) next
-    request <- as_request(waiting)
-    waiting <- switch(request$kind,
-      pull = serve_pull(run, request),
+    if (is.null(request)) next
+    request <- switch(request$kind,
+      fetch = serve_fetch(run, request),
       job = serve_job(run),
       apply = serve_apply(run, request),
       say = show_lines(run$screen, request$text),
@@ -91,7 +78,7 @@ serve <- function(run) {
 }
 
 # Fetches batches from a closure, as many as come quickly, and hands them over. Returns the next request or `NULL`.
-serve_pull <- function(run, request) {
+serve_fetch <- function(run, request) {
   closure <- run$closures[[request$closure]]
   if (!is.null(closure$seek)) closure$seek(request$places)
   # The first batch is delivered alone: the model waits for it.
@@ -124,12 +111,12 @@ fetch_lot <- function(run, i, most) {
   lot
 }
 
-# What ended a lot, as Python is told: 0 nothing, -1 the end of the closure, else the position of an error in
-# `conditions`.
+# What ended a lot, as Python is told: `NULL` nothing, else by its kind the end of the closure, or an error, with its
+# position in `conditions`.
 end_of <- function(run, lot) {
-  if (is.null(lot$failed)) return(if (lot$ended) -1L else 0L)
+  if (is.null(lot$failed)) return(if (lot$ended) list(kind = "ended"))
   run$conditions <- c(run$conditions, list(lot$failed))
-  length(run$conditions)
+  list(kind = "failed", condition = length(run$conditions))
 }
 
 # Evaluates `code`, in which a closure may exceed the timeout. Python then sends R's thread an interrupt, as a user
@@ -149,7 +136,7 @@ serve_job <- function(run) {
   repeat {
     wanted <- with_stream(run$streams, "jobs", cross(run$python$advance))
     if (is.null(wanted)) return(NULL)
-    run_hook(run, table = wanted[[1L]], hook = wanted[[2L]], args = wanted[[3L]])
+    run_hook(run, wanted$table, wanted$hook, wanted$args)
   }
 }
 

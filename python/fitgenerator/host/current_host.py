@@ -1,7 +1,7 @@
-"""Functions that only the calling thread can run, for batches that are made on other threads.
+"""The host that code on this thread may ask, for functions that only the calling thread can run.
 
-An R function that preprocesses images is one: the thread that makes the batch asks the host of its
-call, which runs the function when R's thread is free.
+An R function that preprocesses images is one: the thread that makes the batch asks the call's host,
+which runs the function when R's thread is free.
 """
 
 from __future__ import annotations
@@ -9,46 +9,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
-from ..errors import GeneratorTimeoutError
-
-_here = threading.local()
+from .interface import Host
 
 
-@dataclass(frozen=True)
-class Applied:
-    """A call that the host is asked for.
+class _Here(threading.local):
+    host: Host | None = None
 
-    Attributes:
-        name: The argument that the function was given as, for messages.
-        function: What the host knows it by.
-        args: What it is called with.
-        patience: How long the batch may take that it is for, in seconds; `None` for ever.
-    """
 
-    name: str
-    function: Any
-    args: tuple[Any, ...]
-    patience: float | None = None
-
-    def timed_out(self, stack: str) -> GeneratorTimeoutError:
-        """The error for a call that takes too long; `stack` is where the function stands."""
-        text = f"`{self.name}` did not return within {self.patience:g} seconds (`timeout`)."
-        return GeneratorTimeoutError(f"{text} It stands at:\n{stack}" if stack else text)
+_here = _Here()
 
 
 @contextmanager
-def asking(host: Any) -> Iterator[None]:
-    """What this thread runs inside may ask `host`."""
-    before, _here.host = host_here(), host
+def asking(host: Host) -> Iterator[None]:
+    """Within this context, code on this thread may ask `host`."""
+    before, _here.host = _here.host, host
     try:
         yield
     finally:
         _here.host = before
 
 
-def host_here() -> Any:
-    """The host that code on this thread may ask, or `None`."""
-    return getattr(_here, "host", None)
+def host_here() -> Host | None:
+    """The host that code on this thread may ask."""
+    return _here.host

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from types import GeneratorType
 from typing import Any
 
-from .current_host import Applied
-from .interface import Job, Line, Shown, finish_job
+from .interface import HostedSource, Shown, Work, run_job
 from .interrupts import Deferred
 
 
@@ -21,12 +19,9 @@ class DirectHost:
         self.patience: float | None = None
         self._show = show
 
-    def call(self, job: Job) -> Any:
-        """Run `job` here and now."""
-        result = job()
-        if isinstance(result, GeneratorType):
-            return finish_job(result)
-        return result
+    def call(self, work: Work) -> Any:
+        """Run a job here and now."""
+        return run_job(work)
 
     def say(self, thing: Shown) -> None:
         """Show it."""
@@ -35,13 +30,12 @@ class DirectHost:
     def wake(self) -> None:
         """Nobody is waiting."""
 
-    def serve(self, line: Line) -> None:
-        """There are no such lines here."""
-        raise RuntimeError(f"{line.function} needs a host")
+    def serve(self, source: HostedSource) -> None:
+        """The loop may have no such sources: their functions need a host loop."""
+        raise RuntimeError(f"{source.function} needs a host")
 
-    def hurry(self) -> Line | Applied | None:
-        """There are no such lines here."""
-        return None
+    def interrupt_overdue(self) -> None:
+        """No function of a host runs."""
 
     def check(self) -> None:
         """Raise an interrupt that came."""

@@ -1,18 +1,24 @@
-"""What background threads need of the calling thread, and how jobs run there."""
+"""What background threads need of the calling thread, and what it fetches batches from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import GeneratorType
 from typing import Any, Protocol
 
 from ..reporting.progress_bar import Bar
-from .current_host import Applied
+from .watchdog import Watched
 
-Job = Callable[[], Any]
+# A job: a function that the calling thread is to call. It may return a generator, which yields the
+# hooks that only the host's own language can call.
+Work = Callable[[], Any]
+Hooks = Generator[Any, None, Any]
 Shown = str | Bar  # lines of text, or a bar that is overwritten
+# What the host knows a function of its own language by.
+HostFunction = Any
+RawBatch = Any  # as the user's function returned it
 
 
 @dataclass(frozen=True)
@@ -24,32 +30,57 @@ class ForeignHook:
     args: tuple[Any, ...]
 
 
+@dataclass(frozen=True)
+class Place:
+    """What a function that can begin again is told of one batch.
+
+    Attributes:
+        opens: It is the first one of a pass.
+        epoch: The number of the pass, from 0.
+        index: What the function is called with, from 0; streams are not called with one.
+        seed: What its random numbers follow from.
+        ended: The pass that ended before, if one did.
+        wrap: A stream that ends begins again at once.
+    """
+
+    opens: bool
+    epoch: int = 0
+    index: int = 0
+    seed: int = 0
+    ended: int | None = None
+    wrap: bool = False
+
+
 class Host(Protocol):
     """What the training loop needs from the calling thread.
 
-    `waited` is how long jobs waited until the calling thread took them up, in seconds: it was
-    making batches then. `patience` is how long one batch may take it, `None` for ever.
+    Attributes:
+        waited: How long jobs waited until the calling thread took them up, in seconds: it was
+            making batches then.
+        patience: How long one batch may take, in seconds; `None` for ever.
     """
 
     waited: float
     patience: float | None
 
-    def call(self, job: Job) -> Any:
-        """Run `job` on the calling thread, return its result, raise what it raised."""
+    def call(self, work: Work) -> Any:
+        """Run a job on the calling thread, return its result, raise what it raised."""
 
     def say(self, thing: Shown) -> None:
         """Show a bar, or lines, on the calling thread, soon."""
 
     def wake(self) -> None:
-        """Let the calling thread look again at which batch it may make."""
+        """Let the calling thread look again at which batch it may fetch."""
 
-    def serve(self, line: Line) -> None:
-        """Have the calling thread make a line's batches."""
+    def serve(self, source: HostedSource) -> None:
+        """Have the calling thread fetch the batches of a source."""
 
-    def hurry(self) -> Line | Applied | None:
-        """Stop the function that the calling thread makes a batch with: that takes too long.
+    def interrupt_overdue(self) -> Watched | None:
+        """Interrupt the function that the calling thread makes a batch with: it takes too long.
 
-        The line or the call that it belongs to, which will fail, or `None` where none is made.
+        Returns:
+            The source or the call that the function belongs to, which will fail; `None` where no
+            function runs.
         """
 
     def check(self) -> None:
@@ -59,10 +90,42 @@ class Host(Protocol):
         """Around code of the user's, which may be interrupted anywhere."""
 
 
-def advance_job(job: GeneratorType[Any, Any, Any]) -> Any:
+class HostedSource(Watched, Protocol):
+    """A source whose function only the host can call: the host fetches its batches when it is free.
+
+    All methods are called by the host.
+
+    Attributes:
+        function: What the host knows the function by.
+        rank: Sources of a lower rank are served first.
+    """
+
+    function: HostFunction
+    rank: int
+
+    def wanted(self) -> int:
+        """How many batches may be fetched now."""
+
+    def places(self) -> Sequence[Place] | None:
+        """What the function is told of each of them; `None` where it needs to know nothing."""
+
+    def ready(self) -> bool:
+        """Whether the host may begin with one."""
+
+    def deliver(self, batches: list[RawBatch], begun: float, seconds: float) -> None:
+        """Take batches that were fetched, in order, from `begun` on, each in `seconds`."""
+
+    def end(self) -> None:
+        """The function has no more batches."""
+
+    def fail(self, error: BaseException) -> None:
+        """The function failed."""
+
+
+def advance(hooks: Hooks) -> Any:
     """Run a job up to the next foreign hook, which is returned, or to its end, for its result."""
     try:
-        return next(job)
+        return next(hooks)
     except StopIteration as end:
         return end.value
     except RuntimeError as error:
@@ -72,41 +135,11 @@ def advance_job(job: GeneratorType[Any, Any, Any]) -> Any:
         raise
 
 
-def finish_job(job: GeneratorType[Any, Any, Any]) -> Any:
-    """Run a job in which no foreign hook can occur to its end."""
-    result = advance_job(job)
-    if isinstance(result, ForeignHook):
-        raise RuntimeError(f"{result} needs a host that runs foreign callbacks")
+def run_job(work: Work) -> Any:
+    """Run a job in which no foreign hook can occur; its result."""
+    result = work()
+    if isinstance(result, GeneratorType):
+        result = advance(result)
+        if isinstance(result, ForeignHook):
+            raise RuntimeError(f"{result} needs a host that runs foreign callbacks")
     return result
-
-
-class Line(Protocol):
-    """A function that the host makes batches with, when it has nothing else to do.
-
-    All is called by the host. `function` is what the host knows it by; lines of a lower `rank` are
-    served first.
-    """
-
-    function: Any
-    rank: int
-
-    def wanted(self) -> int:
-        """How many batches may be made now."""
-
-    def places(self) -> list[Any] | None:
-        """What the function is told of each of them; `None` where it needs to know nothing."""
-
-    def ready(self) -> bool:
-        """Whether the host may begin with one."""
-
-    def deliver(self, batches: list[Any], begun: float, seconds: float) -> None:
-        """Take batches that the function gave, in order, from `begun` on, each in `seconds`."""
-
-    def end(self) -> None:
-        """The function has no more batches."""
-
-    def fail(self, error: BaseException) -> None:
-        """The function failed."""
-
-    def timed_out(self, stack: str) -> BaseException:
-        """The error for a batch that takes too long; `stack` is where its function stands."""

@@ -1,11 +1,8 @@
 """Who takes Ctrl-C, and where.
 
 Called from Python, we do: an interrupt that is raised in the midst of TensorFlow's, Keras's or
-rpy2's own code may be swallowed there or crash them, so it sets a flag, and is raised between the
-steps and in code of the user's. Called from R, R does, and Python's own handler only stands by.
-
-`signal.signal` also replaces the C handler, which reticulate (or R) installed and which tells R of
-the interrupt; so that one is read before and put back after, with Python's own portable functions.
+rpy2's own code may be swallowed there or crash them. So Ctrl-C sets a flag, and is raised between
+the steps and in the user's code. Called from R, R does, and Python's own handler only stands by.
 """
 
 from __future__ import annotations
@@ -15,14 +12,17 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+Handler = Callable[[int, FrameType | None], Any]
 
-def _stand_by(number: int, frame: Any) -> None:
-    """Python's handler while R is hosted."""
+
+def _stand_by(number: int, frame: FrameType | None) -> None:
+    """Python's handler while R is hosted (rule 2: only R takes interrupts)."""
 
 
 def send(thread: int) -> None:
@@ -36,10 +36,10 @@ class Handlers:
 
     def __init__(self) -> None:
         self._suspended = False
-        self._python: Any = None
+        self._python: Handler | int | None = None
 
-    def suspend(self, handler: Callable[[int, Any], Any] = _stand_by) -> None:
-        """Let Python's handler be `handler`, and C's stay."""
+    def suspend(self, handler: Handler = _stand_by) -> None:
+        """Replace Python's handler by `handler`; C's stays."""
         if self._suspended or threading.current_thread() is not threading.main_thread():
             return
         self._python = signal.getsignal(signal.SIGINT)
@@ -47,7 +47,7 @@ class Handlers:
         _replace(handler)
 
     def restore(self) -> None:
-        """Put Python's handler back."""
+        """Put Python's handler back (rule 11: no global is left changed)."""
         if self._suspended:
             self._suspended = False
             _replace(self._python)
@@ -70,16 +70,21 @@ class Deferred:
             self._handlers.suspend(self._take)
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self._handlers.restore()
         if self.pending and not isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt from error
 
-    def _takes_over(self, handler: Any) -> bool:
+    def _takes_over(self, handler: Handler | int | None) -> bool:
         outer = getattr(handler, "__self__", None)
         return handler is signal.default_int_handler or isinstance(outer, Deferred)
 
-    def _take(self, number: int, frame: Any) -> None:
+    def _take(self, number: int, frame: FrameType | None) -> None:
         self.pending = True
         if self._allowed:
             raise KeyboardInterrupt
@@ -91,7 +96,10 @@ class Deferred:
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
-        """Code of the user's: on the main thread it may be interrupted anywhere."""
+        """Around the user's code: on the main thread it may be interrupted anywhere.
+
+        Rule 2: here no frame of TensorFlow's, Keras's or rpy2's lies between the interrupt and us.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -103,9 +111,12 @@ class Deferred:
             self._allowed -= 1
 
 
-def _replace(handler: Any) -> None:
+def _replace(handler: Handler | int | None) -> None:
     if handler is None:  # it was not installed from Python: there is nothing to put back
         handler = signal.default_int_handler
+    # Rule 2: `signal.signal` also replaces the C handler, which reticulate (or R) installed and
+    # which tells R of the interrupt. So that one is read before and put back after, with Python's
+    # own portable functions.
     api = ctypes.pythonapi
     api.PyOS_getsig.restype = api.PyOS_setsig.restype = ctypes.c_void_p
     api.PyOS_getsig.argtypes = [ctypes.c_int]

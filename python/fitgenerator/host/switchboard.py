@@ -1,72 +1,66 @@
 """Requests of background threads, carried to the calling thread.
 
-`Switchboard` is the host of a loop on a training thread: jobs and pulls become requests, which the
-calling thread takes with `next_request` and answers. The calling thread's waits are bounded; the
-background threads' are not, because `close` wakes them all.
+`Switchboard` is the host of a loop on a training thread: jobs and fetches become requests, which
+the calling thread takes with `next_request` and answers. The calling thread's waits are bounded
+(rule 2: an interrupt must not wait for them); the background threads' are not, because `close`
+wakes them all.
 """
 
 from __future__ import annotations
 
 import queue
-import threading
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..errors import ClosedError
 from ..reporting.progress_bar import Bar
-from .current_host import Applied
-from .interface import Job, Line, Shown
-from .requests import Request
+from .interface import HostedSource, HostFunction, Shown, Work
+from .outcome import Failed
+from .requests import Apply, Awaited, End, Fetch, Job, Request, Say
 from .signal_safe_queue import Inbox
-
-# How often a function that takes too long is interrupted, in seconds.
-_HURRY = 1.0
+from .watchdog import Watchdog, Watched
 
 
 class Switchboard:
     """Carries requests from background threads to the calling thread.
 
-    `call`, `apply`, `say`, `ask`, `wake`, `hurry` and `end` are for background threads; `serve`,
-    `next_request`, `drawn`, `overdue` and `close` for the calling thread.
+    `call`, `apply`, `say`, `ask`, `wake`, `interrupt_overdue` and `end` are for background threads;
+    `serve`, `next_request`, `watchdog` and `close` for the calling thread.
 
     Args:
-        interrupt: Interrupts the calling thread where it runs a function of the host's language.
+        watchdog: Interrupts the functions that the calling thread runs, where they take too long.
     """
 
-    def __init__(self, interrupt: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, watchdog: Watchdog | None = None) -> None:
         self.waited = 0.0
         self.patience: float | None = None
-        self._interrupt = interrupt
-        self._drawing: Line | Applied | None = None
-        self._hurrying = threading.Lock()  # held while `_drawing` changes, or an interrupt is sent
-        self._hurried_at = self._drawn_at = -_HURRY  # in seconds
-        self._sent = False  # an interrupt, which has not been seen to arrive
-        self._late = False  # one was, while the batch was made that is made now
-        self._heeded = False  # and it stops the function
+        self.watchdog = watchdog or Watchdog()
         self._inbox = Inbox()  # of requests, and of None, which only wakes
         self._waiting: list[Request] = []
-        self._bar: Request | None = None  # the last, where no lines came behind it
-        self._lines: list[Line] = []
-        self._pulls_open = True
+        self._bar: Say | None = None  # the last, where no lines came after it
+        self._sources: list[HostedSource] = []
+        self._fetches = True  # batches are made
         self._open = True
 
-    def call(self, job: Job) -> Any:
-        """Run `job` on the calling thread and wait for its result."""
-        request, asked = Request("job", job=job), time.perf_counter()
-        try:
-            return self.ask(request)
-        finally:
-            self.waited += max(0.0, request.begun - asked)
+    def call(self, work: Work) -> Any:
+        """Run a job on the calling thread and wait for its result.
 
-    def apply(self, name: str, function: Any, *args: Any) -> Any:
+        Rules 3 and 4: tracing and callbacks, as all of the user's code, reach that thread here.
+        """
+        job, asked = Job(work), time.perf_counter()
+        try:
+            return self.ask(job)
+        finally:
+            self.waited += max(0.0, job.begun - asked)
+
+    def apply(self, name: str, function: HostFunction, *args: Any) -> Any:
         """Have the calling thread call a function for a batch; its value.
 
         Raises:
             ClosedError: No batch is made any more.
         """
-        return self.ask(Request("apply", applied=Applied(name, function, args, self.patience)))
+        return self.ask(Apply(name, function, args, self.patience))
 
     def say(self, thing: Shown) -> None:
         """Show a bar, or lines, on the calling thread; does not wait.
@@ -77,7 +71,7 @@ class Switchboard:
         if bar is not None and not bar.begun and isinstance(thing, Bar):
             bar.shown = thing
             return
-        request = Request("say", shown=thing)
+        request = Say(thing)
         self._bar = request if isinstance(thing, Bar) else None
         self._inbox.put(request)
 
@@ -89,14 +83,18 @@ class Switchboard:
         return nullcontext()
 
     def end(self) -> None:
-        """Tell the calling thread, behind all requests so far, that there will be no more."""
-        self._inbox.put(Request("end"))
+        """Tell the calling thread, after all requests so far, that there will be no more."""
+        self._inbox.put(End())
 
     def wake(self) -> None:
         """Make the calling thread look again at what it may serve."""
         self._inbox.put(None)
 
-    def ask(self, request: Request) -> Any:
+    def interrupt_overdue(self) -> Watched | None:
+        """Interrupt the function that the calling thread makes a batch with, once a second."""
+        return self.watchdog.interrupt_overdue()
+
+    def ask(self, request: Awaited) -> Any:
         """Ask the calling thread and wait for its answer."""
         self._inbox.put(request)
         # close() may have emptied the inbox before this request came into it.
@@ -104,17 +102,17 @@ class Switchboard:
             raise ClosedError
         while True:
             try:
-                fine, value = request.reply.get(timeout=self.patience)
+                outcome = request.reply.get(timeout=self.patience)
                 break
             except queue.Empty:
-                self.hurry()  # it is making a batch, and not this call's
-        if not fine:
-            raise value
-        return value
+                self.interrupt_overdue()  # it is making a batch, and not this call's
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        return outcome.value
 
-    def serve(self, line: Line) -> None:
-        """Have the calling thread make a line's batches."""
-        self._lines.append(line)
+    def serve(self, source: HostedSource) -> None:
+        """Have the calling thread fetch the batches of a source."""
+        self._sources.append(source)
 
     def next_request(self, seconds: float) -> Request | None:
         """The request to serve next, or `None` when none came within `seconds`."""
@@ -123,13 +121,20 @@ class Switchboard:
             self._collect()
             request = self._pick()
             if request is not None:
-                request.begun = time.perf_counter()
-                self._drawing = request.line or request.applied
+                self._begin(request)
                 return request
             left = deadline - time.perf_counter()
             if left <= 0:
                 return None
             self._receive(left)
+
+    def _begin(self, request: Request) -> None:
+        request.begun = time.perf_counter()
+        match request:
+            case Fetch(source=source):
+                self.watchdog.start(source)
+            case Apply():
+                self.watchdog.start(request)
 
     def _receive(self, seconds: float) -> None:
         try:
@@ -144,65 +149,40 @@ class Switchboard:
             self._receive(0.0)
 
     def _pick(self) -> Request | None:
-        """What was asked for, in order; else a pull; the end comes last."""
-        if not self._pulls_open:
-            self._refuse("apply")
-        if self._waiting and self._waiting[0].kind != "end":
+        """What was asked for, in order; else a fetch; the end comes last."""
+        if not self._fetches:
+            self._abandon(Apply)
+        if self._waiting and not isinstance(self._waiting[0], End):
             return self._waiting.pop(0)
-        if self._pulls_open:
-            # Both are asked of all lines: what one may pull depends on what another needs.
-            wanted = [(line, line.wanted()) for line in self._lines]
-            ready = [(line, most) for line, most in wanted if most and line.ready()]
-            if ready:
-                line, most = min(ready, key=lambda pair: pair[0].rank)
-                return Request("pull", line=line, most=most)
+        if self._fetches and (fetch := self._next_fetch()) is not None:
+            return fetch
         return self._waiting.pop(0) if self._waiting else None
 
-    def drawn(self) -> bool:
-        """The calling thread makes no batch any more; whether it was hurried while it did."""
-        with self._hurrying:
-            self._drawing, self._drawn_at = None, time.perf_counter()
-            late, self._late, self._heeded = self._late, False, False
-            return late
+    def _next_fetch(self) -> Fetch | None:
+        # All sources are asked what they want: what one may fetch depends on what another needs.
+        wanted = [(source, source.wanted()) for source in self._sources]
+        ready = [(source, most) for source, most in wanted if most and source.ready()]
+        # Rule 7: fetches for training come before fetches for validation, which `rank` and `ready`
+        # say, because a validation batch that is made too early holds up a training step.
+        return Fetch(*min(ready, key=lambda pair: pair[0].rank)) if ready else None
 
-    def hurry(self) -> Line | Applied | None:
-        """Interrupt the function that the calling thread makes a batch with, once a second.
-
-        A function that waits in foreign code, or takes the interrupt itself, is not stopped by it.
-        """
-        with self._hurrying:
-            now = time.perf_counter()
-            if self._drawing is not None and not self._heeded and now > self._hurried_at + _HURRY:
-                self._hurried_at, self._sent, self._late = now, True, True
-                self._interrupt()
-            return self._drawing
-
-    def overdue(self, *, heeded: bool = True) -> bool:
-        """Whether an interrupt that came is that of `hurry`, not the user's; true once.
-
-        `heeded`: it stops the function.
-        """
-        with self._hurrying:
-            sent, self._sent = self._sent, False
-            just_drawn = time.perf_counter() < self._drawn_at + _HURRY
-            ours = sent and (self._drawing is not None or just_drawn)
-            self._heeded = ours and heeded
-            return ours
-
-    def close_pulls(self) -> None:
+    def close_fetches(self) -> None:
         """Make no batch any more; jobs and output still are served. Any thread may call this."""
-        self._pulls_open = False
+        self._fetches = False
         self.wake()
 
     def close(self) -> None:
-        """Serve nothing any more: every thread that asks, now or later, gets `ClosedError`."""
-        self._open = self._pulls_open = False
-        self.drawn()
-        self._collect()
-        self._refuse("job", "apply", "pull", "say", "end")
+        """Serve nothing any more: every thread that asks, now or later, gets `ClosedError`.
 
-    def _refuse(self, *kinds: str) -> None:
-        refused = [request for request in self._waiting if request.kind in kinds]
-        self._waiting = [request for request in self._waiting if request.kind not in kinds]
-        for request in refused:
-            request.fail(ClosedError())
+        Rule 11, nothing survives the call: no thread of ours waits for an answer after this.
+        """
+        self._open = self._fetches = False
+        self.watchdog.finish()
+        self._collect()
+        self._abandon(Request)
+
+    def _abandon(self, kind: type[Request]) -> None:
+        abandoned = [request for request in self._waiting if isinstance(request, kind)]
+        self._waiting = [request for request in self._waiting if not isinstance(request, kind)]
+        for request in abandoned:
+            request.abandon()

@@ -14,21 +14,21 @@ import time
 from collections import deque
 from typing import Any
 
+from ..host.interface import Place
 from ..reporting.timeline import Span
-from ..sources.on_request import Place
 from .pacing import Pace
 from .prefetcher import Feed
 from .schedule import END, Failure, Pull, Round
 
 # Batches up to this size, in bytes, are prepared on the calling thread.
 SMALL = 2**16
-# Ranks of lines. A validation pull is only served while training needs none, or when the epoch's
+# Ranks of sources. A validation pull is only served while training needs none, or when the epoch's
 # training batches are all drawn: then it is needed before the next epoch's.
 _TRAINING, _VALIDATION = 2, 1
 
 
 class AskedFeed(Feed):
-    """A `host.Line`, which the host serves; the thread prepares what is large.
+    """A `HostedSource`, which the host serves; the thread prepares what is large.
 
     `wanted`, `ready`, `deliver`, `end` and `fail` are for the host, the others for the loop.
     """
@@ -89,11 +89,11 @@ class AskedFeed(Feed):
 
     def _give_up(self) -> None:
         """Have the host stop the function: its failure then comes in place of the batch."""
-        drawing = self._host.hurry()
-        if drawing is None:
+        running = self._host.interrupt_overdue()
+        if running is None:
             raise self.timed_out("")
-        if drawing is not self:  # the function of another source is to blame
-            raise drawing.timed_out("")
+        if running is not self:  # the function of another source is to blame
+            raise running.timed_out("")
 
     @property
     def _awaited(self) -> int:

@@ -7,7 +7,8 @@ import time
 from contextlib import nullcontext
 from typing import Any
 
-from ..host.current_host import Applied, asking
+from ..host.current_host import asking
+from ..host.requests import Apply
 from .prefetcher import Feed
 from .schedule import END, Failure, Pull
 
@@ -108,10 +109,10 @@ class PulledFeed(Feed):
 
     def _give_up(self) -> None:
         """Have a function that the calling thread runs for a batch stopped; the batch fails."""
-        running = self._host.hurry() if self.source.asks else None
+        running = self._host.interrupt_overdue() if self.source.asks else None
         if running is None:
             super()._give_up()
-        elif not isinstance(running, Applied):  # the function of another source is to blame
+        elif not isinstance(running, Apply):  # the function of another source is to blame
             raise running.timed_out("")
 
     def _count_made(self) -> None:

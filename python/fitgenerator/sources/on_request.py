@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
+from ..host.interface import HostFunction, Place
 from .seeded_source import Passes, Position
 from .source import Claim, Reader, Source
 
 
-def closure_source(function: Any, identity: str) -> Source:
+def closure_source(function: HostFunction, identity: str) -> Source:
     """The source that stands for a function of the host's, given as what the host knows it by.
 
-    Sources of one `identity` are the same function, and share one feed.
+    Rule 12, one reader per object: sources of one `identity` are the same function and share one
+    prefetcher, because the function cannot be read from two places at once.
     """
-    return Source(CarryingOn, sys.intern(identity), function=function)
+    return Source(ContinuingReader, sys.intern(identity), function=function)
 
 
-class CarryingOn(Reader):
+class ContinuingReader(Reader):
     """A function carries on across rounds; its batches are asked for, not read."""
 
     def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
@@ -29,29 +31,12 @@ class CarryingOn(Reader):
         return lambda: None
 
 
-@dataclass(frozen=True)
-class Place:
-    """What a function that can begin again is told of one batch.
+def for_host(places: Sequence[Place] | None) -> dict[str, Any] | None:
+    """The places of batches that are fetched in one go, as R is told of them.
 
-    Attributes:
-        opens: It is the first one of a pass.
-        epoch: The number of the pass, from 0.
-        index: What the function is called with, from 0; streams are not called with one.
-        seed: What its random numbers follow from.
-        ended: The pass that ended before, if one did.
-        wrap: A stream that ends begins again at once.
+    `epoch`, `ended`, `opens` and `wrap` are of all of them; `index`, which counts from 1 in R, and
+    `seed` have an element for each.
     """
-
-    opens: bool
-    epoch: int = 0
-    index: int = 0
-    seed: int = 0
-    ended: int | None = None
-    wrap: bool = False
-
-
-def described(places: list[Place] | None) -> dict[str, Any] | None:
-    """Places of one lot as the host's language is told of them; indices count from 1 there."""
     if places is None:
         return None
     first = places[0]
@@ -65,7 +50,7 @@ def described(places: list[Place] | None) -> dict[str, Any] | None:
     }
 
 
-class AskedPasses(Reader):
+class PassPlaceReader(Reader):
     """Has a function called with the indices of passes."""
 
     def __init__(self, source: Passes) -> None:
@@ -80,12 +65,13 @@ class AskedPasses(Reader):
         """Gives the place of the batch, for the host."""
         epoch, index, ended = self._position.advance()
         index = int(self._source.order(epoch)[index])
+        # Rule 8: its random numbers follow from seed, pass and place, whoever makes it, and when.
         seed = int(self._source.random(epoch, index + 1).integers(1, 2**31))
         place = Place(ended is not None, epoch, index, seed, ended)
         return lambda: place
 
 
-class AskedStream(Reader):
+class StreamPlaceReader(Reader):
     """Has a function called that can be opened again, and ends by itself."""
 
     def __init__(self) -> None:
@@ -104,10 +90,10 @@ class AskedStream(Reader):
         return lambda: place
 
 
-def passes_source(function: Any, passes: Passes) -> Source:
+def passes_source(function: HostFunction, passes: Passes) -> Source:
     """The source that stands for a function of the host's, which makes batches by their index."""
     return Source(
-        lambda: AskedPasses(passes),
+        lambda: PassPlaceReader(passes),
         passes,
         len(passes),
         restarts=True,
@@ -116,6 +102,6 @@ def passes_source(function: Any, passes: Passes) -> Source:
     )
 
 
-def stream_source(function: Any) -> Source:
+def stream_source(function: HostFunction) -> Source:
     """The source that stands for a function of the host's that can be opened again."""
-    return Source(AskedStream, object(), restarts=True, function=function)
+    return Source(StreamPlaceReader, object(), restarts=True, function=function)

@@ -1,4 +1,4 @@
-"""A loop on a training thread, while the calling thread hosts: serves pulls, hooks and output."""
+"""A loop on a training thread, while the calling thread hosts: serves fetches, hooks and output."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from ..errors import ClosedError
+from ..host.outcome import Failed, Value
 from ..host.signal_safe_queue import Inbox
 from ..host.switchboard import Switchboard
 from ..prefetch.prefetcher import SLICE
@@ -17,13 +18,13 @@ from .predict_loop import PredictLoop
 Loop = FitLoop | EvaluateLoop | PredictLoop
 
 
-class Training:
+class BackgroundLoop:
     """A loop on a training thread. All methods are for the calling thread."""
 
     def __init__(self, board: Switchboard, loop: Loop) -> None:
         self.loop = loop
-        self.result: Any = None
-        self.error: BaseException | None = None
+        self._result: Any = None
+        self._error: BaseException | None = None
         self._board = board
         self._ended = Inbox()
         self._thread: threading.Thread | None = None
@@ -35,18 +36,18 @@ class Training:
         self._thread = thread
 
     def _run(self) -> None:
-        for part in (self._train, self._board.close_pulls, self.loop.course.close):
+        for part in (self._train, self._board.close_fetches, self.loop.course.close):
             try:
                 part()
             except BaseException as error:  # of several, the first is the cause
-                self.error = self.error or error
+                self._error = self._error or error
         self._ended.put(None)
         self._board.end()
 
     def _train(self) -> None:
         self.loop.course.meter.enter()
-        with self.loop.course.scope():
-            self.result = self.loop.run_alone()
+        with self.loop.course.scope():  # rule 10: a new thread starts without the caller's state
+            self._result = self.loop.run_alone()
 
     def stop(self) -> None:
         """Stop the loop, wait until its threads have ended, serve nothing meanwhile.
@@ -58,6 +59,8 @@ class Training:
         thread = self._thread
         while thread is not None:
             try:
+                # Rule 11: a wait in slices on what the thread puts last, because an interrupt in
+                # `Thread.join` makes Python 3.11 take the living thread for a stopped one.
                 self._ended.get(SLICE)
             except queue.Empty:
                 continue
@@ -66,6 +69,13 @@ class Training:
         self._board.close()
 
     @property
-    def failure(self) -> BaseException | None:
-        """What the loop raised, unless it was only stopped."""
-        return None if isinstance(self.error, ClosedError) else self.error
+    def used(self) -> int:
+        """Batches of the generator whose steps have begun."""
+        return self.loop.course.feeds[0].taken
+
+    @property
+    def outcome(self) -> Value[Any] | Failed:
+        """The loop's result, or what it raised, unless it was only stopped."""
+        if self._error is None or isinstance(self._error, ClosedError):
+            return Value(self._result)
+        return Failed(self._error)

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from fitgenerator.host.signal_safe_queue import Inbox
 from fitgenerator.host.switchboard import Switchboard
+from fitgenerator.host.watchdog import Watchdog
 from fitgenerator.prefetch.reordering import Assembler
 from fitgenerator.prefetch.schedule import Claims
 
@@ -29,7 +30,8 @@ HAND_OVERS: list[tuple[type, tuple[str, ...]]] = [
     (Inbox, ("put", "get")),
     (Claims, ("grant", "free", "take_room", "next", "next_now", "give_back", "end_round", "close")),
     (Assembler, ("add", "take", "close")),
-    (Switchboard, ("ask", "next_request", "wake", "close", "close_pulls", "drawn")),
+    (Switchboard, ("ask", "next_request", "wake", "close", "close_fetches")),
+    (Watchdog, ("start", "finish", "settle")),
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...batches.arrays import Array
+from ...models.protocol import Array
 
 # From the images of a batch and their indices to its targets.
 Targets = Callable[[Array, Array], Any]

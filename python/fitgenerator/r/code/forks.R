@@ -1,8 +1,8 @@
-# No forks while Python serves R code. The child would have only this thread, but Python's lock as it was, held,
-# mostly, by a thread that is not there any more; and R, within Python, asks for it whenever it looks for events. It
-# would wait for ever.
+# No forks while Python serves R code. The child would have only this thread, but Python's lock as it was: held, mostly,
+# by a thread that the child does not have. R, within Python, asks for the lock whenever it looks for events, and the
+# child would wait for ever.
 
-# Lets `fork` be what all of R's forks go through (mclapply, mcparallel, pvec); returns what was so before.
+# Lets `fork` be what all of R's forks go through (mclapply, mcparallel, pvec). Returns what was so before.
 replace_fork <- function(fork) {
   space <- asNamespace("parallel")
   before <- get0("mcfork", space, inherits = FALSE) # not on Windows

@@ -14,16 +14,19 @@ from typing import Any
 import numpy as np
 
 from ...host.current_host import host_here
-from ...host.requests import Request
+from ...host.outcome import Failed, Value, attempt
 from ...host.switchboard import Switchboard
 
 Array = np.ndarray[Any, Any]
+Cell = Any  # an environment of R's
+# What R answers: an image, in R's memory, or `{"text": ..., "cell": ...}` for a failure.
+Answer = Array | dict[str, Any]
 
 
 class RFunctionError(Exception):
     """A function of R failed; `cell` holds the condition."""
 
-    def __init__(self, text: str, cell: Any) -> None:
+    def __init__(self, text: str, cell: Cell) -> None:
         super().__init__(text)
         self.cell = cell
 
@@ -37,7 +40,7 @@ class RFunction:
         call: Calls it, with an image and a seed or `None`, on R's thread.
     """
 
-    def __init__(self, name: str, cell: Any, call: Callable[[Any, int | None], Any]) -> None:
+    def __init__(self, name: str, cell: Cell, call: Callable[[Array, int | None], Answer]) -> None:
         self.__name__ = name
         self._cell = cell
         self._call = call
@@ -61,26 +64,15 @@ class RFunction:
         host = host_here()
         if threading.get_ident() != self._home and isinstance(host, Switchboard):
             return host.apply(self.__name__, self._cell, image, seed)  # type: ignore[no-any-return]
-        return _owned(self._call(image, seed))  # from another thread, reticulate goes to R's
+        return _image(self._call(image, seed))  # from another thread, reticulate goes to R's
 
 
-def answer(board: Switchboard, request: Request, value: Any) -> None:
-    """Give the thread that asked what its function made of it; for R's thread."""
-    late = board.drawn()
-    try:
-        made = _owned(value)
-    except Exception as error:
-        request.fail(error)
-        return
-    if late:  # an interrupt did not stop it
-        assert request.applied is not None
-        request.fail(request.applied.timed_out(""))
-    else:
-        request.answer(made)
+def outcome_of(answer: Answer) -> Value[Array] | Failed:
+    """What came of a call of the function, by what R answered; for R's thread."""
+    return attempt(lambda: _image(answer))
 
 
-def _owned(value: Any) -> Array:
-    """A copy: the memory is R's, and must be released on its thread."""
-    if isinstance(value, dict):
-        raise RFunctionError(value["text"], value["cell"])
-    return np.array(value)
+def _image(answer: Answer) -> Array:
+    if isinstance(answer, dict):
+        raise RFunctionError(answer["text"], answer["cell"])
+    return np.array(answer)  # rule 9: the memory is R's, and must be released on its thread

@@ -9,24 +9,23 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Any
 
-from ...errors import ClosedError, ImageWarning, Warns
+from ...errors import ImageWarning, Warned, Warns
 from ...host.current_host import asking
-from ...host.requests import Request
+from ...host.outcome import Failed, Value, attempt
 from ...host.switchboard import Switchboard
 from ...prefetch.prefetcher import GRACE
-from .image_functions import RFunction, answer
-from .results import failure_of
+from .host_loop import HostLoop, RList
+from .image_functions import RFunction
+from .results import told
 from .values import own
 
-Outcome = dict[str, Any]
 
-
-def generator(arguments: dict[str, Any], function: dict[str, Any] | None) -> Outcome:
+def generator(arguments: RList, function: RList | None) -> RList:
     """An `ImageDataGenerator`; `function` is an R function, as `RFunction` is made of it."""
 
     def make() -> Any:
@@ -34,15 +33,15 @@ def generator(arguments: dict[str, Any], function: dict[str, Any] | None) -> Out
             arguments["preprocessing_function"] = RFunction(**function)
         return import_module("fitgenerator.images").ImageDataGenerator(**arguments)
 
-    return _outcome(make)
+    return _told(make)
 
 
-def fit(given: Any, x: Any, arguments: dict[str, Any]) -> Outcome:
+def fit(given: Any, x: Any, arguments: RList) -> RList:
     """Learn from sample images."""
-    return _outcome(lambda: given.fit(own(x, "C"), **arguments))
+    return _told(lambda: given.fit(own(x, "C"), **arguments))
 
 
-def flow(method: str, given: Any, arguments: dict[str, Any]) -> Outcome:
+def flow(method: str, given: Any, arguments: RList) -> RList:
     """A flow, made by a method of the generator."""
 
     def make() -> Any:
@@ -50,78 +49,56 @@ def flow(method: str, given: Any, arguments: dict[str, Any]) -> Outcome:
             arguments[name] = own(arguments[name], "C")
         return getattr(given, method)(**arguments)
 
-    return _outcome(make)
+    return _told(make)
 
 
-def _outcome(make: Callable[[], Any]) -> Outcome:
-    """What came of a call: `value`, `failure`, `warnings` (text and class), `said` (lines)."""
-    said, value, failure = io.StringIO(), None, None
+def _told(make: Callable[[], Any]) -> RList:
+    """What came of a call, with what it warned of and what it would have printed."""
+    said = io.StringIO()
     with warnings.catch_warnings(record=True) as caught, redirect_stdout(said):
         warnings.simplefilter("always")
-        try:
-            value = make()
-        except BaseException as error:
-            failure = failure_of(error)
-    ours = [w for w in caught if issubclass(w.category, ImageWarning)]
-    for other in caught:
-        if other not in ours:
-            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    texts = [[str(w.message), w.category.__name__] for w in ours]
-    return {"value": value, "failure": failure, "warnings": texts, "said": said.getvalue()}
+        outcome = attempt(make)
+    ours: list[Warned] = []
+    for warning in caught:
+        if issubclass(warning.category, ImageWarning):
+            ours.append((str(warning.message), warning.category))
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    return told(outcome, ours, said.getvalue())
 
 
-class Draw:
-    """The next batch of a flow, made beside R's thread, which meanwhile runs what is asked of it.
+class NextBatch(HostLoop):
+    """The next batch of a flow, made while R's thread runs what is asked of it meanwhile.
 
     Args:
         flow: A flow, or another iterator.
     """
 
-    def __init__(self, flow: Any) -> None:
+    def __init__(self, flow: Iterator[Any]) -> None:
+        super().__init__(Switchboard(), {})
         self._flow = flow
-        self._board = Switchboard()
-        self._request: Request | None = None
-        self._outcome: Outcome = {}
-        self._thread = threading.Thread(target=self._run, name="fitgenerator-draw", daemon=True)
+        self._outcome: Value[Any] | Failed = Value(None)
+        self._thread = threading.Thread(target=self._run, name="fitgenerator-fetch", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         with asking(self._board):
-            try:
-                self._outcome = {"value": next(self._flow), "failure": None}
-            except StopIteration:
-                self._outcome = {"ended": True, "failure": None}
-            except BaseException as error:
-                self._outcome = {"value": None, "failure": failure_of(error)}
+            self._outcome = attempt(lambda: next(self._flow, None))
         self._board.end()
-
-    def wait(self, seconds: float) -> list[Any] | None:
-        """The next call that R is asked for, as for a session; `["end"]` when there is no more."""
-        request = self._board.next_request(seconds)
-        if request is None or request.applied is None:
-            return None if request is None else ["end"]
-        self._request = request
-        return ["apply", request.applied.function, *request.applied.args]
-
-    def applied(self, value: Any, seconds: float) -> list[Any] | None:
-        """Answer with what a function made, or with its failure; then wait."""
-        request, self._request = self._request, None
-        assert request is not None
-        answer(self._board, request, value)
-        return self.wait(seconds)
 
     def stop(self) -> None:
         """End the thread, within a batch too; can be called again.
 
-        One that stands in foreign code, a file system perhaps, is left behind after `GRACE`.
+        Rule 11: it does not survive the call, unless it stands in foreign code, a file system
+        perhaps: then it is left behind after `GRACE`.
         """
         self._board.close()
-        if self._request is not None:
-            self._request.fail(ClosedError())
-            self._request = None
+        self.abandon()
         self._thread.join(GRACE)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RList:
         """The batch, or the failure, and what to warn of."""
-        told = self._flow.take_warnings() if isinstance(self._flow, Warns) else []
-        return {**self._outcome, "warnings": [[text, kind.__name__] for text, kind in told]}
+        warned = self._flow.take_warnings() if isinstance(self._flow, Warns) else []
+        return told(self._outcome, warned)

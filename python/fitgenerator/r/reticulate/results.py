@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ... import errors
+from ...host.outcome import Failed, Value
 from ...messages import text_of
 from ...reporting.history import History, last_history
 from ...reporting.timeline import Event
@@ -28,6 +30,22 @@ _KINDS: dict[str, Any] = {
     "setup": errors.SetupError,
     "interrupt": KeyboardInterrupt,
 }
+
+
+def told(
+    outcome: Value[Any] | Failed, warnings: Sequence[errors.Warned] = (), said: str = ""
+) -> dict[str, Any]:
+    """An outcome as R is told, with what to warn of (text and class) and what was printed."""
+    value = failure = None
+    match outcome:
+        case Value(History() as history):
+            value = history_parts(history)
+        case Value(value):
+            pass
+        case Failed(error):
+            failure = failure_of(error)
+    texts = [[text, kind.__name__] for text, kind in warnings]
+    return {"value": value, "failure": failure, "warnings": texts, "said": said}
 
 
 def failure_of(error: BaseException) -> dict[str, Any]:

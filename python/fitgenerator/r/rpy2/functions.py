@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ...errors import ArgumentError
+from ...host.outcome import Ended, Failed, Interrupted, Outcome
 from ...sources.on_request import closure_source
 from ...sources.source import Source
 from .embedded_r import rinterface
@@ -16,21 +18,25 @@ from .interrupts import Interrupts
 _CODE = Path(__file__).parents[1] / "code"
 _FILES = (
     *("conditions.R", "batch-convert.R", "batch-messages.R", "host-closure.R"),
-    *("host-random-streams.R", "images-functions.R", "pull.R", "forks.R"),
+    *("host-random-streams.R", "images-functions.R", "fetch.R", "forks.R"),
 )
 
 
-def is_function(thing: Any) -> bool:
+RFunction = Any  # rpy2's wrapper of an R function
+RValue = Any  # rpy2's wrapper of any value of R
+
+
+def is_function(thing: object) -> bool:
     """Whether `thing` is an R function."""
     return isinstance(thing, rinterface.SexpClosure)
 
 
-def identity_of(function: Any) -> str:
+def identity_of(function: RFunction) -> str:
     """The same for every Python wrapper of one R function."""
     return f"R function {function.rid}"
 
 
-def source(function: Any, argument: str) -> Source:
+def source(function: RFunction, argument: str) -> Source:
     """The source that an R function without arguments stands for.
 
     Raises:
@@ -45,7 +51,7 @@ def source(function: Any, argument: str) -> Source:
     return closure_source(function, identity_of(function))
 
 
-def needed_args(function: Any, asking: str = "required_args") -> list[Any]:
+def needed_args(function: RFunction, asking: str = "required_args") -> list[Any]:
     """What our R function `asking` says of the arguments that an R function needs."""
     if threading.current_thread() is not threading.main_thread():
         raise ArgumentError(
@@ -69,3 +75,32 @@ def _code() -> Any:
 def helper(name: str) -> Any:
     """A function of our R code."""
     return _code()[name]
+
+
+def outcome_of(kind: str, detail: RValue, refusal: Callable[[str], Exception]) -> Outcome | None:
+    """What came in place of a value, by what our R code says of it; `None` where a value came.
+
+    Args:
+        kind: What it was, as r/code/fetch.R names it.
+        detail: What belongs to that kind.
+        refusal: Makes the error for a value that cannot be used.
+    """
+    match kind:
+        case "ended":
+            return Ended()
+        case "interrupted":
+            return Interrupted("\n".join(detail))
+        case "refused":
+            return Failed(refusal(detail[0]))
+        case "failed":
+            return Failed(kept_error(detail))
+    return None
+
+
+def kept_error(condition: RValue) -> BaseException:
+    """The error that rpy2 makes of a condition which R code of ours has kept."""
+    try:
+        helper("raise")(condition)
+    except rinterface.embedded.RRuntimeError as error:
+        return error  # type: ignore[no-any-return]
+    raise AssertionError("stop() returned")

@@ -7,50 +7,22 @@ makes a batch of a call, asks that call's host.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError, ArgumentTypeError
 from ...host.current_host import host_here
+from ...host.outcome import Failed, Outcome, Value
 from ...host.switchboard import Switchboard
 from ...messages import describe
 from ...r_functions import share
 from .embedded_r import rinterface
-from .functions import helper, is_function, needed_args
+from .functions import RFunction, helper, is_function, kept_error, needed_args, outcome_of
 from .interrupts import Interrupts
 from .values import to_array, to_r
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Made:
-    """What came of a call of an R function of an image.
-
-    Attributes:
-        image: What it returned, where `end` is "".
-        end: What came in place of an image: "refused", "interrupt" or "error".
-        why: The text, where the interrupt found it, or the condition.
-    """
-
-    image: Any
-    end: str
-    why: Any
-
-    def value(self) -> Array:
-        """The image.
-
-        Raises:
-            ArgumentError: It is none.
-            RRuntimeError: The function failed.
-        """
-        if self.end == "refused":
-            raise ArgumentError(self.why[0])
-        if self.end == "error":
-            helper("raise")(self.why)
-        return to_array(self.image)  # type: ignore[no-any-return]
 
 
 class ImageFunction:
@@ -61,7 +33,7 @@ class ImageFunction:
         argument: The name that it was given by.
     """
 
-    def __init__(self, function: Any, argument: str) -> None:
+    def __init__(self, function: RFunction, argument: str) -> None:
         self.__name__ = argument
         self._function = function
         share(self)
@@ -97,22 +69,32 @@ class ImageFunction:
     def _here(self, image: Array, seed: int | None) -> Array:
         with Interrupts() as interrupts:
             try:
-                made = self.make(image, seed)
-                if made.end == "interrupt":
-                    raise KeyboardInterrupt
-                return made.value()
+                outcome = self.call(image, seed)
             except rinterface.embedded.RRuntimeError as error:
                 interrupts.check_error(error)
                 raise
+            match outcome:
+                case Value(made):
+                    return to_array(made)  # type: ignore[no-any-return]
+                case Failed(refusal):
+                    raise refusal
+            raise KeyboardInterrupt
 
-    def make(self, image: Array, seed: int | None) -> Made:
-        """Call the function; for the main thread."""
+    def call(self, image: Array, seed: int | None) -> Outcome:
+        """Call the function; for the main thread. The value is R's.
+
+        Raises:
+            RRuntimeError: The function failed.
+        """
         number = rinterface.NULL if seed is None else rinterface.IntSexpVector([seed])
-        made, end, why = helper("picture")(self._function, self.__name__, to_r(image), number)
-        return Made(made, end[0], why)
+        apply = helper("apply_to_image")
+        made, kind, detail = apply(self._function, self.__name__, to_r(image), number)
+        if kind[0] == "failed":
+            raise kept_error(detail)
+        return outcome_of(kind[0], detail, ArgumentError) or Value(made)
 
 
-def image_function(given: Any, argument: str) -> ImageFunction:
+def image_function(given: RFunction, argument: str) -> ImageFunction:
     """The preprocessing function that something of rpy2's stands for.
 
     Raises:

@@ -7,9 +7,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
 
-from ...host.interrupts import Deferred, send
+from ...host.interrupts import Deferred, Handler, send
 from .embedded_r import openrlib, rinterface
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 class Interrupts(Deferred):
     """Takes Ctrl-C as a flag for us, and as R's own for R.
 
-    Where it raised inside rpy2's callbacks, `KeyboardInterrupt` would be printed and lost.
+    Rule 2, no jump crosses a foreign frame: where it raised inside rpy2's callbacks,
+    `KeyboardInterrupt` would be printed and lost.
     """
 
     def __init__(self) -> None:
@@ -34,12 +36,12 @@ class Interrupts(Deferred):
         interrupt_r()
         send(self._thread)
 
-    def forget(self) -> None:
-        """The interrupt that was sent has arrived."""
+    def recall(self) -> None:
+        """Take back the interrupt that was sent; harmless where it has arrived."""
         self._sent = False
         openrlib.rlib.R_interrupts_pending = 0
 
-    def _take(self, number: int, frame: Any) -> None:
+    def _take(self, number: int, frame: FrameType | None) -> None:
         if self._sent:
             self._sent = False
         else:
@@ -50,27 +52,37 @@ class Interrupts(Deferred):
         self._stack.enter_context(_watcher(interrupt_r))
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self._stack.close()
         openrlib.rlib.R_interrupts_pending = 0
         super().__exit__(kind, error, traceback)
 
-    def _takes_over(self, handler: Any) -> bool:
+    def _takes_over(self, handler: Handler | int | None) -> bool:
         return True
 
-    def check_error(self, error: BaseException) -> None:
-        """Raise the interrupt behind an error, if one came: by its flag, or as R tells of it.
+    def caused(self, error: BaseException) -> bool:
+        """Whether an interrupt is behind an error: by its flag, or as R tells of it.
 
         R's own handler, which it installs while it sleeps, sets no flag: R then gives an error
         without text.
         """
         silent = isinstance(error, rinterface.embedded.RRuntimeError) and not str(error).strip()
-        if self.pending or silent:
-            self.pending = True
+        self.pending = self.pending or silent
+        return self.pending
+
+    def check_error(self, error: BaseException) -> None:
+        """Raise the interrupt behind an error, if one came."""
+        if self.caused(error):
             raise KeyboardInterrupt from None
 
 
 def interrupt_r() -> None:
+    """Have R take an interrupt the next time that it looks for one."""
     openrlib.rlib.R_interrupts_pending = 1
 
 
@@ -94,7 +106,7 @@ def _watcher(interrupt: Callable[[], None]) -> Iterator[None]:
     before = signal.set_wakeup_fd(outlet, warn_on_full_buffer=False)
     try:
         yield
-    finally:
+    finally:  # rule 11: neither the thread nor the descriptors survive the call
         signal.set_wakeup_fd(before)
         os.close(outlet)
         thread.join()

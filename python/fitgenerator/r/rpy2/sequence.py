@@ -9,7 +9,9 @@ from ...sources.on_request import passes_source
 from ...sources.seeded_source import Passes
 from ...sources.source import Source
 from .embedded_r import rinterface
-from .functions import helper, is_function, needed_args
+from .functions import RFunction, helper, is_function, needed_args
+
+Hook = Any  # a function of R or Python, or `None`
 
 
 class Indexed:
@@ -21,15 +23,15 @@ class Indexed:
         seeded: Its random numbers follow from the seed and the number.
     """
 
-    def __init__(self, function: Any, hook: Any, *, seeded: bool) -> None:
+    def __init__(self, function: RFunction, hook: Hook, *, seeded: bool) -> None:
         in_r = hook is not None and is_function(hook)
         given = hook if in_r else rinterface.NULL
         self._hook = None if in_r else hook
         calls = helper("indexed_calls")(function, given, rinterface.BoolSexpVector([seeded]))
-        self._turn, self.call = calls[0], calls[1]
+        self._seek, self.call = calls[0], calls[1]
         self.rid = self.call.rid
 
-    def turn(self, places: dict[str, Any]) -> None:
+    def seek(self, places: dict[str, Any]) -> None:
         """Say which batches are next."""
         ended = places["ended"]
         if self._hook is not None and ended is not None:
@@ -37,10 +39,12 @@ class Indexed:
         told = {name: rinterface.IntSexpVector(places[name]) for name in ("index", "seed")}
         told["epoch"] = rinterface.IntSexpVector([places["epoch"]])
         told["ended"] = rinterface.NULL if ended is None else rinterface.IntSexpVector([ended])
-        self._turn(rinterface.baseenv["list"](**told))
+        self._seek(rinterface.baseenv["list"](**told))
 
 
-def sequence(passes: Passes, function: Any, hook: Any, argument: str, *, seeded: bool) -> Source:
+def sequence(
+    passes: Passes, function: RFunction, hook: Hook, argument: str, *, seeded: bool
+) -> Source:
     """The source that an R function stands for which makes batches by their number.
 
     Raises:

@@ -1,0 +1,62 @@
+# What Python asks of an R function that it was given through rpy2. The files next to this one are those of the R
+# package: one batch means the same whichever language started the call.
+#
+# What came of a call is a list of three, which `Answer` in Python reads: the value; the kind of what came in place of a
+# value ("ended", "failed", "refused", "interrupted"), or "value"; and what belongs to that kind: the condition that was
+# signalled, the text of the refusal, or where the interrupt found the function.
+
+# Fetches up to `most` batches from `fn`, from batch `number` on, with its random number stream: as many as come quickly.
+# The value is the list of batches; the kind says what came in place of a further one. `ends`: whether `NULL` ends the
+# source.
+fetch <- function(fn, name, predicting, streams, number, most, used, ends) {
+  closure <- new_closure(fn, name, name, if (predicting) as_inputs else as_batch, ends = ends)
+  answer <- with_stream(streams, name, fetch_lot(closure, streams, number - 1L, most)) # rule 8
+  if (name == "generator") forget_states(streams, used)
+  answer
+}
+
+fetch_lot <- function(closure, streams, before, most) {
+  lot <- new_lot(most)
+  stack <- character() # stays so where the interrupt came twice, the second one while the first was looked at
+  note <- function(cnd) stack <<- where_it_stands(sys.calls(), sys.nframe(), closure$name)
+  signalled <- tryCatch(
+    withCallingHandlers(fill_lot(lot, closure, streams, before, most), interrupt = note),
+    interrupt = identity, error = identity
+  )
+  if (closure$name == "generator") keep_state(streams, before + lot$n + 1L)
+  batches <- batches_of(lot)
+  if (lot$ended) return(list(batches, "ended", NULL))
+  if (inherits(signalled, "interrupt")) return(list(batches, "interrupted", stack))
+  refused <- lot$converting && inherits(signalled, "fitgenerator_batch_error")
+  if (refused) return(list(batches, "refused", conditionMessage(signalled)))
+  if (inherits(signalled, "error")) return(list(batches, "failed", signalled))
+  list(batches, "value", NULL)
+}
+
+# What `fn`, given as the argument `name`, makes of an image, with random numbers from `seed`, or the current ones where
+# that is `NULL`.
+apply_to_image <- function(fn, name, image, seed) {
+  stack <- character()
+  converting <- FALSE
+  make <- function() {
+    made <- with_seed(seed, fn(image))
+    converting <<- TRUE
+    list(as_picture(made, dim(image), name), "value", NULL)
+  }
+  note <- function(cnd) stack <<- where_it_stands(sys.calls(), sys.nframe(), name, quote(fn(image)))
+  made <- tryCatch(withCallingHandlers(make(), interrupt = note), interrupt = identity, error = identity)
+  if (inherits(made, "interrupt")) return(list(NULL, "interrupted", stack))
+  if (!inherits(made, "error")) return(made)
+  if (converting) list(NULL, "refused", conditionMessage(made)) else list(NULL, "failed", made)
+}
+
+# Signals a condition that was kept.
+raise <- function(cnd) stop(cnd)
+
+# Rule 2: calls `fn` without taking an interrupt, which would jump over Python's frames.
+undisturbed <- function(fn, ...) {
+  suspendInterrupts(fn(...))
+}
+
+# Python makes a matrix of its own of the parts.
+sparse_to_py <- function(x) x

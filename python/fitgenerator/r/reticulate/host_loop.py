@@ -1,0 +1,146 @@
+"""What the crossings of R's host loop (R/host-loop.R) call: requests that are handed out, answers.
+
+Rule 1: the loop is R code, so that conditions may jump out of it without crossing a Python frame;
+Python only hands out requests. Nothing here raises into R: failures become values.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, TypeVar
+
+from ...host.interface import ForeignHook, RawBatch, Shown
+from ...host.outcome import Ended, Failed, Outcome, Value
+from ...host.requests import Apply, End, Fetch, Job, Request, Say
+from ...host.switchboard import Switchboard
+from ...reporting.progress_bar import Bar
+from ...sources.on_request import for_host
+from .image_functions import Answer, outcome_of
+from .results import ForeignError
+from .values import owned_batches
+
+RList = dict[str, Any]  # a list of R's, whose elements are named
+R = TypeVar("R", bound=Request)
+
+
+class HostLoop:
+    """Hands one switchboard's requests to R, one at a time, and takes R's answers.
+
+    Every method is for R's thread. A method that takes an answer waits for the next request: one
+    crossing instead of two.
+
+    Args:
+        board: Where the requests come from.
+        screen: What R knows of its output: `width` (in characters) and `unicode`.
+    """
+
+    def __init__(self, board: Switchboard, screen: RList) -> None:
+        self._board = board
+        self._screen = screen
+        self._request: Request | None = None  # that R has not answered yet
+
+    def wait(self, seconds: float) -> RList | None:
+        """The next request, by its `kind` and what belongs to that, or `None` in time.
+
+        Rule 2: `seconds` is short, because R takes interrupts between two crossings only.
+        """
+        request = self._board.next_request(seconds)
+        if isinstance(request, (Fetch, Job, Apply)):
+            self._request = request
+        match request:
+            case Fetch(source=source, most=most):
+                told = {"closure": source.function, "most": most, "used": self.consumed()}
+                return {"kind": "fetch", **told, "places": for_host(source.places())}
+            case Apply(function=cell, args=(image, seed)):
+                return {"kind": "apply", "cell": cell, "image": image, "seed": seed}
+            case Job():
+                return {"kind": "job"}
+            case Say(shown=shown):
+                return self._shown(shown)
+            case End():
+                return {"kind": "end"}
+        return None
+
+    def _shown(self, shown: Shown) -> RList:
+        """Lines as they are; of a bar what R draws it with."""
+        if not isinstance(shown, Bar):
+            return {"kind": "say", "text": shown}
+        text = shown.text(self._columns(), unicode=self._screen["unicode"])
+        return {"kind": "bar", "text": text, "done": shown.done, "total": shown.total}
+
+    def _columns(self) -> int:
+        """The longest line that does not wrap: by the terminal, else by what R thinks."""
+        try:
+            return os.get_terminal_size(1).columns - 1
+        except OSError:
+            return int(self._screen["width"]) - 1
+
+    def consumed(self) -> int:
+        """Batches of the (training) generator whose steps have begun."""
+        return 0
+
+    def deliver(self, batches: list[RawBatch], end: RList | None, seconds: float) -> RList | None:
+        """Answer a fetch with what the closure returned, as reticulate converted it; then wait.
+
+        Rule 9: the arrays are views of R's memory, which the closure may use again and which must
+        be released on this thread. They are copied here, cast, in their own (column-major) order.
+
+        Args:
+            batches: The batches that were fetched, in order.
+            end: What came in place of another, if anything: by its `kind` "ended", the closure's
+                end, or "failed", with the number of the `condition` that R keeps.
+            seconds: How long to wait for the next request.
+        """
+        request = self._take(Fetch)
+        self._board.watchdog.finish()
+        spent = time.perf_counter() - request.begun
+        owned, error = owned_batches(batches)
+        outcomes: list[Outcome] = [Value(batch) for batch in owned]
+        if error is not None:
+            outcomes.append(Failed(error))
+        elif end is not None:
+            ended = end["kind"] == "ended"
+            outcomes.append(Ended() if ended else Failed(ForeignError(end["condition"])))
+        outcomes[-1] = self._board.watchdog.settle(outcomes[-1])
+        request.answer(outcomes, spent / (len(batches) + (end is not None)))
+        return self.wait(seconds)
+
+    def applied(self, answer: Answer, seconds: float) -> RList | None:
+        """Answer with what a function made of an image, or with its failure; then wait."""
+        request = self._take(Apply)
+        self._board.watchdog.finish()
+        request.answer(self._board.watchdog.settle(outcome_of(answer)))
+        return self.wait(seconds)
+
+    def overdue(self, stops: bool) -> bool:
+        """Whether an interrupt that R took was sent because a closure takes too long.
+
+        `stops`: whether it stops the closure.
+        """
+        return self._board.watchdog.was_ours(stops=stops)
+
+    def advance(self) -> RList | None:
+        """Run the job that was asked for until it is done (`None`) or needs a hook that R calls."""
+        job = self._request
+        assert isinstance(job, Job)
+        outcome: Value[Any] | Failed
+        try:
+            result = job.advance()
+            if isinstance(result, ForeignHook):
+                return {"table": result.table, "hook": result.hook, "args": list(result.args)}
+            outcome = Value(result)
+        except BaseException as error:
+            outcome = Failed(error)
+        self._take(Job).answer(outcome)
+        return None
+
+    def _take(self, kind: type[R]) -> R:
+        request, self._request = self._request, None
+        assert isinstance(request, kind)
+        return request
+
+    def abandon(self) -> None:
+        """R leaves a request unanswered: by an interrupt, a restart or an error."""
+        if self._request is not None:
+            self._take(Request).abandon()

@@ -1,0 +1,76 @@
+"""The R functions that make the batches of one call: fetched from, on the main thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...errors import BatchError
+from ...host.outcome import Outcome, Value
+from ...host.requests import Fetch
+from ...sources.on_request import for_host
+from ...sources.source import Source
+from .embedded_r import rinterface
+from .functions import helper, identity_of, outcome_of
+
+
+class Closures:
+    """The R functions that make the batches of one call, and their random numbers.
+
+    Rule 8: every R function has its own random number stream, because prefetching interleaves them
+    in an order that timing decides. R/host-random-streams.R keeps the streams.
+
+    Args:
+        sources: The generator and, if there are any, the validation data.
+        predicting: Whether their batches are inputs alone.
+    """
+
+    def __init__(self, sources: Sequence[Source | None], *, predicting: bool) -> None:
+        self._names = _names(sources)
+        self._fetched = dict.fromkeys(self._names.values(), 0)
+        self._predicting = predicting
+        self._streams = helper("new_streams")()
+        helper("begin_streams")(self._streams, rinterface.StrSexpVector(["validation_data"]))
+
+    def fetch(self, request: Fetch, used: int) -> list[Outcome]:
+        """Fetch batches, which are values of R, and what came in place of a further one.
+
+        Args:
+            request: What is to be fetched.
+            used: Batches of the generator whose steps have begun.
+        """
+        source = request.source
+        name = self._names[identity_of(source.function)]
+        fetched = self._fetched[name]
+        # The first batch is delivered alone: the model waits for it.
+        most = request.most if fetched else 1
+        function, places = source.function, for_host(source.places())
+        if places is not None:
+            function.seek(places)
+            function = function.call
+        lot, kind, detail = helper("fetch")(
+            function,
+            name,
+            self._predicting,
+            self._streams,
+            fetched + 1,
+            most,
+            used,
+            places is None,
+        )
+        outcomes: list[Outcome] = [Value(batch) for batch in lot]
+        self._fetched[name] += len(outcomes)
+        end = outcome_of(kind[0], detail, BatchError)
+        return outcomes if end is None else [*outcomes, end]
+
+    def close(self, used: int) -> None:
+        """Put R's random numbers where they belong: after the last batch that was trained on."""
+        helper("undisturbed")(helper("end_streams"), self._streams, used)
+
+
+def _names(sources: Sequence[Source | None]) -> dict[str, str]:
+    """The argument that each R function was given as; the first where it was given twice."""
+    names: dict[str, str] = {}
+    for name, source in zip(("generator", "validation_data"), sources, strict=False):
+        if source is not None and source.hosted:
+            names.setdefault(identity_of(source.function), name)
+    return names
