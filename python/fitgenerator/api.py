@@ -5,24 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from .caller_warnings import warn
 from .host.direct import DirectHost
 from .host.interface import Host
 from .legacy_arguments import accepts_former
+from .models.protocol import KerasModel
 from .r_functions import Bridge, may_be_asked, register
 from .reporting.history import History
-from .reporting.terminal import Screen, bar_interval
+from .reporting.terminal import Screen
 from .sources.recognition import as_source
-from .sources.source import Readable, Source
-from .training.evaluate_loop import EvaluateLoop
-from .training.fit_loop import FitLoop
-from .training.plan import Settings, plan_evaluate, plan_fit, plan_predict
-from .training.predict_loop import PredictLoop
+from .sources.source import Generator, Readable, Source
+from .training.background import Loop
+from .training.callbacks import SomeCallbacks
+from .training.options import fit_options, run_options, steps_of
+from .training.plan import plan_evaluate, plan_fit, plan_predict
 from .training.run_context import Course
-
-Loop = FitLoop | EvaluateLoop | PredictLoop
 
 
 def _rpy2() -> Bridge | None:
@@ -39,13 +39,13 @@ register(_rpy2)
 
 @accepts_former
 def fit_generator(
-    model: Any,
-    generator: Any,
+    model: KerasModel,
+    generator: Generator,
     steps_per_epoch: int | None = None,
     epochs: int = 1,
     verbose: int | str = 1,
-    callbacks: Any = None,
-    validation_data: Any = None,
+    callbacks: SomeCallbacks = None,
+    validation_data: Generator | None = None,
     validation_steps: int | None = None,
     class_weight: Mapping[int, float] | None = None,
     max_queue_size: int = 10,
@@ -132,36 +132,32 @@ def fit_generator(
     validation = None
     if validation_data is not None:
         validation = as_source(validation_data, "validation_data", arrays_allowed=True)
-    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, bar_interval())
-
-    def plan(host: Host) -> FitLoop:
-        return plan_fit(
-            host,
-            model,
-            source,
-            settings,
-            steps_per_epoch=steps_per_epoch,
-            epochs=epochs,
-            callbacks=callbacks,
-            validation_data=validation,
-            validation_steps=validation_steps,
-            class_weight=class_weight,
-            initial_epoch=initial_epoch,
-            validation_freq=validation_freq,
-        )
-
+    fit = fit_options(
+        source,
+        validation,
+        steps_per_epoch=steps_per_epoch,
+        epochs=epochs,
+        validation_steps=validation_steps,
+        class_weight=class_weight,
+        initial_epoch=initial_epoch,
+        validation_freq=validation_freq,
+    )
+    options = run_options(
+        "train", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose
+    )
+    plan = partial(plan_fit, generator=source, validation_data=validation, options=options, fit=fit)
     return _run(plan, source, validation)  # type: ignore[no-any-return]
 
 
 @accepts_former
 def evaluate_generator(
-    model: Any,
-    generator: Any,
+    model: KerasModel,
+    generator: Generator,
     steps: int | None = None,
     max_queue_size: int = 10,
     *,
     workers: int = 1,
-    callbacks: Any = None,
+    callbacks: SomeCallbacks = None,
     verbose: int | str = 0,
     timeout: float | None = None,
     jit_compile: str | bool = "auto",
@@ -189,23 +185,23 @@ def evaluate_generator(
         EndedEarlyWarning: The generator ended early; the figures are those of what came.
     """
     source = as_source(generator, "generator")
-    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, bar_interval())
-
-    def plan(host: Host) -> EvaluateLoop:
-        return plan_evaluate(host, model, source, settings, steps=steps, callbacks=callbacks)
-
+    count = steps_of(source, steps)
+    options = run_options(
+        "test", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose
+    )
+    plan = partial(plan_evaluate, generator=source, steps=count, options=options)
     return _run(plan, source)  # type: ignore[no-any-return]
 
 
 @accepts_former
 def predict_generator(
-    model: Any,
-    generator: Any,
+    model: KerasModel,
+    generator: Generator,
     steps: int | None = None,
     max_queue_size: int = 10,
     *,
     workers: int = 1,
-    callbacks: Any = None,
+    callbacks: SomeCallbacks = None,
     verbose: int | str = 0,
     timeout: float | None = None,
     jit_compile: str | bool = "auto",
@@ -236,11 +232,11 @@ def predict_generator(
             is whose.
     """
     source = as_source(generator, "generator")
-    settings = Settings(max_queue_size, workers, timeout, jit_compile, verbose, bar_interval())
-
-    def plan(host: Host) -> PredictLoop:
-        return plan_predict(host, model, source, settings, steps=steps, callbacks=callbacks)
-
+    count = steps_of(source, steps)
+    options = run_options(
+        "predict", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose
+    )
+    plan = partial(plan_predict, generator=source, steps=count, options=options)
     return _run(plan, source)
 
 

@@ -1,4 +1,7 @@
-"""The checking of arguments: what was expected, what came, in the caller's words."""
+"""The checking of arguments: what was expected, what came, in the caller's words.
+
+Each function raises an `ArgumentError` where the value cannot be used.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,33 @@ import numpy as np
 from .errors import ArgumentError, ArgumentTypeError
 from .messages import LONGEST_NAME, cut, describe
 
+Unchecked = Any  # what a caller gave as an argument: nothing is known of it before it is checked
+
 # The longest wait in seconds: more than a century.
 _LONGEST = float(2**32)
 
 
-def whole(value: Any, argument: str, least: int) -> int:
-    """`value` as an int; 2.0 counts as 2.
-
-    Raises:
-        ArgumentError: It is not a whole number of at least `least`.
-    """
+def whole(value: Unchecked, argument: str, least: int) -> int:
+    """`value` as an int; 2.0 counts as 2."""
     try:
         fine = not isinstance(value, (bool, str)) and int(value) == value and value >= least
         fine = fine and int(value) < 2**63
     except Exception:  # what it raises is the value's business
         fine = False
     if not fine:
-        raise ArgumentError(
-            f"`{argument}` must be a whole number of at least {least}, not {_shown(value)}."
-        )
+        raise ArgumentError(_text(argument, f"a whole number of at least {least}", value))
     return int(value)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Unchecked) -> bool:
     return isinstance(value, (int, float, np.number))
 
 
-def _shown(value: Any) -> str:
+def _text(argument: str, expected: str, value: Unchecked) -> str:
+    return f"`{argument}` must be {expected}, not {_shown(value)}."
+
+
+def _shown(value: Unchecked) -> str:
     try:
         shown = repr(value) if isinstance(value, (int, float, str)) else describe(value)
     except Exception:  # an integer of more digits than Python writes
@@ -44,30 +47,22 @@ def _shown(value: Any) -> str:
     return cut(shown, LONGEST_NAME) if isinstance(value, (int, str)) else shown
 
 
-def choice(value: Any, argument: str, names: tuple[str, ...]) -> str:
-    """`value`, where it is one of `names`.
-
-    Raises:
-        ArgumentError: It is not.
-    """
+def choice(value: Unchecked, argument: str, names: tuple[str, ...]) -> str:
+    """`value`, where it is one of `names`."""
     if not isinstance(value, str) or value not in names:
         named = ", ".join(f'"{name}"' for name in names[:-1])
-        raise ArgumentError(f'`{argument}` must be {named} or "{names[-1]}", not {_shown(value)}.')
+        raise ArgumentError(_text(argument, f'{named} or "{names[-1]}"', value))
     return value
 
 
-def flag(value: Any, argument: str) -> bool:
-    """`value`, where it is True or False.
-
-    Raises:
-        ArgumentError: It is not.
-    """
+def flag(value: Unchecked, argument: str) -> bool:
+    """`value`, where it is True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise ArgumentError(f"`{argument}` must be True or False, not {_shown(value)}.")
+        raise ArgumentError(_text(argument, "True or False", value))
     return bool(value)
 
 
-def class_weights(given: Any) -> dict[int, float] | None:
+def class_weights(given: Unchecked) -> dict[int, float] | None:
     """`class_weight` as a dict of class to weight.
 
     Raises:
@@ -101,12 +96,8 @@ def class_weights(given: Any) -> dict[int, float] | None:
     return weights
 
 
-def validation_rule(given: Any) -> Callable[[int], bool]:
-    """Whether validation follows the epoch with a given number (from 0), as in Keras's `fit`.
-
-    Raises:
-        ArgumentError: Neither a whole number of at least 1 nor a collection of such.
-    """
+def validation_rule(given: Unchecked) -> Callable[[int], bool]:
+    """Whether validation follows the epoch with a given number (from 0), as in Keras's `fit`."""
     if isinstance(given, Collection) and not isinstance(given, (str, bytes, Mapping)):
         epochs = {whole(epoch, "validation_freq", 1) for epoch in given}
         if not epochs:
@@ -119,40 +110,26 @@ def validation_rule(given: Any) -> Callable[[int], bool]:
     return lambda epoch: (epoch + 1) % every == 0
 
 
-def seconds(value: Any, argument: str) -> float | None:
-    """A time in seconds, or `None`.
-
-    Raises:
-        ArgumentError: Not a number above 0.
-    """
+def seconds(value: Unchecked, argument: str) -> float | None:
+    """A time in seconds, or `None`."""
     if value is None:
         return None
     if not _is_number(value) or isinstance(value, bool) or not value > 0:
-        raise ArgumentError(
-            f"`{argument}` must be a number of seconds above 0, not {_shown(value)}."
-        )
+        raise ArgumentError(_text(argument, "a number of seconds above 0", value))
     return float(min(value, _LONGEST))
 
 
-def verbosity(value: Any) -> int:
-    """0, 1 or 2; "auto" is 1.
-
-    Raises:
-        ArgumentError: It is something else.
-    """
+def verbosity(value: Unchecked) -> int:
+    """0, 1 or 2; "auto" is 1."""
     if isinstance(value, str) and value == "auto":
         return 1
     if not _is_number(value) or value not in (0, 1, 2):
-        raise ArgumentError(f"`verbose` must be 0, 1 or 2, not {_shown(value)}.")
+        raise ArgumentError(_text("verbose", "0, 1 or 2", value))
     return int(value)
 
 
-def compilation(value: Any) -> str | bool:
-    """`jit_compile`: "auto", True or False.
-
-    Raises:
-        ArgumentError: It is something else.
-    """
+def compilation(value: Unchecked) -> str | bool:
+    """`jit_compile`: "auto", True or False."""
     if not isinstance(value, bool) and not (isinstance(value, str) and value == "auto"):
-        raise ArgumentError(f'`jit_compile` must be "auto", True or False, not {_shown(value)}.')
+        raise ArgumentError(_text("jit_compile", '"auto", True or False', value))
     return value

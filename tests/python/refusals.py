@@ -211,10 +211,10 @@ ERRORS: dict[str, Callable[[], object]] = {
         keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), numbered(), 1
     ),
     "several replicas": lambda: supported.check_model(
-        model_like(SimpleNamespace(num_replicas_in_sync=2)), training=True, foreign=False
+        model_like(SimpleNamespace(num_replicas_in_sync=2)), "train", foreign=False
     ),
     "R code under a strategy": lambda: supported.check_model(
-        model_like(Mirrored()), training=True, foreign=True
+        model_like(Mirrored()), "train", foreign=True
     ),
     # step
     "the gradient of an R function": r_gradient,

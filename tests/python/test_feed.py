@@ -14,7 +14,7 @@ from fitgenerator.errors import ClosedError
 from fitgenerator.host.direct import DirectHost
 from fitgenerator.prefetch.by_threads import PulledFeed
 from fitgenerator.prefetch.prefetcher import END, Feed, Round
-from fitgenerator.reporting.pipeline import Pipeline
+from fitgenerator.reporting.meter import Meter
 from fitgenerator.sources.recognition import as_source
 from toys import LULL, PATIENCE, Indexed, Seen, Watched, at_batch_begin, echo_model, numbered, run
 
@@ -34,7 +34,7 @@ def make_feed() -> Iterator[Callable[..., Feed]]:
         feed = PulledFeed(
             as_source(source, "generator"),
             host=DirectHost(print),
-            meter=Pipeline(),
+            meter=Meter(10),
             scope=nullcontext,
             capacity=capacity,
             **settings,

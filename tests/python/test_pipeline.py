@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fitgenerator import GeneratorTimeoutError, Pipeline, last_history
-from fitgenerator.reporting import pipeline
+from fitgenerator.reporting import meter
 from toys import Watched, at_batch_begin, echo_model, numbered, numbered_batch, run
 
 PAUSE = 0.02
@@ -84,22 +84,22 @@ def test_printed() -> None:
 
 
 def test_figures_of_several_threads_add_up() -> None:
-    pipeline = Pipeline()
+    counts = meter.Meter(10)
 
     def add() -> None:
         for _ in range(1000):
-            pipeline.add("batches", 1)
+            counts.add("batches", 1)
 
     threads = [threading.Thread(target=add) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert pipeline.batches == 4000
+    assert counts.pipeline.batches == 4000
 
 
 def test_what_is_waited_for_when_a_call_ends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "PATIENCE", 0.05)
+    monkeypatch.setattr(meter, "PATIENCE", 0.05)
     source = Watched(numbered(), lambda number: number < 3 or time.sleep(0.6))
     with pytest.raises(GeneratorTimeoutError):
         run(echo_model(), source, 5, timeout=0.3)

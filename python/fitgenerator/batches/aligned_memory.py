@@ -6,16 +6,16 @@ Its kernels read memory that begins at a multiple of 64 bytes, which NumPy's doe
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from .arrays import Array
+from ..models.protocol import Array
 
 _ALIGNMENT = 64  # bytes
 
 
-def empty(shape: tuple[int, ...], dtype: Any) -> Array:
+def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """An array as `numpy.empty` makes it, whose memory can be taken over."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize

@@ -13,8 +13,9 @@ import keras
 import numpy as np
 
 from ..messages import describe
+from ..models.protocol import Array, Shaped
 
-Array = np.ndarray[Any, Any]
+RawLeaf = Any  # what was given as an array: nothing is known of it before `as_array`
 
 _PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 
@@ -66,13 +67,13 @@ class NoArrayError(ValueError):
     """Why something is no array of a batch: a sentence but for its subject. Never leaves us."""
 
 
-def as_array(leaf: Any) -> Any:
+def as_array(leaf: RawLeaf) -> Shaped:
     """`leaf` as an array, a tensor or a `Sparse`, with at least one dimension.
 
     Raises:
         NoArrayError: It is nothing of the kind.
     """
-    array = leaf if type(leaf) is np.ndarray else _converted(leaf)
+    array: Shaped = leaf if type(leaf) is np.ndarray else _converted(leaf)
     if not len(array.shape):
         raise NoArrayError(f"{_needed(leaf)}{_advice(leaf)}")
     if isinstance(array, np.ndarray) and not array.dtype.isnative:
@@ -80,16 +81,16 @@ def as_array(leaf: Any) -> Any:
     return array
 
 
-def _needed(leaf: Any) -> str:
+def _needed(leaf: RawLeaf) -> str:
     return f"must be an array of shape (rows, ...), not {describe(leaf)}"
 
 
-def _advice(leaf: Any) -> str:
+def _advice(leaf: RawLeaf) -> str:
     number = isinstance(leaf, (bool, int, float, np.number, np.bool_))
     return "; a batch of one row is np.array([number])" if number else ""
 
 
-def _converted(leaf: Any) -> Any:
+def _converted(leaf: RawLeaf) -> Shaped:
     if isinstance(leaf, (Sparse, keras.Variable)):
         return leaf
     if keras.ops.is_tensor(leaf):
@@ -103,7 +104,7 @@ def _converted(leaf: Any) -> Any:
     return _foreign(leaf)  # what its own code raises is the user's to see
 
 
-def _with_rows(tensor: Any) -> Any:
+def _with_rows(tensor: Shaped) -> Shaped:
     """A tensor whose number of rows is known: it has values."""
     rank = tensor.shape.rank
     if rank is None or (rank and tensor.shape[0] is None):
@@ -114,7 +115,7 @@ def _with_rows(tensor: Any) -> Any:
     return tensor
 
 
-def _unmasked(array: Any) -> Any:
+def _unmasked(array: Array) -> Array:
     if np.ma.is_masked(array):
         raise NoArrayError(
             "must be an array without masked values, which a tensor cannot have; fill them, as in "
@@ -123,20 +124,21 @@ def _unmasked(array: Any) -> Any:
     return np.asarray(array)
 
 
-def _foreign(leaf: Any) -> Any:
+def _foreign(leaf: RawLeaf) -> Shaped:
     """An array of another library, or an object that says it can give one."""
     scipy = sys.modules.get("scipy.sparse")
     if scipy is not None and scipy.issparse(leaf):
         return _from_scipy(leaf)
     if type(leaf).__module__.partition(".")[0] == "torch":
-        return leaf.detach().cpu().numpy()
+        given: Array = leaf.detach().cpu().numpy()
+        return given
     if not _gives_array(leaf):
         raise NoArrayError(f"{_needed(leaf)}{_advice(leaf)}")
     array = np.asarray(leaf)
     return _unmasked(array) if isinstance(array, np.ma.MaskedArray) else array
 
 
-def _gives_array(leaf: Any) -> bool:
+def _gives_array(leaf: RawLeaf) -> bool:
     """It says so: by NumPy's protocols, or as a buffer, such as array.array."""
     if any(hasattr(type(leaf), name) for name in _PROTOCOLS):
         return True
@@ -147,9 +149,10 @@ def _gives_array(leaf: Any) -> bool:
     return not isinstance(leaf, bytes)
 
 
-def _from_scipy(matrix: Any) -> Any:
+def _from_scipy(matrix: RawLeaf) -> Shaped:
     if matrix.ndim != 2:
-        return matrix.toarray()
+        dense: Array = matrix.toarray()
+        return dense
     rows = matrix.tocsr(copy=True)
     rows.sum_duplicates()  # also sorts them
     entries = rows.tocoo()

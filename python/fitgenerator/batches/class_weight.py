@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
 
 from ..errors import BatchError
 from ..messages import describe, dtype_of, listed
-from .arrays import Array, Sparse
+from ..models.protocol import Array, Shaped
+from .arrays import Sparse
 from .structure import Parts, flat_leaves
 
 
@@ -53,7 +53,7 @@ def weigh(parts: Parts, class_weight: Mapping[int, float]) -> Parts:
     return parts._replace(weights=weights)
 
 
-def _numbers(leaf: Any, name: str) -> Array:
+def _numbers(leaf: Shaped, name: str) -> Array:
     """A part as an array of real numbers."""
     try:
         array = leaf.dense() if isinstance(leaf, Sparse) else keras.ops.convert_to_numpy(leaf)

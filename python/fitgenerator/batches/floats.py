@@ -7,7 +7,7 @@ from typing import Literal
 import keras
 import numpy as np
 
-from .arrays import Array
+from ..models.protocol import Array
 
 
 def as_floatx(array: Array) -> Array:

@@ -8,7 +8,6 @@ complex numbers to real ones. Such batches are refused; shapes are left to Keras
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from ..errors import BatchError
 from ..messages import listed
 from ..models.keras_versions import keras_version_of
+from ..models.protocol import KerasModel, Nested, Shaped
 from .structure import Parts, place_of
 
 
@@ -26,7 +26,7 @@ class Expected:
         model: The Keras model.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: KerasModel) -> None:
         self._inputs = known_inputs(model)
         self._outputs = known_outputs(model)
         self.sparse = {i for i, x in enumerate(self._inputs) if _is_sparse(x)}
@@ -47,7 +47,7 @@ class Expected:
         _check_real(parts.targets, self._outputs, "targets")
         _check_real(parts.weights, [], "sample weights")
 
-    def _check_inputs(self, inputs: Any) -> None:
+    def _check_inputs(self, inputs: Nested) -> None:
         if isinstance(inputs, Mapping):
             if self._names is not None and set(inputs) != self._names:
                 raise BatchError(
@@ -63,24 +63,24 @@ class Expected:
             )
 
 
-def known_inputs(model: Any) -> list[Any]:
+def known_inputs(model: KerasModel) -> list[Shaped]:
     """The symbols of a model's inputs; none for a model that is subclassed, or not built."""
     return _flat(model, "inputs")
 
 
-def known_outputs(model: Any) -> list[Any]:
+def known_outputs(model: KerasModel) -> list[Shaped]:
     """The symbols of its outputs, likewise."""
     return _flat(model, "outputs")
 
 
-def _flat(model: Any, name: str) -> list[Any]:
+def _flat(model: KerasModel, name: str) -> list[Shaped]:
     try:
         return list(keras.tree.flatten(getattr(model, name) or []))
     except (AttributeError, ValueError):
         return []
 
 
-def _is_sparse(symbol: Any) -> bool:
+def _is_sparse(symbol: Shaped) -> bool:
     """Of Keras 2 by its class."""
     return getattr(symbol, "sparse", False) or type(symbol).__name__ == "SparseKerasTensor"
 
@@ -89,11 +89,11 @@ def _inputs(count: int) -> str:
     return "1 input" if count == 1 else f"{count} inputs"
 
 
-def _leaves(part: Any) -> list[Any]:
+def _leaves(part: Nested) -> list[Shaped | None]:
     return [part] if type(part) is np.ndarray else list(keras.tree.flatten(part))
 
 
-def _check_real(part: Any, symbols: list[Any], name: str) -> None:
+def _check_real(part: Nested, symbols: list[Shaped], name: str) -> None:
     if part is None:
         return
     for index, leaf in enumerate(_leaves(part)):
@@ -106,7 +106,7 @@ def _check_real(part: Any, symbols: list[Any], name: str) -> None:
             )
 
 
-def _is_complex(array: Any) -> bool:
+def _is_complex(array: Shaped) -> bool:
     dtype = array.dtype
     if isinstance(dtype, str):  # of a symbol, or a variable
         return "complex" in dtype

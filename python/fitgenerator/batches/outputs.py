@@ -8,15 +8,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ..models.protocol import Nested, Shaped
 
-def joined(outputs: list[Any]) -> Any:
+
+def joined(outputs: list[Nested]) -> Any:
     """The outputs of several batches as one: all their rows in order, in the model's structure."""
     return keras.tree.map_structure_up_to(
         outputs[0], lambda *tensors: _concatenated(tensors), *outputs
     )
 
 
-def _concatenated(tensors: tuple[Any, ...]) -> Any:
+def _concatenated(tensors: tuple[Shaped, ...]) -> Any:
     if isinstance(tensors[0], tf.SparseTensor):
         return tf.sparse.concat(0, list(tensors))
     if isinstance(tensors[0], tf.RaggedTensor):
@@ -27,7 +29,7 @@ def _concatenated(tensors: tuple[Any, ...]) -> Any:
     return tf.concat(tensors, axis=0)
 
 
-def as_arrays(outputs: Any) -> Any:
+def as_arrays(outputs: Nested) -> Any:
     """`outputs` with arrays for tensors, but for those that are ragged or sparse."""
     composite = (tf.RaggedTensor, tf.SparseTensor)
     return keras.tree.map_structure(

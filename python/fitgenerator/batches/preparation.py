@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import keras
@@ -11,11 +11,12 @@ import tensorflow as tf
 
 from ..errors import BatchError
 from ..messages import dtype_of, reason
+from ..models.protocol import KerasModel, Nested, Shaped
 from .arrays import Sparse
 from .class_weight import weigh
 from .model_inputs import Expected
-from .prepared import Batch, Form, to_tensor
-from .structure import PART_NAMES, Parts, check, place_of, unpack
+from .prepared import Batch, Form, Layout, to_tensor
+from .structure import PART_NAMES, Parts, RawBatch, check, place_of, unpack
 
 # What NumPy and TensorFlow store alike: such arrays can wait, all others become tensors at once.
 _PLAIN = frozenset(np.dtype(code) for code in "?bBhHiIlLqQefdFD")
@@ -33,7 +34,7 @@ class Preparer:
 
     def __init__(
         self,
-        model: Any,
+        model: KerasModel,
         weights: Mapping[int, float] | None = None,
         *,
         predicting: bool = False,
@@ -43,9 +44,9 @@ class Preparer:
         self._predicting = predicting
         self._exclusive = exclusive
         self._expected = Expected(model)
-        self._known: dict[Any, tuple[Form, int]] = {}
+        self._known: dict[Hashable, tuple[Form, int]] = {}
 
-    def __call__(self, raw: Any) -> Batch:
+    def __call__(self, raw: RawBatch) -> Batch:
         """The batch.
 
         Raises:
@@ -69,8 +70,8 @@ class Preparer:
         given = (parts.inputs,) if self._predicting else tuple(parts)
         if not self._predicting and parts.weights is None:
             given = given[:2]
-        leaves: list[Any] = []
-        structure: list[Any] = []
+        leaves: list[Shaped] = []
+        structure: list[Layout] = []
         for part, value in enumerate(given):
             flat = keras.tree.flatten(value) if value is not None else [None]
             indices: list[int | None] = []
@@ -86,11 +87,11 @@ class Preparer:
         )
 
 
-def _key(raw: Any) -> Any:
+def _key(raw: RawBatch) -> tuple[Hashable, ...] | None:
     """What decides on how a flat batch of arrays is taken apart; `None` for all others."""
     if not isinstance(raw, (tuple, list)):
         return None
-    key: list[Any] = []
+    key: list[Hashable] = []
     for part in raw:
         if type(part) is not np.ndarray:
             return None
@@ -98,11 +99,11 @@ def _key(raw: Any) -> Any:
     return tuple(key)
 
 
-def _same_objects(leaves: tuple[Any, ...], raw: Any) -> bool:
+def _same_objects(leaves: tuple[Shaped, ...], raw: RawBatch) -> bool:
     return len(leaves) == len(raw) and all(a is b for a, b in zip(leaves, raw, strict=True))
 
 
-def _form(layout: Any, leaves: list[Any]) -> Form:
+def _form(layout: tuple[Layout, ...], leaves: list[Shaped]) -> Form:
     kinds, shapes = [], []
     for leaf in leaves:
         if isinstance(leaf, np.ndarray):
@@ -117,7 +118,7 @@ def _form(layout: Any, leaves: list[Any]) -> Form:
     return Form(layout, (repr(layout), tuple(kinds)), tuple(shapes), stackable)
 
 
-def _named(leaf: Any, keep_sparse: bool, part: int, place: int, value: Any) -> Any:
+def _named(leaf: Shaped, keep_sparse: bool, part: int, place: int, value: Nested) -> Any:
     """A leaf of a batch; an error says where it is."""
     try:
         return _leaf(leaf, keep_sparse=keep_sparse)
@@ -129,14 +130,14 @@ def _named(leaf: Any, keep_sparse: bool, part: int, place: int, value: Any) -> A
         ) from error
 
 
-def _advice(leaf: Any) -> str:
+def _advice(leaf: Shaped) -> str:
     kind = getattr(leaf.dtype, "kind", "")
     if kind == "O":
         return " Objects come of lists of unequal lengths, of None, and of mixed columns."
     return " Convert it to numbers, as with array.astype." if kind in ("M", "m", "f", "c") else ""
 
 
-def _leaf(leaf: Any, *, keep_sparse: bool) -> Any:
+def _leaf(leaf: Shaped, *, keep_sparse: bool) -> Any:
     if type(leaf) is np.ndarray and leaf.dtype in _PLAIN:
         return leaf
     if isinstance(leaf, Sparse):

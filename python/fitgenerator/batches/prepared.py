@@ -2,55 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from ..models.protocol import Array, Shaped
 from .aligned_memory import is_aligned
-from .arrays import Array
+
+# The structure of a batch, with the number of a leaf, or `None`, in each place.
+Layout: TypeAlias = "int | Sequence[Layout] | Mapping[str, Layout] | None"
+Shapes = tuple[tuple[int | None, ...], ...]  # of the leaves, without their rows
 
 
 @dataclass(frozen=True)
 class Form:
-    """What batches have in common that one call, or one traced function, can take.
+    """What batches have in common that one call, or one traced function, can take."""
 
-    Attributes:
-        layout: The nested structure, with a leaf's index, or `None`, in each place.
-        kind: What batches of one signature share, lengths apart.
-        shapes: The leaves' shapes without the rows.
-        stackable: Several such batches can be stacked: no leaf is sparse or ragged.
-    """
-
-    layout: Any
-    kind: Any
-    shapes: tuple[tuple[Any, ...], ...]
-    stackable: bool
+    # The nested structure, with a leaf's index, or `None`, in each place.
+    layout: tuple[Layout, ...]
+    kind: Hashable  # what batches of one signature share, lengths apart
+    shapes: Shapes  # the leaves' shapes without the rows
+    stackable: bool  # several such batches can be stacked: no leaf is sparse or ragged
 
 
 @dataclass(slots=True)
 class Batch:
-    """What one call needs: flat leaves, and how they are put together again.
+    """What one call needs: flat leaves, and how they are put together again."""
 
-    Attributes:
-        leaves: The arrays or tensors, without the places that are `None`.
-        form: What it shares with other batches.
-        rows: Number of samples, in each of the batches.
-        count: Number of batches; where it is not 1, every leaf has them on its first axis.
-        full: There are as many as the call was to wait for.
-        exclusive: Nobody else has its arrays: their memory may become the tensors'.
-    """
-
-    leaves: tuple[Any, ...]
-    form: Form
-    rows: int
-    count: int = 1
-    full: bool = False
-    exclusive: bool = False
+    leaves: tuple[Any, ...]  # the arrays or tensors, without the places that are `None`
+    form: Form  # what it shares with other batches
+    rows: int  # number of samples, in each of the batches
+    count: int = 1  # number of batches; where it is not 1, every leaf has them on its first axis
+    full: bool = False  # there are as many as the call was to wait for
+    exclusive: bool = False  # nobody else has its arrays: their memory may become the tensors'
 
     def pack(self) -> Any:
         """The nested structure, as a step takes it."""
@@ -85,24 +74,25 @@ class Batch:
         return sum(_bytes(leaf) for leaf in self.leaves)
 
 
-def _bytes(leaf: Any) -> int:
+def _bytes(leaf: Shaped) -> int:
     if isinstance(leaf, np.ndarray):
         return leaf.nbytes
     return int(np.prod(leaf.shape)) * int(leaf.dtype.size) if isinstance(leaf, tf.Tensor) else 0
 
 
-def pack(layout: Any, leaves: Sequence[Any]) -> Any:
+def pack(layout: Layout, leaves: Sequence[Shaped]) -> Any:
     """`leaves` in the nested structure `layout`."""
     return keras.tree.map_structure(lambda i: None if i is None else leaves[i], layout)
 
 
-def to_tensor(leaf: Any, *, exclusive: bool = False) -> Any:
-    if isinstance(leaf, np.ndarray) and _is_column_major(leaf):
+def to_tensor(leaf: Shaped, *, exclusive: bool = False) -> Any:
+    if not isinstance(leaf, np.ndarray):
+        return tf.convert_to_tensor(leaf)
+    if _is_column_major(leaf):
         return _transposed(leaf)
     if exclusive and is_aligned(leaf) and _stays():
         return tf.experimental.dlpack.from_dlpack(leaf.__dlpack__())  # has the same memory
-    # `constant` makes of an array what `convert_to_tensor` does, in half the time.
-    return tf.constant(leaf) if type(leaf) is np.ndarray else tf.convert_to_tensor(leaf)
+    return tf.constant(leaf)  # as `convert_to_tensor`, in half the time
 
 
 @cache

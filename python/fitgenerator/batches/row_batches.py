@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from .arrays import Array
+from ..models.protocol import Array
 
 # Rows of a batch when validation data is a tuple of arrays, as in Keras's `fit`.
 ARRAY_BATCH_ROWS = 32

@@ -1,8 +1,4 @@
-"""One batch: take it apart, check it, weigh it by class.
-
-A raw batch is what a generator gave; `Parts` are its inputs, targets and sample weights, each an
-array, `None`, or a nested structure (list, tuple, dict) of these. `tensors` makes tensors of them.
-"""
+"""One batch: taken apart into inputs, targets and sample weights, and checked."""
 
 from __future__ import annotations
 
@@ -14,7 +10,10 @@ import numpy as np
 
 from ..errors import BatchError
 from ..messages import LONGEST_NAME, cut, describe, listed, reason
-from .arrays import NoArrayError, as_array
+from ..models.protocol import Nested, Shaped
+from .arrays import NoArrayError, RawLeaf, as_array
+
+RawBatch = Any  # what a generator gave: nothing is known of it before `unpack` and `check`
 
 FORMS = "(inputs, targets) or (inputs, targets, sample_weights)"
 PREDICT_FORMS = (
@@ -30,12 +29,12 @@ _FIELDS |= {"w": 2, "weight": 2, "sample_weight": 2}
 class Parts(NamedTuple):
     """The parts of a batch; targets and sample weights may be `None`."""
 
-    inputs: Any
-    targets: Any = None
-    weights: Any = None
+    inputs: Nested
+    targets: Nested = None
+    weights: Nested = None
 
 
-def unpack(raw: Any, *, predicting: bool = False) -> Parts:
+def unpack(raw: RawBatch, *, predicting: bool = False) -> Parts:
     """The parts of what a generator gave.
 
     Raises:
@@ -52,7 +51,7 @@ def unpack(raw: Any, *, predicting: bool = False) -> Parts:
     raise BatchError(f"A batch must be {forms}, not {describe(raw)}.")
 
 
-def _check_order(raw: Any) -> None:
+def _check_order(raw: RawBatch) -> None:
     """A batch is read by position: the fields of a named tuple must not say another order."""
     fields = getattr(raw, "_fields", None)
     if not isinstance(fields, tuple):
@@ -107,7 +106,7 @@ def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -
     return Parts(*arrays), count
 
 
-def flat_leaves(part: Any, whose: str = "The batch's part") -> list[Any]:
+def flat_leaves(part: Nested, whose: str = "The batch's part") -> list[Shaped | None]:
     if part is None:
         return []
     if type(part) is np.ndarray:
@@ -118,7 +117,7 @@ def flat_leaves(part: Any, whose: str = "The batch's part") -> list[Any]:
         raise BatchError(f"{whose} cannot be taken apart: {reason(error)}.") from error
 
 
-def _as_array(leaf: Any, index: int, part: Any, whose: str) -> Any:
+def _as_array(leaf: RawLeaf, index: int, part: Nested, whose: str) -> Shaped | None:
     if leaf is None:
         return None
     try:
@@ -127,7 +126,7 @@ def _as_array(leaf: Any, index: int, part: Any, whose: str) -> Any:
         raise BatchError(f"{whose}{place_of(index, part)} {error}.") from error
 
 
-def place_of(index: int, part: Any) -> str:
+def place_of(index: int, part: Nested) -> str:
     """Where in `part` its leaf with number `index` is: "['a'][0]"; "" where it is all of it."""
     count = len(keras.tree.flatten(part))
     node = keras.tree.pack_sequence_as(part, [i == index for i in range(count)])

@@ -13,14 +13,13 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
-
-Array = np.ndarray[Any, Any]
+from ..models.protocol import Array
 
 NOTE = "checkpoint.json"
 FORMAT = "fitgenerator checkpoint"
@@ -50,7 +49,7 @@ def write(path: Path, note: Mapping[str, Any], arrays: Iterable[tuple[str, Array
     _sync(path.parent)
 
 
-def _fill(file: Any, note: Mapping[str, Any], arrays: Iterable[tuple[str, Array]]) -> None:
+def _fill(file: IO[bytes], note: Mapping[str, Any], arrays: Iterable[tuple[str, Array]]) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(NOTE, json.dumps(note, default=_as_list))
         for name, array in arrays:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..models.keras_versions import classes
+from ..models.protocol import Array, KerasModel
 from .model_state import like
-
-Array = np.ndarray[Any, Any]
 
 _REMEMBERED = {
     "callbacks.EarlyStopping": ("wait", "stopped_epoch", "best", "best_epoch"),
@@ -57,7 +56,7 @@ def restore(
             callback.best_weights = _weights(callback.model, kept, f"callbacks/{place}/")
 
 
-def _weights(model: Any, kept: Mapping[str, Array], prefix: str) -> list[Array] | None:
+def _weights(model: KerasModel, kept: Mapping[str, Array], prefix: str) -> list[Array] | None:
     names = (f"{prefix}{number}" for number in range(len(model.weights)))
     found = [kept[name] for name in names if name in kept]
     return [like(v, array) for v, array in zip(model.weights, found, strict=False)] or None

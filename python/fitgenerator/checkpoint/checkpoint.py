@@ -9,7 +9,9 @@ from typing import Any
 
 import keras
 
+from ..arguments import Unchecked
 from ..errors import ArgumentError, ArgumentTypeError
+from ..models.protocol import Array, Logs
 from ..reporting.history import History
 from . import archive, callback_state, model_state
 
@@ -122,7 +124,7 @@ class Checkpoint(keras.callbacks.Callback):
         note = archive.read_note(self.path)
         return 0 if note is None else int(note["epoch"])
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Go on from the file, where there is one."""
         history = self._history()
         archive.prepare(self.path)
@@ -139,7 +141,7 @@ class Checkpoint(keras.callbacks.Callback):
             epoch = max(epoch, self.params["epochs"])
         self.model._initial_epoch = epoch
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write the file, unless the epoch was stopped before its end: it will be trained again."""
         history = self._history()
         if history.broken_off:
@@ -153,7 +155,7 @@ class Checkpoint(keras.callbacks.Callback):
         }
         archive.write(self.path, note, self._arrays(parts))
 
-    def _arrays(self, parts: list[model_state.Part]) -> Iterator[tuple[str, model_state.Array]]:
+    def _arrays(self, parts: list[model_state.Part]) -> Iterator[tuple[str, Array]]:
         for part in parts:
             yield from part.arrays()
         yield from callback_state.arrays(self.others)
@@ -167,7 +169,7 @@ class Checkpoint(keras.callbacks.Callback):
         return history
 
 
-def _file(given: Any) -> Path:
+def _file(given: Unchecked) -> Path:
     """`given` as the path of a file, where a link leads to."""
     if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
         raise ArgumentTypeError(f"`path` must be the name of a file, not {given!r}.")

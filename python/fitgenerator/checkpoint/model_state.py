@@ -11,23 +11,17 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..models.keras_versions import classes
-
-Array = np.ndarray[Any, Any]
+from ..models.protocol import Array, KerasModel, Optimizer, Variable
 
 
 @dataclass(frozen=True)
 class Part:
-    """Variables that belong together.
+    """Variables that belong together."""
 
-    Attributes:
-        name: What they are called in the file.
-        title: What they are called in messages: "the model", "the optimizer Adam".
-        variables: The variables; their order tells them apart, since names are numbered on.
-    """
-
-    name: str
-    title: str
-    variables: list[Any]
+    name: str  # what they are called in the file
+    title: str  # what they are called in messages: "the model", "the optimizer Adam"
+    # The variables; their order tells them apart, since names are numbered on.
+    variables: list[Variable]
 
     def described(self) -> dict[str, Any]:
         """What the file says of them, for JSON."""
@@ -40,7 +34,7 @@ class Part:
             yield f"{self.name}/{number}", np.asarray(variable.numpy())
 
 
-def parts_of(model: Any) -> list[Part]:
+def parts_of(model: KerasModel) -> list[Part]:
     """All that a training changes: the model's variables, seeds included, and its optimizers'."""
     parts = [Part("model", "the model", list(model.variables))]
     for name, optimizer in _optimizers(model):
@@ -53,14 +47,14 @@ def seeds() -> list[Part]:
     from keras.src.backend.common import global_state
 
     generator = global_state.get_global_attribute("global_seed_generator")
-    return [] if generator is None else [_seeds_of(generator)]
+    return [] if generator is None else [_seeds_of(generator.state)]
 
 
-def _seeds_of(generator: Any) -> Part:
-    return Part("seeds", "the global seed generator", [generator.state])
+def _seeds_of(state: Variable) -> Part:
+    return Part("seeds", "the global seed generator", [state])
 
 
-def _optimizers(model: Any) -> Iterator[tuple[str, Any]]:
+def _optimizers(model: KerasModel) -> Iterator[tuple[str, Any]]:
     """The optimizer, and those that a model with a train step of its own has as attributes."""
     seen: set[int] = set()
     kinds = classes("optimizers.Optimizer") + classes("optimizers.legacy.Optimizer")
@@ -70,29 +64,29 @@ def _optimizers(model: Any) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _variables(optimizer: Any) -> list[Any]:
+def _variables(optimizer: Optimizer) -> list[Variable]:
     """The variables, which the older optimizers of Keras 2 give when called."""
     given = optimizer.variables
     return list(given() if callable(given) else given)
 
 
-def _path(variable: Any) -> str:
+def _path(variable: Variable) -> str:
     return str(getattr(variable, "path", None) or variable.name)
 
 
-def type_of(variable: Any) -> str:
+def type_of(variable: Variable) -> str:
     """The name of a variable's type."""
     return str(getattr(variable.dtype, "name", variable.dtype))
 
 
-def _kind(optimizer: Any) -> str:
+def _kind(optimizer: Optimizer) -> str:
     inner = getattr(optimizer, "inner_optimizer", None)
     name = type(optimizer).__name__
     return name if inner is None else f"{name} around {_kind(inner)}"
 
 
 def restore(
-    model: Any, described: list[dict[str, Any]], arrays: Mapping[str, Array], path: Path
+    model: KerasModel, described: list[dict[str, Any]], arrays: Mapping[str, Array], path: Path
 ) -> None:
     """Put back what the file at `path` holds; all of it, or nothing.
 
@@ -104,7 +98,7 @@ def restore(
     if any(saved["name"] == "seeds" for saved in described):
         from keras.src.random.seed_generator import global_seed_generator
 
-        parts.append(_seeds_of(global_seed_generator()))
+        parts.append(_seeds_of(global_seed_generator().state))
     try:
         _check([part.described() for part in parts], described)
     except _UnfitError as error:
@@ -117,7 +111,7 @@ def restore(
             variable.assign(like(variable, arrays[f"{part.name}/{number}"]))
 
 
-def _build_optimizers(model: Any, described: list[dict[str, Any]], path: Path) -> None:
+def _build_optimizers(model: KerasModel, described: list[dict[str, Any]], path: Path) -> None:
     """Make variables for what was saved, where a step would only make them later."""
     saved = {part["name"]: len(part["variables"]) for part in described}
     for name, optimizer in _optimizers(model):
@@ -165,7 +159,7 @@ def _variable(path: str, shape: list[int], dtype: str) -> str:
     return f"{path} of shape {tuple(shape)} and type {dtype}"
 
 
-def like(variable: Any, array: Array) -> Array:
+def like(variable: Variable, array: Array) -> Array:
     """`array` as it was, where it was written as bits."""
     if array.dtype.name == type_of(variable):
         return array

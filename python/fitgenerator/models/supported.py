@@ -9,8 +9,13 @@ from ..errors import ArgumentError
 from .keras_versions import Keras2, Keras3
 
 
-def check_model(keras_version: Keras3, *, training: bool, foreign: bool) -> None:
-    """Refuse models that cannot be run here, before anything is pulled.
+def check_model(keras_version: Keras3, mode: str, *, foreign: bool) -> Keras3:
+    """The same model, unless it cannot be run here in a mode: "train", "test" or "predict".
+
+    Args:
+        keras_version: How the model is driven.
+        mode: Only to predict, the model need not be compiled.
+        foreign: The model holds R code.
 
     Raises:
         ArgumentError: The backend is not TensorFlow, the model is not compiled, or it belongs to a
@@ -22,7 +27,7 @@ def check_model(keras_version: Keras3, *, training: bool, foreign: bool) -> None
             f"The Keras backend must be 'tensorflow', not {keras.config.backend()!r}: set "
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
-    if training and not keras_version.compiled:
+    if mode != "predict" and not keras_version.compiled:
         raise ArgumentError("The model must be compiled: call its compile() first.")
     strategy = keras_version.model.distribute_strategy
     if strategy.num_replicas_in_sync > 1:
@@ -35,3 +40,4 @@ def check_model(keras_version: Keras3, *, training: bool, foreign: bool) -> None
             "The model has R code in it and was made under a MirroredStrategy, which traces on "
             "threads of its own, where R cannot run. Make it outside that scope."
         )
+    return keras_version

@@ -10,7 +10,10 @@ import tensorflow as tf
 
 
 def capture_scope() -> Callable[[], AbstractContextManager[None]]:
-    """The caller's device and strategy scopes and Keras's thread-local state, for our threads."""
+    """The caller's device and strategy scopes and Keras's thread-local state, for our threads.
+
+    Thread rule 10 (the caller's state holds on our threads): a new thread starts without it.
+    """
     from keras.src.backend.common import global_state
     from tensorflow.python.eager import context
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from ..errors import ArgumentError
+from .protocol import KerasModel
 
 _lock = threading.Lock()
 _trained: set[int] = set()  # ids of models, which live as long as their training
 
 
-def refuse_trained(model: Any) -> None:
+def refuse_trained(model: KerasModel) -> None:
     """Refuse a model that another call is training.
 
     Raises:
@@ -30,8 +30,8 @@ def refuse_trained(model: Any) -> None:
 
 
 @contextmanager
-def hold_training_lock(model: Any) -> Iterator[None]:
-    """Within it the model is being trained.
+def hold_training_lock(model: KerasModel) -> Iterator[None]:
+    """Context manager: the model is being trained.
 
     Raises:
         ArgumentError: It is already.

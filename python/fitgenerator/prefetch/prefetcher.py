@@ -18,7 +18,7 @@ from ..batches.prepared import Batch
 from ..errors import ClosedError, GeneratorTimeoutError, add_note
 from ..host.interface import Host
 from ..host.signal_safe_queue import Inbox
-from ..reporting.pipeline import Pipeline
+from ..reporting.meter import Meter
 from ..reporting.progress import Progress
 from ..reporting.timeline import Span
 from ..sources.source import Source
@@ -57,7 +57,7 @@ class Feed(ABC):
         capacity: int,
         name: str,
         host: Host,
-        meter: Pipeline,
+        meter: Meter,
         scope: Callable[[], AbstractContextManager[Any]],
         workers: int = 1,
         timeout: float | None = None,

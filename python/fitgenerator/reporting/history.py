@@ -28,7 +28,7 @@ class History(keras.callbacks.History):
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = {}
         self.pipeline = Pipeline()
-        self.validation_freq: int | list[int] = 1
+        self.validation_freq: int | Sequence[int] = 1
         self.broken_off = False
         self.incomplete = True
 

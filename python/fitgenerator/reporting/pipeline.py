@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..errors import ArgumentError
-from .timeline import Event, Place, Span, Timeline
+from .timeline import Event, Timeline
 
 # Below this share of the wall time a wait is noise, not a bottleneck.
 _NOTABLE = 0.05
-# How long a wait for a batch is nothing to speak of, in seconds.
-PATIENCE = 3.0
 
 
 @dataclass
@@ -55,14 +51,8 @@ class Pipeline:
     longest_wait: float = 0.0
     waiting: str | None = None
     fallback: str | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _waited: float = field(default=0.0, repr=False)
-    _takes: int = field(default=0, repr=False)
-    _begun: float = field(default_factory=time.perf_counter, repr=False)
-    _timeline: Timeline = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        self._timeline = Timeline(self._begun)
+    _waited: float = field(default=0.0, repr=False)  # how long the model has waited for `waiting`
+    _timeline: Timeline = field(default_factory=Timeline, repr=False, compare=False)
 
     @property
     def timeline(self) -> list[Event]:
@@ -72,62 +62,6 @@ class Pipeline:
         `pandas.DataFrame` takes as it is.
         """
         return self._timeline.events()
-
-    def add(self, stage: str, amount: float) -> None:
-        """Add `amount` to the figure `stage`; from any thread."""
-        with self._lock:
-            setattr(self, stage, getattr(self, stage) + amount)
-
-    def enter(self) -> None:
-        """This thread, which is ours, has a lane of its own in the timeline."""
-        self._timeline.enter()
-
-    def made(self, place: Place, came: Span, converted: Span) -> None:
-        """A batch came from its source and was prepared; from any thread."""
-        with self._lock:
-            self.generator += came[1] - came[0]
-            self.conversion += converted[1] - converted[0]
-            self.batches += 1
-        self._timeline.made(place, came, converted)
-
-    def ran(self, first: Place, steps: int, span: Span, *, xla: bool) -> None:
-        """A call ran so many steps, from the batch `first` on. For the training loop."""
-        with self._lock:
-            self.step += span[1] - span[0]
-            self.steps += steps
-            self.calls += 1
-            self.xla_steps += steps if xla else 0
-        self._timeline.ran(first, steps, span)
-
-    def waited(self, place: Place, span: Span) -> None:
-        """The model waited for a batch. For the training loop."""
-        self.add("model_waited", span[1] - span[0])
-        self._timeline.saw(place, "wait", span)
-
-    def called(self, place: Place, span: Span) -> None:
-        """The hooks that follow a step were called; from any thread."""
-        self._timeline.saw(place, "callbacks", span)
-
-    def waits(self, name: str, seconds: float) -> None:
-        """The model has been waiting for a batch of `name` for so many seconds."""
-        self.longest_wait = max(self.longest_wait, seconds)
-        if seconds > PATIENCE:
-            self.waiting, self._waited = name, seconds
-
-    def came(self, seconds: float) -> None:
-        """The batch that was waited for has come, after so many seconds."""
-        self.longest_wait = max(self.longest_wait, seconds)
-        self.waiting = None
-
-    def saw_queue(self, fill: int) -> None:
-        """Take `fill` ready batches into the mean of `queue_fill`."""
-        self._takes += 1
-        fill = min(fill, self.max_queue_size)  # one more may be ready, beyond the queue
-        self.queue_fill += (fill - self.queue_fill) / self._takes
-
-    def finish(self) -> None:
-        """Fix the wall time."""
-        self.wall = time.perf_counter() - self._begun
 
     @property
     def verdict(self) -> str:

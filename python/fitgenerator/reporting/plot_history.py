@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..arguments import Unchecked
 from ..errors import ArgumentError, SetupError
 from ..messages import cut, describe
+from ..models.protocol import Metric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Told apart by everyone, and by form where there is no colour: colour, marker and line.
 _STYLES = {"training": ("#0072B2", "o", "-"), "validation": ("#D55E00", "^", "--")}
@@ -18,36 +24,24 @@ _MANY_EPOCHS = 30
 
 @dataclass(frozen=True)
 class Epochs:
-    """The figures of a history.
+    """The figures of a history."""
 
-    Attributes:
-        metrics: Metric name to its values, validation metrics with `val_`.
-        finished: Numbers of the finished epochs, from 0.
-        validation_freq: After which epochs there was a validation, as `fit_generator` takes it.
-    """
-
-    metrics: Mapping[str, Sequence[Any]]
-    finished: Sequence[int]
+    # Metric name to its values, validation metrics with `val_`.
+    metrics: Mapping[str, Sequence[Metric]]
+    finished: Sequence[int]  # numbers of the finished epochs, from 0
+    # After which epochs there was a validation, as `fit_generator` takes it.
     validation_freq: int | Sequence[int]
 
 
 @dataclass(frozen=True)
 class Series:
-    """The values of one metric in training or in validation.
+    """The values of one metric in training or in validation."""
 
-    Attributes:
-        metric: Its name, without `val_`.
-        data: "training" or "validation".
-        epochs: The epochs at which it was measured, from 1.
-        values: Its values there; NaN where they cannot be drawn.
-        note: Which cannot, in a sentence, or nothing.
-    """
-
-    metric: str
-    data: str
-    epochs: list[int]
-    values: list[float]
-    note: str
+    metric: str  # its name, without `val_`
+    data: str  # "training" or "validation"
+    epochs: list[int]  # the epochs at which it was measured, from 1
+    values: list[float]  # its values there; NaN where they cannot be drawn
+    note: str  # which cannot, in a sentence, or nothing
 
 
 def pyplot() -> Any:
@@ -66,7 +60,7 @@ def pyplot() -> Any:
     return module
 
 
-def draw(history: Epochs, metrics: Sequence[str] | None, smooth: float, log: bool) -> list[Any]:
+def draw(history: Epochs, metrics: Sequence[str] | None, smooth: float, log: bool) -> list[Axes]:
     """Draw a history; the axes of its panels."""
     plt = pyplot()
     panels = _panels(history, metrics, log)
@@ -98,7 +92,7 @@ def draw(history: Epochs, metrics: Sequence[str] | None, smooth: float, log: boo
     return axes[: len(names)]
 
 
-def _share(smooth: Any) -> float:
+def _share(smooth: Unchecked) -> float:
     if isinstance(smooth, bool):
         return 0.6 if smooth else 0.0
     if not isinstance(smooth, (int, float)) or not 0 <= smooth < 1:
@@ -137,7 +131,7 @@ def _series(history: Epochs, name: str, log: bool) -> Series:
     return Series(name.removeprefix("val_"), data, epochs, drawable, note)
 
 
-def _number(value: Any) -> float:
+def _number(value: Metric) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):  # a callback may log anything
@@ -181,16 +175,19 @@ def _columns(panels: int) -> int:
     return 2 if panels <= 8 else math.ceil(math.sqrt(panels))
 
 
-def _draw_panel(ax: Any, name: str, panel: list[Series], smooth: float, log: bool) -> None:
+def _draw_panel(ax: Axes, name: str, panel: list[Series], smooth: float, log: bool) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for series in panel:
         colour, marker, line = _STYLES[series.data]
         alone = [i for i in range(len(series.values)) if _is_alone(series.values, i)]
-        shown = {"marker": marker, "markersize": 4, "color": colour}
+        shown: dict[str, Any] = {"marker": marker, "markersize": 4, "color": colour}
         if len(series.epochs) > _MANY_EPOCHS:  # without a point, there is none in the legend
             shown |= {"markevery": alone} if alone else {"marker": ""}
-        faint = {"linestyle": "-" if smooth else line, "alpha": 0.4 if smooth else 1.0}
+        faint: dict[str, Any] = {
+            "linestyle": "-" if smooth else line,
+            "alpha": 0.4 if smooth else 1.0,
+        }
         label = None if smooth else series.data
         ax.plot(series.epochs, series.values, **shown, **faint, label=label)
         if smooth:
@@ -223,7 +220,7 @@ def moving_average(values: Sequence[float], weight: float) -> list[float]:
     return smoothed
 
 
-def _draw_legend(figure: Any, axes: list[Any]) -> None:
+def _draw_legend(figure: Figure, axes: list[Axes]) -> None:
     """One for all panels, where there is validation."""
     handles: dict[str, Any] = {}
     for ax in axes:

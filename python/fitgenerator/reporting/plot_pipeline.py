@@ -5,11 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import whole
 from .plot_history import pyplot
 from .timeline import Event
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Working and waiting in two colours, so that the bar that matters is seen at once.
 _WORKS, _WAITS = "#0072B2", "#D55E00"
@@ -57,26 +60,17 @@ def _amount(seconds: float, wall: float) -> str:
 
 @dataclass(slots=True)
 class Bar:
-    """A rectangle: an event, or the step that several batches share.
+    """A rectangle: an event, or the step that several batches share."""
 
-    Attributes:
-        event: The event, of its first batch.
-        label: The number of its batch, or batches.
-        left: When it begins, in seconds since the call did.
-        right: When it ends.
-        low: Its lower edge, within its lane: 0 is the middle, and lanes are 1 apart.
-        high: Its upper edge.
-    """
-
-    event: Event
-    label: str
-    left: float
-    right: float
-    low: float = -0.38
-    high: float = 0.38
+    event: Event  # the event, of its first batch
+    label: str  # the number of its batch, or batches
+    left: float  # when it begins, in seconds since the call did
+    right: float  # when it ends
+    low: float = -0.38  # its lower edge, within its lane: 0 is the middle, and lanes are 1 apart
+    high: float = 0.38  # its upper edge
 
 
-def draw_timeline(events: list[Event], last: Any) -> Any:
+def draw_timeline(events: list[Event], last: int) -> Any:
     """Draw the last steps, thread by thread; the axes."""
     last = whole(last, "last", 1)
     plt = pyplot()
@@ -111,7 +105,7 @@ def draw_timeline(events: list[Event], last: Any) -> Any:
 
 
 def _draw_events(
-    ax: Any, bars: list[Bar], lanes: list[str], span: float, name: str, colour: str
+    ax: Axes, bars: list[Bar], lanes: list[str], span: float, name: str, colour: str
 ) -> None:
     """Draw the bars of one kind."""
     if not bars:

@@ -5,15 +5,78 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from .pipeline import PATIENCE
+from ..models.protocol import Logs
+from .meter import PATIENCE
 from .progress_bar import Bar, figures_of, summary
 
 # Least time between two writes, in seconds, where a terminal does not say otherwise.
 INTERVAL = 0.1
 # After how many seconds a wait for a batch is a line of its own, where there is no bar.
 _LINE_PATIENCE = 30.0
+
+
+class _Output:
+    """Writes bars and lines, neither more often than asked for.
+
+    Args:
+        show: Takes what is to be shown: a `Bar` instead of the one before, or lines of text.
+        interval: Least seconds between two writes.
+        at_once: Lines are not held back.
+    """
+
+    def __init__(self, show: Callable[[str | Bar], None], interval: float, at_once: bool) -> None:
+        self._show = show
+        self._interval = interval
+        self._at_once = at_once
+        self._last = float("-inf")  # when something was shown
+        self.lines: list[str] = []  # that are held back
+
+    def is_time(self, interval: float = 0.0) -> bool:
+        """Whether something may be shown again."""
+        return time.perf_counter() - self._last >= max(interval, self._interval)
+
+    def draw(self, bar: Bar) -> None:
+        """Show a bar."""
+        self._last = time.perf_counter()
+        self._show(bar)
+
+    def say(self, line: str) -> None:
+        """Show a line, soon."""
+        self.lines.append(line + "\n")
+        if self._at_once or self.is_time():
+            self.flush()
+
+    def flush(self) -> None:
+        """Show what was held back."""
+        if self.lines:
+            text, self.lines = "".join(self.lines), []
+            self._last = time.perf_counter()
+            self._show(text)
+
+
+class _Pace:
+    """How quickly the steps of a round follow each other."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+        self._first, self._since = 0, 0.0  # steps done when the first ones had ended, and when
+        self.done = 0
+
+    def step(self, done: int) -> None:
+        """So many steps are done."""
+        self.done = done
+        if self._first == 0:
+            # What comes before the first step, tracing above all, is not the pace of the others.
+            self._first, self._since = done, time.perf_counter()
+
+    def figures(self, total: int | None) -> tuple[float, float | None]:
+        """Seconds a step, and seconds until all are done, as far as that is known."""
+        now, later = time.perf_counter(), self.done - self._first
+        if not later:
+            return (now - self._begun) / self.done, None
+        pace = (now - self._since) / later
+        return pace, None if total is None else pace * (total - self.done)
 
 
 class Progress:
@@ -24,8 +87,8 @@ class Progress:
         verbose: 0 nothing; 1 a bar where there is an `interval`, else, and for 2, a line per epoch.
         interval: Least seconds between two bars; `None`: a bar cannot be overwritten.
         epochs: The number of the last epoch; 0 where there are no epochs.
-        at_once: Lines come at once, because what callbacks print comes behind them. Otherwise
-            lines that follow each other quickly are shown together.
+        at_once: Lines come at once, because callbacks may print after them. Otherwise lines that
+            follow each other quickly are shown together.
     """
 
     def __init__(
@@ -37,19 +100,14 @@ class Progress:
         epochs: int = 0,
         at_once: bool = True,
     ) -> None:
-        self._show = show
+        self._output = _Output(show, interval or INTERVAL, at_once)
         self._says = verbose > 0
-        self._bar = verbose == 1 and interval is not None
-        self._interval = interval or INTERVAL
+        self._has_bar = verbose == 1 and interval is not None
         self._epochs = epochs
-        self._at_once = at_once
-        self._begun = self._round_begun = self._stepped = time.perf_counter()
-        self._last = float("-inf")  # when something was shown
+        self._begun = time.perf_counter()
         self._title = ""
-        self._done = 0  # steps
-        self._first = 0  # those that were done when the first ones had ended
-        self._shown = Bar("", 0, None)  # last, without what is waited for
-        self._lines: list[str] = []  # that are held back
+        self._pace = _Pace()
+        self._bar = Bar("", 0, None)  # the last one, without what is waited for
         self._told = False  # the wait that lasts has had its line
 
     def begin(self, title: str = "", total: int | None = None) -> None:
@@ -67,74 +125,48 @@ class Progress:
         self._begin_round(Bar(f"{self._title} - validation", 0, total))
 
     def _begin_round(self, bar: Bar) -> None:
-        self._done, self._first, self._shown = 0, 0, bar
-        self._round_begun = time.perf_counter()
-        if self._is_time():
+        self._pace, self._bar = _Pace(), bar
+        if self._output.is_time():
             self._draw(bar)
 
-    def step(self, done: int, total: int | None, logs: Callable[[], dict[str, Any]]) -> None:
+    def step(self, done: int, total: int | None, logs: Callable[[], Logs]) -> None:
         """`done` steps of `total` are finished; `logs` is only called when something is shown."""
         if not self._says:
             return
-        now, self._done = time.perf_counter(), done
-        if self._first == 0:
-            # What comes before the first step, tracing above all, is not the pace of the others.
-            self._first, self._stepped = done, now
-        if now - self._last < self._interval:
+        self._pace.step(done)
+        if not self._output.is_time():
             return
-        if self._bar and not self._lines:
-            self._shown = self._bar_of(done, total, now, logs())
-        self._draw(self._shown)
-
-    def _bar_of(self, done: int, total: int | None, now: float, logs: dict[str, Any]) -> Bar:
-        later = done - self._first
-        if later:
-            pace = (now - self._stepped) / later
-            left = None if total is None else pace * (total - done)
-        else:
-            pace, left = (now - self._round_begun) / done, None
-        return Bar(self._shown.title, done, total, pace, left, tuple(figures_of(logs)))
+        if self._has_bar and not self._output.lines:
+            figures = tuple(figures_of(logs()))
+            self._bar = Bar(self._bar.title, done, total, *self._pace.figures(total), figures)
+        self._draw(self._bar)
 
     def waits(self, name: str, seconds: float) -> None:
         """The model has been waiting for a batch of `name` for so many seconds."""
-        if self._lines and self._is_time():
-            self._flush()
+        if self._output.lines and self._output.is_time():
+            self._output.flush()
         self._told = self._told and seconds > _LINE_PATIENCE
         text = f"waiting for `{name}` ({seconds:.0f} s)"
-        if self._bar:
-            if seconds > PATIENCE and self._is_time(1.0):
-                self._draw(replace(self._shown, done=self._done, left=None, waiting=text))
+        if self._has_bar:
+            if seconds > PATIENCE and self._output.is_time(1.0):
+                self._draw(replace(self._bar, done=self._pace.done, left=None, waiting=text))
         elif self._says and seconds > _LINE_PATIENCE and not self._told:
             self._told = True
-            self._say(text)
+            self._output.say(text)
 
-    def end(self, done: int, logs: dict[str, Any]) -> None:
+    def end(self, done: int, logs: Logs) -> None:
         """The epoch, or the evaluation, is finished."""
         if self._says:
-            self._say(summary(self._title, done, time.perf_counter() - self._begun, logs))
+            seconds = time.perf_counter() - self._begun
+            self._output.say(summary(self._title, done, seconds, logs))
 
     def close(self) -> None:
         """Show what was held back."""
-        self._flush()
-
-    def _is_time(self, interval: float = 0.0) -> bool:
-        return time.perf_counter() - self._last >= max(interval, self._interval)
+        self._output.flush()
 
     def _draw(self, bar: Bar) -> None:
         """Show the lines that were held back, else the bar: one write, not two."""
-        if self._lines:
-            self._flush()
-        elif self._bar:
-            self._last = time.perf_counter()
-            self._show(bar)
-
-    def _say(self, line: str) -> None:
-        self._lines.append(line + "\n")
-        if self._at_once or self._is_time():
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._lines:
-            text, self._lines = "".join(self._lines), []
-            self._last = time.perf_counter()
-            self._show(text)
+        if self._output.lines:
+            self._output.flush()
+        elif self._has_bar:
+            self._output.draw(bar)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from ..models.protocol import Logs, Metric
 
 # Characters of a bar, where there is room, and where there is little.
 _WIDE, _NARROW = 20, 10
@@ -12,25 +13,15 @@ _WIDE, _NARROW = 20, 10
 
 @dataclass(frozen=True)
 class Bar:
-    """How far a round is.
+    """How far a round is."""
 
-    Attributes:
-        title: What it is: "Epoch 1/5", or nothing.
-        done: Steps that are finished.
-        total: Steps that there will be, `None` where that is not known.
-        pace: Seconds a step, `None` before the first.
-        left: Seconds until the end, about, `None` where that is not known.
-        figures: The metrics so far, each as a text.
-        waiting: What the model waits for, or nothing.
-    """
-
-    title: str
-    done: int
-    total: int | None
-    pace: float | None = None
-    left: float | None = None
-    figures: tuple[str, ...] = ()
-    waiting: str = ""
+    title: str  # what it is: "Epoch 1/5", or nothing
+    done: int  # steps that are finished
+    total: int | None  # steps that there will be, `None` where that is not known
+    pace: float | None = None  # seconds a step, `None` before the first
+    left: float | None = None  # seconds until the end, about, `None` where that is not known
+    figures: tuple[str, ...] = ()  # the metrics so far, each as a text
+    waiting: str = ""  # what the model waits for, or nothing
 
     def text(self, width: int, *, unicode: bool) -> str:
         """In one line of at most `width` characters; what matters least is left out first."""
@@ -79,18 +70,18 @@ class Bar:
         return f"ETA {minutes}:{seconds:02}" if minutes else f"ETA {seconds}s"
 
 
-def summary(title: str, done: int, seconds: float, logs: dict[str, Any]) -> str:
+def summary(title: str, done: int, seconds: float, logs: Logs) -> str:
     """The line of a round that is finished."""
     parts = [f"{done}/{done}", f"{seconds:.1f}s {per_step(seconds / max(1, done))}"]
     return " - ".join([*([title] if title else []), *parts, *figures_of(logs)])
 
 
-def figures_of(logs: dict[str, Any]) -> list[str]:
+def figures_of(logs: Logs) -> list[str]:
     """Each metric with its name."""
     return [f"{name}: {_figure(value)}" for name, value in logs.items()]
 
 
-def _figure(value: Any) -> str:
+def _figure(value: Metric) -> str:
     if not isinstance(value, float):
         return str(value)
     return f"{value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{value:.4e}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import Any
 
 from .progress import INTERVAL
 from .progress_bar import Bar
@@ -71,6 +70,6 @@ class Screen:
             self._write("\n")
 
     @staticmethod
-    def _write(text: str) -> Any:
+    def _write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -48,7 +48,7 @@ class Timeline:
         begun: When the call began, as all times by `time.perf_counter()`.
     """
 
-    def __init__(self, begun: float) -> None:
+    def __init__(self, begun: float = 0.0) -> None:
         self._begun = begun
         self._lanes: dict[int, str] = {}  # of our threads; all others are the calling thread
         self._made: deque[tuple[Place, Span, Span]] = deque(maxlen=LAST)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TypeVar
+
+from ..batches.structure import RawBatch
+
+T = TypeVar("T")
 
 
-def called(call: Callable[[], Any], what: str) -> Any:
+def called(call: Callable[[], T], what: str) -> T:
     """What the source's own code gives; `what` that is, for messages.
 
     Raises:
@@ -27,13 +31,13 @@ class Fetches:
         self._running = 0
         self._idle = threading.Condition()
 
-    def claim(self, fetch: Callable[[], Any], what: str) -> Callable[[], Any]:
+    def claim(self, fetch: Callable[[], RawBatch], what: str) -> Callable[[], RawBatch]:
         """The claim that runs `fetch`, on any thread; `what` it does, for messages."""
         with self._idle:
             self._running += 1
         return partial(self._run, fetch, what)
 
-    def _run(self, fetch: Callable[[], Any], what: str) -> Any:
+    def _run(self, fetch: Callable[[], RawBatch], what: str) -> RawBatch:
         try:
             return called(fetch, what)
         finally:

@@ -6,16 +6,18 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from operator import getitem
-from typing import Any
 
+from ..batches.structure import RawBatch
 from .fetches import Fetches, called
-from .source import Claim, Reader, Source
+from .source import Claim, Indexed, Reader, Source
 
 
 class IteratorReader(Reader):
     """Reads an iterator, which carries on across rounds, or passes over an iterable."""
 
-    def __init__(self, iterator: Iterator[Any] | None, iterable: Iterable[Any] | None = None):
+    def __init__(
+        self, iterator: Iterator[RawBatch] | None, iterable: Iterable[RawBatch] | None = None
+    ):
         self._iterator = iterator
         self._iterable = iterable
         self._wrap = False
@@ -30,7 +32,7 @@ class IteratorReader(Reader):
         """The fetching of the next batch."""
         return self._next
 
-    def _next(self) -> Any:
+    def _next(self) -> RawBatch:
         if self._iterable is None:
             assert self._iterator is not None
             return next(self._iterator)
@@ -46,14 +48,14 @@ class IteratorReader(Reader):
         return next(self._iterator)
 
     @staticmethod
-    def _pass_over(iterable: Iterable[Any]) -> Iterator[Any]:
-        return called(partial(iter, iterable), "__iter__()")  # type: ignore[no-any-return]
+    def _pass_over(iterable: Iterable[RawBatch]) -> Iterator[RawBatch]:
+        return called(partial(iter, iterable), "__iter__()")
 
 
 class IndexedReader(Reader):
     """Reads `source[0]`, `source[1]`, ... and tells the source where a pass begins and ends."""
 
-    def __init__(self, source: Any, length: int) -> None:
+    def __init__(self, source: Indexed, length: int) -> None:
         self._source = source
         self._length = length
         self._index = 0
@@ -94,7 +96,7 @@ class IndexedReader(Reader):
             called(method, f"{hook}()")
 
 
-def indexed(given: Any, length: int | None) -> Source:
+def indexed(given: Indexed, length: int | None) -> Source:
     """The source of an object with an index; of one without an end where `length` is `None`."""
     count = None if length is None else int(length)
     return Source(

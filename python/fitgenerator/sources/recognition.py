@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import Any
 
 import keras
 import numpy as np
 
+from ..arguments import Unchecked
 from ..batches.floats import as_floatx
 from ..batches.row_batches import RowBatches
 from ..batches.structure import Parts, check
 from ..errors import ArgumentError, ArgumentTypeError, BatchError
 from ..messages import describe, reason
+from ..models.protocol import Shaped
 from ..r_functions import bridge_of, is_r_function
 from .readers import IteratorReader, indexed
 from .source import Readable, Source
 
 
-def as_source(given: Any, argument: str, *, arrays_allowed: bool = False) -> Source:
+def as_source(given: Unchecked, argument: str, *, arrays_allowed: bool = False) -> Source:
     """The `Source` that `given` stands for.
 
     Raises:
@@ -57,7 +58,7 @@ def as_source(given: Any, argument: str, *, arrays_allowed: bool = False) -> Sou
     raise _no_source(given, argument)
 
 
-def _length_of(given: Any) -> int | None:
+def _length_of(given: Unchecked) -> int | None:
     """Batches of an iterable, where it knows; some DataLoaders have a `__len__` that only fails."""
     try:
         return len(given)
@@ -65,26 +66,26 @@ def _length_of(given: Any) -> int | None:
         return None
 
 
-def _has(given: Any, name: str) -> bool:
+def _has(given: Unchecked, name: str) -> bool:
     """Whether its class says so: an object may have, or answer to, any name."""
     return hasattr(type(given), name)
 
 
-def _is_array(given: Any) -> bool:
+def _is_array(given: Unchecked) -> bool:
     """Some sparse matrices have their dtype in the object; so may a generator."""
     return _has(given, "dtype") or (_has(given, "shape") and hasattr(given, "dtype"))
 
 
-def _is_readable(given: Any) -> bool:
+def _is_readable(given: Unchecked) -> bool:
     return any(_has(given, name) for name in ("__next__", "__iter__", "__getitem__"))
 
 
-def _is_dataset(given: Any) -> bool:
+def _is_dataset(given: Unchecked) -> bool:
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(given, tensorflow.data.Dataset)
 
 
-def _from_callable(given: Any, argument: str) -> Source:
+def _from_callable(given: Unchecked, argument: str) -> Source:
     bridge = bridge_of(given)
     if bridge is not None and bridge.is_function(given):
         return bridge.source(given, argument)  # type: ignore[no-any-return]
@@ -95,7 +96,7 @@ def _from_callable(given: Any, argument: str) -> Source:
     raise _no_source(given, argument)
 
 
-def _refuse_reticulate(given: Any, argument: str) -> None:
+def _refuse_reticulate(given: Unchecked, argument: str) -> None:
     if is_r_function(given):
         raise ArgumentTypeError(
             f"`{argument}` is an R function that reticulate has wrapped. R functions are served "
@@ -104,7 +105,7 @@ def _refuse_reticulate(given: Any, argument: str) -> None:
         )
 
 
-def _no_source(given: Any, argument: str) -> ArgumentTypeError:
+def _no_source(given: Unchecked, argument: str) -> ArgumentTypeError:
     return ArgumentTypeError(
         f"`{argument}` must give batches: an iterator or iterable, a generator, a "
         "keras.utils.PyDataset or other object with __getitem__ and __len__, a tf.data.Dataset, "
@@ -112,7 +113,7 @@ def _no_source(given: Any, argument: str) -> ArgumentTypeError:
     )
 
 
-def _from_arrays(given: Any, argument: str, allowed: bool) -> Source:
+def _from_arrays(given: Unchecked, argument: str, allowed: bool) -> Source:
     if not allowed:
         raise ArgumentTypeError(
             f"`{argument}` must give batches, not {describe(given)}: a list of batches is a list "
@@ -138,5 +139,5 @@ def _from_arrays(given: Any, argument: str, allowed: bool) -> Source:
     return indexed(batches, len(batches))
 
 
-def _as_fit_does(leaf: Any) -> Any:
+def _as_fit_does(leaf: Shaped) -> Shaped:
     return as_floatx(leaf) if isinstance(leaf, np.ndarray) else leaf

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from ..arguments import flag, whole
+from ..batches.structure import RawBatch
 from .fetches import Fetches, called
 from .source import Claim, Readable, Reader, Source
 
@@ -30,7 +31,7 @@ class Passes(keras.utils.PyDataset, Readable):
         seed: What the orders follow from, with the number of the pass.
     """
 
-    def __init__(self, shuffle: Any, seed: Any) -> None:
+    def __init__(self, shuffle: bool, seed: int | None) -> None:
         super().__init__()
         self.epoch = 0
         self.shuffle = flag(shuffle, "shuffle")
@@ -48,10 +49,10 @@ class Passes(keras.utils.PyDataset, Readable):
         return f"<{type(self).__name__} of {len(self)} batches{shuffled}>"
 
     @abstractmethod
-    def batch(self, epoch: int, index: int) -> Any:
+    def batch(self, epoch: int, index: int) -> RawBatch:
         """Batch `index` of pass `epoch`; any thread may call this."""
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> RawBatch:
         """Batch `index` of the pass `epoch`."""
         count = len(self)
         if not -count <= index < count:

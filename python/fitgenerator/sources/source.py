@@ -7,13 +7,25 @@ the claims of an indexed source may then run on several threads.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from ..batches.structure import RawBatch
 from ..errors import Warned, Warns
 
-Claim = Callable[[], Any]
+Claim = Callable[[], RawBatch]
+
+
+class Indexed(Protocol):
+    """An object that gives batches by their number, such as a `keras.utils.PyDataset`."""
+
+    def __getitem__(self, index: int, /) -> RawBatch: ...
+    def __len__(self) -> int: ...
+
+
+# What the public functions take as a generator; the functions are those of R.
+Generator = Iterable[RawBatch] | Indexed | Callable[..., RawBatch]
 
 
 class Reader(ABC):
@@ -33,30 +45,19 @@ class Reader(ABC):
 
 @dataclass(frozen=True)
 class Source:
-    """A generator as the engine sees it.
+    """A generator as the engine sees it."""
 
-    Attributes:
-        open: Makes a reader.
-        length: Batches in one pass, where it is known.
-        restarts: It can be read again from its first batch.
-        parallel: Its claims may run on several threads.
-        function: What the host knows it by, where the calling thread makes its batches on request.
-        endless: One pass never ends.
-        shuffled: Each pass has an order of its own.
-        asks: Its batches need the calling thread while they are made: never there.
-        exclusive: It makes each batch's arrays anew, and nobody has them but who reads it.
-        identity: What it reads.
-    """
-
-    open: Callable[[], Reader]
-    identity: Any
-    length: int | None = None
-    restarts: bool = False
-    parallel: bool = False
-    endless: bool = False
-    shuffled: bool = False
-    asks: bool = False
+    open: Callable[[], Reader]  # makes a reader
+    identity: Any  # what it reads
+    length: int | None = None  # batches in one pass, where it is known
+    restarts: bool = False  # it can be read again from its first batch
+    parallel: bool = False  # its claims may run on several threads
+    endless: bool = False  # one pass never ends
+    shuffled: bool = False  # each pass has an order of its own
+    asks: bool = False  # its batches need the calling thread while they are made: never there
+    # It makes each batch's arrays anew, and nobody has them but who reads it.
     exclusive: bool = False
+    # What the host knows it by, where the calling thread makes its batches on request.
     function: Any = None
 
     @property

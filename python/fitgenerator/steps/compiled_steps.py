@@ -19,16 +19,16 @@ import keras
 import tensorflow as tf
 
 from ..batches.model_inputs import known_inputs, known_outputs
-from ..batches.prepared import Batch, Form, pack
+from ..batches.prepared import Batch, Form, Shapes, pack
 from ..errors import ArgumentError
 from ..models.keras_versions import Keras3, keras_version_of
+from ..models.protocol import KerasModel, Nested
 from ..r_functions import is_r_function
 from .whole_updates import whole_updates
 from .xla_operations import unsafe_operation
 
 MODES = ("train", "test", "predict")
 _CACHE = "_fitgenerator_steps"
-_Shapes = tuple[tuple[Any, ...], ...]
 
 
 class ExecutionMode(Enum):
@@ -41,21 +41,14 @@ class ExecutionMode(Enum):
 
 @dataclass
 class Traced:
-    """A traced function.
+    """A traced function."""
 
-    Attributes:
-        function: Owns the graph.
-        concrete: What is called.
-        seconds: How long the tracing took.
-        proven: It has run.
-    """
+    function: Any  # owns the graph
+    concrete: Any  # what is called
+    seconds: float  # how long the tracing took
+    proven: bool = False  # it has run
 
-    function: Any
-    concrete: Any
-    seconds: float
-    proven: bool = False
-
-    def __call__(self, *leaves: Any) -> Any:
+    def __call__(self, *leaves: tf.Tensor) -> Any:
         if self._bare is None:
             return self.concrete(*leaves)
         function, captured = self._bare
@@ -94,12 +87,12 @@ class Steps:
         self._keras_version = keras_version
         self._signature = _signature_of(keras_version)
         self._traced: dict[tuple[Any, ...], Traced] = {}
-        self._shapes: dict[tuple[Any, ...], _Shapes] = {}
+        self._shapes: dict[tuple[Any, ...], Shapes] = {}
         self._refused: dict[tuple[Any, ...], str] = {}
         self.traces = 0
 
     @classmethod
-    def of(cls, model: Any) -> Steps:
+    def of(cls, model: KerasModel) -> Steps:
         """The model's steps, new ones where it has changed since."""
         keras_version = keras_version_of(model)
         known = vars(model).get(_CACHE)
@@ -188,7 +181,7 @@ class Steps:
         self._traced[key] = traced
         return traced
 
-    def _remember(self, mode: str, execution: ExecutionMode, batch: Batch, shapes: _Shapes) -> None:
+    def _remember(self, mode: str, execution: ExecutionMode, batch: Batch, shapes: Shapes) -> None:
         """What the next length is compared with: shapes with as many open lengths as there were."""
         key = (mode, execution, batch.form.kind)
         known = self._shapes.get(key)
@@ -215,7 +208,7 @@ class Steps:
         # Beside a training, a thread that reads its generator may trace another step of the model.
         updates = whole_updates if mode == "train" else nullcontext
 
-        def one_step(*leaves: Any) -> Any:
+        def one_step(*leaves: tf.Tensor) -> Any:
             with updates(self._keras_version):
                 return self.run_eagerly(mode, pack(layout, leaves))
 
@@ -241,7 +234,7 @@ class Steps:
         """Why such batches cannot be run so, where they cannot."""
         return self._refused.get((mode, batch.form.kind, execution))
 
-    def run_eagerly(self, mode: str, data: Any) -> Any:
+    def run_eagerly(self, mode: str, data: Nested) -> Any:
         """One step as Python code."""
         return self._keras_version.run(mode, data)
 
@@ -250,7 +243,7 @@ class LoopError(Exception):
     """A step that cannot be put in a loop."""
 
 
-def _looped(one_step: Callable[..., Any], outputs: Any, *, keep_all: bool) -> Callable[..., Any]:
+def _looped(one_step: Callable[..., Any], outputs: Nested, *, keep_all: bool) -> Callable[..., Any]:
     """A function of stacked leaves that runs `one_step` on each, in order.
 
     It returns the last step's outputs, or where `keep_all` the rows of all of them.
@@ -260,10 +253,10 @@ def _looped(one_step: Callable[..., Any], outputs: Any, *, keep_all: bool) -> Ca
     if not all(isinstance(o, dense) and o.shape.rank is not None for o in flat):
         raise LoopError("a step returns something else than dense tensors")
 
-    def loop(*leaves: Any) -> Any:
+    def loop(*leaves: tf.Tensor) -> Any:
         count = tf.shape(leaves[0])[0]
 
-        def body(i: Any, carried: Any) -> Any:
+        def body(i: tf.Tensor, carried: list[Any]) -> Any:
             new = keras.tree.flatten(one_step(*(leaf[i] for leaf in leaves)))
             if keep_all:
                 new = [array.write(i, o) for array, o in zip(carried, new, strict=True)]
@@ -288,7 +281,7 @@ def _looped(one_step: Callable[..., Any], outputs: Any, *, keep_all: bool) -> Ca
     return loop
 
 
-def _refuse_r_gradients(graph: Any) -> None:
+def _refuse_r_gradients(graph: tf.Graph) -> None:
     """Refuse a graph that asks for the gradient of an R function inside `tf.py_function`.
 
     TensorFlow records such a function's operations on the thread that runs it, and R code runs on
@@ -309,7 +302,7 @@ def _refuse_r_gradients(graph: Any) -> None:
             )
 
 
-def _relaxed(known: _Shapes, new: _Shapes) -> _Shapes:
+def _relaxed(known: Shapes, new: Shapes) -> Shapes:
     """`new`, with the lengths left open in which it differs from `known`."""
     return tuple(
         tuple(a if a == b else b if 1 in (a, b) else None for a, b in zip(k, n, strict=True))
@@ -317,11 +310,11 @@ def _relaxed(known: _Shapes, new: _Shapes) -> _Shapes:
     )
 
 
-def _count_open(shapes: _Shapes) -> int:
+def _count_open(shapes: Shapes) -> int:
     return sum(length is None for shape in shapes for length in shape)
 
 
-def _specs(batch: Batch, shapes: _Shapes, execution: ExecutionMode) -> Iterator[Any]:
+def _specs(batch: Batch, shapes: Shapes, execution: ExecutionMode) -> Iterator[Any]:
     """What a function is traced with; the number of rows, and of batches, stays open."""
     for leaf, shape in zip(batch.leaves, shapes, strict=True):
         if execution is ExecutionMode.XLA:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 from .. import arguments
 from ..batches.outputs import as_arrays
 from ..batches.preparation import Preparer
 from ..models.keras_versions import keras_version_of
+from ..models.protocol import KerasModel
 from ..models.supported import check_model
 from .compiled_steps import Steps
 
 
-def run(mode: str, model: Any, parts: list[Any], class_weight: Any = None) -> Any:
+def run(
+    mode: str,
+    model: KerasModel,
+    parts: list[Any],
+    class_weight: Mapping[int, float] | None = None,
+) -> Any:
     """What a step gives on one batch.
 
     The step is that of `fit_generator`, so batches may change their form from call to call. The
@@ -33,8 +40,7 @@ def run(mode: str, model: Any, parts: list[Any], class_weight: Any = None) -> An
         BatchError: The batch is malformed.
     """
     predicts = mode == "predict"
-    keras_version = keras_version_of(model)
-    check_model(keras_version, training=not predicts, foreign=False)
+    keras_version = check_model(keras_version_of(model), mode, foreign=False)
     weights = arguments.class_weights(class_weight)
     batch = Preparer(model, weights, predicting=predicts)(tuple(parts)).ready()
     steps = Steps.of(model)
@@ -48,7 +54,7 @@ def run(mode: str, model: Any, parts: list[Any], class_weight: Any = None) -> An
     return as_arrays(outputs) if predicts else keras_version.logs(outputs)
 
 
-def summary(model: Any, width: int, **given: Any) -> str:
+def summary(model: KerasModel, width: int, **given: Any) -> str:
     """What the model's `summary` prints, in lines of up to `width` characters."""
     text = io.StringIO()
     model.summary(line_length=width, print_fn=lambda line, **_: text.write(f"{line}\n"), **given)

@@ -4,35 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import tensorflow as tf
 
-from ..models.keras_versions import Keras3, Waiting
+from ..models.keras_versions import Gradients, Keras3, Waiting
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @contextmanager
 def whole_updates(keras_version: Keras3) -> Iterator[None]:
-    """Trace a step whose gradients reach the optimizer when the whole loss is there.
+    """Context manager: a step traced in it gives its gradients to the optimizer after its loss.
 
     TensorFlow runs what it can: where one output's loss fails, the weights of another output would
     be trained. A step that computes its loss without `compute_loss` waits for all gradients.
     """
     losses: list[Any] = []
-    compute_loss = keras_version.model.compute_loss
-
-    def compute_and_keep(*args: Any, **named: Any) -> Any:
-        losses.append(compute_loss(*args, **named))
-        return losses[-1]
-
+    model = keras_version.model
     with ExitStack() as stack:
-        stack.enter_context(_instead(keras_version.model, "compute_loss", compute_and_keep))
+        stack.enter_context(_instead(model, "compute_loss", _kept(losses, model.compute_loss)))
         for optimizer in keras_version.optimizers:
             with tf.init_scope():  # it may make the variable that counts
                 regardless = keras_version.regardless(optimizer)
             update = keras_version.update(optimizer, _waiting(losses, regardless))
             stack.enter_context(_instead(optimizer, keras_version.updates, update))
         yield
+
+
+def _kept(results: list[Any], function: Callable[P, T]) -> Callable[P, T]:
+    """The function, whose results are added to a list."""
+
+    def call_and_keep(*args: P.args, **named: P.kwargs) -> T:
+        results.append(function(*args, **named))
+        return results[-1]  # type: ignore[no-any-return]
+
+    return call_and_keep
 
 
 def _waiting(losses: list[Any], regardless: list[tuple[Any, str]]) -> Waiting:
@@ -43,19 +51,18 @@ def _waiting(losses: list[Any], regardless: list[tuple[Any, str]]) -> Waiting:
     """
 
     @contextmanager
-    def waiting(gradients: list[Any]) -> Iterator[list[Any]]:
+    def waiting(gradients: Gradients) -> Iterator[Gradients]:
         awaited = _awaited(losses, gradients)
         with ExitStack() as stack:
             for thing, name in regardless:
-                behind = _behind(awaited, getattr(thing, name))
-                stack.enter_context(_instead(thing, name, behind))
-            hold = _behind(awaited, tf.identity)
+                stack.enter_context(_instead(thing, name, _after(awaited, getattr(thing, name))))
+            hold = _after(awaited, tf.identity)
             yield [None if gradient is None else hold(gradient) for gradient in gradients]
 
     return waiting
 
 
-def _awaited(losses: list[Any], gradients: list[Any]) -> list[Any]:
+def _awaited(losses: list[Any], gradients: Gradients) -> list[Any]:
     """What an update waits for: the losses, where they were computed in its graph, not in one
     within (a function, a branch or a loop of the model's own step); else the gradients.
     """
@@ -67,24 +74,24 @@ def _awaited(losses: list[Any], gradients: list[Any]) -> list[Any]:
     )
 
 
-def _behind(awaited: list[Any], method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, whose operations wait."""
+def _after(awaited: list[Any], function: Callable[P, T]) -> Callable[P, T]:
+    """The function, whose operations wait."""
 
-    def behind(*args: Any, **named: Any) -> Any:
+    def wait_and_call(*args: P.args, **named: P.kwargs) -> T:
         with tf.control_dependencies(awaited):
-            return method(*args, **named)
+            return function(*args, **named)
 
-    return behind
+    return wait_and_call
 
 
 @contextmanager
-def _instead(thing: Any, name: str, method: Callable[..., Any]) -> Iterator[None]:
-    """Give one object another method meanwhile."""
+def _instead(thing: object, name: str, method: Callable[..., Any]) -> Iterator[None]:
+    """Context manager: one object has another method."""
     own = vars(thing).get(name)
     vars(thing)[name] = method
     try:
         yield
-    finally:
+    finally:  # thread rule 11 (nothing survives the call)
         if own is None:
             del vars(thing)[name]
         else:

@@ -8,7 +8,11 @@ compiles a model by itself only where the traced graph has no operation outside 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TypeAlias
+
+import tensorflow as tf
+
+Node: TypeAlias = "tf.compat.v1.NodeDef"
 
 _NAMES = """
     Const Identity IdentityN NoOp PartitionedCall Placeholder StatefulPartitionedCall StopGradient
@@ -31,7 +35,7 @@ _BY_INPUTS: Mapping[str, Mapping[int, frozenset[str]]] = {
 }
 
 
-def unsafe_operation(graph: Any) -> str | None:
+def unsafe_operation(graph: tf.Graph) -> str | None:
     """The name of an operation of `graph` that XLA may give another meaning, `None` without one.
 
     Functions that the graph calls, branches and bodies of loops included, are looked into.
@@ -44,7 +48,7 @@ def unsafe_operation(graph: Any) -> str | None:
     return None
 
 
-def _unsafe_among(nodes: Iterable[Any]) -> str | None:
+def _unsafe_among(nodes: Iterable[Node]) -> str | None:
     by_name = {node.name: node for node in nodes}
     for node in by_name.values():
         if not (node.op in _ALWAYS or _is_safe_here(node, by_name)):
@@ -52,7 +56,7 @@ def _unsafe_among(nodes: Iterable[Any]) -> str | None:
     return None
 
 
-def _is_safe_here(node: Any, by_name: Mapping[str, Any]) -> bool:
+def _is_safe_here(node: Node, by_name: Mapping[str, Node]) -> bool:
     if node.op == "Cast":  # of NaN, or beyond the range of integers, the result differs
         return not _is_float(node.attr["SrcT"].type) or _is_float(node.attr["DstT"].type)
     wanted = _BY_INPUTS.get(node.op)
@@ -61,13 +65,11 @@ def _is_safe_here(node: Any, by_name: Mapping[str, Any]) -> bool:
     return all(_made_by(node.input[place], by_name) in ops for place, ops in wanted.items())
 
 
-def _made_by(reference: str, by_name: Mapping[str, Any]) -> str | None:
+def _made_by(reference: str, by_name: Mapping[str, Node]) -> str | None:
     """The operation that a reference such as "name:0" points to."""
     node = by_name.get(reference.split(":", maxsplit=1)[0])
     return None if node is None else node.op
 
 
 def _is_float(code: int) -> bool:
-    import tensorflow as tf
-
     return bool(tf.as_dtype(code).is_floating)

@@ -7,9 +7,9 @@ dispatch is a job: a generator, because a callback may live in the host's langua
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import keras
 
@@ -18,6 +18,9 @@ from ..errors import ArgumentTypeError, add_note
 from ..host.interface import ForeignHook
 from ..messages import describe
 from ..models.keras_versions import classes
+from ..models.protocol import Callback, KerasModel
+
+T = TypeVar("T")
 
 _ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
 
@@ -37,11 +40,34 @@ class ForeignCallback:
         return None
 
 
+Hooked = Callback | ForeignCallback
+# A callback, a list of them (nested as you like), a `CallbackList`, or `None`.
+SomeCallbacks: TypeAlias = "Hooked | Sequence[SomeCallbacks] | None"
+
+
+def flattened(given: SomeCallbacks) -> list[Hooked]:
+    """The callbacks in the order given.
+
+    Raises:
+        ArgumentTypeError: One of them is no callback.
+    """
+    if isinstance(given, classes("callbacks.CallbackList")):
+        given = given.callbacks
+    callbacks = keras.tree.flatten(given) if given else []
+    for callback in callbacks:
+        known = isinstance(callback, ForeignCallback)
+        if not known and not all(hasattr(callback, n) for n in ("set_model", "set_params")):
+            raise ArgumentTypeError(
+                f"`callbacks` must hold keras.callbacks.Callback objects, not {describe(callback)}."
+            )
+    return list(callbacks)
+
+
 class Callbacks:
     """Callbacks in the order given.
 
     Args:
-        given: A callback, a list of them (nested as you like), a `CallbackList`, or `None`.
+        callbacks: What `flattened` gave.
         model: The model that they belong to.
         params: What `set_params` gets: `verbose`, `epochs`, `steps`.
         around: Makes the context in which code of the user's is called.
@@ -49,23 +75,13 @@ class Callbacks:
 
     def __init__(
         self,
-        given: Any,
-        model: Any,
-        params: Mapping[str, Any],
+        callbacks: Iterable[Hooked],
+        model: KerasModel,
+        params: Mapping[str, int | None],
         around: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        if isinstance(given, classes("callbacks.CallbackList")):
-            given = given.callbacks
-        self._callbacks = keras.tree.flatten(given) if given else []
+        self._callbacks = list(callbacks)
         self.params = dict(params)
-        for callback in self._callbacks:
-            if isinstance(callback, ForeignCallback):
-                continue
-            if not all(hasattr(callback, name) for name in ("set_model", "set_params")):
-                raise ArgumentTypeError(
-                    f"`callbacks` must hold keras.callbacks.Callback objects, not "
-                    f"{describe(callback)}."
-                )
         self._model = model
         self._around = around
 
@@ -80,15 +96,15 @@ class Callbacks:
                     callback.set_model(self._model)
                     callback.set_params(self.params)
 
-    def find(self, kind: type) -> Any:
+    def find(self, kind: type[T]) -> T | None:
         """The first callback of a class, or `None`."""
         return next((c for c in self._callbacks if isinstance(c, kind)), None)
 
-    def append(self, callback: Any) -> None:
+    def append(self, callback: Callback) -> None:
         """Add a callback behind the others."""
         self._callbacks.append(callback)
 
-    def move_last(self, kind: type) -> tuple[list[Any], list[Any]]:
+    def move_last(self, kind: type[Any]) -> tuple[list[Any], list[Hooked]]:
         """Put the callbacks of a class behind the others; those, and the others."""
         moved = [c for c in self._callbacks if isinstance(c, kind)]
         others = [c for c in self._callbacks if not isinstance(c, kind)]
@@ -114,20 +130,20 @@ class Callbacks:
         return any(self._wants(c, hook) for c in self._callbacks for hook in hooks)
 
     @staticmethod
-    def _wants(callback: Any, hook: str) -> bool:
+    def _wants(callback: Hooked, hook: str) -> bool:
         if isinstance(callback, ForeignCallback):
             return callback.hook(hook) is not None
         return _defines(callback, hook) and not _is_idle(callback)
 
 
-def _defines(callback: Any, hook: str) -> bool:
+def _defines(callback: Callback, hook: str) -> bool:
     """Asked of the instance, since `LambdaCallback` sets its hooks there."""
     names = [hook] + ([_ALIASES[hook]] if hook in _ALIASES else [])
     methods = [getattr(callback, name, None) for name in names]
     return any(m is not None and not getattr(m, "_is_default", False) for m in methods)
 
 
-def _is_idle(callback: Any) -> bool:
+def _is_idle(callback: Callback) -> bool:
     """Whether it is one of Keras's that define hooks for batches, which do nothing at epochs."""
     if isinstance(callback, classes("callbacks.TensorBoard")):
         profiles = getattr(callback, "_stop_batch", 0) > 0
@@ -137,7 +153,7 @@ def _is_idle(callback: Any) -> bool:
     return isinstance(callback, saving) and frequency == "epoch"
 
 
-def _call(callback: Any, hook: str, args: tuple[Any, ...]) -> None:
+def _call(callback: Callback, hook: str, args: tuple[Any, ...]) -> None:
     try:
         getattr(callback, hook)(*args)
     except BaseException as error:

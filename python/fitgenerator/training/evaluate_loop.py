@@ -6,11 +6,11 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from ..errors import EndedError
-from ..models.keras_versions import Logs
+from ..models.protocol import KerasModel, Logs, Nested
 from .step_runner import Rounds
 
 
-def metrics_of(model: Any, outputs: Any) -> Logs:
+def metrics_of(model: KerasModel, outputs: Nested) -> Logs:
     """The model's metrics where the step returned just these, else what the last step returned."""
     metrics = model.get_metrics_result()
     if isinstance(outputs, dict) and set(outputs) != set(metrics):
@@ -18,8 +18,25 @@ def metrics_of(model: Any, outputs: Any) -> Logs:
     return dict(metrics)
 
 
+def check_end(rounds: Rounds, done: int, stopped: bool, purpose: str) -> None:
+    """Note where a round ended early, after `done` steps, unless a callback stopped it.
+
+    Raises:
+        EndedError: There was no step at all; `purpose` says what for.
+    """
+    name, count = rounds.feed.argument, rounds.count
+    if done == 0:
+        raise EndedError(f"`{name}` ended before its first batch: there is nothing to {purpose}.")
+    if count is not None and done < count and not stopped:
+        rounds.course.warnings.append(ended_early_text(name, count, done))
+
+
+def ended_early_text(name: str, wanted: int, came: int) -> str:
+    return f"`{name}` ended early: {wanted} batches were wanted, {came} came."
+
+
 class EvaluateLoop:
-    """Evaluates on one round of a feed: `evaluate_generator`, and validation within training.
+    """Evaluates on one round of a feed.
 
     Args:
         rounds: Runs the steps, in the mode "test".
@@ -28,15 +45,14 @@ class EvaluateLoop:
 
     def __init__(self, rounds: Rounds, fresh: bool) -> None:
         self.course = rounds.course
-        self._rounds = rounds
-        self._feed = rounds.feed
         self.count = rounds.count
+        self._rounds = rounds
         self._fresh = fresh
 
     @property
     def identity(self) -> Any:
         """What the feed reads."""
-        return self._feed.source.identity
+        return self._rounds.feed.source.identity
 
     def grant(self, epoch: int = 0) -> None:
         """Let the batches of one evaluation be pulled, that of the epoch `epoch`."""
@@ -51,23 +67,16 @@ class EvaluateLoop:
         course = self.course
         course.host.call(self._begin)
         done, outputs = self._rounds.run()
-        stopped = bool(course.model.stop_evaluating)
-        if done == 0:
-            raise EndedError(
-                f"`{self._feed.argument}` ended before its first batch: there is nothing to "
-                "evaluate."
-            )
-        if self.count is not None and done < self.count and not stopped:
-            course.warnings.append(ended_early_text(self._feed.argument, self.count, done))
+        check_end(self._rounds, done, bool(course.model.stop_evaluating), "evaluate")
         return dict(course.host.call(lambda: self._end(outputs)))
 
     def run_alone(self) -> Logs:
         """Evaluate as a call of its own."""
         self.grant()
-        self._feed.start()
+        self._rounds.feed.start()
         self.course.progress.begin(total=self.count)
         logs = self.run()
-        self.course.progress.end(self.course.meter.steps, logs)
+        self.course.progress.end(self.course.meter.pipeline.steps, logs)
         return logs
 
     def _begin(self) -> Iterator[Any]:
@@ -76,11 +85,7 @@ class EvaluateLoop:
         self.course.model.reset_metrics()
         yield from self._rounds.begin()
 
-    def _end(self, outputs: Any) -> Generator[Any, None, Logs]:
+    def _end(self, outputs: Nested) -> Generator[Any, None, Logs]:
         logs = self.course.keras_version.logs(metrics_of(self.course.model, outputs))
         yield from self.course.callbacks.run("on_test_end", logs)
         return logs
-
-
-def ended_early_text(name: str, wanted: int, came: int) -> str:
-    return f"`{name}` ended early: {wanted} batches were wanted, {came} came."

@@ -6,19 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..batches.outputs import as_arrays, joined
-from ..errors import EndedError
-from .evaluate_loop import ended_early_text
+from .evaluate_loop import check_end
 from .step_runner import Rounds
 
 
 class PredictLoop:
-    """Predicts one round of a feed: `predict_generator`."""
+    """Predicts on one round of a feed; `rounds` runs the steps, in the mode "predict"."""
 
     def __init__(self, rounds: Rounds) -> None:
         self.course = rounds.course
         self._rounds = rounds
-        self._feed = rounds.feed
-        self._count = rounds.count
 
     def run_alone(self) -> Any:
         """Predict; an array, or the model's structure of arrays, of all rows in order.
@@ -26,20 +23,14 @@ class PredictLoop:
         Raises:
             EndedError: Not one batch came.
         """
-        course = self.course
+        course, feed = self.course, self._rounds.feed
         outputs: list[Any] = []
-        self._rounds.grant(fresh=self._feed.source.restarts)
-        self._feed.start()
+        self._rounds.grant(fresh=feed.source.restarts)
+        feed.start()
         course.host.call(self._begin)
-        course.progress.begin(total=self._count)
+        course.progress.begin(total=self._rounds.count)
         done, _ = self._rounds.run(outputs.extend)
-        if done == 0:
-            raise EndedError(
-                f"`{self._feed.argument}` ended before its first batch: there is nothing to "
-                "predict."
-            )
-        if self._count is not None and done < self._count and not course.model.stop_predicting:
-            course.warnings.append(ended_early_text(self._feed.argument, self._count, done))
+        check_end(self._rounds, done, bool(course.model.stop_predicting), "predict")
         course.progress.end(done, {})
         course.host.call(lambda: course.callbacks.run("on_predict_end", {}))
         return as_arrays(joined(outputs))

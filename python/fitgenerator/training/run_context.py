@@ -13,7 +13,7 @@ from ..host.interface import Host
 from ..models.keras_versions import Keras3
 from ..prefetch.pacing import Pace
 from ..prefetch.prefetcher import GRACE, Feed
-from ..reporting.pipeline import Pipeline
+from ..reporting.meter import Meter
 from ..reporting.progress import Progress
 from ..steps.compiled_steps import Steps
 from .callbacks import Callbacks
@@ -46,7 +46,7 @@ class Course:
     host: Host
     callbacks: Callbacks
     progress: Progress
-    meter: Pipeline
+    meter: Meter
     feeds: list[Feed]
     scope: Callable[[], AbstractContextManager[Any]]
     jit_compile: Any = "auto"

@@ -17,7 +17,8 @@ from ..errors import (
     add_note,
 )
 from ..messages import reason
-from ..models.keras_versions import STOPS, Logs
+from ..models.keras_versions import STOPS
+from ..models.protocol import Logs
 from ..prefetch.call_size import Grouping
 from ..prefetch.prefetcher import END, Feed, Prepare, Round
 from ..steps.compiled_steps import ExecutionMode, Traced
@@ -242,7 +243,7 @@ class Rounds:
     def _give_up(self, call: Batch, way: ExecutionMode, error: Exception) -> None:
         why = reason(error)
         self._chooser.give_up(call, way, why)
-        self.course.meter.fallback = f"{way.value}: {why}"
+        self.course.meter.pipeline.fallback = f"{way.value}: {why}"
 
     def _between(self, done: int, group: list[Any], last: bool) -> Generator[Any, None, bool]:
         """The end hooks of one group and the begin hooks of the next: one hand-over.

@@ -28,11 +28,17 @@ from ...sources.seeded_source import Passes
 from ...sources.source import Source
 from ...training.background import Loop, Training
 from ...training.callbacks import ForeignCallback
-from ...training.plan import Settings, plan_evaluate, plan_fit, plan_predict
+from ...training.options import fit_options, run_options, steps_of
+from ...training.plan import plan_evaluate, plan_fit, plan_predict
 from .image_functions import answer
 from .model_code import holds_r_code
 from .results import ForeignError, failure_of, history_parts
 from .values import Arrays, owned_batches
+
+_FIT_ARGUMENTS = (
+    *("steps_per_epoch", "epochs", "validation_steps", "class_weight"),
+    *("initial_epoch", "validation_freq"),
+)
 
 
 class Session:
@@ -84,24 +90,25 @@ class Session:
 
     def _plan(self) -> Loop:
         given = dict(self._arguments)
-        foreign = bool(given.pop("foreign", False)) or holds_r_code(self._model)
-        names = ("max_queue_size", "workers", "timeout", "jit_compile", "verbose", "argument")
-        settings = Settings(
-            **{name: given.pop(name) for name in names},
-            bar_interval=self._screen["interval"],
-            foreign=foreign,
-        )
         given["callbacks"] = _callbacks(given["callbacks"])
-        words = {"generator": settings.argument}
+        given["foreign"] = bool(given.pop("foreign", False)) or holds_r_code(self._model)
+        given["interval"] = lambda: self._screen["interval"]
+        name = given["argument"]
+        words = {"generator": name}
         sources = {n: _source(value, words.get(n, n)) for n, value in self._sources.items()}
-        board, model = self._board, self._model
+        generator, validation = sources["generator"], sources.get("validation_data")
+        assert generator is not None
         if self._kind == "fit":
-            generator = sources.pop("generator")
-            assert generator is not None
-            validation = sources.get("validation_data")
-            return plan_fit(board, model, generator, settings, validation_data=validation, **given)
-        plan = plan_evaluate if self._kind == "evaluate" else plan_predict
-        return plan(board, model, sources["generator"], settings, **given)  # type: ignore[arg-type]
+            own = {n: given.pop(n) for n in _FIT_ARGUMENTS}
+            fit = fit_options(generator, validation, argument=name, **own)
+            options = run_options("train", self._model, **given)
+            return plan_fit(self._board, generator, validation, options, fit)
+        steps = steps_of(generator, given.pop("steps"), "steps", name)
+        if self._kind == "evaluate":
+            options = run_options("test", self._model, **given)
+            return plan_evaluate(self._board, generator, steps, options)
+        options = run_options("predict", self._model, **given)
+        return plan_predict(self._board, generator, steps, options)
 
     def stop(self) -> None:
         """End everything that the call started; harmless when nothing is left of it."""

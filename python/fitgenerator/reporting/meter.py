@@ -1,0 +1,87 @@
+"""Counts where the time of a call goes."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from .pipeline import Pipeline
+from .timeline import Place, Span, Timeline
+
+# How long a wait for a batch is nothing to speak of, in seconds.
+PATIENCE = 3.0
+
+
+class Meter:
+    """Fills in the figures of one call.
+
+    Attributes:
+        pipeline: The figures, which can be read while they change.
+    """
+
+    def __init__(self, max_queue_size: int) -> None:
+        self._begun = time.perf_counter()
+        self._timeline = Timeline(self._begun)
+        self.pipeline = Pipeline(max_queue_size, _timeline=self._timeline)
+        self._lock = threading.Lock()
+        self._takes = 0
+
+    def add(self, stage: str, amount: float) -> None:
+        """Add `amount` to the figure `stage`; from any thread."""
+        with self._lock:
+            setattr(self.pipeline, stage, getattr(self.pipeline, stage) + amount)
+
+    def enter(self) -> None:
+        """This thread, which is ours, has a lane of its own in the timeline."""
+        self._timeline.enter()
+
+    def made(self, place: Place, came: Span, converted: Span) -> None:
+        """A batch came from its source and was prepared; from any thread."""
+        figures = self.pipeline
+        with self._lock:
+            figures.generator += came[1] - came[0]
+            figures.conversion += converted[1] - converted[0]
+            figures.batches += 1
+        self._timeline.made(place, came, converted)
+
+    def ran(self, first: Place, steps: int, span: Span, *, xla: bool) -> None:
+        """A call ran so many steps, from the batch `first` on. For the training loop."""
+        figures = self.pipeline
+        with self._lock:
+            figures.step += span[1] - span[0]
+            figures.steps += steps
+            figures.calls += 1
+            figures.xla_steps += steps if xla else 0
+        self._timeline.ran(first, steps, span)
+
+    def waited(self, place: Place, span: Span) -> None:
+        """The model waited for a batch. For the training loop."""
+        self.add("model_waited", span[1] - span[0])
+        self._timeline.saw(place, "wait", span)
+
+    def called(self, place: Place, span: Span) -> None:
+        """The hooks that follow a step were called; from any thread."""
+        self._timeline.saw(place, "callbacks", span)
+
+    def waits(self, name: str, seconds: float) -> None:
+        """The model has been waiting for a batch of `name` for so many seconds."""
+        figures = self.pipeline
+        figures.longest_wait = max(figures.longest_wait, seconds)
+        if seconds > PATIENCE:
+            figures.waiting, figures._waited = name, seconds
+
+    def came(self, seconds: float) -> None:
+        """The batch that was waited for has come, after so many seconds."""
+        self.pipeline.longest_wait = max(self.pipeline.longest_wait, seconds)
+        self.pipeline.waiting = None
+
+    def saw_queue(self, fill: int) -> None:
+        """Take `fill` ready batches into the mean of `queue_fill`."""
+        self._takes += 1
+        figures = self.pipeline
+        fill = min(fill, figures.max_queue_size)  # one more may be ready, beyond the queue
+        figures.queue_fill += (fill - figures.queue_fill) / self._takes
+
+    def finish(self) -> None:
+        """Fix the wall time."""
+        self.pipeline.wall = time.perf_counter() - self._begun

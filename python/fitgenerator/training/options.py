@@ -1,0 +1,155 @@
+"""The arguments of the public functions: checked once, in one order, and typed from there on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .. import arguments
+from ..errors import ArgumentError
+from ..models.keras_versions import Keras3, keras_version_of
+from ..models.protocol import KerasModel
+from ..models.supported import check_model
+from ..models.training_lock import refuse_trained
+from ..reporting.terminal import bar_interval
+from ..sources.source import Source
+from .callbacks import Hooked, SomeCallbacks, flattened
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the three functions have in common."""
+
+    verbose: int  # 0, 1 or 2
+    # Least seconds between two bars; `None`: a bar cannot be overwritten.
+    bar_interval: float | None
+    argument: str  # what the caller calls `generator`, for messages
+    jit_compile: str | bool  # XLA for calls that run several steps: "auto", True or False
+    timeout: float | None  # seconds to wait for one batch, `None` for ever
+    keras_version: Keras3  # how the model is driven
+    callbacks: Sequence[Hooked]  # the callbacks, in the order given
+    max_queue_size: int  # batches that may wait; 0 is lock-step
+    workers: int  # threads that read an indexed source; 0 is lock-step
+
+    @property
+    def capacity(self) -> int:
+        """Batches that may wait in a queue."""
+        return self.max_queue_size if self.workers else 0
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What only `fit_generator` has."""
+
+    class_weight: Mapping[int, float] | None  # class to weight
+    steps: int | None  # batches of one epoch, `None` for as many as a pass has
+    passes: bool  # each epoch is one pass of the source, from its first batch
+    epochs: int  # number of the last epoch, from 1
+    initial_epoch: int  # number of the first epoch, from 0
+    # After which epochs there is a validation, as it was asked for.
+    validation_freq: int | Sequence[int]
+    validates: Callable[[int], bool]  # whether one follows the epoch with a given number, from 0
+    validation_steps: int | None  # batches of one validation, `None` for as many as a pass has
+
+    @property
+    def validations(self) -> int:
+        """Number of validations."""
+        return sum(map(self.validates, range(self.initial_epoch, self.epochs)))
+
+
+def run_options(
+    mode: str,
+    model: KerasModel,
+    callbacks: SomeCallbacks,
+    max_queue_size: int,
+    workers: int,
+    timeout: float | None,
+    jit_compile: str | bool,
+    verbose: int | str,
+    *,
+    interval: Callable[[], float | None] = bar_interval,
+    foreign: bool = False,
+    argument: str = "generator",
+) -> RunOptions:
+    """Check what the three functions have in common.
+
+    `mode` is "train", "test" or "predict"; `foreign`: some of what the call runs is R code.
+
+    Raises:
+        ArgumentError: A value cannot be used, or the model is being trained, or cannot be run here.
+        ArgumentTypeError: The model is no Keras model, or a callback is none.
+    """
+    verbosity = arguments.verbosity(verbose)
+    if mode == "train":
+        refuse_trained(model)
+    return RunOptions(  # in the order in which the arguments are checked
+        verbose=verbosity,
+        bar_interval=interval(),
+        argument=argument,
+        jit_compile=arguments.compilation(jit_compile),
+        timeout=arguments.seconds(timeout, "timeout"),
+        keras_version=check_model(keras_version_of(model), mode, foreign=foreign),
+        callbacks=flattened(callbacks),
+        max_queue_size=arguments.whole(max_queue_size, "max_queue_size", 0),
+        workers=arguments.whole(workers, "workers", 0),
+    )
+
+
+def fit_options(
+    generator: Source,
+    validation_data: Source | None,
+    *,
+    steps_per_epoch: int | None,
+    epochs: int,
+    validation_steps: int | None,
+    class_weight: Mapping[int, float] | None,
+    initial_epoch: int,
+    validation_freq: int | Sequence[int],
+    argument: str = "generator",
+) -> FitOptions:
+    """Check what only `fit_generator` has.
+
+    Raises:
+        ArgumentError: A value cannot be used.
+        ArgumentTypeError: `class_weight` is no mapping.
+    """
+    return FitOptions(  # in the order in which the arguments are checked
+        class_weight=arguments.class_weights(class_weight),
+        steps=steps_of(generator, steps_per_epoch, "steps_per_epoch", argument),
+        passes=steps_per_epoch is None,
+        epochs=arguments.whole(epochs, "epochs", 0),
+        initial_epoch=arguments.whole(initial_epoch, "initial_epoch", 0),
+        validation_freq=validation_freq,
+        validates=arguments.validation_rule(validation_freq),
+        validation_steps=steps_of(
+            validation_data, validation_steps, "validation_steps", "validation_data"
+        ),
+    )
+
+
+def steps_of(
+    source: Source | None, given: int | None, argument: str = "steps", name: str = "generator"
+) -> int | None:
+    """Batches of one round: as asked for, else the source's length, else `None`: until it ends.
+
+    Args:
+        source: Without one there are no batches: `None`.
+        given: As the caller gave it.
+        argument: What `given` was given as.
+        name: What the source was given as.
+
+    Raises:
+        ArgumentError: Not a whole number of at least 1, or not given where the source has no end.
+    """
+    if source is None:
+        return None
+    if given is not None:
+        return arguments.whole(given, argument, 1)
+    if source.length == 0:
+        raise ArgumentError(f"`{name}` has no batches: its length is 0.")
+    if source.length is None and (source.endless or not source.restarts):
+        raise ArgumentError(
+            f"`{argument}` must be given: `{name}` has no length, so the number of batches has to "
+            "be said."
+        )
+    return source.length
