@@ -7,10 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..batches.arrays import Array, NoArrayError, as_array
+from ..batches.arrays import NoArrayError, as_array
 from ..batches.row_batches import Columns
 from ..errors import ArgumentError
 from ..messages import describe
+from ..models.protocol import Array
 from ..sources.seeded_source import Rows
 
 Classes = list[Rows]  # the rows of each class

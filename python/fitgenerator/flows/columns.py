@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from ..batches.arrays import Array
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import cut, describe, listed
+from ..models.protocol import Array
 
 Levels = Mapping[str, Sequence[Any]]
 

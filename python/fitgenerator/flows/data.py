@@ -8,11 +8,12 @@ import keras
 import numpy as np
 
 from ..arguments import choice, whole
-from ..batches.arrays import Array, Sparse
+from ..batches.arrays import Sparse
 from ..batches.floats import as_floatx
 from ..batches.row_batches import Columns, take_rows
 from ..batches.structure import PART_NAMES, Parts, check
 from ..errors import ArgumentError, BatchError
+from ..models.protocol import Array
 from ..sources.seeded_source import Passes, Rows
 from .class_balance import balanced_order, classes_of
 

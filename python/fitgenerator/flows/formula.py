@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..batches.arrays import Array
 from ..batches.row_batches import Columns
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe, listed
+from ..models.protocol import Array
 from .columns import (
     Coded,
     Frame,

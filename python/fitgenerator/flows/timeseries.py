@@ -8,10 +8,11 @@ import keras
 import numpy as np
 
 from ..arguments import flag, whole
-from ..batches.arrays import Array, NoArrayError, Sparse, as_array
+from ..batches.arrays import NoArrayError, Sparse, as_array
 from ..batches.floats import as_floatx
 from ..errors import ArgumentError
 from ..messages import describe, dtype_of
+from ..models.protocol import Array
 from ..sources.seeded_source import Passes, Rows
 
 

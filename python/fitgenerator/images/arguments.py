@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ..arguments import whole
-from ..batches.arrays import Array
 from ..caller_warnings import warn
 from ..errors import ArgumentError, ArgumentTypeError, ImageWarning
 from ..messages import cut, describe, listed
+from ..models.protocol import Array
 from ..r_functions import bridge_of
 
 Path = str | os.PathLike[str]

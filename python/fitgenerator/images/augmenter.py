@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import whole
-from ..batches.arrays import Array
+from ..models.protocol import Array
 from . import arguments
 from .settings import Settings
 from .transform import normalisation, random_parameters

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ...batches.arrays import Array
 from ...errors import ArgumentError
 from ...messages import describe
+from ...models.protocol import Array
 from .. import arguments
 from ..augmenter import Augmenter
 from .base import Batching, Iterator

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...batches.aligned_memory import empty
-from ...batches.arrays import Array
 from ...errors import ClosedError, GeneratorTimeoutError, ImageError, add_note
+from ...models.protocol import Array
 from ...sources.readers import indexed
 from ...sources.source import Source
 from ..arguments import Path

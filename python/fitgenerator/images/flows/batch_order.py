@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...batches.arrays import Array
+from ...models.protocol import Array
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...batches.arrays import Array
+from ...models.protocol import Array
 from ..augmenter import Augmenter
 from ..reading.channels import unpadded
 from ..transform import random_parameters

@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...batches.arrays import Array
 from ...caller_warnings import warn
 from ...errors import ArgumentError, ArgumentTypeError, ImageWarning
 from ...messages import describe, listed
+from ...models.protocol import Array
 from .. import arguments
 from ..arguments import Path
 from ..augmenter import Augmenter

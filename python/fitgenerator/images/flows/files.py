@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...batches.arrays import Array
 from ...errors import ImageError
+from ...models.protocol import Array
 from .. import arguments
 from ..augmenter import Augmenter
 from ..reading.decode import read

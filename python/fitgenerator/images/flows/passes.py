@@ -13,8 +13,8 @@ from typing import Any
 import keras
 
 from ...arguments import whole
-from ...batches.arrays import Array
 from ...errors import ArgumentError
+from ...models.protocol import Array
 from ...sources.source import Readable
 from .. import arguments
 from .batch_order import Pass, first_pass

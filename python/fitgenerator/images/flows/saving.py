@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...batches.arrays import Array
 from ...errors import ArgumentError
 from ...messages import reason
+from ...models.protocol import Array
 from .. import arguments
 from ..arguments import Path
 from ..opencv import Image

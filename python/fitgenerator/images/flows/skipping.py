@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from ...batches.arrays import Array
 from ...caller_warnings import warn
 from ...errors import ImageError, ImageWarning, Warned, Warns
+from ...models.protocol import Array
 from ..augmenter import Augmenter
 from .base import Batching, Iterator
 

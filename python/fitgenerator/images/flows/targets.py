@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...batches.arrays import Array
+from ...models.protocol import Array
 
 # Makes the targets of a batch from its images and their indices.
 Targets = Callable[[Array, Array], Any]

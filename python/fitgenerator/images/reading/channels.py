@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...batches.arrays import Array
+from ...models.protocol import Array
 from ..opencv import cv2
 
 

@@ -13,9 +13,9 @@ import os
 
 import numpy as np
 
-from ...batches.arrays import Array
 from ...errors import ImageError
 from ...messages import reason
+from ...models.protocol import Array
 from ..opencv import Image, cv2
 from .file_header import header_of
 from .resize import crop_of, resize

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...batches.arrays import Array
+from ...models.protocol import Array
 from ..opencv import Image, cv2
 from .channels import unpadded
 from .target_format import Size, TargetFormat

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...batches.arrays import Array
+from ...models.protocol import Array
 
 
 def shift_channels(image: Array, intensity: float) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...batches.arrays import Array
 from ...errors import ArgumentError, ArgumentTypeError
 from ...messages import describe
+from ...models.protocol import Array
 from ..settings import Settings
 from .seeded_function import Seeded
 

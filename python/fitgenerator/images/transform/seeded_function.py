@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ...batches.arrays import Array
+from ...models.protocol import Array
 
 
 @runtime_checkable

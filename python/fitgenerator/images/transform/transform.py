@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...batches.arrays import Array
+from ...models.protocol import Array
 from ..reading.channels import padded, unpadded
 from ..settings import Settings
 from . import colour

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...batches.arrays import Array
+from ...models.protocol import Array
 from ..opencv import cv2
 from ..settings import Settings
 

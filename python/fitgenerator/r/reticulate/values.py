@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...batches.arrays import Array, Sparse
+from ...batches.arrays import Sparse
 from ...batches.floats import copy_of_r
 from ...batches.structure import Parts
+from ...models.protocol import Array
 
 
 def sparse(rows: Array, cols: Array, values: Array, shape: Sequence[int]) -> Sparse:

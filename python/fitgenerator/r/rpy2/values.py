@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...batches.arrays import Array, Sparse
+from ...batches.arrays import Sparse
 from ...batches.floats import copy_of_r
+from ...models.protocol import Array
 from .embedded_r import openrlib, rinterface
 
 # R's codes for the types of its values; see "SEXPTYPEs" in the manual "R Internals".
