@@ -134,6 +134,8 @@ class ImageDataGenerator(Augmenter):
     ) -> DirectoryIterator:
         """Make batches of the images in a directory that has a folder for each class.
 
+        Arguments that are not explained here are those of `flow`.
+
         Args:
             directory: Path of the directory. All PNG, JPEG, BMP, PPM and TIFF files in a class's
                 folder, and in the folders in it, are of that class.
@@ -143,12 +145,7 @@ class ImageDataGenerator(Augmenter):
                 alphabetical order.
             class_mode: Targets: "categorical" 1 at the class; "binary" or "sparse" the class's
                 number; "input" the images themselves; `None` no targets, for predictions.
-            batch_size: As for `flow`.
             shuffle: As for `flow`; False keeps predictions in the order of `filenames`.
-            seed: As for `flow`.
-            save_to_dir: As for `flow`.
-            save_prefix: As for `flow`.
-            save_format: As for `flow`.
             follow_links: Whether links to folders, below a class's, are followed.
             subset: As for `flow`; the first images of each class are for validation.
             interpolation: How images are resized: "nearest", "bilinear", "bicubic", "lanczos",
@@ -201,7 +198,7 @@ class ImageDataGenerator(Augmenter):
     ) -> DataFrameIterator:
         """Make batches of images whose files a data frame names.
 
-        Arguments that are not explained here are those of `flow_from_directory`.
+        Arguments that are not explained here are those of `flow_from_directory` and `flow`.
 
         Args:
             dataframe: A data frame of pandas or another package, or a dict of columns.
@@ -209,23 +206,13 @@ class ImageDataGenerator(Augmenter):
             x_col: Column of the files' names.
             y_col: Column of the targets; a list of columns for "multi_output" and "raw".
             weight_col: Column of sample weights; `None` for none.
-            target_size: See there.
-            color_mode: See there.
             classes: The classes in the order of their numbers; rows of other classes are left out.
-            class_mode: As there, with text, or lists of text for "categorical", in `y_col`; or
-                "raw" for the numbers in `y_col`; or "multi_output" for a list of them, by column.
-            batch_size: See there.
-            shuffle: See there.
-            seed: See there.
-            save_to_dir: See there.
-            save_prefix: See there.
-            save_format: See there.
-            subset: See there; the first rows are for validation.
-            interpolation: See there.
+            class_mode: As for `flow_from_directory`, with text, or lists of text for "categorical",
+                in `y_col`; or "raw" for the numbers in `y_col`; or "multi_output" for a list of
+                them, by column.
+            subset: As for `flow`; the first rows are for validation.
             validate_filenames: Whether to check, once, that the files exist; rows of others are
                 left out with a warning.
-            keep_aspect_ratio: See there.
-            on_error: See there.
             without_effect: `drop_duplicates`, `has_ext` and `sort`, which old code may still have.
 
         Returns:
