@@ -134,12 +134,11 @@ def _plain(column: Any) -> Array:
     values = np.asarray(column)
     if values.dtype.kind != "O":
         return values
-    kept = values[~missing_in(values)]
+    missing = missing_in(values)
+    kept = values[~missing]
     if len(kept) and all(isinstance(value, (bool, int, float, np.number)) for value in kept):
-        # Numbers, of which pandas's nullable columns make objects where one is missing.
-        return np.array(
-            [np.nan if m else v for v, m in zip(values, missing_in(values), strict=True)]
-        )
+        # Numbers: a nullable column of pandas turns into objects if one is missing.
+        return np.array([np.nan if m else v for v, m in zip(values, missing, strict=True)])
     return values
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,14 +62,7 @@ class BatchSequence(Passes):
         if bridge is not None and bridge.is_function(self._function):
             given = (self._function, self._hook, argument)
             return bridge.sequence(self, *given, seeded=self._seeded)  # type: ignore[no-any-return]
-        return Source(
-            lambda: PassReader(self, self._hook),
-            self,
-            self._length,
-            restarts=True,
-            parallel=True,
-            shuffled=self.shuffle,
-        )
+        return replace(super().as_source(argument), open=lambda: PassReader(self, self._hook))
 
 
 def batch_sequence(

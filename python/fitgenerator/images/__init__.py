@@ -1,4 +1,4 @@
-"""Real-time image augmentation beside the training; needs the extra `images`.
+"""Image augmentation in parallel with the training; needs the extra `images`.
 
 The names, arguments and defaults are those of Keras's class, which Keras calls legacy::
 

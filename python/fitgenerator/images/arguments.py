@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from ..arguments import whole
 from ..caller_warnings import warn
@@ -49,10 +50,10 @@ def number(value: Any, argument: str, least: float = -np.inf) -> float:
 
 
 def pair(value: Any, argument: str) -> tuple[float, float]:
-    """Two numbers.
+    """A pair of numbers.
 
     Raises:
-        ArgumentError: They are not two, or not numbers.
+        ArgumentError: `value` is no pair, or no pair of numbers.
     """
     if not _is_list(value) or len(value) != 2:
         raise ArgumentError(f"`{argument}` must be two numbers, not {shown(value)}.")
@@ -60,11 +61,11 @@ def pair(value: Any, argument: str) -> tuple[float, float]:
     return low, high
 
 
-def zoom(value: Any) -> list[float]:
+def zoom(value: float | Sequence[float]) -> list[float]:
     """`zoom_range` as lower and upper factor; a number z stands for 1 - z and 1 + z.
 
     Raises:
-        ArgumentError: It is neither a number nor a pair, or a factor would be below 0.
+        ArgumentError: `value` is neither a number nor a pair, or a factor would be below 0.
     """
     if _is_list(value):
         low, high = pair(value, "zoom_range")
@@ -79,11 +80,11 @@ def zoom(value: Any) -> list[float]:
     return [low, high]
 
 
-def shift(value: Any, argument: str) -> float | list[float]:
+def shift(value: float | Sequence[float], argument: str) -> float | list[float]:
     """`width_shift_range` or `height_shift_range`: a number, or a list of them.
 
     Raises:
-        ArgumentError: It is something else.
+        ArgumentError: `value` is something else.
     """
     if not _is_list(value):
         return number(value, argument)
@@ -93,11 +94,11 @@ def shift(value: Any, argument: str) -> float | list[float]:
     return shifts
 
 
-def brightness(value: Any) -> tuple[float, float] | None:
-    """`brightness_range`: two factors, from 0.
+def brightness(value: Sequence[float] | None) -> tuple[float, float] | None:
+    """`brightness_range`: two factors of at least 0.
 
     Raises:
-        ArgumentError: It is something else.
+        ArgumentError: `value` is something else.
     """
     if value is None:
         return None
@@ -107,10 +108,10 @@ def brightness(value: Any) -> tuple[float, float] | None:
 
 
 def one_of(value: Any, argument: str, allowed: Collection[str | None]) -> Any:
-    """`value`, where it is one of a few names.
+    """`value`, one of a few names.
 
     Raises:
-        ArgumentError: It is none of them.
+        ArgumentError: `value` is none of them.
     """
     if not (value is None or isinstance(value, str)) or value not in allowed:
         names = listed((repr(name) for name in allowed), 10)
@@ -119,10 +120,10 @@ def one_of(value: Any, argument: str, allowed: Collection[str | None]) -> Any:
 
 
 def function(value: Any, argument: str) -> Callable[[Any], Any] | None:
-    """A function of one image, or `None`; one of R's as what other threads may call.
+    """A function of one image, or `None`; a function of R as one that other threads may call.
 
     Raises:
-        ArgumentTypeError: It cannot be called with one image.
+        ArgumentTypeError: `value` cannot be called with one image.
     """
     bridge = bridge_of(value)
     if bridge is not None:
@@ -134,7 +135,7 @@ def function(value: Any, argument: str) -> Callable[[Any], Any] | None:
     return value  # type: ignore[no-any-return]
 
 
-def image(value: Any) -> Array:
+def image(value: ArrayLike) -> Array:
     """One image as an array.
 
     Raises:
@@ -149,7 +150,7 @@ def image(value: Any) -> Array:
     return given
 
 
-def images(value: Any, data_format: str | None, channel_axis: int) -> Array:
+def images(value: ArrayLike, data_format: str | None, channel_axis: int) -> Array:
     """Several images as one array; warns about an unusual number of channels.
 
     Raises:
@@ -183,11 +184,11 @@ def images(value: Any, data_format: str | None, channel_axis: int) -> Array:
     return given
 
 
-def order(value: Any) -> int:
+def order(value: int) -> int:
     """`interpolation_order`.
 
     Raises:
-        ArgumentError: It is not a whole number from 0 to 5.
+        ArgumentError: `value` is no whole number from 0 to 5.
     """
     given = whole(value, "interpolation_order", 0)
     if given > HIGHEST_ORDER:
@@ -198,21 +199,21 @@ def order(value: Any) -> int:
     return given
 
 
-def data_format(value: Any) -> str:
-    """`data_format`, Keras's own where it is `None`.
+def data_format(value: str | None) -> str:
+    """`data_format`; Keras's default if it is `None`.
 
     Raises:
-        ArgumentError: It is something else.
+        ArgumentError: `value` is something else.
     """
     given = keras.config.image_data_format() if value is None else value
     return str(one_of(given, "data_format", DATA_FORMATS))
 
 
-def dtype(value: Any) -> np.dtype[Any]:
-    """`dtype`, Keras's `floatx` where it is `None`.
+def dtype(value: DTypeLike | None) -> np.dtype[Any]:
+    """`dtype`; Keras's `floatx` if it is `None`.
 
     Raises:
-        ArgumentError: It is no dtype of numbers.
+        ArgumentError: `value` is no dtype of numbers.
     """
     try:
         given: np.dtype[Any] = np.dtype(keras.config.floatx() if value is None else value)
@@ -225,11 +226,11 @@ def dtype(value: Any) -> np.dtype[Any]:
     return given
 
 
-def split(value: Any) -> float:
+def split(value: float | None) -> float:
     """`validation_split`.
 
     Raises:
-        ArgumentError: It is not a number from 0 to below 1.
+        ArgumentError: `value` is no number from 0 to below 1.
     """
     fraction = number(value or 0.0, "validation_split", 0)
     if fraction >= 1:
@@ -237,11 +238,11 @@ def split(value: Any) -> float:
     return fraction
 
 
-def size(value: Any) -> tuple[int, int]:
+def size(value: Sequence[int]) -> tuple[int, int]:
     """`target_size`: rows and columns in pixels.
 
     Raises:
-        ArgumentError: It is not two whole numbers of at least 1.
+        ArgumentError: `value` is no pair of whole numbers of at least 1.
     """
     if not _is_list(value) or len(value) != 2:
         raise ArgumentError(f"`target_size` must be (height, width) in pixels, not {shown(value)}.")
@@ -249,11 +250,11 @@ def size(value: Any) -> tuple[int, int]:
     return height, width
 
 
-def seed(value: Any) -> int | None:
+def seed(value: int | None) -> int | None:
     """`seed`: a whole number below 2**32, or `None`.
 
     Raises:
-        ArgumentError: It is something else.
+        ArgumentError: `value` is something else.
     """
     if value is None:
         return None
@@ -264,10 +265,10 @@ def seed(value: Any) -> int | None:
 
 
 def folder(value: Any, argument: str) -> str:
-    """A path to a folder that is there.
+    """The path of a folder that exists.
 
     Raises:
-        ArgumentTypeError: It is no path.
+        ArgumentTypeError: `value` is no path.
         ArgumentError: There is no such folder.
     """
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from fitgenerator import ImageError
 from fitgenerator.images.reading import decode
-from fitgenerator.images.reading.target_format import CHANNELS, Look
+from fitgenerator.images.reading.target_format import CHANNELS, TargetFormat
 from keras.utils import img_to_array, load_img
 from PIL import Image
 from support.broken_pictures import BROKEN, encoded
@@ -32,7 +32,7 @@ def read(
     path: Any, target: Any = SIZE, mode: str = "rgb", by: str = "nearest", keep: bool = False
 ) -> Array:
     """An image as flows read it."""
-    return decode.read(str(path), Look(target, mode, by, keep))[:, :, : CHANNELS[mode]]
+    return decode.read(str(path), TargetFormat(target, mode, by, keep))[:, :, : CHANNELS[mode]]
 
 
 def keras_read(

@@ -24,17 +24,7 @@ from .saving import save, saving
 
 @dataclass(frozen=True)
 class Batching:
-    """How a flow cuts its images into batches, as the user gave it; `Iterator` checks it.
-
-    Attributes:
-        batch_size: Images of a batch.
-        shuffle: Whether each pass has an order of its own.
-        seed: Seed of orders and transformations; `None` draws one from `numpy.random`.
-        subset: "training", "validation", or `None` for all images.
-        save_to_dir: Folder to which the pictures are also written, `None` for none.
-        save_prefix: Beginning of the names of these files.
-        save_format: Format of these files.
-    """
+    """The arguments that all flows have, as the user gave them to `ImageDataGenerator.flow`."""
 
     batch_size: int
     shuffle: bool

@@ -1,8 +1,8 @@
 """Which images a batch has, and its random numbers: functions of the seed and the batch's number.
 
-Batches are numbered on through all passes. Batch k draws from a generator seeded with `seed + k`,
-the first of a pass its order before all else: so does Keras's class, when its batches are taken one
-after the other. Nothing depends on which thread makes a batch, or when.
+Batches are numbered through all passes. Batch k draws from a generator seeded with `seed + k`; the
+first batch of a pass draws the pass's order first. Keras's class does the same when its batches are
+taken one after the other. Nothing depends on which thread makes a batch, or when.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Pass:
         samples: Number of images.
         batch_size: Images of one batch; the last may have fewer.
         shuffle: Whether the pass has an order of its own.
-        seed: Of batch 0 of the first pass.
+        seed: Seed of batch 0 of the first pass.
         first: Number of its first batch, counted through all passes.
-        order: The images' indices in the order in which they come.
+        order: The images' indices in the order of the pass.
     """
 
     samples: int
@@ -39,22 +39,22 @@ class Pass:
         return (self.samples + self.batch_size - 1) // self.batch_size
 
     def after(self, batches: int) -> Pass:
-        """The pass that follows when so many batches of this one were given."""
+        """The next pass, after so many batches of this one were given."""
         first = self.first + batches
         random = _random(self.seed, first)
         order = random.permutation(self.samples) if self.shuffle else self.order
         return replace(self, first=first, order=order)
 
     def batch(self, index: int) -> tuple[Array, np.random.RandomState]:
-        """The images' indices of a batch, and what its random numbers are drawn from."""
+        """The indices of a batch's images, and the generator of its random numbers."""
         random = _random(self.seed, self.first + index)
         if index == 0 and self.shuffle:
-            random.permutation(self.samples)  # the order was drawn before
+            random.permutation(self.samples)  # the order, which `after` drew
         return self.order[index * self.batch_size : (index + 1) * self.batch_size], random
 
 
 def first_pass(samples: int, batch_size: int, shuffle: bool, seed: int | None) -> Pass:
-    """The pass that begins with batch 0; without a `seed`, it is drawn from `numpy.random`."""
+    """The pass that begins with batch 0; without a `seed`, one is drawn from `numpy.random`."""
     drawn = int(np.random.randint(2**31)) if seed is None else seed
     start = Pass(samples, batch_size, shuffle, drawn, 0, np.arange(samples))
     return start.after(0)

@@ -16,7 +16,7 @@ from ...models.protocol import Array
 from .. import arguments
 from ..arguments import Path
 from ..augmenter import Augmenter
-from ..reading.target_format import Look
+from ..reading.target_format import TargetFormat
 from . import targets
 from .base import Batching
 from .files import ENDINGS, FileIterator
@@ -98,7 +98,7 @@ class DataFrameIterator(FileIterator):
         self,
         dataframe: Any,
         generator: Augmenter,
-        look: Look,
+        target_format: TargetFormat,
         batching: Batching,
         *,
         directory: Path | None,
@@ -127,7 +127,7 @@ class DataFrameIterator(FileIterator):
         super().__init__(
             [paths[row] for row in kept],
             generator,
-            look,
+            target_format,
             batching,
             self._targets_of(table, y_col, labels, kept, generator.dtype),
             weights,
@@ -170,15 +170,12 @@ class DataFrameIterator(FileIterator):
         dtype: np.dtype[Any],
     ) -> targets.Targets | None:
         self.labels: Any = None
-        if self.class_mode is None:
-            return None
-        if self.class_mode == "input":
-            return targets.images_themselves
         if self.class_mode in targets.OF_CLASSES:
             self.classes = self.labels = [self._number(labels[row]) for row in kept]
-            return targets.class_targets(
-                self.class_mode, self.classes, len(self.class_indices), dtype
-            )
+            count = len(self.class_indices)
+            return targets.class_targets(self.class_mode, self.classes, count, dtype)
+        if self.class_mode in targets.DIRECTORY_MODES:
+            return targets.class_targets(self.class_mode, [], 0, dtype)
         several = isinstance(y_col, (list, tuple))
         if self.class_mode == "multi_output" and not several:
             raise ArgumentTypeError(

@@ -14,7 +14,7 @@ from ...errors import ArgumentError, ArgumentTypeError
 from ...messages import describe, listed, reason
 from .. import arguments
 from ..augmenter import Augmenter
-from ..reading.target_format import Look
+from ..reading.target_format import TargetFormat
 from . import targets
 from .base import Batching
 from .files import ENDINGS, FileIterator
@@ -33,7 +33,7 @@ class DirectoryIterator(FileIterator):
         self,
         directory: arguments.Path,
         generator: Augmenter,
-        look: Look,
+        target_format: TargetFormat,
         batching: Batching,
         *,
         classes: Sequence[str] | None,
@@ -55,9 +55,9 @@ class DirectoryIterator(FileIterator):
         super().__init__(
             [os.path.join(self.directory, name) for name in self.filenames],
             generator,
-            look,
+            target_format,
             batching,
-            self._targets_of(generator.dtype),
+            targets.class_targets(self.class_mode, self.classes, self.num_classes, generator.dtype),
         )
         if keras.config.is_interactive_logging_enabled():
             print(f"Found {self.samples} images belonging to {self.num_classes} classes.")
@@ -66,13 +66,6 @@ class DirectoryIterator(FileIterator):
     def labels(self) -> Any:
         """The classes."""
         return self.classes
-
-    def _targets_of(self, dtype: np.dtype[Any]) -> targets.Targets | None:
-        if self.class_mode is None:
-            return None
-        if self.class_mode == "input":
-            return targets.images_themselves
-        return targets.class_targets(self.class_mode, self.classes, self.num_classes, dtype)
 
 
 def _classes(directory: str, given: Sequence[str] | None) -> list[str]:

@@ -12,7 +12,7 @@ from .. import arguments
 from ..augmenter import Augmenter
 from ..reading.decode import read
 from ..reading.resize import FILTERS
-from ..reading.target_format import Look
+from ..reading.target_format import TargetFormat
 from .base import Batching
 from .batch_row import fill_row
 from .skipping import SkippingIterator
@@ -23,19 +23,19 @@ ENDINGS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 ON_ERROR = ("raise", "skip")
 
 
-def look(
+def checked_format(
     target_size: tuple[int, int],
     color_mode: str,
     interpolation: str,
     keep_aspect_ratio: bool,
     on_error: str,
-) -> Look:
+) -> TargetFormat:
     """The format into which image files are read.
 
     Raises:
         ArgumentError: An argument is not what it must be.
     """
-    return Look(
+    return TargetFormat(
         arguments.size(target_size),
         arguments.one_of(color_mode, "color_mode", arguments.COLOR_MODES),
         arguments.one_of(interpolation, "interpolation", tuple(FILTERS)),
@@ -62,23 +62,23 @@ class FileIterator(SkippingIterator):
         self,
         paths: list[str],
         generator: Augmenter,
-        look: Look,
+        target_format: TargetFormat,
         batching: Batching,
         targets: Targets | None,
         sample_weight: Array | None = None,
     ) -> None:
-        size = look.target_size
+        size = target_format.target_size
         first = generator.data_format == "channels_first"
-        shape = (look.channels, *size) if first else (*size, look.channels)
-        super().__init__(len(paths), shape, generator, batching, look.on_error)
+        shape = (target_format.channels, *size) if first else (*size, target_format.channels)
+        super().__init__(len(paths), shape, generator, batching, target_format.on_error)
         self.samples = len(paths)
         self.filepaths = paths
         self.target_size = size
-        self.color_mode = look.color_mode
-        self.interpolation = look.interpolation
-        self.keep_aspect_ratio = look.keep_aspect_ratio
+        self.color_mode = target_format.color_mode
+        self.interpolation = target_format.interpolation
+        self.keep_aspect_ratio = target_format.keep_aspect_ratio
         self.sample_weight = sample_weight
-        self._look = look
+        self._format = target_format
         self._targets = targets
 
     def _named(self, index: int) -> str:
@@ -87,7 +87,7 @@ class FileIterator(SkippingIterator):
     def _fill(self, row: Array, index: int, parameters: dict[str, Any]) -> bool:
         path = self.filepaths[index]
         try:
-            image = read(path, self._look)
+            image = read(path, self._format)
         except ImageError as error:
             if self.on_error == "raise":
                 raise

@@ -21,14 +21,7 @@ from .batch_order import Pass, first_pass
 
 
 class PassIterator(keras.utils.PyDataset, Readable):
-    """An indexed source of batches, and an endless iterator over them.
-
-    Attributes:
-        n: Number of images.
-        batch_size: Images of a batch; the last of a pass may have fewer.
-        shuffle: Whether each pass has an order of its own.
-        seed: The seed that was given.
-    """
+    """An indexed source of batches, and an endless iterator over them; see `Iterator`."""
 
     def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None) -> None:
         super().__init__()

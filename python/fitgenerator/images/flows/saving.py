@@ -1,4 +1,4 @@
-"""Writing the pictures of a batch to a folder, to be looked at."""
+"""Writing the pictures of a batch to a folder, for the user to look at."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from ...errors import ArgumentError
 from ...messages import reason
 from ...models.protocol import Array
 from .. import arguments
+from ..arguments import Path
 from ..opencv import Image
 
-# The largest random number in a file's name, which keeps the passes apart.
+# The largest random number in a file's name, which tells the passes apart.
 _LARGEST = 10**7
 
 
@@ -24,9 +25,9 @@ class Saving:
     """Where the pictures of a flow are written.
 
     Attributes:
-        folder: A folder that is there, or `None`: nothing is written.
-        prefix: Begins the files' names.
-        format: A format that Pillow writes, which ends them.
+        folder: A folder that exists; `None` if nothing is written.
+        prefix: Beginning of the files' names.
+        format: A format that Pillow writes: the ending of the names.
     """
 
     folder: str | None
@@ -34,12 +35,12 @@ class Saving:
     format: str
 
 
-def saving(save_to_dir: Any, save_prefix: Any, save_format: Any, channels: int) -> Saving:
-    """The arguments, checked.
+def saving(save_to_dir: Path | None, save_prefix: str, save_format: str, channels: int) -> Saving:
+    """The checked arguments.
 
     Raises:
-        ArgumentError: No such folder, or a format that Pillow does not write, or not with so many
-            channels.
+        ArgumentError: There is no such folder, or Pillow does not write the format, or not with
+            this number of channels.
     """
     if not save_to_dir:
         return Saving(None, "", "")
@@ -59,8 +60,14 @@ def saving(save_to_dir: Any, save_prefix: Any, save_format: Any, channels: int) 
     return Saving(arguments.folder(save_to_dir, "save_to_dir"), str(save_prefix), str(save_format))
 
 
-def save(where: Saving, images: Array, indices: Array, random: Any, data_format: str) -> None:
-    """Write images, as `prefix_index_number.format`; their values are stretched to 0 to 255."""
+def save(
+    where: Saving,
+    images: Array,
+    indices: Array,
+    random: np.random.RandomState,
+    data_format: str,
+) -> None:
+    """Write images as `prefix_index_number.format`, with values stretched to 0 to 255."""
     if where.folder is None:
         return
     for image, index in zip(images, indices, strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...models.protocol import Array
 
-# From the images of a batch and their indices to its targets.
+# Makes the targets of a batch from its images and their indices.
 Targets = Callable[[Array, Array], Any]
 
 OF_CLASSES = ("categorical", "binary", "sparse")
@@ -18,17 +18,21 @@ FRAME_MODES = (*DIRECTORY_MODES, "multi_output", "raw")
 
 
 def class_targets(
-    class_mode: str, classes: Sequence[Any] | Array, count: int, dtype: np.dtype[Any]
-) -> Targets:
-    """Targets that say which class an image is of.
+    class_mode: str | None, classes: Sequence[Any] | Array, count: int, dtype: np.dtype[Any]
+) -> Targets | None:
+    """Targets that say which class an image is of; or the images themselves, or none.
 
     Args:
-        class_mode: "categorical": of shape `(rows, count)`, 1 at the class, or at each of several;
-            else of shape `(rows,)`.
-        classes: Each image's class, from 0, or a list of them.
+        class_mode: One of `DIRECTORY_MODES`. With "categorical", targets have shape `(rows, count)`
+            and are 1 at the class, or at each of several; else they have shape `(rows,)`.
+        classes: Each image's class, from 0, or a list of its classes.
         count: Number of classes.
-        dtype: Of the targets.
+        dtype: Dtype of the targets.
     """
+    if class_mode is None:
+        return None
+    if class_mode == "input":
+        return lambda x, indices: np.array(x)
     if class_mode != "categorical":
         numbers = np.asarray(classes)
         return lambda x, indices: numbers[indices].astype(dtype)
@@ -40,11 +44,6 @@ def class_targets(
         return targets
 
     return one_hot
-
-
-def images_themselves(x: Array, indices: Array) -> Array:
-    """The images as their own targets."""
-    return np.array(x)
 
 
 def values(arrays: Array | list[Array]) -> Targets:

@@ -1,4 +1,4 @@
-"""How images are to come out of their files."""
+"""The format into which image files are read."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 
 
 @dataclass(frozen=True)
-class Look:
-    """How images are to come out of their files.
+class TargetFormat:
+    """The format into which image files are read.
 
     Attributes:
         target_size: Rows and columns in pixels.
         color_mode: "grayscale", "rgb" or "rgba".
-        interpolation: One of `resizing.FILTERS`.
-        keep_aspect_ratio: Whether the middle is cut out rather than the image distorted.
-        on_error: What becomes of a file that cannot be read: "raise" or "skip".
+        interpolation: One of `resize.FILTERS`.
+        keep_aspect_ratio: Whether to cut out the middle rather than distort the image.
+        on_error: What to do with a file that cannot be read: "raise" or "skip".
     """
 
     target_size: Size

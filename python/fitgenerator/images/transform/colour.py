@@ -17,8 +17,8 @@ def shift_channels(image: Array, intensity: float) -> None:
 def brighten(image: Array, factor: float) -> None:
     """Multiply by `factor`, in whole numbers from 0 to 255, as Pillow does with 8 bits.
 
-    Values that go beyond 0 and 255 are stretched to that range meanwhile. Values from 0 to 1, which
-    whole numbers would make black, stay as they are and end at 1. An alpha channel is left alone.
+    Values beyond 0 and 255 are stretched to that range in between. Values from 0 to 1, which whole
+    numbers would make black, stay fractions and are limited to 1. An alpha channel stays unchanged.
     """
     colours = image[:, :, :3] if image.shape[2] == 4 else image
     low, high = colours.min(), colours.max()

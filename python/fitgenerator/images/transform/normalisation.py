@@ -1,4 +1,4 @@
-"""What is learned from sample images, and the normalisation of images by it."""
+"""The normalisation of images, and what it learns from sample images."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ...models.protocol import Array
 from ..settings import Settings
 from .seeded_function import Seeded
 
-# Keeps a division by a standard deviation of 0 away.
+# Added to standard deviations, which may be 0.
 _LEAST_DEVIATION = 1e-6
-# What changes the values.
+# The settings that compute with the values of an image.
 _COMPUTED = (
     *("rescale", "samplewise_center", "samplewise_std_normalization", "featurewise_center"),
     *("featurewise_std_normalization", "zca_whitening"),
@@ -29,7 +29,7 @@ _NEEDED = {
 
 
 def learn(settings: Settings, images: Array) -> None:
-    """Set the generator's mean, standard deviation and whitening matrix; changes `images`."""
+    """Set mean, standard deviation and whitening matrix of `settings`; changes `images`."""
     axes = (0, settings.row_axis, settings.col_axis)
     if settings.featurewise_center:
         settings.mean = np.mean(images, axis=axes, keepdims=True)[0]
@@ -45,7 +45,7 @@ def learn(settings: Settings, images: Array) -> None:
 
 
 def check_learned(settings: Settings) -> None:
-    """See that what is to be normalised by was learned.
+    """Check that `fit` has learned what the normalisation needs.
 
     Raises:
         ArgumentError: `fit` was not called.
@@ -59,9 +59,9 @@ def check_learned(settings: Settings) -> None:
 
 
 def standardize(settings: Settings, x: Array, seed: int | None = None) -> Array:
-    """Normalise an image, or a batch of them, in place where that can be; returns it.
+    """Normalise an image or a batch, in place where possible, and return it.
 
-    `seed` is of the random numbers of a `Seeded` function.
+    `seed` is the seed of the random numbers of a `Seeded` function.
 
     Raises:
         ArgumentError: `fit` was not called, or the user's function changed the shape.
@@ -97,7 +97,7 @@ def _check_floating(settings: Settings, x: Any) -> None:
 
 
 def _preprocessed(function: Callable[[Any], Any], x: Array, seed: int | None) -> Array:
-    """What the user's function makes of an image; it may work in place or return a new array."""
+    """The image after the user's function, which may work in place or return a new array."""
     if seed is not None and isinstance(function, Seeded):
         result = function.seeded(x, seed)
     else:
@@ -117,7 +117,7 @@ def _take_over(x: Array, result: Any) -> None:
     np.copyto(x, made, casting="unsafe")
 
 
-def _whitened(x: Array, matrix: Any) -> Array:
+def _whitened(x: Array, matrix: Array) -> Array:
     size = math.prod(x.shape[-3:])
     if matrix.shape[0] != size:
         raise ArgumentError(

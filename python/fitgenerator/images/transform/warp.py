@@ -1,7 +1,7 @@
 """Rotation, shift, shear, zoom and flips as one affine warp of an image, through OpenCV.
 
-Images here are of shape `(rows, columns, channels)`, float32 or float64, whatever the user's
-`data_format` is. Matrices lead from a place in the result to the place in the image that it shows.
+Images here have shape `(rows, columns, channels)`, float32 or float64, whatever the user's
+`data_format` is. A matrix maps a place in the result to the place in the image that is shown there.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ _INTERPOLATIONS = (
     cv2.INTER_LANCZOS4,
     cv2.INTER_LANCZOS4,
 )
-# How far outside of the image a place counts as on its edge, in pixels: rounding moves it there.
+# Places up to this far outside of the image, in pixels, count as on its edge: rounding errors.
 _ON_THE_EDGE = 1e-6
 
 
 def matrix_of(parameters: Mapping[str, Any], rows: int, cols: int) -> Array | None:
     """The 2 x 3 matrix, in columns and rows (x, y), of parameters as Keras names them.
 
-    The flips are in it; where it would do nothing else, there is none. Angles are in degrees,
-    shifts in pixels. As in Keras, what is not square is not turned around its own centre, but
-    around that of its transpose.
+    The matrix includes the flips; if it would do nothing but flip, there is none. Angles are in
+    degrees, shifts in pixels. As in Keras, an image that is not square is not rotated around its
+    own centre, but around that of its transpose.
     """
     given = parameters.get
     theta, shear = given("theta", 0), given("shear", 0)
     tx, ty, zx, zy = given("tx", 0), given("ty", 0), given("zx", 1), given("zy", 1)
     if not (theta or shear or tx or ty) and zx == zy == 1:
         return None
-    # Plain numbers: this is done for each image, and small arrays are slow.
+    # Plain numbers: this runs for each image, and small arrays are slow.
     cos, sin = math.cos(math.radians(theta)), math.sin(math.radians(theta))
     upright, leaning = math.cos(math.radians(shear)), math.sin(math.radians(shear))
     xx, xy = cos * zx, (-cos * leaning - sin * upright) * zy
@@ -87,12 +87,12 @@ def _places(matrix: Array, rows: int, cols: int) -> tuple[Array, Array]:
 
 
 def _outside(matrix: Array, rows: int, cols: int) -> Array:
-    """Which pixels of the result show nothing of the image."""
+    """Which pixels of the result lie outside of the image."""
     x, y = _places(matrix, rows, cols)
     x, y = np.abs(x - (cols - 1) / 2), np.abs(y - (rows - 1) / 2)
-    beside = x > (cols - 1) / 2 + _ON_THE_EDGE
-    beside |= y > (rows - 1) / 2 + _ON_THE_EDGE
-    return beside
+    outside = x > (cols - 1) / 2 + _ON_THE_EDGE
+    outside |= y > (rows - 1) / 2 + _ON_THE_EDGE
+    return outside
 
 
 def _wrapped(matrix: Array, rows: int, cols: int) -> tuple[Array, Array]:
