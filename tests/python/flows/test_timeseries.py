@@ -87,3 +87,11 @@ REFUSED = {
 def test_bad_input_is_refused_by_the_name_of_the_argument(given: Any, words: str) -> None:
     with pytest.raises(ArgumentError, match=words):
         timeseries_generator(**{"data": DATA, "targets": TARGETS, "length": 3, **given})
+
+
+def test_floats_are_copied_whatever_their_dtype() -> None:
+    for dtype in ("float32", "float64"):
+        data = np.arange(6, dtype=dtype)[:, None]
+        flow = timeseries_generator(data, data, length=2)
+        data[:] = -1
+        assert flow[0][0].min() >= 0
