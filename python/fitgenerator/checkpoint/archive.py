@@ -29,10 +29,7 @@ VERSION = 1
 def write(path: Path, note: Mapping[str, Any], arrays: Iterable[tuple[str, Array]]) -> None:
     """Replace the file at `path`; where that fails, the old one stays.
 
-    Args:
-        path: The file.
-        note: What the JSON entry holds.
-        arrays: Names and arrays, asked for one by one.
+    The JSON entry holds `note`; the arrays are asked for one by one.
 
     Raises:
         OSError: It cannot be written.
