@@ -52,10 +52,6 @@ class Sparse:
             entries = np.arange(len(place)) + np.repeat(begins - before, counts)
         return Sparse(place, self.cols[entries], self.values[entries], (count, self.shape[1]))
 
-    def take(self, rows: Array) -> Array:
-        """Some of its rows, from 0, in this order, as an array."""
-        return self[rows].dense()
-
     def dense(self) -> Array:
         """The same matrix as an array."""
         array = np.zeros(self.shape, dtype=self.dtype)

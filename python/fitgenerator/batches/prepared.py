@@ -25,7 +25,7 @@ class Form:
 
     # The nested structure, with a leaf's index, or `None`, in each place.
     layout: tuple[Layout, ...]
-    kind: Hashable  # what batches of one signature share, lengths apart
+    kind: Hashable  # what decides on which function takes them, lengths apart
     shapes: Shapes  # the leaves' shapes without the rows
     stackable: bool  # several such batches can be stacked: no leaf is sparse or ragged
 

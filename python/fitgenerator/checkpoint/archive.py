@@ -1,6 +1,6 @@
 """A file of arrays and one JSON entry: an .npz that is replaced as a whole or not at all.
 
-It is written beside the old one, flushed to the disk, and then renamed: whoever looks, and
+It is written next to the old one, flushed to the disk, and then renamed: whoever looks, and
 whatever kills the process, the path names the old file or the new one. Nothing is pickled.
 """
 

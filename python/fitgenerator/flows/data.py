@@ -169,7 +169,7 @@ def _take(array: Any, rows: Rows) -> Any:
     """Some rows of an array, floats as Keras's `fit` casts them."""
     if array is None:
         return None
-    taken = array.take(rows) if isinstance(array, Sparse) else array[rows]
+    taken = array[rows].dense() if isinstance(array, Sparse) else array[rows]
     if np.issubdtype(taken.dtype, np.floating):
         return taken.astype(keras.config.floatx(), copy=False)
     return taken

@@ -211,7 +211,7 @@ def _is_alone(values: list[float], i: int) -> bool:
 
 
 def moving_average(values: Sequence[float], weight: float) -> list[float]:
-    """An exponential one, corrected for its beginning; it begins anew behind a NaN."""
+    """An exponential one, corrected for its beginning; it begins anew after a NaN."""
     smoothed, total, share = [], 0.0, 0.0
     for value in values:
         if math.isfinite(value):

@@ -66,7 +66,7 @@ class Timeline:
         self._calls.append((place, count, span))
 
     def saw(self, place: Place, what: str, span: Span) -> None:
-        """The model waited for a batch ("wait"), or the hooks behind its step ran ("callbacks")."""
+        """The model waited for a batch ("wait"), or the hooks after its step ran ("callbacks")."""
         self._others.append((place, what, span))
 
     def events(self) -> list[Event]:

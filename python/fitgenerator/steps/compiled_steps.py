@@ -196,7 +196,7 @@ class Steps:
 
     def _function(self, mode: str, batch: Batch, execution: ExecutionMode) -> Any:
         layout = batch.form.layout  # the function outlives the batch, which it must not hold
-        # Beside a training, a thread that reads its generator may trace another step of the model.
+        # During a training, a thread that reads its generator may trace another step of the model.
         updates = whole_updates if mode == "train" else nullcontext
 
         def one_step(*leaves: tf.Tensor) -> Any:

@@ -91,11 +91,11 @@ class Callbacks:
         return next((c for c in self._callbacks if isinstance(c, kind)), None)
 
     def append(self, callback: Callback) -> None:
-        """Add a callback behind the others."""
+        """Add a callback after the others."""
         self._callbacks.append(callback)
 
     def move_last(self, kind: type[Any]) -> tuple[list[Any], list[Hooked]]:
-        """Put the callbacks of a class behind the others; those, and the others."""
+        """Put the callbacks of a class after the others; those, and the others."""
         moved = [c for c in self._callbacks if isinstance(c, kind)]
         others = [c for c in self._callbacks if not isinstance(c, kind)]
         self._callbacks = others + moved
