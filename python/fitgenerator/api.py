@@ -243,13 +243,6 @@ def predict_generator(
 def _run(plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
     """Run a loop where its sources want it: here, or on a training thread that we host."""
     screen = Screen()
-    try:
-        return _run_on(screen, plan, *sources)
-    finally:
-        screen.close()
-
-
-def _run_on(screen: Screen, plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
     courses: list[Course] = []
 
     def planned(host: Host) -> Loop:
@@ -268,8 +261,11 @@ def _run_on(screen: Screen, plan: Callable[[Host], Loop], *sources: Source | Non
         with suppress(UserWarning):  # where warnings are errors, what was raised comes first
             _warn(courses)
         raise
-    _warn(courses)
-    return result
+    else:
+        _warn(courses)
+        return result
+    finally:
+        screen.close()
 
 
 def _needs_r(sources: Sequence[Source | None]) -> bool:
@@ -292,13 +288,13 @@ def _run_here(plan: Callable[[Host], Loop], screen: Screen) -> Any:
     host = DirectHost(screen.show)
     loop = plan(host)
     course = loop.course
-    with host.interrupts:
+    with host.interrupts:  # thread rule 2: Ctrl-C must not be raised inside TensorFlow's frames
         try:
             course.callbacks.attach()
             return loop.run_alone()
-        finally:
+        finally:  # thread rule 11 (nothing survives the call): not a second interrupt's threads
             try:
                 course.close()
-            except KeyboardInterrupt:  # a second one must not leave threads behind
+            except KeyboardInterrupt:
                 course.close()
                 raise

@@ -63,13 +63,7 @@ def flag(value: Unchecked, argument: str) -> bool:
 
 
 def class_weights(given: Unchecked) -> dict[int, float] | None:
-    """`class_weight` as a dict of class to weight.
-
-    Raises:
-        ArgumentTypeError: It is not a mapping.
-        ArgumentError: A class is no whole number from 0 or is named twice, or a weight is no
-            number from 0.
-    """
+    """`class_weight` as a dict of class to weight; no mapping is an `ArgumentTypeError`."""
     if given is None:
         return None
     if not isinstance(given, Mapping):

@@ -7,6 +7,7 @@ to give instead. Type checkers see today's signature only.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -33,7 +34,7 @@ _WITHOUT_EFFECT = {
 
 def accepts_former(function: Callable[P, T]) -> Callable[P, T]:
     """Let `function` be called with the names of former arguments as well."""
-    names = function.__code__.co_varnames[: _count(function)]
+    names = tuple(inspect.signature(function).parameters)
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -43,10 +44,6 @@ def accepts_former(function: Callable[P, T]) -> Callable[P, T]:
         return function(*args, **kwargs)
 
     return wrapper
-
-
-def _count(function: Callable[..., Any]) -> int:
-    return function.__code__.co_argcount + function.__code__.co_kwonlyargcount
 
 
 def _translate(

@@ -52,10 +52,6 @@ class Sparse:
             entries = np.arange(len(place)) + np.repeat(begins - before, counts)
         return Sparse(place, self.cols[entries], self.values[entries], (count, self.shape[1]))
 
-    def take(self, rows: Array) -> Array:
-        """Some of its rows, from 0, in this order, as an array."""
-        return self[rows].dense()
-
     def dense(self) -> Array:
         """The same matrix as an array."""
         array = np.zeros(self.shape, dtype=self.dtype)
@@ -75,19 +71,16 @@ def as_array(leaf: RawLeaf) -> Shaped:
     """
     array: Shaped = leaf if type(leaf) is np.ndarray else _converted(leaf)
     if not len(array.shape):
-        raise NoArrayError(f"{_needed(leaf)}{_advice(leaf)}")
+        raise NoArrayError(_needed(leaf))
     if isinstance(array, np.ndarray) and not array.dtype.isnative:
         return array.astype(array.dtype.newbyteorder("="))
     return array
 
 
 def _needed(leaf: RawLeaf) -> str:
-    return f"must be an array of shape (rows, ...), not {describe(leaf)}"
-
-
-def _advice(leaf: RawLeaf) -> str:
+    text = f"must be an array of shape (rows, ...), not {describe(leaf)}"
     number = isinstance(leaf, (bool, int, float, np.number, np.bool_))
-    return "; a batch of one row is np.array([number])" if number else ""
+    return f"{text}; a batch of one row is np.array([number])" if number else text
 
 
 def _converted(leaf: RawLeaf) -> Shaped:
@@ -133,7 +126,7 @@ def _foreign(leaf: RawLeaf) -> Shaped:
         given: Array = leaf.detach().cpu().numpy()
         return given
     if not _gives_array(leaf):
-        raise NoArrayError(f"{_needed(leaf)}{_advice(leaf)}")
+        raise NoArrayError(_needed(leaf))
     array = np.asarray(leaf)
     return _unmasked(array) if isinstance(array, np.ma.MaskedArray) else array
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
-from ..models.protocol import Array
+from ..models.protocol import Array, Shaped
 
 
-def as_floatx(array: Array) -> Array:
-    """`array`, with its floats as `floatx`: Keras's `fit` casts fixed arrays so, not batches."""
-    if np.issubdtype(array.dtype, np.floating):
-        return array.astype(keras.config.floatx(), copy=False)
-    return array
+def as_floatx(leaf: Shaped | None) -> Any:
+    """`leaf`, an array of floats as `floatx`: Keras's `fit` casts fixed arrays so, not batches."""
+    if isinstance(leaf, np.ndarray) and np.issubdtype(leaf.dtype, np.floating):
+        return leaf.astype(keras.config.floatx(), copy=False)
+    return leaf
 
 
 def copy_of_r(array: Array, order: Literal["K", "C"] = "K") -> Array:

@@ -20,15 +20,10 @@ from .structure import Parts, place_of
 
 
 class Expected:
-    """The inputs that a model has, where that is known.
-
-    Args:
-        model: The Keras model.
-    """
+    """The inputs that a model has, where that is known."""
 
     def __init__(self, model: KerasModel) -> None:
-        self._inputs = known_inputs(model)
-        self._outputs = known_outputs(model)
+        self._inputs, self._outputs = known_symbols(model)
         self.sparse = {i for i, x in enumerate(self._inputs) if _is_sparse(x)}
         structure = keras_version_of(model).named_inputs
         self._names = set(structure) if isinstance(structure, dict) else None
@@ -63,14 +58,9 @@ class Expected:
             )
 
 
-def known_inputs(model: KerasModel) -> list[Shaped]:
-    """The symbols of a model's inputs; none for a model that is subclassed, or not built."""
-    return _flat(model, "inputs")
-
-
-def known_outputs(model: KerasModel) -> list[Shaped]:
-    """The symbols of its outputs, likewise."""
-    return _flat(model, "outputs")
+def known_symbols(model: KerasModel) -> tuple[list[Shaped], list[Shaped]]:
+    """The symbols of a model's inputs and outputs; none where it is subclassed, or not built."""
+    return _flat(model, "inputs"), _flat(model, "outputs")
 
 
 def _flat(model: KerasModel, name: str) -> list[Shaped]:

@@ -23,22 +23,15 @@ _PLAIN = frozenset(np.dtype(code) for code in "?bBhHiIlLqQefdFD")
 
 
 class Preparer:
-    """Makes batches of what a generator gave, for one model; called by the feeders.
-
-    Args:
-        model: The Keras model.
-        weights: Class to weight, where targets are weighed by class.
-        predicting: Only the inputs are needed.
-        exclusive: The arrays of each batch are new, and nobody else has them.
-    """
+    """Makes batches of what a generator gave, for one model; called by the feeders."""
 
     def __init__(
         self,
         model: KerasModel,
-        weights: Mapping[int, float] | None = None,
+        weights: Mapping[int, float] | None = None,  # by class
         *,
-        predicting: bool = False,
-        exclusive: bool = False,
+        predicting: bool = False,  # only the inputs are needed
+        exclusive: bool = False,  # the arrays of each batch are new, and nobody else has them
     ) -> None:
         self._weights = weights
         self._predicting = predicting
@@ -62,7 +55,7 @@ class Preparer:
         if self._weights is not None:
             parts = weigh(parts, self._weights)
         batch = self._batch(parts, rows)
-        if key is not None and _same_objects(batch.leaves, raw):
+        if key is not None and [*map(id, batch.leaves)] == [*map(id, raw)]:
             self._known[key] = (batch.form, rows)
         return batch
 
@@ -97,10 +90,6 @@ def _key(raw: RawBatch) -> tuple[Hashable, ...] | None:
             return None
         key += (part.shape, part.dtype)
     return tuple(key)
-
-
-def _same_objects(leaves: tuple[Shaped, ...], raw: RawBatch) -> bool:
-    return len(leaves) == len(raw) and all(a is b for a, b in zip(leaves, raw, strict=True))
 
 
 def _form(layout: tuple[Layout, ...], leaves: list[Shaped]) -> Form:

@@ -25,7 +25,7 @@ class Form:
 
     # The nested structure, with a leaf's index, or `None`, in each place.
     layout: tuple[Layout, ...]
-    kind: Hashable  # what batches of one signature share, lengths apart
+    kind: Hashable  # what decides on which function takes them, lengths apart
     shapes: Shapes  # the leaves' shapes without the rows
     stackable: bool  # several such batches can be stacked: no leaf is sparse or ragged
 
@@ -88,7 +88,7 @@ def pack(layout: Layout, leaves: Sequence[Shaped]) -> Any:
 def to_tensor(leaf: Shaped, *, exclusive: bool = False) -> Any:
     if not isinstance(leaf, np.ndarray):
         return tf.convert_to_tensor(leaf)
-    if _is_column_major(leaf):
+    if leaf.ndim > 1 and leaf.flags.f_contiguous and not leaf.flags.c_contiguous:
         return _transposed(leaf)
     if exclusive and is_aligned(leaf) and _stays():
         return tf.experimental.dlpack.from_dlpack(leaf.__dlpack__())  # has the same memory
@@ -102,18 +102,14 @@ def _stays() -> bool:
 
 
 def _transposed(array: Array) -> Any:
-    """A row-major tensor of a column-major array.
+    """A row-major tensor of a column-major array, such as R's.
 
-    TensorFlow transposes in blocks and on several threads: floats ten times as fast as NumPy,
-    integers only half as fast as floats. So 32-bit integers go as the floats of the same bits,
-    which nothing computes with.
+    Thread rule 9 (R's memory stays on its thread): R's arrays are copied there as they lie, and
+    transposed here, on a feeder. TensorFlow does so in blocks and on several threads: floats ten
+    times as fast as NumPy, integers only half as fast as floats. So 32-bit integers go as the
+    floats of the same bits, with which nothing computes.
     """
     if array.dtype.kind in "iu" and array.dtype.itemsize == 4:
         bits = tf.transpose(tf.constant(array.T.view("float32")))
         return tf.bitcast(bits, tf.as_dtype(array.dtype))
     return tf.transpose(tf.constant(array.T))
-
-
-def _is_column_major(array: Array) -> bool:
-    flags = array.flags
-    return bool(array.ndim > 1 and flags.f_contiguous and not flags.c_contiguous)

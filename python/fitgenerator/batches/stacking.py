@@ -12,12 +12,7 @@ from .prepared import Batch
 
 
 class Stack:
-    """Batches that fit each other, for one call; arrays are copied when they are added.
-
-    Args:
-        first: The first batch.
-        limit: How many batches there may be.
-    """
+    """Up to `limit` batches that fit each other; arrays are copied when they are added."""
 
     def __init__(self, first: Batch, limit: int) -> None:
         self._first = first

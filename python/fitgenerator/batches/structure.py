@@ -67,10 +67,7 @@ def _check_order(raw: RawBatch) -> None:
 def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -> tuple[Parts, int]:
     """`parts` with every leaf an array or a tensor, and their common number of rows.
 
-    Args:
-        parts: What `unpack` gave.
-        predicting: Only the inputs are looked at.
-        whose: What messages begin with.
+    Predicting, only the inputs are looked at. Messages begin with `whose`.
 
     Raises:
         BatchError: A leaf is not an array of at least one dimension, a part that is needed is

@@ -1,6 +1,6 @@
 """A file of arrays and one JSON entry: an .npz that is replaced as a whole or not at all.
 
-It is written beside the old one, flushed to the disk, and then renamed: whoever looks, and
+It is written next to the old one, flushed to the disk, and then renamed: whoever looks, and
 whatever kills the process, the path names the old file or the new one. Nothing is pickled.
 """
 
@@ -29,10 +29,7 @@ VERSION = 1
 def write(path: Path, note: Mapping[str, Any], arrays: Iterable[tuple[str, Array]]) -> None:
     """Replace the file at `path`; where that fails, the old one stays.
 
-    Args:
-        path: The file.
-        note: What the JSON entry holds.
-        arrays: Names and arrays, asked for one by one.
+    The JSON entry holds `note`; the arrays are asked for one by one.
 
     Raises:
         OSError: It cannot be written.

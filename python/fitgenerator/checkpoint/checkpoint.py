@@ -20,10 +20,10 @@ class Checkpoint(keras.callbacks.Callback):
     """Keeps the training in one file after every epoch, and goes on from it.
 
     Call `fit_generator` with the same arguments again, in a new process and with a new model, and
-    the training goes on behind the last epoch that was finished: with its weights, the state of the
+    the training goes on after the last epoch that was finished: with its weights, the state of the
     optimizer and of the model's random layers, and with the history so far, which the call's own
-    continues. However the process ended, the file is complete: it is written beside the old one and
-    renamed. Where there is no file, the training begins with its first epoch.
+    continues. However the process ended, the file is complete: it is written next to the old one
+    and renamed. Where there is no file, the training begins with its first epoch.
 
     The file stays when the training is over. A call with the same `epochs` then trains nothing, and
     gives the trained model and the full history; one with more goes on. An epoch that a callback

@@ -68,11 +68,11 @@ class Keras3:
 
     def update(self, optimizer: Optimizer, waiting: Waiting) -> Callable[..., Any]:
         """The optimizer's method `updates`, with gradients that wait."""
-        apply = optimizer.apply
+        apply = getattr(optimizer, self.updates)
 
         def apply_held(
             grads: Iterable[Shaped | None], trainable_variables: list[Variable] | None = None
-        ) -> object:
+        ) -> Any:
             with waiting(list(grads)) as held:
                 return apply(held, trainable_variables)
 
@@ -146,7 +146,7 @@ class Keras2(Keras3):
         return [one for one in keras.tree.flatten(self.model.optimizer) if one is not None]
 
     def update(self, optimizer: Optimizer, waiting: Waiting) -> Callable[..., Any]:
-        apply: Callable[..., Any] = optimizer.apply_gradients
+        apply = getattr(optimizer, self.updates)
 
         def apply_held(
             grads_and_vars: Iterable[tuple[Shaped | None, Variable]], *args: Any, **named: Any

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -35,12 +35,9 @@ class Variable(Shaped, Protocol):
 
 
 class Optimizer(Protocol):
-    """An optimizer; `apply` is that of Keras 3 only, `variables` is a method in old ones."""
+    """An optimizer; how it updates is asked of `keras_versions`."""
 
-    variables: Any
-
-    def apply(self, grads: list[Shaped | None], variables: list[Variable] | None, /) -> object: ...
-    def apply_gradients(self, pairs: Iterable[tuple[Shaped | None, Variable]], /) -> object: ...
+    variables: Any  # a list; in old ones of Keras 2 a method
 
 
 class KerasModel(Protocol):

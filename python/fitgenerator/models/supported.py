@@ -12,15 +12,10 @@ from .keras_versions import Keras2, Keras3
 def check_model(keras_version: Keras3, mode: str, *, foreign: bool) -> Keras3:
     """The same model, unless it cannot be run here in a mode: "train", "test" or "predict".
 
-    Args:
-        keras_version: How the model is driven.
-        mode: Only to predict, the model need not be compiled.
-        foreign: The model holds R code.
-
     Raises:
         ArgumentError: The backend is not TensorFlow, the model is not compiled, or it belongs to a
             strategy of several replicas (each would get the whole batch), or of one replica that
-            traces on a thread of its own while the model holds foreign code.
+            traces on a thread of its own while the model holds R code (`foreign`).
     """
     if keras.config.backend() != "tensorflow" and not isinstance(keras_version, Keras2):
         raise ArgumentError(

@@ -31,11 +31,7 @@ def refuse_trained(model: KerasModel) -> None:
 
 @contextmanager
 def hold_training_lock(model: KerasModel) -> Iterator[None]:
-    """Context manager: the model is being trained.
-
-    Raises:
-        ArgumentError: It is already.
-    """
+    """Context manager: the model is being trained, unless `refuse_trained` refuses."""
     with _lock:
         refuse_trained(model)
         _trained.add(id(model))

@@ -13,11 +13,7 @@ PATIENCE = 3.0
 
 
 class Meter:
-    """Fills in the figures of one call.
-
-    Attributes:
-        pipeline: The figures, which can be read while they change.
-    """
+    """Fills in the figures of one call, its `pipeline`, which can be read while they change."""
 
     def __init__(self, max_queue_size: int) -> None:
         self._begun = time.perf_counter()

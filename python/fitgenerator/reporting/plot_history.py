@@ -65,7 +65,11 @@ def draw(history: Epochs, metrics: Sequence[str] | None, smooth: float, log: boo
     plt = pyplot()
     panels = _panels(history, metrics, log)
     smooth = _share(smooth)
-    names = [name for name, series in panels.items() if any(map(_drawable, series))]
+    names = [
+        name
+        for name, series in panels.items()
+        if any(math.isfinite(v) for one in series for v in one.values)
+    ]
     columns = _columns(len(names))
     rows = max(1, -(-len(names) // columns))
     size = (max(6.4, 2.6 * columns), max(3.6, 1.9 * rows))
@@ -207,7 +211,7 @@ def _is_alone(values: list[float], i: int) -> bool:
 
 
 def moving_average(values: Sequence[float], weight: float) -> list[float]:
-    """An exponential one, corrected for its beginning; it begins anew behind a NaN."""
+    """An exponential one, corrected for its beginning; it begins anew after a NaN."""
     smoothed, total, share = [], 0.0, 0.0
     for value in values:
         if math.isfinite(value):

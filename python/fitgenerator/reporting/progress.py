@@ -17,15 +17,15 @@ _LINE_PATIENCE = 30.0
 
 
 class _Output:
-    """Writes bars and lines, neither more often than asked for.
+    """Shows bars and lines, with at least `interval` seconds between two bars.
 
-    Args:
-        show: Takes what is to be shown: a `Bar` instead of the one before, or lines of text.
-        interval: Least seconds between two writes.
-        at_once: Lines are not held back.
+    Lines that follow each other quickly are held back, unless they are to come `at_once`.
     """
 
-    def __init__(self, show: Callable[[str | Bar], None], interval: float, at_once: bool) -> None:
+    def __init__(
+        self, show: Callable[[str | Bar], None], has_bar: bool, interval: float, at_once: bool
+    ) -> None:
+        self.has_bar = has_bar
         self._show = show
         self._interval = interval
         self._at_once = at_once
@@ -37,9 +37,12 @@ class _Output:
         return time.perf_counter() - self._last >= max(interval, self._interval)
 
     def draw(self, bar: Bar) -> None:
-        """Show a bar."""
-        self._last = time.perf_counter()
-        self._show(bar)
+        """Show the lines that were held back, else the bar: one write, not two."""
+        if self.lines:
+            self.flush()
+        elif self.has_bar:
+            self._last = time.perf_counter()
+            self._show(bar)
 
     def say(self, line: str) -> None:
         """Show a line, soon."""
@@ -82,27 +85,22 @@ class _Pace:
 class Progress:
     """Progress of one call. For the training loop.
 
-    Args:
-        show: Takes what is to be shown: a `Bar` instead of the one before, or lines of text.
-        verbose: 0 nothing; 1 a bar where there is an `interval`, else, and for 2, a line per epoch.
-        interval: Least seconds between two bars; `None`: a bar cannot be overwritten.
-        epochs: The number of the last epoch; 0 where there are no epochs.
-        at_once: Lines come at once, because callbacks may print after them. Otherwise lines that
-            follow each other quickly are shown together.
+    With `verbose` 0 nothing is shown, with 1 a bar where there is an `interval`; else, and with 2,
+    a line per epoch.
     """
 
     def __init__(
         self,
-        show: Callable[[str | Bar], None],
+        show: Callable[[str | Bar], None],  # a `Bar` instead of the one before, or lines of text
         *,
         verbose: int,
-        interval: float | None,
-        epochs: int = 0,
-        at_once: bool = True,
+        interval: float | None,  # least seconds between two bars; `None`: none can be overwritten
+        epochs: int = 0,  # the number of the last epoch
+        at_once: bool = True,  # no lines are held back: callbacks may print after them
     ) -> None:
-        self._output = _Output(show, interval or INTERVAL, at_once)
+        has_bar = verbose == 1 and interval is not None
+        self._output = _Output(show, has_bar, interval or INTERVAL, at_once)
         self._says = verbose > 0
-        self._has_bar = verbose == 1 and interval is not None
         self._epochs = epochs
         self._begun = time.perf_counter()
         self._title = ""
@@ -127,7 +125,7 @@ class Progress:
     def _begin_round(self, bar: Bar) -> None:
         self._pace, self._bar = _Pace(), bar
         if self._output.is_time():
-            self._draw(bar)
+            self._output.draw(bar)
 
     def step(self, done: int, total: int | None, logs: Callable[[], Logs]) -> None:
         """`done` steps of `total` are finished; `logs` is only called when something is shown."""
@@ -136,10 +134,10 @@ class Progress:
         self._pace.step(done)
         if not self._output.is_time():
             return
-        if self._has_bar and not self._output.lines:
+        if self._output.has_bar and not self._output.lines:
             figures = tuple(figures_of(logs()))
             self._bar = Bar(self._bar.title, done, total, *self._pace.figures(total), figures)
-        self._draw(self._bar)
+        self._output.draw(self._bar)
 
     def waits(self, name: str, seconds: float) -> None:
         """The model has been waiting for a batch of `name` for so many seconds."""
@@ -147,9 +145,9 @@ class Progress:
             self._output.flush()
         self._told = self._told and seconds > _LINE_PATIENCE
         text = f"waiting for `{name}` ({seconds:.0f} s)"
-        if self._has_bar:
+        if self._output.has_bar:
             if seconds > PATIENCE and self._output.is_time(1.0):
-                self._draw(replace(self._bar, done=self._pace.done, left=None, waiting=text))
+                self._output.draw(replace(self._bar, done=self._pace.done, left=None, waiting=text))
         elif self._says and seconds > _LINE_PATIENCE and not self._told:
             self._told = True
             self._output.say(text)
@@ -163,10 +161,3 @@ class Progress:
     def close(self) -> None:
         """Show what was held back."""
         self._output.flush()
-
-    def _draw(self, bar: Bar) -> None:
-        """Show the lines that were held back, else the bar: one write, not two."""
-        if self._output.lines:
-            self._output.flush()
-        elif self._has_bar:
-            self._output.draw(bar)

@@ -43,13 +43,10 @@ class Timeline:
     """Keeps the times of the last batches; any thread may add to it.
 
     Nothing is computed before someone looks: what is added are times that were taken anyway.
-
-    Args:
-        begun: When the call began, as all times by `time.perf_counter()`.
     """
 
     def __init__(self, begun: float = 0.0) -> None:
-        self._begun = begun
+        self._begun = begun  # when the call began, by `time.perf_counter()`
         self._lanes: dict[int, str] = {}  # of our threads; all others are the calling thread
         self._made: deque[tuple[Place, Span, Span]] = deque(maxlen=LAST)
         self._calls: deque[tuple[Place, int, Span]] = deque(maxlen=LAST)
@@ -69,7 +66,7 @@ class Timeline:
         self._calls.append((place, count, span))
 
     def saw(self, place: Place, what: str, span: Span) -> None:
-        """The model waited for a batch ("wait"), or the hooks behind its step ran ("callbacks")."""
+        """The model waited for a batch ("wait"), or the hooks after its step ran ("callbacks")."""
         self._others.append((place, what, span))
 
     def events(self) -> list[Event]:

@@ -23,13 +23,11 @@ class IteratorReader(Reader):
         self._wrap = False
 
     def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
-        """Start a round."""
         self._wrap = wrap
         if self._iterable is not None and fresh:
             self._iterator = None
 
     def claim(self) -> Claim:
-        """The fetching of the next batch."""
         return self._next
 
     def _next(self) -> RawBatch:
@@ -64,14 +62,12 @@ class IndexedReader(Reader):
         self._fetches = Fetches()
 
     def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
-        """Start a round."""
         self._wrap = wrap
         if fresh:
             self._index = 0
             self._end_pass()
 
     def claim(self) -> Claim:
-        """The fetching of the batch at the next index."""
         if self._index >= self._length:
             if not self._wrap:
                 raise StopIteration

@@ -6,7 +6,6 @@ import inspect
 import sys
 
 import keras
-import numpy as np
 
 from ..arguments import Unchecked
 from ..batches.floats import as_floatx
@@ -14,7 +13,6 @@ from ..batches.row_batches import RowBatches
 from ..batches.structure import Parts, check
 from ..errors import ArgumentError, ArgumentTypeError, BatchError
 from ..messages import describe, reason
-from ..models.protocol import Shaped
 from ..r_functions import bridge_of, is_r_function
 from .readers import IteratorReader, indexed
 from .source import Readable, Source
@@ -31,8 +29,14 @@ def as_source(given: Unchecked, argument: str, *, arrays_allowed: bool = False) 
         return given
     if isinstance(given, Readable):
         return given.as_source(argument)
-    _refuse_reticulate(given, argument)
-    if callable(given) and not _is_readable(given):
+    if is_r_function(given):
+        raise ArgumentTypeError(
+            f"`{argument}` is an R function that reticulate has wrapped. R functions are served "
+            "from R: call the R function fit_generator(), evaluate_generator() or "
+            "predict_generator() of the R package fitgenerator instead."
+        )
+    readable = any(_has(given, name) for name in ("__next__", "__iter__", "__getitem__"))
+    if callable(given) and not readable:
         return _from_callable(given, argument)
     if _is_dataset(given):
         count = int(given.cardinality())  # -1 is infinite, -2 unknown
@@ -76,10 +80,6 @@ def _is_array(given: Unchecked) -> bool:
     return _has(given, "dtype") or (_has(given, "shape") and hasattr(given, "dtype"))
 
 
-def _is_readable(given: Unchecked) -> bool:
-    return any(_has(given, name) for name in ("__next__", "__iter__", "__getitem__"))
-
-
 def _is_dataset(given: Unchecked) -> bool:
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(given, tensorflow.data.Dataset)
@@ -94,15 +94,6 @@ def _from_callable(given: Unchecked, argument: str) -> Source:
             f"`{argument}` is a generator function; pass what it returns: {given.__name__}()."
         )
     raise _no_source(given, argument)
-
-
-def _refuse_reticulate(given: Unchecked, argument: str) -> None:
-    if is_r_function(given):
-        raise ArgumentTypeError(
-            f"`{argument}` is an R function that reticulate has wrapped. R functions are served "
-            "from R: call the R function fit_generator(), evaluate_generator() or "
-            "predict_generator() of the R package fitgenerator instead."
-        )
 
 
 def _no_source(given: Unchecked, argument: str) -> ArgumentTypeError:
@@ -126,7 +117,7 @@ def _from_arrays(given: Unchecked, argument: str, allowed: bool) -> Source:
         )
     try:
         parts, rows = check(Parts(*given), whose=f"`{argument}`")
-        arrays = [keras.tree.map_structure(_as_fit_does, part) for part in parts[: len(given)]]
+        arrays = [keras.tree.map_structure(as_floatx, part) for part in parts[: len(given)]]
         batches = RowBatches(tuple(arrays), rows)
         batches[0]  # rows can be taken
     except BatchError as error:
@@ -137,7 +128,3 @@ def _from_arrays(given: Unchecked, argument: str, allowed: bool) -> Source:
             f"{describe(given)}: {reason(error)}."
         ) from error
     return indexed(batches, len(batches))
-
-
-def _as_fit_does(leaf: Shaped) -> Shaped:
-    return as_floatx(leaf) if isinstance(leaf, np.ndarray) else leaf

@@ -124,9 +124,7 @@ class Position:
 class PassReader(Reader):
     """Reads a source of `Passes`, from any batch of any pass.
 
-    Args:
-        source: What is read.
-        between: Called, with its number, when a pass has been read and the next one begins.
+    `between` is called with the number of a pass that has been read, before the next one begins.
     """
 
     def __init__(self, source: Passes, between: Callable[[int], object] | None = None) -> None:
@@ -136,11 +134,9 @@ class PassReader(Reader):
         self._fetches = Fetches()
 
     def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
-        """Start a round."""
         self._position.begin(fresh=fresh, wrap=wrap, epoch=epoch, count=count)
 
     def claim(self) -> Claim:
-        """The making of the next batch."""
         epoch, index, ended = self._position.advance()
         if self._between is not None and ended is not None:
             self._fetches.wait()

@@ -1,4 +1,4 @@
-"""A model's compiled steps on TensorFlow: traced once per signature, on the calling thread.
+"""A model's compiled steps on TensorFlow: traced once per form of batch, on the calling thread.
 
 A step is a concrete function of flat tensors whose number of rows is free; a loop is one of stacked
 tensors, which runs a step for each of them. The functions live on the model itself, so that they go
@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ..batches.model_inputs import known_inputs, known_outputs
+from ..batches.model_inputs import known_symbols
 from ..batches.prepared import Batch, Form, Shapes, pack
 from ..errors import ArgumentError
 from ..models.keras_versions import Keras3, keras_version_of
@@ -27,7 +27,6 @@ from ..r_functions import is_r_function
 from .whole_updates import whole_updates
 from .xla_operations import unsafe_operation
 
-MODES = ("train", "test", "predict")
 _CACHE = "_fitgenerator_steps"
 
 
@@ -104,7 +103,7 @@ class Steps:
 
     @property
     def eager(self) -> bool:
-        """Steps run as Python code, on the calling thread."""
+        """Steps run as Python code, on the calling thread: the exception of thread rule 3."""
         return bool(self._model.run_eagerly or tf.config.functions_run_eagerly())
 
     @property
@@ -115,7 +114,7 @@ class Steps:
     def outputs(self, batch: Batch) -> int:
         """How many outputs the model has, or how many targets such batches have."""
         targets = keras.tree.flatten(batch.form.layout[1]) if len(batch.form.layout) > 1 else []
-        return max(len(targets), len(known_outputs(self._model)))
+        return max(len(targets), len(known_symbols(self._model)[1]))
 
     @property
     def loops(self) -> bool:
@@ -131,27 +130,26 @@ class Steps:
             self._refused.clear()
             self._signature = signature
 
-    # -- finding and tracing --------------------------------------------------------------------
-
     def find(
         self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
     ) -> Traced | None:
         """The traced function for such a batch, or `None`."""
-        form = batch.form
+        kind, shapes = (mode, execution, batch.form.kind), batch.form.shapes
         if execution is ExecutionMode.XLA:
-            return self._traced.get(
-                (mode, execution, form.kind, form.shapes, batch.count, batch.rows)
-            )
-        function = self._traced.get((mode, execution, form.kind, form.shapes))
-        if function is None and (mode, execution, form.kind) in self._shapes:
-            general = _relaxed(self._shapes[mode, execution, form.kind], form.shapes)
-            function = self._traced.get((mode, execution, form.kind, general))
+            return self._traced.get((*kind, shapes, batch.count, batch.rows))
+        function = self._traced.get((*kind, shapes))
+        if function is None and kind in self._shapes:
+            function = self._traced.get((*kind, _relaxed(self._shapes[kind], shapes)))
         return function
 
     def trace(
         self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
     ) -> Traced:
-        """Trace the function for such batches. Called by the calling thread only.
+        """Trace the function for such batches.
+
+        Thread rule 3 (traced on the calling thread, executed elsewhere): TensorFlow's graph context
+        belongs to a thread, and what is traced may be R code. So only the calling thread calls
+        this, and what other threads call is a concrete function, which cannot trace again.
 
         The first batch of a kind is traced with its own shapes; where another length follows, the
         dimensions in which they differ are left open, so that a third length needs no trace; but
@@ -163,35 +161,28 @@ class Steps:
         """
         self.renew()
         begun = time.perf_counter()
-        kind, shapes = batch.form.kind, batch.form.shapes
-        key: tuple[Any, ...] = (mode, execution, kind, shapes, batch.count, batch.rows)
-        if execution is not ExecutionMode.XLA:
-            known = self._shapes.get((mode, execution, kind))
-            if known is not None and not self._fixes(batch.form):
-                shapes = _relaxed(known, shapes)
-            key = (mode, execution, kind, shapes)
+        kind, shapes = (mode, execution, batch.form.kind), batch.form.shapes
+        known = self._shapes.get(kind)
+        xla = execution is ExecutionMode.XLA
+        if not xla and known is not None and not self._fixes(batch.form):
+            shapes = _relaxed(known, shapes)
         function = self._function(mode, batch, execution)
         concrete = function.get_concrete_function(*_specs(batch, shapes, execution))
         _refuse_r_gradients(concrete.graph)
         self.traces += 1
         # Tracing may have built the model; that is no reason to trace again.
         self._signature = _signature_of(self._keras_version)
-        self._remember(mode, execution, batch, shapes)
-        traced = Traced(function, concrete, time.perf_counter() - begun)
-        self._traced[key] = traced
-        return traced
-
-    def _remember(self, mode: str, execution: ExecutionMode, batch: Batch, shapes: Shapes) -> None:
-        """What the next length is compared with: shapes with as many open lengths as there were."""
-        key = (mode, execution, batch.form.kind)
-        known = self._shapes.get(key)
+        # The next length is compared with shapes that have as many open lengths as there were.
+        known = self._shapes.get(kind)
         if known is None or _count_open(shapes) >= _count_open(known):
-            self._shapes[key] = shapes
+            self._shapes[kind] = shapes
+        traced = Traced(function, concrete, time.perf_counter() - begun)
+        self._traced[(*kind, shapes, batch.count, batch.rows) if xla else (*kind, shapes)] = traced
+        return traced
 
     def _fixes(self, form: Form) -> bool:
         """Whether the model fixes a length that such batches have otherwise."""
-        symbols = (known_inputs(self._model), known_outputs(self._model))
-        for part, wanted in zip(form.layout, symbols, strict=False):
+        for part, wanted in zip(form.layout, known_symbols(self._model), strict=False):
             places = [i for i in keras.tree.flatten(part) if i is not None]
             if len(places) != len(wanted):
                 continue
@@ -205,7 +196,7 @@ class Steps:
 
     def _function(self, mode: str, batch: Batch, execution: ExecutionMode) -> Any:
         layout = batch.form.layout  # the function outlives the batch, which it must not hold
-        # Beside a training, a thread that reads its generator may trace another step of the model.
+        # During a training, a thread that reads its generator may trace another step of the model.
         updates = whole_updates if mode == "train" else nullcontext
 
         def one_step(*leaves: tf.Tensor) -> Any:
@@ -223,8 +214,6 @@ class Steps:
         return tf.function(
             loop, jit_compile=execution is ExecutionMode.XLA or self.compiled, autograph=False
         )
-
-    # -- what cannot be done --------------------------------------------------------------------
 
     def refuse(self, mode: str, batch: Batch, execution: ExecutionMode, reason: str) -> None:
         """Remember that such batches cannot be run so."""
@@ -284,8 +273,8 @@ def _looped(one_step: Callable[..., Any], outputs: Nested, *, keep_all: bool) ->
 def _refuse_r_gradients(graph: tf.Graph) -> None:
     """Refuse a graph that asks for the gradient of an R function inside `tf.py_function`.
 
-    TensorFlow records such a function's operations on the thread that runs it, and R code runs on
-    R's: the gradient would be empty, and the step fail with a riddle.
+    Thread rule 4 (R code runs on R's thread): TensorFlow records such a function's operations on
+    the thread that runs it, so the gradient would be empty, and the step fail with a riddle.
     """
     from tensorflow.python.ops import script_ops
 
@@ -319,11 +308,9 @@ def _specs(batch: Batch, shapes: Shapes, execution: ExecutionMode) -> Iterator[A
     for leaf, shape in zip(batch.leaves, shapes, strict=True):
         if execution is ExecutionMode.XLA:
             yield tf.TensorSpec(leaf.shape, leaf.dtype)
-            continue
-        if execution is ExecutionMode.LOOP:
+        elif execution is ExecutionMode.LOOP:
             yield tf.TensorSpec((None, None, *shape), leaf.dtype)
-            continue
-        if isinstance(leaf, tf.SparseTensor):
+        elif isinstance(leaf, tf.SparseTensor):
             yield tf.SparseTensorSpec((None, *shape), leaf.dtype)
         elif isinstance(leaf, tf.RaggedTensor):
             yield tf.RaggedTensorSpec(

@@ -16,24 +16,12 @@ from .compiled_steps import Steps
 
 
 def run(
-    mode: str,
-    model: KerasModel,
-    parts: list[Any],
-    class_weight: Mapping[int, float] | None = None,
+    mode: str, model: KerasModel, parts: list[Any], class_weight: Mapping[int, float] | None = None
 ) -> Any:
-    """What a step gives on one batch.
+    """Loss and metrics of one batch by name; in the mode "predict" the model's outputs as arrays.
 
     The step is that of `fit_generator`, so batches may change their form from call to call. The
     metrics are of this batch alone.
-
-    Args:
-        mode: "train", "test" or "predict".
-        model: The model, compiled unless it predicts.
-        parts: The batch.
-        class_weight: Class to weight.
-
-    Returns:
-        The loss and the metrics by name; of "predict" an array, or the model's structure of arrays.
 
     Raises:
         ArgumentError: The model cannot be used so.

@@ -1,8 +1,8 @@
-"""The user's callbacks, called one by one, in order, on the calling thread.
+"""The user's callbacks, called one by one, in order.
 
-Keras's own `CallbackList` is not used: it may hand batch hooks to a thread pool of its own. Each
-dispatch is a job: a generator, because a callback may live in the host's language
-(`ForeignCallback`), and only the host can call that.
+Thread rule 4 (all callbacks run on the calling thread): each dispatch is a job for the host: a
+generator, because a callback may live in the host's language (`ForeignCallback`), and only the host
+can call that. Keras's own `CallbackList` may hand batch hooks to a thread pool of its own.
 """
 
 from __future__ import annotations
@@ -34,10 +34,7 @@ class ForeignCallback:
 
     def hook(self, name: str) -> str | None:
         """The hook of the table that answers to `name`."""
-        for known in (name, _ALIASES.get(name)):
-            if known in self.hooks:
-                return known
-        return None
+        return next((n for n in (name, _ALIASES.get(name)) if n in self.hooks), None)
 
 
 Hooked = Callback | ForeignCallback
@@ -64,20 +61,13 @@ def flattened(given: SomeCallbacks) -> list[Hooked]:
 
 
 class Callbacks:
-    """Callbacks in the order given.
-
-    Args:
-        callbacks: What `flattened` gave.
-        model: The model that they belong to.
-        params: What `set_params` gets: `verbose`, `epochs`, `steps`.
-        around: Makes the context in which code of the user's is called.
-    """
+    """Callbacks in the order given; `around` makes the context in which they are called."""
 
     def __init__(
         self,
         callbacks: Iterable[Hooked],
         model: KerasModel,
-        params: Mapping[str, int | None],
+        params: Mapping[str, int | None],  # `verbose`, `epochs`, `steps`
         around: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._callbacks = list(callbacks)
@@ -101,11 +91,11 @@ class Callbacks:
         return next((c for c in self._callbacks if isinstance(c, kind)), None)
 
     def append(self, callback: Callback) -> None:
-        """Add a callback behind the others."""
+        """Add a callback after the others."""
         self._callbacks.append(callback)
 
     def move_last(self, kind: type[Any]) -> tuple[list[Any], list[Hooked]]:
-        """Put the callbacks of a class behind the others; those, and the others."""
+        """Put the callbacks of a class after the others; those, and the others."""
         moved = [c for c in self._callbacks if isinstance(c, kind)]
         others = [c for c in self._callbacks if not isinstance(c, kind)]
         self._callbacks = others + moved
@@ -119,7 +109,8 @@ class Callbacks:
                 if name is not None:
                     yield ForeignHook(callback.table, name, args)
             elif _defines(callback, hook):
-                # A checkpoint is ours: an interrupt waits until the file, or the model, is whole.
+                # Thread rule 2: an interrupt may be raised in the user's code; where it comes in a
+                # checkpoint, which is ours, it waits until the file, or the model, is whole.
                 ours = isinstance(callback, Checkpoint)
                 with nullcontext() if ours else self._around():
                     _call(callback, hook, args)
@@ -127,23 +118,23 @@ class Callbacks:
     def has_batch_hooks(self, mode: str) -> bool:
         """Whether a callback wants to know of each batch of `mode`: train, test or predict."""
         hooks = (f"on_{mode}_batch_begin", f"on_{mode}_batch_end")
-        return any(self._wants(c, hook) for c in self._callbacks for hook in hooks)
-
-    @staticmethod
-    def _wants(callback: Hooked, hook: str) -> bool:
-        if isinstance(callback, ForeignCallback):
-            return callback.hook(hook) is not None
-        return _defines(callback, hook) and not _is_idle(callback)
+        return any(
+            _defines(callback, hook) and not _is_idle(callback)
+            for callback in self._callbacks
+            for hook in hooks
+        )
 
 
-def _defines(callback: Callback, hook: str) -> bool:
+def _defines(callback: Hooked, hook: str) -> bool:
     """Asked of the instance, since `LambdaCallback` sets its hooks there."""
+    if isinstance(callback, ForeignCallback):
+        return callback.hook(hook) is not None
     names = [hook] + ([_ALIASES[hook]] if hook in _ALIASES else [])
     methods = [getattr(callback, name, None) for name in names]
     return any(m is not None and not getattr(m, "_is_default", False) for m in methods)
 
 
-def _is_idle(callback: Callback) -> bool:
+def _is_idle(callback: Hooked) -> bool:
     """Whether it is one of Keras's that define hooks for batches, which do nothing at epochs."""
     if isinstance(callback, classes("callbacks.TensorBoard")):
         profiles = getattr(callback, "_stop_batch", 0) > 0

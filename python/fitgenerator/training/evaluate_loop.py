@@ -59,11 +59,7 @@ class EvaluateLoop:
         self._rounds.grant(fresh=self._fresh, epoch=epoch)
 
     def run(self) -> Logs:
-        """Evaluate; the metrics by name.
-
-        Raises:
-            EndedError: Not one batch came.
-        """
+        """Evaluate; the metrics by name."""
         course = self.course
         course.host.call(self._begin)
         done, outputs = self._rounds.run()

@@ -19,23 +19,15 @@ from .step_runner import Rounds
 
 
 class FitLoop:
-    """Trains: epochs of steps, each with its validation.
-
-    Args:
-        rounds: Runs the steps, in the mode "train".
-        history: The callback that keeps the epochs.
-        options: What was asked for.
-        resumed: The first epoch, by a checkpoint, as far as it is known before the training begins.
-        validation: The evaluation that follows an epoch, or `None`.
-    """
+    """Trains: epochs of steps, each with its validation."""
 
     def __init__(
         self,
-        rounds: Rounds,
+        rounds: Rounds,  # in the mode "train"
         history: History,
         options: FitOptions,
-        resumed: int,
-        validation: EvaluateLoop | None,
+        resumed: int,  # the first epoch, by a checkpoint, as far as it is known before the start
+        validation: EvaluateLoop | None,  # what follows epochs
     ) -> None:
         self.course = rounds.course
         self._rounds = rounds
@@ -51,11 +43,7 @@ class FitLoop:
         self._granted = False  # the first epoch's batches, by the building of the model
 
     def run_alone(self) -> History:
-        """Train; the history, complete or not.
-
-        Raises:
-            ArgumentError: Another call is training the model.
-        """
+        """Train; the history, complete or not."""
         with hold_training_lock(self.course.model), self.course.keras_version.trained():
             try:
                 return self._train()

@@ -51,11 +51,6 @@ class FitOptions:
     validates: Callable[[int], bool]  # whether one follows the epoch with a given number, from 0
     validation_steps: int | None  # batches of one validation, `None` for as many as a pass has
 
-    @property
-    def validations(self) -> int:
-        """Number of validations."""
-        return sum(map(self.validates, range(self.initial_epoch, self.epochs)))
-
 
 def run_options(
     mode: str,
@@ -107,12 +102,7 @@ def fit_options(
     validation_freq: int | Sequence[int],
     argument: str = "generator",
 ) -> FitOptions:
-    """Check what only `fit_generator` has.
-
-    Raises:
-        ArgumentError: A value cannot be used.
-        ArgumentTypeError: `class_weight` is no mapping.
-    """
+    """Check what only `fit_generator` has."""
     return FitOptions(  # in the order in which the arguments are checked
         class_weight=arguments.class_weights(class_weight),
         steps=steps_of(generator, steps_per_epoch, "steps_per_epoch", argument),
@@ -132,11 +122,7 @@ def steps_of(
 ) -> int | None:
     """Batches of one round: as asked for, else the source's length, else `None`: until it ends.
 
-    Args:
-        source: Without one there are no batches: `None`.
-        given: As the caller gave it.
-        argument: What `given` was given as.
-        name: What the source was given as.
+    `None` without a source, too. In messages, `given` is `argument`, and the source is `name`.
 
     Raises:
         ArgumentError: Not a whole number of at least 1, or not given where the source has no end.

@@ -58,8 +58,7 @@ def plan_evaluate(
     course = _course(host, options, steps)
     feed = _feed(course, generator, "generator", options)
     prepare = Preparer(course.model, exclusive=generator.exclusive)
-    rounds = Rounds(course, "test", feed, prepare, steps)
-    return EvaluateLoop(rounds, generator.restarts)
+    return EvaluateLoop(Rounds(course, "test", feed, prepare, steps), generator.restarts)
 
 
 def plan_predict(
@@ -158,5 +157,6 @@ def _validation(
         if isinstance(feed, AskedFeed):
             feed.yields_to(first)
     prepare = Preparer(course.model, exclusive=source.exclusive)
-    rounds = Rounds(course, "test", feed, prepare, fit.validation_steps, fit.validations)
+    times = sum(map(fit.validates, range(fit.initial_epoch, fit.epochs)))
+    rounds = Rounds(course, "test", feed, prepare, fit.validation_steps, times)
     return EvaluateLoop(rounds, source.restarts)

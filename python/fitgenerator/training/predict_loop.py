@@ -18,11 +18,7 @@ class PredictLoop:
         self._rounds = rounds
 
     def run_alone(self) -> Any:
-        """Predict; an array, or the model's structure of arrays, of all rows in order.
-
-        Raises:
-            EndedError: Not one batch came.
-        """
+        """Predict; an array, or the model's structure of arrays, of all rows in order."""
         course, feed = self.course, self._rounds.feed
         outputs: list[Any] = []
         self._rounds.grant(fresh=feed.source.restarts)
