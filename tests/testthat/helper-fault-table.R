@@ -1,5 +1,5 @@
-# The table of faults: where one happens, how, and when; and what has to come of it. FITGENERATOR_FAULTS=all runs
-# every combination with every size of the queue; otherwise each runs with one of them.
+# The table of faults: where a fault occurs, how, and when, and what must follow. With FITGENERATOR_FAULTS=all, every
+# combination runs with every queue size; otherwise each combination runs with one of them.
 
 all_faults <- identical(Sys.getenv("FITGENERATOR_FAULTS"), "all")
 queue_sizes <- c(0, 1, 10)

@@ -1,9 +1,9 @@
-# Pictures in memory and in files, and a model that knows them.
+# Images in memory and in files, and a model for them.
 
-# `n` pictures of 4 x 4, of the value i everywhere.
+# `n` images of 4 x 4 pixels. All pixels of image i have the value i.
 pictures <- function(n = 8) array(seq_len(n), c(n, 4, 4, 1))
 
-# A model of pictures that never changes: it predicts their mean, and its loss, on targets 0, is the mean of all.
+# A model for images that never changes: it predicts the mean of an image, and its loss with targets 0 is the mean.
 mean_model <- function(channels = 1L) {
   layers <- keras()$layers
   start <- keras()$initializers$Constant(1 / channels)
@@ -19,7 +19,7 @@ write_grey <- function(value, file, size = 6) {
   png::writePNG(matrix(value / 255, size, size), file)
 }
 
-# A folder of folders of grey pictures: `cats = 3` are three, of the greys 1 to 3, `dogs = 2` behind them 4 and 5.
+# A folder of folders of grey images: `cats = 3, dogs = 2` makes three cats of the greys 1 to 3, and dogs of 4 and 5.
 class_folders <- function(...) {
   testthat::skip_if_not_installed("png")
   folder <- tempfile("pictures-")

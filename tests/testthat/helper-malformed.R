@@ -165,7 +165,7 @@ malformed_x <- matrix(c(-1, 0.5, 2, 0, 1, -0.5, 0.25, -2, 1.5), 3)
 malformed_y <- matrix(c(0.5, -1, 2))
 malformed_rate <- 0.1
 
-# The loss of a linear model with the mean squared error, before a step, and its weights behind it.
+# The loss of a linear model with the mean squared error, before a step, and its weights after the step.
 closed_form <- function(x, y, w, weights) {
   if (ncol(x) != nrow(weights)) return(NULL)
   error <- x %*% weights - y

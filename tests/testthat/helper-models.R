@@ -18,8 +18,7 @@ linear_model <- function(inputs = 1L, outputs = 1L, rate = 0.1, loss = "mse", we
   model
 }
 
-# A model that never changes and whose loss, on targets 0, is the mean of the inputs: it tells which batches
-# came.
+# A model that never changes and whose loss with targets 0 is the mean of the inputs, and so shows which batches came.
 echo_model <- function(...) linear_model(rate = 0, loss = "mae", ...)
 
 # A generator whose batch k is `rows` rows of k, with targets 0.
@@ -56,7 +55,7 @@ image_model <- function() {
   model
 }
 
-# A generator that goes through `batches` and begins again.
+# A generator that returns `batches` in order, again and again.
 cycling <- function(batches) {
   i <- 0L
   function() {
@@ -65,8 +64,7 @@ cycling <- function(batches) {
   }
 }
 
-# Wraps a function with what crashes R off its own thread: deep recursion always, gc() in every `every`-th
-# call.
+# Wraps a function with what crashes R on another thread: deep recursion in each call, gc() in every `every`-th call.
 trapped <- function(fn, every = 100L) {
   calls <- 0L
   deep <- function(n) if (n == 0L) 0L else deep(n - 1L)
@@ -97,7 +95,7 @@ our_threads <- function() {
 
 current_thread <- function() reticulate::import("threading")$current_thread()$name
 
-# Who takes SIGINT: Python's handler and C's.
+# The handlers of SIGINT, Python's and C's.
 interrupt_handlers <- function() {
   reticulate::py_run_string(paste(
     "import ctypes, signal",
@@ -109,7 +107,7 @@ interrupt_handlers <- function() {
   unlist(reticulate::py_get_attr(reticulate::import_main(), "fitgenerator_test_handlers")())
 }
 
-# What the call left behind: nothing, and the model trains on.
+# Expects that nothing remains of the call, and that the model can be trained on.
 expect_clean <- function(model) {
   testthat::expect_identical(our_threads(), character())
   before <- iterations_of(model)

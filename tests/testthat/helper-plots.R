@@ -1,4 +1,4 @@
-# Histories and pipelines to print and to draw, and pictures of them.
+# Histories and pipelines to print and to plot, and images of the plots.
 
 some_history <- function(epochs = 0:2, ...) {
   n <- length(epochs)
@@ -19,7 +19,7 @@ some_pipeline <- function(...) {
   new_pipeline(utils::modifyList(numbers, list(...)))
 }
 
-# Draws into a file that is thrown away.
+# Draws into a temporary file.
 drawn <- function(expr) {
   file <- tempfile(fileext = ".pdf")
   grDevices::pdf(file)
@@ -27,7 +27,7 @@ drawn <- function(expr) {
   tryCatch(force(expr), finally = grDevices::dev.off())
 }
 
-# What `draw` draws into a PNG of that size: its pixels, an array of height x width x colours.
+# The pixels of what `draw` draws into a PNG of this size: an array of height x width x colours.
 picture_of <- function(draw, width = 700, height = 500) {
   testthat::skip_if_not_installed("png")
   file <- tempfile(fileext = ".png")

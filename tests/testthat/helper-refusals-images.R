@@ -1,4 +1,4 @@
-# What image generators and flows refuse and warn of; see helper-refusals.R.
+# What image generators and flows refuse or warn about; see helper-refusals.R.
 
 generator_of <- function(...) function() image_data_generator(...)
 
@@ -8,7 +8,7 @@ frame_of <- function(frame = data.frame(filename = "gone.png", class = "a"), ...
   function() flow_images_from_dataframe(frame, ...)
 }
 
-# A training on two pictures that an R function spoils.
+# A training on two images that an R function spoils.
 spoiled <- function(fn, ...) {
   function() {
     generator <- image_data_generator(preprocessing_function = fn)

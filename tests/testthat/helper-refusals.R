@@ -1,4 +1,4 @@
-# A call for every place in the package that signals a condition, by what is wrong in it.
+# A call for every place in the package that signals a condition, named by what is wrong.
 
 fit_one <- function(value, ...) function() train(linear_model(), function() value, 1, ...)
 
@@ -25,7 +25,7 @@ ended_after <- function(n) {
   function() if ((calls <<- calls + 1) <= n) random_batches()()
 }
 
-# Evaluates `code` where functions of a package are replaced.
+# Evaluates `code` with replaced functions in a package.
 with_replaced <- function(replaced, package, code) {
   namespace <- asNamespace(package)
   set <- function(values) {
@@ -126,7 +126,7 @@ in_parts <- function(...) {
   }
 }
 
-# Trains on a query whose connection serves another one.
+# Trains on a query whose connection is already in use.
 read_twice <- function() {
   con <- DBI::dbConnect(RSQLite::SQLite(), ":memory:")
   on.exit(DBI::dbDisconnect(con))

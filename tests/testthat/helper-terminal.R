@@ -1,4 +1,4 @@
-# R in a pseudo-terminal, and what a user sees there.
+# R in a pseudo-terminal, and what a user sees in it.
 
 # Runs the code, an expression in braces, in an R process of its own whose output is a terminal of 60 columns. A list of
 # `status`, `raw` (what was written), `writes` (when, in seconds) and `lines` (what stands there in the end).
@@ -23,7 +23,7 @@ run_in_terminal <- function(code) {
   list(status = if (is.null(status)) 0L else status, raw = raw, writes = writes, lines = seen_lines(raw))
 }
 
-# Each line with what was written over it.
+# Each line as it looks after it was overwritten.
 seen_lines <- function(raw) {
   lines <- strsplit(raw, "\n", fixed = TRUE)[[1]]
   lines <- gsub("\033\\[[0-9;?]*[a-zA-Z]", "", lines)

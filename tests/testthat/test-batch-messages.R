@@ -1,4 +1,4 @@
-# How messages describe a value: in few words, whatever it is.
+# Messages describe any value briefly.
 
 refused <- function(expr) tryCatch({ expr; NULL }, fitgenerator_batch_error = identity)
 

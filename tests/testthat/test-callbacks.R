@@ -1,4 +1,4 @@
-# Callbacks: hooks of plain lists and Keras's, in order, with what they may see and do.
+# Callbacks: plain lists of hooks and Keras's, in which order they run, and what they may see and do.
 
 skip_without_keras()
 

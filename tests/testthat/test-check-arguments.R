@@ -1,4 +1,4 @@
-# Arguments that cannot be used: an error that names the argument and what came, before anything is drawn.
+# Invalid arguments raise an error that names the argument and what was received, before a generator is called.
 
 skip_without_keras()
 

@@ -6,7 +6,7 @@ new_folder <- function() {
   folder
 }
 
-# Batches that follow from the number of the epoch, beginning with this one.
+# Batches that follow from the number of the epoch, beginning with the given one.
 seeded_batches <- function(epoch, steps = 3) {
   step <- 0
   function() {

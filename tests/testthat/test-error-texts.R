@@ -1,12 +1,12 @@
-# The text of every condition is as it was read and approved, in error-texts.md. After a change:
-# FITGENERATOR_UPDATE_TEXTS=1 tools/test r error-texts, then read what changed: does it say what was expected, what
-# came, where, and what to do?
+# The text of every condition equals the text that was reviewed, in error-texts.md. To change a text, run
+# FITGENERATOR_UPDATE_TEXTS=1 tools/test r error-texts, and read the difference: does the text state what was expected,
+# what was received, where, and what to do?
 
 skip_without_keras()
 
 texts_file <- test_path("error-texts.md")
 
-# What a caller reads: our first class, and the text.
+# What a caller reads: the first class of the condition, and its text.
 said_by <- function(call) {
   cnd <- tryCatch(call(), condition = identity)
   if (!inherits(cnd, c("fitgenerator_error", "fitgenerator_warning"))) return(paste("no condition:", class(cnd)[[1L]]))

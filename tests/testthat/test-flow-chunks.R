@@ -1,4 +1,4 @@
-# Data that is read in parts: functions, coro generators, iterators, data bases.
+# Data that is read in parts: functions, coro generators, iterators, databases.
 
 skip_without_keras()
 

@@ -1,4 +1,4 @@
-# Batches of arrays of R: what crosses, in which order; what is refused. How they are cut is tested in Python.
+# Batches from R arrays: what crosses, in which order, and what is refused. The cutting is tested in Python.
 
 skip_without_keras()
 

@@ -1,4 +1,4 @@
-# Batches of data frames: formulas and names, factors, missing values.
+# Batches from data frames: formulas and names, factors, missing values.
 
 skip_without_keras()
 

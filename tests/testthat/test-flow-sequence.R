@@ -1,8 +1,8 @@
-# Batches by their number: length, passes, hooks, random numbers, resuming.
+# Batches that are made from their numbers: length, passes, hooks, random numbers, resuming.
 
 skip_without_keras()
 
-# Batch i has the values i.
+# Batch i consists of the values i.
 indexed_batch <- function(i) list(matrix(i + 0, 2L, 1L), matrix(0, 2L, 1L))
 
 # The values of the batches in the order in which they came; `first` is asked as well.

@@ -1,4 +1,4 @@
-# Windows of a series of R: what crosses, and what is refused. How they are cut is tested in Python.
+# Windows of an R time series: what crosses, and what is refused. The cutting is tested in Python.
 
 skip_without_keras()
 

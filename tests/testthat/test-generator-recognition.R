@@ -167,7 +167,8 @@ test_that("An R function that reticulate has wrapped is refused in Python with t
   expect_match(conditionMessage(e), "call the R function fit_generator\\(\\)")
 })
 
-# What coro's functions return, by its protocol: a function that gives the end value, for ever, when it is exhausted.
+# What coro's functions return, by its protocol: a function that returns the end value again and again once it is
+# exhausted.
 coro_iterator <- function(batches) {
   i <- 0L
   function(close = FALSE) {
@@ -192,7 +193,7 @@ test_that("A generator of coro is one, although its class does not say that it i
   }
 })
 
-# Debian has no coro: where it is installed, its own generators are tried too.
+# Debian does not have coro. If it is installed, its own generators are tested too.
 if (nzchar(system.file(package = "coro"))) test_that("Generators of coro itself end, carry on and validate", {
   numbers <- coro::generator(function(last) for (k in seq_len(last)) yield(list(matrix(k), matrix(0))))
   generator <- numbers(5)

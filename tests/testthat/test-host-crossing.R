@@ -1,9 +1,9 @@
-# Rule 1: a condition that a handler outside takes leaves a session that works, no thread, and a process that
+# Rule 1: if a handler around the call takes a condition, the session keeps working, no thread remains, and the process
 # exits.
 
 skip_without_keras()
 
-# What happens in user code, and who outside takes it.
+# What user code signals, and what outside the call takes it.
 ways_out <- quote({
   act <- list(
     warning = function() warning("W!"),
@@ -21,7 +21,7 @@ ways_out <- quote({
   )
 })
 
-# The places in which it happens.
+# The places in which user code runs.
 places <- quote({
   model <- linear_model()
   batch <- random_batches()

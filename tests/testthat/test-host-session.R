@@ -1,4 +1,4 @@
-# Memory, the caller's state, and what is left after a call.
+# Memory, the state of the caller, and what remains after a call.
 
 skip_without_keras()
 

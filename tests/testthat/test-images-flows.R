@@ -2,7 +2,7 @@
 
 skip_without_keras()
 
-# Drawn in order, the whole numbers that the grey pictures of a pass are.
+# The grey values, whole numbers, of the pictures of a pass, in the order of the batches.
 greys <- function(flow) {
   values <- NULL
   for (i in seq_len(length(flow))) {

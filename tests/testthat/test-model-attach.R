@@ -1,8 +1,8 @@
-# Beside keras3 and keras: their functions and methods are the ones that are found, and nobody talks about it.
+# With keras3 or keras attached, their functions and methods are found, and nothing is printed.
 
 skip_if_not_installed("callr")
 
-# A package like keras3 in what matters here: methods on the model's class, and functions of the same names.
+# A package that resembles keras3: methods for the class of a model, and functions with the same names.
 install_fake_keras3 <- function(lib) {
   source <- file.path(lib, "source", "keras3")
   dir.create(file.path(source, "R"), recursive = TRUE)
@@ -23,7 +23,7 @@ install_fake_keras3 <- function(lib) {
   callr::rcmd("INSTALL", c("--no-docs", "--no-byte-compile", paste0("--library=", lib), source), fail_on_status = TRUE)
 }
 
-# What a process says and prints that attaches `packages` in their order.
+# The output of a process that attaches `packages` in this order.
 attach_both <- function(lib, packages) {
   script <- tempfile(fileext = ".R")
   on.exit(unlink(script))

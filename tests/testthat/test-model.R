@@ -1,4 +1,4 @@
-# The rest of the manual page: models made, compiled and looked at, for who has reticulate and Keras only.
+# Making, compiling and inspecting models with reticulate and Keras only.
 
 skip_without_keras()
 

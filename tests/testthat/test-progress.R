@@ -1,4 +1,4 @@
-# What the user sees: through R's own output, as much as was asked for.
+# What the user sees: in R's own output, as much as `verbose` asks for.
 
 skip_without_keras()
 

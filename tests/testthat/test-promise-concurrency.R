@@ -1,4 +1,4 @@
-# Trainings within each other, and R processes beside a training.
+# Trainings within trainings, and R processes that run in parallel with a training.
 
 skip_without_keras()
 

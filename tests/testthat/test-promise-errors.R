@@ -1,8 +1,8 @@
-# Errors of the user's code and of batches: what reaches the caller, when, and what is left.
+# Errors of user code and of batches: what reaches the caller, when, and what remains.
 
 skip_without_keras()
 
-# A generator that does `act` in call `n` and gives batches otherwise.
+# A generator that runs `act` in call `n` and returns batches otherwise.
 acting_at <- function(n, act) {
   calls <- 0
   function() {

@@ -1,4 +1,4 @@
-# Every fault of the table in helper-fault-table.R: the right condition arrives, nothing is lost, nothing is left.
+# Every fault of the table in helper-fault-table.R: the right condition arrives, and nothing is lost or remains.
 
 skip_without_keras()
 

@@ -1,4 +1,4 @@
-# Models as the several ways to Keras make them: Keras 3, in whatever R package, and Keras 2 (`tf_keras`).
+# Models of Keras 3, made with any R package, and of Keras 2 (`tf_keras`).
 
 skip_without_keras()
 

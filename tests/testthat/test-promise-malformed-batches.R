@@ -1,4 +1,4 @@
-# Batches of every wrong and unusual kind: trained on as their plain matrices, or refused in words.
+# Malformed and unusual batches of every kind train as their plain matrices do, or are refused with a message.
 
 skip_without_keras()
 

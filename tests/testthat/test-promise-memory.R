@@ -1,12 +1,12 @@
-# Memory: bounded by the queue while it runs, and not growing with the steps.
+# Memory is bounded by the queue during a call, and does not grow with the steps.
 
 skip_without_keras()
 skip_if_not(file.exists("/proc/self/statm"), "memory is read from /proc")
 
-# What is resident, in MiB.
+# The resident set, in MiB.
 resident <- function() as.numeric(strsplit(readLines("/proc/self/statm"), " ")[[1]][[2]]) * 4096 / 2^20
 
-# What is resident and in use. What was freed, some 100 MB, the C library keeps or gives back as it happens.
+# The resident set that is in use. The C library may keep memory that was freed, about 100 MB, or return it.
 in_use <- function() {
   gc()
   libc <- reticulate::import("ctypes")$CDLL(NULL)

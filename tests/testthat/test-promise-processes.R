@@ -1,8 +1,8 @@
-# Whole processes: Rscript, R -f and knitr, with closures that trap calls off R's thread; and how they end.
+# Whole processes (Rscript, R -f, knitr) with closures that detect calls from other threads, and how they end.
 
 skip_without_keras()
 
-# Trains, evaluates and predicts; each call of the closure calls gc() and looks where it is.
+# Trains, evaluates and predicts; each call of the closure calls gc() and checks which thread it runs on.
 everything <- quote({
   threads <- NULL
   batch <- random_batches()

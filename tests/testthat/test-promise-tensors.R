@@ -1,4 +1,4 @@
-# What R values are to the model: the same numbers as their plain counterparts, at the same places.
+# R values reach the model as the same numbers as their plain counterparts, in the same places.
 
 skip_without_keras()
 

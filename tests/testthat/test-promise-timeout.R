@@ -1,8 +1,8 @@
-# A generator that is stuck: `timeout` ends it, and says where it stands.
+# `timeout` ends a generator that is stuck, and shows where it stands.
 
 skip_without_keras()
 
-# A closure that does `act` in call `n`, and gives batches otherwise.
+# A closure that runs `act` in call `n` and returns batches otherwise.
 stuck_at <- function(n, act) {
   calls <- 0
   batch <- random_batches()

@@ -1,4 +1,4 @@
-# Validation data of every kind: which batches it gets, when they are drawn, what the numbers are.
+# Validation data of every kind: which batches are used, when they are fetched, and the resulting numbers.
 
 skip_without_keras()
 

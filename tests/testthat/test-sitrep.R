@@ -1,4 +1,4 @@
-# What is installed and what is missing; what Python is asked for at load.
+# What is installed and what is missing; which Python packages are declared when the package is loaded.
 
 test_that("fitgenerator_sitrep() prints versions and devices, and says that all is there", {
   skip_without_keras()
