@@ -20,7 +20,7 @@ from .training.evaluate_loop import EvaluateLoop
 from .training.fit_loop import FitLoop
 from .training.plan import Settings, plan_evaluate, plan_fit, plan_predict
 from .training.predict_loop import PredictLoop
-from .training.run_context import Course
+from .training.run_context import RunContext
 
 Loop = FitLoop | EvaluateLoop | PredictLoop
 
@@ -254,11 +254,11 @@ def _run(plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
 
 
 def _run_on(screen: Screen, plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
-    courses: list[Course] = []
+    contexts: list[RunContext] = []
 
     def planned(host: Host) -> Loop:
         loop = plan(host)
-        courses.append(loop.course)
+        contexts.append(loop.context)
         return loop
 
     try:
@@ -270,9 +270,9 @@ def _run_on(screen: Screen, plan: Callable[[Host], Loop], *sources: Source | Non
             result = _run_here(planned, screen)
     except BaseException:
         with suppress(UserWarning):  # where warnings are errors, what was raised comes first
-            _warn(courses)
+            _warn(contexts)
         raise
-    _warn(courses)
+    _warn(contexts)
     return result
 
 
@@ -286,23 +286,23 @@ def _needs_r(sources: Sequence[Source | None]) -> bool:
     return any(s is not None and (s.asks or not isinstance(s.identity, Readable)) for s in sources)
 
 
-def _warn(courses: Sequence[Course]) -> None:
-    for course in courses:
-        for text, kind in course.all_warnings():
+def _warn(contexts: Sequence[RunContext]) -> None:
+    for context in contexts:
+        for text, kind in context.all_warnings():
             warn(text, kind)
 
 
 def _run_here(plan: Callable[[Host], Loop], screen: Screen) -> Any:
     host = DirectHost(screen.show)
     loop = plan(host)
-    course = loop.course
+    context = loop.context
     with host.interrupts:
         try:
-            course.callbacks.attach()
+            context.callbacks.attach()
             return loop.run_alone()
         finally:
             try:
-                course.close()
+                context.close()
             except KeyboardInterrupt:  # a second one must not leave threads behind
-                course.close()
+                context.close()
                 raise

@@ -20,7 +20,7 @@ from fitgenerator.batches import structure as batches
 from fitgenerator.models import supported
 from fitgenerator.models.keras_versions import Keras3
 from fitgenerator.r.rpy2 import server
-from fitgenerator.training import step_runner
+from fitgenerator.training import run_context
 from leaves import recursive, symbolic
 from refusals_flows import FLOWS, SHUFFLED
 from refusals_images import IMAGE_WARNINGS, IMAGES
@@ -267,7 +267,7 @@ def stuck() -> None:
     """Train on a generator that does not return, with a short time-out."""
     given = Stuck()
     threads = set(threading.enumerate())
-    with mock.patch.object(step_runner, "GRACE", 0.1):
+    with mock.patch.object(run_context, "GRACE", 0.1):
         try:
             run(linear_model(), given, 2, timeout=0.1)
         except TimeoutError:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).parents[2] / "python" / "fitgenerator"
+QUEUE = PACKAGE / "host" / "signal_safe_queue.py"
 MANY_ATTRIBUTES = 10
 # Figure: its limit, of which `None` has none.
 LIMITS: dict[str, float | None] = {
@@ -106,7 +107,8 @@ def _attributes(node: ast.ClassDef) -> set[str]:
             continue
         targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
         for target in (leaf for top in targets for leaf in ast.walk(top)):
-            if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self":
+            stored = isinstance(target, ast.Attribute) and isinstance(target.ctx, ast.Store)
+            if stored and ast.unparse(target.value) == "self":
                 found.add(target.attr)
     return found
 
@@ -155,7 +157,9 @@ def counted(package: Path) -> tuple[dict[str, float], list[str]]:
 class Way:
     """Writes down, thread by thread, every call from one package of ours into another.
 
-    Code that is not ours (the standard library, the user's) counts for whoever of us called it.
+    Code that is not ours (the standard library, the user's) counts for whoever of us called it. So
+    does the queue between threads: to put something into it is no entry into the package in whose
+    folder it lies, as it would be none with a queue of the standard library.
 
     Args:
         marks: Functions whose calls are written down by a mark, too.
@@ -187,7 +191,7 @@ class Way:
         file = frame.f_code.co_filename
         if file not in self._rooms:
             path = Path(file)
-            ours = PACKAGE in path.parents
+            ours = PACKAGE in path.parents and path != QUEUE
             parts = path.relative_to(PACKAGE).parts if ours else ()
             self._rooms[file] = (parts[0] if len(parts) > 1 else path.stem) if ours else None
         return self._rooms[file]
@@ -223,10 +227,10 @@ def traced(queue: int) -> list[str]:
     import fitgenerator
     import keras
     import numpy as np
-    from fitgenerator.prefetch.prefetcher import Feed
+    from fitgenerator.prefetch.prefetcher import Prefetcher
     from fitgenerator.steps.compiled_steps import Traced
 
-    way = Way({Feed.take: TAKE, Traced.__call__: STEP})
+    way = Way({Prefetcher.take: TAKE, Traced.__call__: STEP})
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
 

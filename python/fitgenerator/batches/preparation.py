@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -111,8 +112,13 @@ def _form(layout: Any, leaves: list[Any]) -> Form:
             rank, shape = spec.shape.rank, spec.shape
             kinds.append((type(spec), spec.dtype, rank))
         shapes.append(tuple(shape[1:]) if rank else ())
-    stackable = all(kind is tf.TensorSpec for kind, *_ in kinds)
-    return Form(layout, (repr(layout), tuple(kinds)), tuple(shapes), stackable)
+    dense = [
+        math.prod(shape) * dtype.size
+        for (kind, dtype, _), shape in zip(kinds, shapes, strict=True)
+        if kind is tf.TensorSpec
+    ]
+    stackable = len(dense) == len(kinds)
+    return Form(layout, (repr(layout), tuple(kinds)), tuple(shapes), stackable, sum(dense))
 
 
 def _named(leaf: Any, keep_sparse: bool, part: int, place: int, value: Any) -> Any:

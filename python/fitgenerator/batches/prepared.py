@@ -23,12 +23,14 @@ class Form:
         kind: What batches of one signature share, lengths apart.
         shapes: The leaves' shapes without the rows.
         stackable: Several such batches can be stacked: no leaf is sparse or ragged.
+        row_bytes: The size of one row of its dense leaves, in bytes.
     """
 
     layout: Any
     kind: Any
     shapes: tuple[tuple[Any, ...], ...]
     stackable: bool
+    row_bytes: int
 
 
 @dataclass(slots=True)
@@ -77,17 +79,6 @@ class Batch:
         form = self.form
         same = form is other.form or form == other.form
         return form.stackable and same and self.rows == other.rows
-
-    @property
-    def bytes(self) -> int:
-        """The size of its leaves."""
-        return sum(_bytes(leaf) for leaf in self.leaves)
-
-
-def _bytes(leaf: Any) -> int:
-    if isinstance(leaf, np.ndarray):
-        return leaf.nbytes
-    return int(np.prod(leaf.shape)) * int(leaf.dtype.size) if isinstance(leaf, tf.Tensor) else 0
 
 
 def pack(layout: Any, leaves: Sequence[Any]) -> Any:

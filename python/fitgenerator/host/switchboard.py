@@ -19,7 +19,7 @@ from ..reporting.progress_bar import Bar
 from .current_host import Applied
 from .interface import Job, Line, Shown
 from .requests import Request
-from .signal_safe_queue import Inbox
+from .signal_safe_queue import ClosableQueue
 
 # How often a function that takes too long is interrupted, in seconds.
 _HURRY = 1.0
@@ -45,7 +45,7 @@ class Switchboard:
         self._sent = False  # an interrupt, which has not been seen to arrive
         self._late = False  # one was, while the batch was made that is made now
         self._heeded = False  # and it stops the function
-        self._inbox = Inbox()  # of requests, and of None, which only wakes
+        self._inbox: ClosableQueue[Request | None] = ClosableQueue()  # `None` only wakes
         self._waiting: list[Request] = []
         self._bar: Request | None = None  # the last, where no lines came behind it
         self._lines: list[Line] = []

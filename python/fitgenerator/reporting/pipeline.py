@@ -82,9 +82,10 @@ class Pipeline:
         """This thread, which is ours, has a lane of its own in the timeline."""
         self._timeline.enter()
 
-    def made(self, place: Place, came: Span, converted: Span) -> None:
-        """A batch came from its source and was prepared; from any thread."""
+    def made(self, place: Place, came: Span, converted: Span, waited: float = 0.0) -> None:
+        """A batch came, after its source waited for room, and was prepared; from any thread."""
         with self._lock:
+            self.generator_waited += waited
             self.generator += came[1] - came[0]
             self.conversion += converted[1] - converted[0]
             self.batches += 1
@@ -99,11 +100,6 @@ class Pipeline:
             self.xla_steps += steps if xla else 0
         self._timeline.ran(first, steps, span)
 
-    def waited(self, place: Place, span: Span) -> None:
-        """The model waited for a batch. For the training loop."""
-        self.add("model_waited", span[1] - span[0])
-        self._timeline.saw(place, "wait", span)
-
     def called(self, place: Place, span: Span) -> None:
         """The hooks that follow a step were called; from any thread."""
         self._timeline.saw(place, "callbacks", span)
@@ -114,16 +110,17 @@ class Pipeline:
         if seconds > PATIENCE:
             self.waiting, self._waited = name, seconds
 
-    def came(self, seconds: float) -> None:
-        """The batch that was waited for has come, after so many seconds."""
+    def took(self, ready: int, span: Span, place: Place | None) -> None:
+        """A batch was taken, when so many were ready; the model waited for the one at `place`."""
+        seconds = span[1] - span[0]
         self.longest_wait = max(self.longest_wait, seconds)
         self.waiting = None
-
-    def saw_queue(self, fill: int) -> None:
-        """Take `fill` ready batches into the mean of `queue_fill`."""
         self._takes += 1
-        fill = min(fill, self.max_queue_size)  # one more may be ready, beyond the queue
-        self.queue_fill += (fill - self.queue_fill) / self._takes
+        ready = min(ready, self.max_queue_size)  # one more may be ready, beyond the queue
+        self.queue_fill += (ready - self.queue_fill) / self._takes
+        if place is not None:
+            self.add("model_waited", seconds)
+            self._timeline.saw(place, "wait", span)
 
     def finish(self) -> None:
         """Fix the wall time."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from typing import Any
 
 from ..errors import ClosedError
-from ..host.signal_safe_queue import Inbox
+from ..host.joined_threads import JoinedThreads
 from ..host.switchboard import Switchboard
-from ..prefetch.prefetcher import SLICE
 from .evaluate_loop import EvaluateLoop
 from .fit_loop import FitLoop
 from .predict_loop import PredictLoop
@@ -25,27 +22,23 @@ class Training:
         self.result: Any = None
         self.error: BaseException | None = None
         self._board = board
-        self._ended = Inbox()
-        self._thread: threading.Thread | None = None
+        self._thread = JoinedThreads()
 
     def start(self) -> None:
         """Start the thread."""
-        thread = threading.Thread(target=self._run, name="fitgenerator-training", daemon=True)
-        thread.start()
-        self._thread = thread
+        self._thread.start("fitgenerator-training", self._run)
 
     def _run(self) -> None:
-        for part in (self._train, self._board.close_pulls, self.loop.course.close):
+        for part in (self._train, self._board.close_pulls, self.loop.context.close):
             try:
                 part()
             except BaseException as error:  # of several, the first is the cause
                 self.error = self.error or error
-        self._ended.put(None)
         self._board.end()
 
     def _train(self) -> None:
-        self.loop.course.meter.enter()
-        with self.loop.course.scope():
+        self.loop.context.meter.enter()
+        with self.loop.context.scope():
             self.result = self.loop.run_alone()
 
     def stop(self) -> None:
@@ -54,15 +47,8 @@ class Training:
         Can be called again, also when a first call was interrupted.
         """
         self._board.close()
-        self.loop.course.shut()
-        thread = self._thread
-        while thread is not None:
-            try:
-                self._ended.get(SLICE)
-            except queue.Empty:
-                continue
-            thread.join()
-            self._thread = thread = None
+        self.loop.context.shut()
+        self._thread.join()
         self._board.close()
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import EndedError
 from ..models.keras_versions import Logs
-from .step_runner import Rounds
+from .step_runner import StepRunner
 
 
 def metrics_of(model: Any, outputs: Any) -> Logs:
@@ -19,28 +19,28 @@ def metrics_of(model: Any, outputs: Any) -> Logs:
 
 
 class EvaluateLoop:
-    """Evaluates on one round of a feed: `evaluate_generator`, and validation within training.
+    """Evaluates on one round of a prefetcher: `evaluate_generator`, and validation within training.
 
     Args:
-        rounds: Runs the steps, in the mode "test".
+        runner: Runs the steps, in the mode "test".
         fresh: Each evaluation begins with the source's first batch.
     """
 
-    def __init__(self, rounds: Rounds, fresh: bool) -> None:
-        self.course = rounds.course
-        self._rounds = rounds
-        self._feed = rounds.feed
-        self.count = rounds.count
+    def __init__(self, runner: StepRunner, fresh: bool) -> None:
+        self.context = runner.context
+        self._runner = runner
+        self._prefetcher = runner.prefetcher
+        self.count = runner.count
         self._fresh = fresh
 
     @property
     def identity(self) -> Any:
-        """What the feed reads."""
-        return self._feed.source.identity
+        """What the prefetcher reads."""
+        return self._prefetcher.source.identity
 
     def grant(self, epoch: int = 0) -> None:
         """Let the batches of one evaluation be pulled, that of the epoch `epoch`."""
-        self._rounds.grant(fresh=self._fresh, epoch=epoch)
+        self._runner.grant(restart=self._fresh, epoch=epoch)
 
     def run(self) -> Logs:
         """Evaluate; the metrics by name.
@@ -48,37 +48,36 @@ class EvaluateLoop:
         Raises:
             EndedError: Not one batch came.
         """
-        course = self.course
-        course.host.call(self._begin)
-        done, outputs = self._rounds.run()
-        stopped = bool(course.model.stop_evaluating)
+        context, argument = self.context, self._prefetcher.setup.argument
+        context.host.call(self._begin)
+        done, outputs = self._runner.run()
+        stopped = bool(context.model.stop_evaluating)
         if done == 0:
             raise EndedError(
-                f"`{self._feed.argument}` ended before its first batch: there is nothing to "
-                "evaluate."
+                f"`{argument}` ended before its first batch: there is nothing to evaluate."
             )
         if self.count is not None and done < self.count and not stopped:
-            course.warnings.append(ended_early_text(self._feed.argument, self.count, done))
-        return dict(course.host.call(lambda: self._end(outputs)))
+            context.notices.early.append(ended_early_text(argument, self.count, done))
+        return dict(context.host.call(lambda: self._end(outputs)))
 
     def run_alone(self) -> Logs:
         """Evaluate as a call of its own."""
         self.grant()
-        self._feed.start()
-        self.course.progress.begin(total=self.count)
+        self._prefetcher.start()
+        self.context.progress.begin(total=self.count)
         logs = self.run()
-        self.course.progress.end(self.course.meter.steps, logs)
+        self.context.progress.end(self.context.meter.steps, logs)
         return logs
 
     def _begin(self) -> Iterator[Any]:
-        self.course.dialect.begin("test")
-        yield from self.course.callbacks.run("on_test_begin", {})
-        self.course.model.reset_metrics()
-        yield from self._rounds.begin()
+        self.context.dialect.begin("test")
+        yield from self.context.callbacks.run("on_test_begin", {})
+        self.context.model.reset_metrics()
+        yield from self._runner.begin()
 
     def _end(self, outputs: Any) -> Generator[Any, None, Logs]:
-        logs = self.course.dialect.logs(metrics_of(self.course.model, outputs))
-        yield from self.course.callbacks.run("on_test_end", logs)
+        logs = self.context.dialect.logs(metrics_of(self.context.model, outputs))
+        yield from self.context.callbacks.run("on_test_end", logs)
         return logs
 
 

@@ -15,20 +15,19 @@ from ..models.keras_versions import dialect_of
 from ..models.supported import check_model
 from ..models.thread_state import capture_scope
 from ..models.training_lock import refuse_trained
-from ..prefetch.by_request import AskedFeed
-from ..prefetch.by_threads import PulledFeed
-from ..prefetch.prefetcher import Feed
+from ..prefetch.by_request import RequestPrefetcher
+from ..prefetch.by_threads import ThreadPrefetcher
+from ..prefetch.prefetcher import Prefetcher, Setup
 from ..reporting.history import History, remember
 from ..reporting.pipeline import Pipeline
 from ..reporting.progress import Progress
 from ..sources.source import Source
-from ..steps.compiled_steps import Steps
 from .callbacks import Callbacks
 from .evaluate_loop import EvaluateLoop
 from .fit_loop import FitLoop
 from .predict_loop import PredictLoop
-from .run_context import Course
-from .step_runner import Rounds
+from .run_context import RunContext
+from .step_runner import StepRunner
 
 _SHUFFLES = (
     "`{}` shuffles: row i of the predictions is not that of row (or image) i of its data. "
@@ -62,7 +61,7 @@ class Settings:
 
     @property
     def capacity(self) -> int:
-        """Batches that may wait in a feed's queue."""
+        """Batches that may wait in the queue."""
         size = arguments.whole(self.max_queue_size, "max_queue_size", 0)
         return size if arguments.whole(self.workers, "workers", 0) else 0
 
@@ -92,18 +91,18 @@ def plan_fit(
     test_steps = _steps_of(validation_data, validation_steps, "validation_steps", name)
     params = {"verbose": arguments.verbosity(settings.verbose), "epochs": last, "steps": steps}
     refuse_trained(model)
-    course = _course(host, model, settings, callbacks, params, training=True)
-    history = _history_of(course)
+    context = _context(host, model, settings, callbacks, params, training=True)
+    history = _history_of(context)
     history.validation_freq = validation_freq
-    resumed = _order_checkpoint(course)
-    feed = _feed(course, generator, "generator", settings)
+    resumed = _order_checkpoint(context)
+    prefetcher = _prefetcher(context, generator, "generator", settings)
     prepare = Preparer(model, weights, fresh=generator.fresh)
-    rounds = Rounds(course, "train", feed, prepare, steps, last - first)
+    runner = StepRunner(context, "train", prefetcher, prepare, steps, last - first)
     validated = filter(validates, range(first, last))
-    validation = _validation(course, feed, validation_data, settings, test_steps, validated)
+    validation = _validation(context, prefetcher, validation_data, settings, test_steps, validated)
     remember(history)
     return FitLoop(
-        rounds,
+        runner,
         history,
         passes=steps_per_epoch is None,
         epochs=last,
@@ -120,10 +119,10 @@ def plan_evaluate(
     """The loop that `evaluate_generator` runs."""
     count = _steps_of(generator, steps, "steps", settings.argument)
     params = {"verbose": arguments.verbosity(settings.verbose), "epochs": 1, "steps": count}
-    course = _course(host, model, settings, callbacks, params, training=True)
-    feed = _feed(course, generator, "generator", settings)
-    rounds = Rounds(course, "test", feed, Preparer(model, fresh=generator.fresh), count)
-    return EvaluateLoop(rounds, generator.restarts)
+    context = _context(host, model, settings, callbacks, params, training=True)
+    prefetcher = _prefetcher(context, generator, "generator", settings)
+    runner = StepRunner(context, "test", prefetcher, Preparer(model, fresh=generator.fresh), count)
+    return EvaluateLoop(runner, generator.restarts)
 
 
 def plan_predict(
@@ -132,15 +131,15 @@ def plan_predict(
     """The loop that `predict_generator` runs."""
     count = _steps_of(generator, steps, "steps", settings.argument)
     params = {"verbose": arguments.verbosity(settings.verbose), "epochs": 1, "steps": count}
-    course = _course(host, model, settings, callbacks, params, training=False)
+    context = _context(host, model, settings, callbacks, params, training=False)
     if generator.shuffled:
-        course.doubts.append((_SHUFFLES.format(settings.argument), ShuffledWarning))
-    feed = _feed(course, generator, "generator", settings)
+        context.notices.others.append((_SHUFFLES.format(settings.argument), ShuffledWarning))
+    prefetcher = _prefetcher(context, generator, "generator", settings)
     prepare = Preparer(model, predicting=True, fresh=generator.fresh)
-    return PredictLoop(Rounds(course, "predict", feed, prepare, count))
+    return PredictLoop(StepRunner(context, "predict", prefetcher, prepare, count))
 
 
-def _course(
+def _context(
     host: Host,
     model: Any,
     settings: Settings,
@@ -148,7 +147,7 @@ def _course(
     params: dict[str, Any],
     *,
     training: bool,
-) -> Course:
+) -> RunContext:
     jit_compile = arguments.compilation(settings.jit_compile)
     host.patience = arguments.seconds(settings.timeout, "timeout")
     dialect = dialect_of(model)
@@ -161,36 +160,33 @@ def _course(
         epochs=params["epochs"],
         at_once=len(given) > 0,
     )
-    return Course(
-        model=model,
+    return RunContext(
         dialect=dialect,
-        steps=Steps.of(model),
+        jit_compile=jit_compile,
         host=host,
         callbacks=given,
         progress=progress,
         meter=Pipeline(max_queue_size=settings.capacity),
-        feeds=[],
         scope=capture_scope(),
-        jit_compile=jit_compile,
     )
 
 
-def _history_of(course: Course) -> History:
-    history = course.callbacks.find(History) or History()
-    history.pipeline = course.meter
+def _history_of(context: RunContext) -> History:
+    history = context.callbacks.find(History) or History()
+    history.pipeline = context.meter
     history.incomplete = True
-    if course.callbacks.find(History) is None:
-        course.callbacks.append(history)
-    course.model.history = history
+    if context.callbacks.find(History) is None:
+        context.callbacks.append(history)
+    context.model.history = history
     return history
 
 
-def _order_checkpoint(course: Course) -> int:
+def _order_checkpoint(context: RunContext) -> int:
     """Behind all others: it restores what they reset, and saves what they have just changed.
 
     The epoch that it will go on with, 0 where there is none.
     """
-    checkpoints, others = course.callbacks.move_last(Checkpoint)
+    checkpoints, others = context.callbacks.move_last(Checkpoint)
     if len(checkpoints) > 1:
         raise ArgumentError(f"`callbacks` must hold one Checkpoint, not {len(checkpoints)}.")
     for checkpoint in checkpoints:
@@ -198,30 +194,30 @@ def _order_checkpoint(course: Course) -> int:
     return sum(checkpoint.epoch for checkpoint in checkpoints)
 
 
-def _feed(course: Course, source: Source, name: str, settings: Settings) -> Feed:
-    given: dict[str, Any] = {
-        "capacity": settings.capacity,
-        "name": name,
-        "argument": settings.argument if name == "generator" else name,
-        "host": course.host,
-        "meter": course.meter,
-        "scope": course.scope,
-        "workers": arguments.whole(settings.workers, "workers", 0),
-        "timeout": course.host.patience,
-        "progress": course.progress,
-    }
-    feed: Feed
+def _prefetcher(context: RunContext, source: Source, name: str, settings: Settings) -> Prefetcher:
+    setup = Setup(
+        capacity=settings.capacity,
+        name=name,
+        argument=settings.argument if name == "generator" else name,
+        host=context.host,
+        meter=context.meter,
+        scope=context.scope,
+        workers=arguments.whole(settings.workers, "workers", 0),
+        timeout=context.host.patience,
+        progress=context.progress,
+    )
+    prefetcher: Prefetcher
     if source.hosted:
-        feed = AskedFeed(source, pace=course.pace, **given)
+        prefetcher = RequestPrefetcher(source, setup, context.pacing)
     else:
-        feed = PulledFeed(source, **given)
-    course.feeds.append(feed)
-    return feed
+        prefetcher = ThreadPrefetcher(source, setup)
+    context.prefetchers.append(prefetcher)
+    return prefetcher
 
 
 def _validation(
-    course: Course,
-    training: Feed,
+    context: RunContext,
+    training: Prefetcher,
     source: Source | None,
     settings: Settings,
     steps: int | None,
@@ -230,16 +226,16 @@ def _validation(
     """What validates behind so many epochs, where there is something to validate on."""
     if source is None:
         return None
-    feed = training
+    prefetcher = training
     if source.identity is not training.source.identity or source.restarts:
-        feed = _feed(course, source, "validation_data", settings)
-        # The calling thread serves one pull at a time: training's come first, unless the training
-        # queue is full or all of the epoch's batches are drawn.
-        if isinstance(feed, AskedFeed):
-            feed.yields_to(training)
-    prepare, times = Preparer(course.model, fresh=source.fresh), sum(1 for _ in epochs)
-    rounds = Rounds(course, "test", feed, prepare, steps, times)
-    return EvaluateLoop(rounds, source.restarts)
+        prefetcher = _prefetcher(context, source, "validation_data", settings)
+        # Thread rule 7: service in order. The calling thread makes one batch at a time: training's
+        # come first, unless their queue is full or all of the epoch's are made.
+        if isinstance(prefetcher, RequestPrefetcher):
+            prefetcher.yield_to(training)
+    prepare, times = Preparer(context.model, fresh=source.fresh), sum(1 for _ in epochs)
+    runner = StepRunner(context, "test", prefetcher, prepare, steps, times)
+    return EvaluateLoop(runner, source.restarts)
 
 
 def _steps_of(source: Source | None, given: Any, argument: str, name: str) -> int | None:

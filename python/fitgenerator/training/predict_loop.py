@@ -8,17 +8,17 @@ from typing import Any
 from ..batches.outputs import as_arrays, joined
 from ..errors import EndedError
 from .evaluate_loop import ended_early_text
-from .step_runner import Rounds
+from .step_runner import StepRunner
 
 
 class PredictLoop:
-    """Predicts one round of a feed: `predict_generator`."""
+    """Predicts one round of a prefetcher: `predict_generator`."""
 
-    def __init__(self, rounds: Rounds) -> None:
-        self.course = rounds.course
-        self._rounds = rounds
-        self._feed = rounds.feed
-        self._count = rounds.count
+    def __init__(self, runner: StepRunner) -> None:
+        self.context = runner.context
+        self._runner = runner
+        self._prefetcher = runner.prefetcher
+        self._count = runner.count
 
     def run_alone(self) -> Any:
         """Predict; an array, or the model's structure of arrays, of all rows in order.
@@ -26,25 +26,24 @@ class PredictLoop:
         Raises:
             EndedError: Not one batch came.
         """
-        course = self.course
+        context, argument = self.context, self._prefetcher.setup.argument
         outputs: list[Any] = []
-        self._rounds.grant(fresh=self._feed.source.restarts)
-        self._feed.start()
-        course.host.call(self._begin)
-        course.progress.begin(total=self._count)
-        done, _ = self._rounds.run(outputs.extend)
+        self._runner.grant(restart=self._prefetcher.source.restarts)
+        self._prefetcher.start()
+        context.host.call(self._begin)
+        context.progress.begin(total=self._count)
+        done, _ = self._runner.run(outputs.extend)
         if done == 0:
             raise EndedError(
-                f"`{self._feed.argument}` ended before its first batch: there is nothing to "
-                "predict."
+                f"`{argument}` ended before its first batch: there is nothing to predict."
             )
-        if self._count is not None and done < self._count and not course.model.stop_predicting:
-            course.warnings.append(ended_early_text(self._feed.argument, self._count, done))
-        course.progress.end(done, {})
-        course.host.call(lambda: course.callbacks.run("on_predict_end", {}))
+        if self._count is not None and done < self._count and not context.model.stop_predicting:
+            context.notices.early.append(ended_early_text(argument, self._count, done))
+        context.progress.end(done, {})
+        context.host.call(lambda: context.callbacks.run("on_predict_end", {}))
         return as_arrays(joined(outputs))
 
     def _begin(self) -> Iterator[Any]:
-        self.course.dialect.begin("predict")
-        yield from self.course.callbacks.run("on_predict_begin", {})
-        yield from self._rounds.begin()
+        self.context.dialect.begin("predict")
+        yield from self.context.callbacks.run("on_predict_begin", {})
+        yield from self._runner.begin()

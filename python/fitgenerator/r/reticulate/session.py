@@ -74,7 +74,7 @@ class Session:
         self._collector.suspend()
         try:
             loop = self._plan()
-            loop.course.callbacks.attach()
+            loop.context.callbacks.attach()
             training = Training(self._board, loop)
             training.start()
             self._training = training
@@ -221,7 +221,7 @@ class Session:
 
     def consumed(self) -> int:
         """Batches of the (training) generator whose steps have begun."""
-        return self._training.loop.course.feeds[0].taken if self._training is not None else 0
+        return self._training.loop.context.prefetchers[0].used if self._training is not None else 0
 
     def outcome(self) -> dict[str, Any]:
         """The result or the failure, and what to warn of."""
@@ -231,7 +231,7 @@ class Session:
             "failure": self._failure(self._training.failure),
             "value": self._value(self._training.result),
             "warnings": [
-                [text, kind.__name__] for text, kind in self._training.loop.course.all_warnings()
+                [text, kind.__name__] for text, kind in self._training.loop.context.all_warnings()
             ],
         }
 

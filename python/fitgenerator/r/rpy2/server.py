@@ -17,8 +17,8 @@ from ...host.current_host import Applied
 from ...host.garbage_collection import Collector
 from ...host.interface import Host, Line, Shown, finish_job
 from ...host.requests import Request
+from ...host.signal_safe_queue import SLICE
 from ...host.switchboard import Switchboard
-from ...prefetch.prefetcher import SLICE
 from ...sources.on_request import described
 from ...sources.source import Source
 from ...training.background import Loop, Training
@@ -53,7 +53,7 @@ def host(
         server = _Server(board, training, sources, show, interrupts, collector)
         try:
             with interrupts.allowed():
-                loop.course.callbacks.attach()
+                loop.context.callbacks.attach()
             training.start()
             server.serve()
         finally:
@@ -187,7 +187,7 @@ class _Server:
 
     def _draw(self, line: Line, most: int) -> tuple[list[Any], str, Any]:
         name = self._names[identity_of(line.function)]
-        drawn, used = self._drawn[name], self._training.loop.course.feeds[0].taken
+        drawn, used = self._drawn[name], self._training.loop.context.prefetchers[0].used
         most = most if drawn else 1  # nobody waits for the first batch longer than it takes
         function, places = line.function, described(line.places())
         if places is not None:
@@ -219,7 +219,7 @@ class _Server:
         if not isinstance(self._fork, rinterface.NULLType):
             helper("undisturbed")(helper("replace_fork"), self._fork)
         helper("undisturbed")(
-            helper("end_streams"), self._streams, self._training.loop.course.feeds[0].taken
+            helper("end_streams"), self._streams, self._training.loop.context.prefetchers[0].used
         )
 
 
