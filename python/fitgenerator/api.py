@@ -22,7 +22,7 @@ from .training.background import Loop
 from .training.callbacks import SomeCallbacks
 from .training.options import fit_options, run_options, steps_of
 from .training.plan import plan_evaluate, plan_fit, plan_predict
-from .training.run_context import Course
+from .training.run_context import RunContext
 
 
 def _rpy2() -> Bridge | None:
@@ -243,11 +243,11 @@ def predict_generator(
 def _run(plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
     """Run a loop where its sources want it: here, or on a training thread that we host."""
     screen = Screen()
-    courses: list[Course] = []
+    contexts: list[RunContext] = []
 
     def planned(host: Host) -> Loop:
         loop = plan(host)
-        courses.append(loop.course)
+        contexts.append(loop.context)
         return loop
 
     try:
@@ -259,10 +259,10 @@ def _run(plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
             result = _run_here(planned, screen)
     except BaseException:
         with suppress(UserWarning):  # where warnings are errors, what was raised comes first
-            _warn(courses)
+            _warn(contexts)
         raise
     else:
-        _warn(courses)
+        _warn(contexts)
         return result
     finally:
         screen.close()
@@ -278,23 +278,23 @@ def _needs_r(sources: Sequence[Source | None]) -> bool:
     return any(s is not None and (s.asks or not isinstance(s.identity, Readable)) for s in sources)
 
 
-def _warn(courses: Sequence[Course]) -> None:
-    for course in courses:
-        for text, kind in course.all_warnings():
+def _warn(contexts: Sequence[RunContext]) -> None:
+    for context in contexts:
+        for text, kind in context.all_warnings():
             warn(text, kind)
 
 
 def _run_here(plan: Callable[[Host], Loop], screen: Screen) -> Any:
     host = DirectHost(screen.show)
     loop = plan(host)
-    course = loop.course
+    context = loop.context
     with host.interrupts:  # thread rule 2: Ctrl-C must not be raised inside TensorFlow's frames
         try:
-            course.callbacks.attach()
+            context.callbacks.attach()
             return loop.run_alone()
         finally:  # thread rule 11 (nothing survives the call): not a second interrupt's threads
             try:
-                course.close()
+                context.close()
             except KeyboardInterrupt:
-                course.close()
+                context.close()
                 raise

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).parents[2] / "python" / "fitgenerator"
+QUEUE = PACKAGE / "host" / "signal_safe_queue.py"
 MANY_ATTRIBUTES = 10
 # Figure: its limit, of which `None` has none.
 LIMITS: dict[str, float | None] = {
@@ -39,7 +40,7 @@ WAY_LIMITS: dict[str, float | None] = {
 
 
 def modules_of(package: Path) -> dict[str, ast.Module]:
-    """Every module by its dotted name below the package; a package's `__init__` by the package's."""
+    """Every module by its dotted name in the package; `__init__` by that of its folder."""
     modules = {}
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package).with_suffix("").parts
@@ -106,7 +107,8 @@ def _attributes(node: ast.ClassDef) -> set[str]:
             continue
         targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
         for target in (leaf for top in targets for leaf in ast.walk(top)):
-            if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self":
+            stored = isinstance(target, ast.Attribute) and isinstance(target.ctx, ast.Store)
+            if stored and ast.unparse(target.value) == "self":
                 found.add(target.attr)
     return found
 
@@ -153,69 +155,115 @@ def counted(package: Path) -> tuple[dict[str, float], list[str]]:
 
 
 class Way:
-    """Entries into packages of ours, from the claim of one batch to the call of its step.
+    """Writes down, thread by thread, every call from one package of ours into another.
+
+    Code that is not ours (the standard library, the user's) counts for whoever of us called it. So
+    does the queue between threads: to put something into it is no entry into the package in whose
+    folder it lies, as it would be none with a queue of the standard library.
 
     Args:
-        batch: The number of the batch, from 0.
+        marks: Functions whose calls are written down by a mark, too.
     """
 
-    def __init__(self, batch: int) -> None:
-        self.batch = batch
-        self.entries: list[str] = []
-        self.on = False
+    def __init__(self, marks: dict[Any, str]) -> None:
+        self.log: list[tuple[int, str | None, str | None]] = []  # thread, package, mark
+        self._marks = {function.__code__: mark for function, mark in marks.items()}
+        self._rooms: dict[str, str | None] = {}
+
+    def note(self, room: str | None, mark: str | None) -> None:
+        """Write down the package that is entered, and the place that a batch has come to."""
+        self.log.append((threading.get_ident(), room, mark))
 
     def profile(self, frame: Any, event: str, _: Any) -> None:
-        """Note a call that comes from another package."""
-        if self.on and event == "call":
-            here, there = _room(frame), _room(frame.f_back)
-            if here is not None and here != there:
-                self.entries.append(here)
+        """Note a call, for `sys.setprofile`."""
+        if event != "call" or (here := self._room(frame)) is None:
+            return
+        caller = frame.f_back
+        while caller is not None and self._room(caller) is None:
+            caller = caller.f_back
+        entered = here if caller is None or self._room(caller) != here else None
+        mark = self._marks.get(frame.f_code)
+        if entered or mark:
+            self.note(entered, mark)
+
+    def _room(self, frame: Any) -> str | None:
+        """The sub-package that a frame's code is of; `None` for code that is not ours."""
+        file = frame.f_code.co_filename
+        if file not in self._rooms:
+            path = Path(file)
+            ours = PACKAGE in path.parents and path != QUEUE
+            parts = path.relative_to(PACKAGE).parts if ours else ()
+            self._rooms[file] = (parts[0] if len(parts) > 1 else path.stem) if ours else None
+        return self._rooms[file]
+
+    def entries(self, batch: int) -> list[str]:
+        """The packages that the batch with that number, from 1, came into, from claim to step.
+
+        On its source's thread that is everything from the fetch of one batch to that of the next,
+        since a batch is claimed there when the one before is done. On the model's thread it begins
+        with the batch's way out of the queue, and ends with the call of its step.
+        """
+        places = {
+            mark: [place for place, (_, _, what) in enumerate(self.log) if what == mark]
+            for mark in (FETCH, TAKE, STEP)
+        }
+        source, model = (self.log[places[mark][0]][0] for mark in (FETCH, STEP))
+        legs = [(model, places[TAKE][batch - 1], places[STEP][batch - 1])]
+        if source != model:
+            legs.append((source, places[FETCH][batch - 1], places[FETCH][batch]))
+        return [
+            room
+            for thread, begin, end in legs
+            for where, room, _ in self.log[begin : end + 1]
+            if where == thread and room is not None
+        ]
 
 
-def _room(frame: Any) -> str | None:
-    """The sub-package that a frame's code is of; `None` for code that is not ours."""
-    if frame is None:
-        return None
-    path = Path(frame.f_code.co_filename)
-    if PACKAGE not in path.parents:
-        return None
-    parts = path.relative_to(PACKAGE).parts
-    return parts[0] if len(parts) > 1 else path.stem
+FETCH, TAKE, STEP = "source gives a batch", "queue is asked for one", "step is called"
 
 
-def traced() -> dict[str, float]:
-    """Train in lock-step with a profile on, so that one batch is on its way at a time."""
+def traced(queue: int) -> list[str]:
+    """The entries of one batch, in a training with a queue of that size."""
     import fitgenerator
     import keras
     import numpy as np
+    from fitgenerator.prefetch.prefetcher import Prefetcher
+    from fitgenerator.steps.compiled_steps import Traced
 
-    way = Way(batch=4)
+    way = Way({Prefetcher.take: TAKE, Traced.__call__: STEP})
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
 
     def batches() -> Iterator[Any]:
-        given = 0
         while True:
+            way.note(None, FETCH)
             yield np.ones((4, 2)), np.ones((4, 1))
-            given += 1
-            way.on = given == way.batch
 
     source = batches()
     sys.setprofile(way.profile)
     threading.setprofile(way.profile)
     try:
         fitgenerator.fit_generator(
-            model, source, 8, max_queue_size=1, verbose=0, timeout=60, jit_compile=False
+            model, source, 30, max_queue_size=queue, verbose=0, timeout=None, jit_compile=False
         )
     finally:
         sys.setprofile(None)
         threading.setprofile(None)  # type: ignore[arg-type]
-    counts = {name: way.entries.count(name) for name in way.entries}
-    print("  " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
-    return {
-        "packages on a batch's way": len(counts),
-        "most entries into one of them": max(counts.values()),
-    }
+    return way.entries(15)
+
+
+def ways() -> dict[str, float]:
+    """The figures of a batch's way with the queue as it is by default; lock-step's are printed."""
+    figures: dict[str, float] = {}
+    for name, queue in (("in lock-step", 0), ("with a queue", 10)):
+        entries = traced(queue)
+        counts = {room: entries.count(room) for room in sorted(set(entries))}
+        print(f"  {name}: " + ", ".join(f"{room} {count}" for room, count in counts.items()))
+        figures = {
+            "packages on a batch's way": len(counts),
+            "most entries into one of them": max(counts.values()),
+        }
+    return figures
 
 
 # -- what is printed ----------------------------------------------------------------------------
@@ -236,7 +284,7 @@ def report(figures: dict[str, float], limits: dict[str, float | None]) -> bool:
 def main(arguments: list[str]) -> int:
     """Print what is asked for; 1 where a figure is too high."""
     if arguments == ["--way"]:
-        return 0 if report(traced(), WAY_LIMITS) else 1
+        return 0 if report(ways(), WAY_LIMITS) else 1
     figures, notes = counted(Path(arguments[0]).resolve() if arguments else PACKAGE)
     fine = report(figures, LIMITS)
     print("\n".join(notes))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import keras
 import numpy as np
 
-from ..models.protocol import Array, Shaped
+from ..models.protocol import Array
+
+Leaf = TypeVar("Leaf")
 
 
-def as_floatx(leaf: Shaped | None) -> Any:
+def as_floatx(leaf: Leaf) -> Leaf:
     """`leaf`, an array of floats as `floatx`: Keras's `fit` casts fixed arrays so, not batches."""
     if isinstance(leaf, np.ndarray) and np.issubdtype(leaf.dtype, np.floating):
-        return leaf.astype(keras.config.floatx(), copy=False)
+        return leaf.astype(keras.config.floatx(), copy=False)  # type: ignore[return-value]
     return leaf
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -103,8 +104,13 @@ def _form(layout: tuple[Layout, ...], leaves: list[Shaped]) -> Form:
             rank, shape = spec.shape.rank, spec.shape
             kinds.append((type(spec), spec.dtype, rank))
         shapes.append(tuple(shape[1:]) if rank else ())
-    stackable = all(kind is tf.TensorSpec for kind, *_ in kinds)
-    return Form(layout, (repr(layout), tuple(kinds)), tuple(shapes), stackable)
+    dense = [
+        math.prod(shape) * dtype.size
+        for (kind, dtype, _), shape in zip(kinds, shapes, strict=True)
+        if kind is tf.TensorSpec
+    ]
+    stackable = len(dense) == len(kinds)
+    return Form(layout, (repr(layout), tuple(kinds)), tuple(shapes), stackable, sum(dense))
 
 
 def _named(leaf: Shaped, keep_sparse: bool, part: int, place: int, value: Nested) -> Any:

@@ -28,6 +28,7 @@ class Form:
     kind: Hashable  # what decides on which function takes them, lengths apart
     shapes: Shapes  # the leaves' shapes without the rows
     stackable: bool  # several such batches can be stacked: no leaf is sparse or ragged
+    row_bytes: int  # the size of one row of its dense leaves
 
 
 @dataclass(slots=True)
@@ -67,17 +68,6 @@ class Batch:
         form = self.form
         same = form is other.form or form == other.form
         return form.stackable and same and self.rows == other.rows
-
-    @property
-    def bytes(self) -> int:
-        """The size of its leaves."""
-        return sum(_bytes(leaf) for leaf in self.leaves)
-
-
-def _bytes(leaf: Shaped) -> int:
-    if isinstance(leaf, np.ndarray):
-        return leaf.nbytes
-    return int(np.prod(leaf.shape)) * int(leaf.dtype.size) if isinstance(leaf, tf.Tensor) else 0
 
 
 def pack(layout: Layout, leaves: Sequence[Shaped]) -> Any:

@@ -20,21 +20,26 @@ class Stack:
             empty((limit, *leaf.shape), leaf.dtype) if isinstance(leaf, np.ndarray) else []
             for leaf in first.leaves
         ]
+        self._limit = limit
         self.count = 0
         self.add(first)
 
-    def fits(self, batch: Batch) -> bool:
-        """Whether `batch` may be added."""
-        return self._first.fits(batch)
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many batches as there may be."""
+        return self.count == self._limit
 
-    def add(self, batch: Batch) -> None:
-        """Add a batch."""
+    def add(self, batch: Batch) -> bool:
+        """Add a batch; False where it does not fit the others."""
+        if not self._first.fits(batch):
+            return False
         for column, leaf in zip(self._columns, batch.leaves, strict=True):
             if isinstance(column, list):
                 column.append(leaf)
             else:
                 column[self.count] = leaf
         self.count += 1
+        return True
 
     def batch(self) -> Batch:
         """What the call takes; nothing may be added any more."""

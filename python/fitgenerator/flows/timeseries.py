@@ -156,7 +156,7 @@ def _array(given: Any, argument: str) -> Array:
             f"`{argument}` must be an array of numbers, not {describe(given)} and dtype "
             f"{dtype_of(array)}."
         )
-    floats = as_floatx(array)
+    floats: Array = as_floatx(array)
     if floats is array and array.dtype.kind == "f":
-        return array.copy()  # a change that the caller makes later must not reach the batches
+        return floats.copy()  # a change that the caller makes later must not reach the batches
     return floats

@@ -1,48 +1,90 @@
-"""A queue whose reader is the calling thread, where signals arrive."""
+"""A queue between threads, one of which may be the calling thread, where signals arrive."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from typing import Any
+from typing import Generic, TypeVar, cast
+
+from ..errors import ClosedError
+
+# How long a wait on the calling thread lasts before it looks for an interrupt, in seconds.
+SLICE = 0.05
+T = TypeVar("T")
+_CLOSED = object()  # wakes the readers of a closed queue, one after the other
 
 
-class Inbox:
-    """A queue with one reader, whose waits end in time.
+class ClosableQueue(Generic[T]):
+    """A queue whose timed waits end in time, and which nobody waits on once it is closed.
 
-    `SimpleQueue.get(timeout=...)` does not end in Python 3.11 when a signal comes meanwhile and its
-    handler returns behind the deadline: what is left of the time is negative then, which means for
-    ever. `Lock.acquire` looks at that. An interrupt that is raised between any two lines here loses
-    nothing: what is in the queue is found by the next `get`.
+    Thread rule 2: no signal tears an operation of a `SimpleQueue`, so an interrupt that is raised
+    between any two lines here loses nothing: the next `get` finds what is in the queue.
+
+    `SimpleQueue.get(timeout=...)` is not used. In Python 3.11 that call never ends if a signal
+    comes meanwhile and the signal's handler returns after the deadline: the time left is negative
+    then, which means for ever. `Lock.acquire` looks at the time left.
     """
 
     def __init__(self) -> None:
-        self._items: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._bell = threading.Lock()
-        self._bell.acquire()  # released where something may have come
+        self.closed = False
+        self._items: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._bell = threading.Lock()  # free where something may have come
+        self._bell.acquire()
 
-    def put(self, item: Any) -> None:
+    def put(self, item: T) -> None:
         """Add an item; from any thread."""
-        self._items.put(item)
-        try:
-            self._bell.release()
-        except RuntimeError:  # it rings already
-            return
+        self._add(item)
 
-    def get(self, seconds: float = 0.0) -> Any:
-        """The next item; waits for one for `seconds` at the most, perhaps for less.
+    def _add(self, item: object) -> None:
+        self._items.put(item)
+        if self._bell.locked():
+            try:
+                self._bell.release()
+            except RuntimeError:  # another thread rang meanwhile
+                return
+
+    def get(self, seconds: float | None = 0.0) -> T:
+        """The next item; waits for `seconds` at the most, perhaps for less.
+
+        Thread rule 2: on the calling thread every wait ends, so `None`, a wait without end, is only
+        for threads of ours, which `close` wakes.
 
         Raises:
             queue.Empty: None came.
+            ClosedError: The queue is closed, whatever is left in it.
         """
+        if self.closed:
+            raise ClosedError
         try:
-            return self._items.get_nowait()
+            item = self._items.get_nowait()
         except queue.Empty:
-            if seconds <= 0:
+            if seconds is None:
+                item = self._items.get()
+            elif seconds > 0:
+                self._bell.acquire(timeout=seconds)
+                item = self._items.get_nowait()
+            else:
                 raise
-            self._bell.acquire(timeout=seconds)
-            return self._items.get_nowait()
+        if item is _CLOSED:
+            self._items.put(_CLOSED)  # for the next reader
+            raise ClosedError
+        return cast(T, item)
 
     def empty(self) -> bool:
         """Whether nothing is there."""
         return self._items.empty()
+
+    def close(self) -> None:
+        """Have every `get`, now and later, raise `ClosedError`; any thread may call this, again."""
+        self.closed = True
+        self._add(_CLOSED)
+
+    def clear(self) -> None:
+        """Let go of all items."""
+        while not self._items.empty():
+            try:
+                self._items.get_nowait()
+            except queue.Empty:  # another thread was faster
+                break
+        if self.closed:  # the mark that wakes readers may have gone with them
+            self._add(_CLOSED)

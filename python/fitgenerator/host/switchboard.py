@@ -18,7 +18,7 @@ from ..reporting.progress_bar import Bar
 from .interface import HostedSource, HostFunction, Shown, Work
 from .outcome import Failed
 from .requests import Apply, Awaited, End, Fetch, Job, Request, Say
-from .signal_safe_queue import Inbox
+from .signal_safe_queue import ClosableQueue
 from .watchdog import Watchdog, Watched
 
 
@@ -36,7 +36,7 @@ class Switchboard:
         self.waited = 0.0
         self.patience: float | None = None
         self.watchdog = watchdog or Watchdog()
-        self._inbox = Inbox()  # of requests, and of None, which only wakes
+        self._inbox: ClosableQueue[Request | None] = ClosableQueue()  # `None` only wakes
         self._waiting: list[Request] = []
         self._bar: Say | None = None  # the last, where no lines came after it
         self._sources: list[HostedSource] = []

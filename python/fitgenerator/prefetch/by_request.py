@@ -1,140 +1,90 @@
-"""A feed whose batches the calling thread makes, when it has nothing else to do.
+"""A prefetcher whose batches the calling thread makes, when it has nothing else to do.
 
-The host looks, between two requests, at what each such feed may pull, and makes several batches in
-one go where that is quick. Each hand-over from thread to thread costs as much as a small batch: so
-the pulls are claimed by the host itself, and small batches are prepared where they were made. Large
-ones are on the feeder's thread, while the host makes the next.
+Between two requests the host looks at what may be fetched, and makes several batches in one go if
+that is quick. A hand-over between threads costs as much as a small batch. So the host takes fetches
+from the schedule, and prepares small batches; the feeder thread prepares large ones meanwhile.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections import deque
-from typing import Any
 
+from ..errors import ClosedError
 from ..host.interface import Place
-from ..reporting.timeline import Span
-from .pacing import Pace
-from .prefetcher import Feed
-from .schedule import END, Failure, Pull, Round
+from ..host.signal_safe_queue import ClosableQueue
+from ..sources.source import Source
+from .fetch import Fetch, RawBatch
+from .pacing import Pacing
+from .prefetcher import Prefetcher, Setup
 
 # Batches up to this size, in bytes, are prepared on the calling thread.
 SMALL = 2**16
-# Ranks of sources. A validation pull is only served while training needs none, or when the epoch's
-# training batches are all drawn: then it is needed before the next epoch's.
+# Thread rule 7: service in order, lower ranks first. A validation batch is only made while training
+# needs none, or when the epoch's training batches are all made: then it is needed first.
 _TRAINING, _VALIDATION = 2, 1
 
 
-class AskedFeed(Feed):
-    """A `HostedSource`, which the host serves; the thread prepares what is large.
+class RequestPrefetcher(Prefetcher):
+    """A `HostedSource`: the host calls what follows `wanted`."""
 
-    `wanted`, `ready`, `deliver`, `end` and `fail` are for the host, the others for the loop.
-    """
-
-    def __init__(self, *arguments: Any, pace: Pace, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.function = self.source.function
+    def __init__(self, source: Source, setup: Setup, pacing: Pacing) -> None:
+        super().__init__(source, setup)
+        self.function = source.function
         self.rank = _TRAINING
-        self._pace = pace
-        self._other: Feed | None = None
-        self._demand = 0  # pulls wanted at once: in lock-step, and before the start
-        self._wanted: deque[tuple[Pull, Any]] = deque()  # with its place, or what came for it
-        self._pulled = 0  # batches made
-        self._seconds = 0.0  # what one took, lately
-        self._full_since: float | None = None
-        self._raw: queue.SimpleQueue[tuple[Pull, Any, Span] | None] = queue.SimpleQueue()
-        self._host.serve(self)
+        self._pacing = pacing
+        self._first: Prefetcher | None = None  # whose fetches come first
+        self._wanted: deque[Fetch] = deque()
+        self._made = 0  # batches
+        self._length = 0.0  # seconds that the last batch took
+        self._full_since = 0.0  # when nothing was wanted any more; 0.0 where something is
+        self._unprepared: ClosableQueue[Fetch] = ClosableQueue()
+        setup.host.serve(self)
 
-    @property
-    def needs_pulls(self) -> bool:
-        """Pulls for it come before those of another feed."""
-        return self.capacity > 0 and bool(self._wanted) and self.made < self.quota
-
-    def yields_to(self, other: Feed) -> None:
-        """Have pulls served only while `other` needs none."""
-        self._other = other
-        self.rank = _VALIDATION
-
-    # -- the training loop's side ---------------------------------------------------------------
-
-    def start(self) -> None:
-        """Start the thread, and let the host pull what was granted."""
-        super().start()
-        self._host.wake()
-
-    def grant(self, round_: Round, times: int = 1) -> None:
-        """Allow `times` more rounds to be pulled."""
-        super().grant(round_, times)
-        self._host.wake()
-
-    def begin(self, batches: int = 1) -> None:
-        """A call that uses so many batches begins: their slots are free."""
-        super().begin(batches)
-        self._host.wake()
-
-    def _pull_one(self) -> None:
-        if self._demand == 0:
-            self._demand = 1
-            self._host.wake()
-
-    def _pull_first(self) -> None:
-        self._pull_one()
+    def yield_to(self, other: Prefetcher) -> None:
+        """Have batches made only while `other` needs none."""
+        self._first, self.rank = other, _VALIDATION
 
     def shut(self) -> None:
-        """Let nobody wait on this feed any more; any thread may call it, more than once."""
+        """Let nobody wait on this prefetcher any more; any thread may call it, more than once."""
         super().shut()
-        self._raw.put(None)
+        self._unprepared.close()
 
-    def _give_up(self) -> None:
-        """Have the host stop the function: its failure then comes in place of the batch."""
-        running = self._host.interrupt_overdue()
-        if running is None:
-            raise self.timed_out("")
-        if running is not self:  # the function of another source is to blame
-            raise running.timed_out("")
+    def _permitted(self) -> None:
+        self.setup.host.wake()
 
-    @property
-    def _awaited(self) -> int:
-        return self._wanted[0][0].ticket.number if self._wanted else self._taken + 1
-
-    # -- the host's side ------------------------------------------------------------------------
+    def _work(self) -> None:
+        while True:
+            self._finish(self._unprepared.get(None))
 
     def wanted(self) -> int:
         """How many batches may be made now."""
-        if self._closed:
+        try:
+            while self.schedule.is_ready and self._permits.take(wait=False):
+                self._wanted.append(self.schedule.next())
+        except ClosedError:
             return 0
-        if self._started:
-            while (pull := self._claims.next_now()) is not None:
-                self._want(pull)
-        elif self._demand and not self._wanted:
-            pull = self._claims.next_now(slot=False)
-            if pull is not None:
-                self._want(pull)
-        if self._wanted and self._full_since is not None:
-            if self.name == "generator":
-                self._meter.add("generator_waited", time.perf_counter() - self._full_since)
-            self._full_since = None
+        while self._wanted and self._wanted[0].read is None:  # the end of a source with a length
+            self._hand_on(self._wanted.popleft())
+        self._resting = not self._wanted or self._made >= self.urgent_until
+        now = time.perf_counter()
+        if not self._wanted:
+            self._full_since = self._full_since or (now if self._made else 0.0)
+        elif self._full_since:
+            if self.setup.name == "generator":
+                self.setup.meter.add("generator_waited", now - self._full_since)
+            self._full_since = 0.0
         return len(self._lot())
 
-    def _want(self, pull: Pull) -> None:
-        self._wanted.append((pull, pull.fetch()))
-        self._pass_on()
-
-    def _pass_on(self) -> None:
-        """Hand on what needs no call of the function: the end of a source that knows its length."""
-        while self._wanted and _came(self._wanted[0][1]):
-            pull, item = self._wanted.popleft()
-            self._demand = 0
-            self._hand_on(pull, item)
-
-    def _lot(self) -> list[Any]:
+    def _lot(self) -> list[Place | None]:
         """The places of the batches that may be made in one go: they are of one pass."""
-        places = [place for _, place in self._wanted]
-        for number, place in enumerate(places):
-            if _came(place) or (number and place is not None and place.opens):
-                return places[:number]
+        places: list[Place | None] = []
+        for fetch in self._wanted:
+            place: Place | None = fetch.read() if fetch.read is not None else None
+            if fetch.read is None or (places and place is not None and place.opens):
+                break
+            places.append(place)
         return places
 
     def places(self) -> list[Place] | None:
@@ -143,65 +93,44 @@ class AskedFeed(Feed):
 
     def ready(self) -> bool:
         """Whether the host may begin with one."""
-        if self._other is not None and self._other.needs_pulls:
+        if self._first is not None and self._first.is_urgent:
             return False
-        return self._pace.allows(self._seconds, self._pulled - self.taken)
+        return self._pacing.allows(self._length, self._made - self.used)
 
-    def deliver(self, batches: list[Any], begun: float, seconds: float) -> None:
+    def deliver(self, batches: list[RawBatch], begun: float, seconds: float) -> None:
         """Take batches that the function gave, in order, from `begun` on, each in `seconds`."""
-        self._seconds = seconds
-        self._pulled += len(batches)
-        thread = threading.get_ident()
+        self._length = seconds
         for raw in batches:
-            pull, _ = self._wanted.popleft()
-            self.made += 1
-            self._demand = 0
-            came = (begun, begun + seconds, thread)
+            fetch = self._wanted.popleft()
+            self._made += 1
+            fetch.raw, fetch.span = raw, (begun, begun + seconds, threading.get_ident())
             begun += seconds
-            if self._threads and _bytes(raw) > SMALL:
-                self._raw.put((pull, raw, came))
+            if self._threads.alive and _bytes(raw) > SMALL:
+                self._unprepared.put(fetch)
             else:
-                self._hand_on(pull, self._prepared(pull, raw, came))
-        self._pass_on()
-        if not self._wanted:
-            self._full_since = time.perf_counter()
+                self._finish(fetch)
 
     def end(self) -> None:
         """The function has no more batches."""
-        pull = self._void()
-        self._claims.end_round()
-        self._hand_on(pull, END)
+        self.schedule.end_round()
+        self._hand_on(self._void())
 
     def fail(self, error: BaseException) -> None:
         """The function failed."""
-        pull = self._void()
-        self._hand_on(pull, self._failed(error, pull))
+        fetch = self._void()
+        self._fail(fetch, error)
+        self._hand_on(fetch)
 
-    def _void(self) -> Pull:
-        """The pull that came to nothing; those behind it are given back."""
-        pull, _ = self._wanted.popleft()
-        self._claims.give_back([pull for pull, _ in self._wanted])
+    def _void(self) -> Fetch:
+        """The fetch that came to nothing; those after it are withdrawn."""
+        fetch = self._wanted.popleft()
+        self.schedule.withdraw(self._wanted)
+        self._permits.give(len(self._wanted))
         self._wanted.clear()
-        self._demand = 0
-        return pull
-
-    # -- the thread -----------------------------------------------------------------------------
-
-    def _work(self) -> None:
-        while (entry := self._raw.get()) is not None:
-            pull, value, came = entry
-            self._hand_on(pull, self._prepared(pull, value, came))
-
-    def _rest(self) -> None:
-        """The host asks `needs_pulls` itself."""
+        return fetch
 
 
-def _came(place: Any) -> bool:
-    """Whether this is no place, but what came without a call of the function."""
-    return place is END or isinstance(place, Failure)
-
-
-def _bytes(raw: Any) -> int:
+def _bytes(raw: RawBatch) -> int:
     if isinstance(raw, (list, tuple)):
         return sum(map(_bytes, raw))
     if isinstance(raw, dict):

@@ -1,211 +1,106 @@
-"""Which batch of a source may be pulled next: rounds that were granted, and slots for the lead.
+"""Which batch of a source may be fetched next.
 
-Slots bound the lead: one is taken before each pull and given back when the step that uses the batch
-begins. Both queues are `SimpleQueue`s, whose operations an interrupt cannot tear.
+Thread rule 5: exact fetches. A batch that is fetched and not used is lost to the next call on the
+same generator. So nothing is handed out beyond the rounds that were granted.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
 
+from ..errors import ClosedError
+from ..host.signal_safe_queue import ClosableQueue
 from ..sources.source import Claim, Reader
-from .call_size import Grouping
-from .reordering import Ticket
-
-_CLOSE = None  # wakes a thread that waits on a queue of a closed feed
-
-Prepare = Callable[[Any], Any]
+from .fetch import Fetch, Outcome, Round
 
 
-class _End:
-    def __repr__(self) -> str:
-        return "END"
+class Schedule:
+    """Hands out fetches, one at a time and in order; `rest` is called before a wait for a round."""
 
-
-END = _End()  # the round is over: its source has no more batches
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What was raised in place of a batch."""
-
-    error: BaseException
-
-
-@dataclass(frozen=True)
-class Round:
-    """Batches that may be pulled: `count` of them, or all of one pass where it is `None`.
-
-    `prepare` makes what the model's step needs of a raw batch; `grouping` says how many batches one
-    call takes; `epoch` is the number of the epoch that they are for, from 0 (of the first, where a
-    round is granted several times).
-    """
-
-    count: int | None
-    prepare: Prepare
-    fresh: bool = False
-    wrap: bool = False
-    grouping: Grouping = field(default_factory=Grouping)
-    epoch: int = 0
-
-
-@dataclass(slots=True)
-class Pull:
-    """One pull: its place, the call that fetches the batch, and what prepares it."""
-
-    ticket: Ticket
-    fetch: Claim
-    prepare: Prepare
-
-
-class Claims:
-    """Hands out pulls, one at a time and in order.
-
-    Args:
-        reader: Reads the source.
-        slots: How many pulls there may be whose steps have not begun.
-        rest: Called when nothing may be pulled for now.
-    """
-
-    def __init__(self, reader: Reader, slots: int, rest: Callable[[], None]) -> None:
-        self.drawn = 0  # pulls begun
+    def __init__(self, reader: Reader, rest: Callable[[], None]) -> None:
+        self.begun = 0  # batches that were handed out
         self._reader = reader
         self._rest = rest
-        self._claiming = threading.Lock()  # held while a round is waited for
-        self._closed = False
-        self._round: Round | None = None
-        self._left: int | None = 0
-        self._index = 0
+        # Thread rule 12: one reader per object. Threads claim one by one, so that an epoch's
+        # batches are claimed before those of its validation; a wait for a round is within.
+        self._claiming = threading.Lock()
+        self._granted: ClosableQueue[tuple[Round, range]] = ClosableQueue()
+        self._round: Round | None = None  # that is being fetched
+        self._epochs = range(0)  # that it will be fetched for again
+        self._over = True  # nothing is left of it
+        self._index = 0  # batches of it that were handed out
         self._sequence = 0
-        self._again = 0  # how often the round may be pulled again, for the epochs that follow
-        self._epoch = 0
-        self._rounds: queue.SimpleQueue[tuple[Round, int] | None] = queue.SimpleQueue()
-        self._room: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
-        self.free(slots)
 
-    def grant(self, round_: Round, times: int) -> None:
-        """Allow a round to be pulled so many times, for its epoch and those that follow."""
+    def grant(self, round_: Round, times: int = 1) -> None:
+        """Allow a round to be fetched so many times, for its epoch and those that follow."""
         if times > 0:
-            self._rounds.put((round_, times))
+            self._granted.put((round_, range(round_.epoch, round_.epoch + times)))
 
-    def free(self, slots: int = 1) -> None:
-        """Give slots back."""
-        for _ in range(slots):
-            self._room.put(True)
+    def close(self) -> None:
+        """Hand out nothing any more."""
+        self._granted.close()
 
-    def close(self, readers: int = 1) -> None:
-        """Let none of so many threads wait here any more."""
-        self._closed = True
-        for _ in range(readers):
-            self._room.put(_CLOSE)
-            self._rounds.put(_CLOSE)
+    @property
+    def is_ready(self) -> bool:
+        """Whether `next` does not wait, where only one thread calls it."""
+        return not self._over or bool(self._epochs) or not self._granted.empty()
 
-    def stop(self) -> None:
-        """Nothing more is to be pulled: a pull has failed."""
-        self._closed = True
-
-    # -- the feeders' side ----------------------------------------------------------------------
-
-    def take_room(self, seconds: Callable[[], None] | None = None) -> bool:
-        """Wait for a slot; False where the feed is closed. `seconds` is called before a wait."""
-        try:
-            return self._room.get_nowait() is not _CLOSE
-        except queue.Empty:
-            if seconds is not None:
-                seconds()
-            return self._room.get() is not _CLOSE
-
-    def next(self) -> Pull | None:
-        """The next pull, for a slot that was taken; `None` where there will be no more."""
+    def next(self) -> Fetch:
+        """The next fetch, for a permit that was taken; waits for a round. `ClosedError` at last."""
         with self._claiming:
-            return self._claim()
-
-    def next_now(self, *, slot: bool = True) -> Pull | None:
-        """The next pull, and its slot, where that needs no wait; for one thread."""
-        if self._closed or (self._left == 0 == self._again and self._rounds.empty()):
-            return None
-        if slot:
+            read: Claim | None = None
+            outcome: Outcome = None
+            if self._granted.closed:
+                raise ClosedError
             try:
-                if self._room.get_nowait() is _CLOSE:
-                    self._room.put(_CLOSE)
-                    return None
-            except queue.Empty:
-                return None
-        return self._claim()
+                if self._over:
+                    self._enter_round()
+                read = self._reader.claim()
+            except ClosedError:
+                raise
+            except StopIteration:
+                self.end_round()
+            except BaseException as error:  # a hook of the source's failed
+                self.close()
+                outcome = error
+            return self._record(read, outcome)
 
-    def _claim(self) -> Pull | None:
-        try:
-            if self._closed or not self._enter_round():
-                return None
-            fetch = self._reader.claim()
-        except StopIteration:
-            self.end_round()
-            fetch, counts = (lambda: END), 0
-        except BaseException as error:  # a source's own hook failed
-            failure = Failure(error)
-            fetch, counts = (lambda: failure), 0
-        else:
-            counts = 1
-        return self._pull(fetch, counts)
-
-    def _pull(self, fetch: Claim, counts: int) -> Pull:
+    def _enter_round(self) -> None:
+        if not self._epochs:
+            if self._granted.empty():
+                self._rest()
+            self._round, self._epochs = self._granted.get(None)
         round_ = self._round
         assert round_ is not None
-        grouping, index, position = round_.grouping, self._index, round_.grouping.claimed
-        self.drawn += counts
-        self._index += counts
-        grouping.claimed += counts
-        if self._left:
-            self._left -= counts
-        ticket = Ticket(self._sequence, self.drawn, grouping, position, index, self._left == 0)
+        epoch, self._epochs = self._epochs[0], self._epochs[1:]
+        self._over, self._index = False, 0
+        self._reader.begin(fresh=round_.restart, wrap=round_.wrap, epoch=epoch, count=round_.count)
+
+    def _record(self, read: Claim | None, outcome: Outcome) -> Fetch:
+        round_, counts = self._round, read is not None
+        assert round_ is not None
+        size = round_.call_size
+        self.begun += counts
+        fetch = Fetch(round_, self._sequence, self.begun, size.begun, self._index, read, outcome)
         self._sequence += 1
-        return Pull(ticket, fetch, round_.prepare)
-
-    def _enter_round(self) -> bool:
-        while self._left == 0:
-            if self._again:
-                self._again -= 1
-                self._epoch += 1
-            elif not self._receive_round():
-                return False
-            round_ = self._round
-            assert round_ is not None
-            self._left, self._index = round_.count, 0
-            self._reader.begin(
-                fresh=round_.fresh, wrap=round_.wrap, epoch=self._epoch, count=round_.count
-            )
-        return True
-
-    def _receive_round(self) -> bool:
-        """Wait for a round; False where the feed is closed."""
-        if self._rounds.empty():
-            self._rest()
-        granted = self._rounds.get()
-        if granted is _CLOSE:
-            return False
-        self._round, times = granted
-        self._again, self._epoch = times - 1, self._round.epoch
-        return True
+        self._index += counts
+        size.begun += counts
+        if self._index == round_.count:
+            self._over = True
+        return fetch
 
     def end_round(self) -> None:
-        """The source has ended: a counted round takes what was granted behind it along."""
-        self._left = 0
-        if self._round is None or self._round.count is None:
-            return
-        self._again = 0
-        while not self._rounds.empty():
-            if self._rounds.get() is _CLOSE:
-                self._rounds.put(_CLOSE)
-                return
+        """The source has ended: a counted round takes what was granted after it along."""
+        self._over = True
+        if self._round is not None and self._round.count is not None:
+            self._epochs = range(0)
+            self._granted.clear()
 
-    def give_back(self, pulls: list[Pull]) -> None:
-        """Undo the newest claims, which will not be fetched."""
-        for pull in pulls:
-            self.drawn -= 1
-            self._sequence -= 1
-            pull.ticket.grouping.claimed -= 1
-        self.free(len(pulls))
+    def withdraw(self, fetches: Sequence[Fetch]) -> None:
+        """Undo the newest fetches, which will not be made."""
+        self._sequence -= len(fetches)
+        for fetch in fetches:
+            if fetch.read is not None:
+                self.begun -= 1
+                fetch.round.call_size.begun -= 1

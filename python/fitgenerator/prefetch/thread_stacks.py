@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _OURS = str(Path(__file__).parents[1])
-# The innermost so many frames are shown.
-_FRAMES = 6
+_FRAMES = 6  # the innermost ones are shown
 
 
 def stack_of(threads: Iterable[threading.Thread]) -> str:

@@ -31,10 +31,11 @@ class Meter:
         """This thread, which is ours, has a lane of its own in the timeline."""
         self._timeline.enter()
 
-    def made(self, place: Place, came: Span, converted: Span) -> None:
-        """A batch came from its source and was prepared; from any thread."""
+    def made(self, place: Place, came: Span, converted: Span, waited: float = 0.0) -> None:
+        """A batch came, after its source waited for room, and was prepared; from any thread."""
         figures = self.pipeline
         with self._lock:
+            figures.generator_waited += waited
             figures.generator += came[1] - came[0]
             figures.conversion += converted[1] - converted[0]
             figures.batches += 1
@@ -50,11 +51,6 @@ class Meter:
             figures.xla_steps += steps if xla else 0
         self._timeline.ran(first, steps, span)
 
-    def waited(self, place: Place, span: Span) -> None:
-        """The model waited for a batch. For the training loop."""
-        self.add("model_waited", span[1] - span[0])
-        self._timeline.saw(place, "wait", span)
-
     def called(self, place: Place, span: Span) -> None:
         """The hooks that follow a step were called; from any thread."""
         self._timeline.saw(place, "callbacks", span)
@@ -66,17 +62,17 @@ class Meter:
         if seconds > PATIENCE:
             figures.waiting, figures._waited = name, seconds
 
-    def came(self, seconds: float) -> None:
-        """The batch that was waited for has come, after so many seconds."""
-        self.pipeline.longest_wait = max(self.pipeline.longest_wait, seconds)
-        self.pipeline.waiting = None
-
-    def saw_queue(self, fill: int) -> None:
-        """Take `fill` ready batches into the mean of `queue_fill`."""
+    def took(self, ready: int, span: Span, place: Place | None) -> None:
+        """A batch was taken, when so many were ready; the model waited for the one at `place`."""
+        figures, seconds = self.pipeline, span[1] - span[0]
+        figures.longest_wait = max(figures.longest_wait, seconds)
+        figures.waiting = None
         self._takes += 1
-        figures = self.pipeline
-        fill = min(fill, figures.max_queue_size)  # one more may be ready, beyond the queue
-        figures.queue_fill += (fill - figures.queue_fill) / self._takes
+        ready = min(ready, figures.max_queue_size)  # one more may be ready, beyond the queue
+        figures.queue_fill += (ready - figures.queue_fill) / self._takes
+        if place is not None:
+            self.add("model_waited", seconds)
+            self._timeline.saw(place, "wait", span)
 
     def finish(self) -> None:
         """Fix the wall time."""

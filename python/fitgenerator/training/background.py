@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from typing import Any
 
 from ..errors import ClosedError
+from ..host.joined_threads import JoinedThreads
 from ..host.outcome import Failed, Value
-from ..host.signal_safe_queue import Inbox
 from ..host.switchboard import Switchboard
-from ..prefetch.prefetcher import SLICE
 from .evaluate_loop import EvaluateLoop
 from .fit_loop import FitLoop
 from .predict_loop import PredictLoop
@@ -26,27 +23,23 @@ class BackgroundLoop:
         self._result: Any = None
         self._error: BaseException | None = None
         self._board = board
-        self._ended = Inbox()
-        self._thread: threading.Thread | None = None
+        self._thread = JoinedThreads()
 
     def start(self) -> None:
         """Start the thread."""
-        thread = threading.Thread(target=self._run, name="fitgenerator-training", daemon=True)
-        thread.start()
-        self._thread = thread
+        self._thread.start("fitgenerator-training", self._run)
 
     def _run(self) -> None:
-        for part in (self._train, self._board.close_fetches, self.loop.course.close):
+        for part in (self._train, self._board.close_fetches, self.loop.context.close):
             try:
                 part()
             except BaseException as error:  # of several, the first is the cause
                 self._error = self._error or error
-        self._ended.put(None)
         self._board.end()
 
     def _train(self) -> None:
-        self.loop.course.meter.enter()
-        with self.loop.course.scope():  # rule 10: a new thread starts without the caller's state
+        self.loop.context.meter.enter()
+        with self.loop.context.scope():  # rule 10: a new thread starts without the caller's state
             self._result = self.loop.run_alone()
 
     def stop(self) -> None:
@@ -55,23 +48,14 @@ class BackgroundLoop:
         Can be called again, also when a first call was interrupted.
         """
         self._board.close()
-        self.loop.course.shut()
-        thread = self._thread
-        while thread is not None:
-            try:
-                # Rule 11: a wait in slices on what the thread puts last, because an interrupt in
-                # `Thread.join` makes Python 3.11 take the living thread for a stopped one.
-                self._ended.get(SLICE)
-            except queue.Empty:
-                continue
-            thread.join()
-            self._thread = thread = None
+        self.loop.context.shut()
+        self._thread.join()  # rule 11: nothing survives the call
         self._board.close()
 
     @property
     def used(self) -> int:
         """Batches of the generator whose steps have begun."""
-        return self.loop.course.feeds[0].taken
+        return self.loop.context.prefetchers[0].used
 
     @property
     def outcome(self) -> Value[Any] | Failed:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import EndedError
 from ..models.protocol import KerasModel, Logs, Nested
-from .step_runner import Rounds
+from .step_runner import StepRunner
 
 
 def metrics_of(model: KerasModel, outputs: Nested) -> Logs:
@@ -18,17 +18,17 @@ def metrics_of(model: KerasModel, outputs: Nested) -> Logs:
     return dict(metrics)
 
 
-def check_end(rounds: Rounds, done: int, stopped: bool, purpose: str) -> None:
+def check_end(runner: StepRunner, done: int, stopped: bool, purpose: str) -> None:
     """Note where a round ended early, after `done` steps, unless a callback stopped it.
 
     Raises:
         EndedError: There was no step at all; `purpose` says what for.
     """
-    name, count = rounds.feed.argument, rounds.count
+    name, count = runner.prefetcher.setup.argument, runner.count
     if done == 0:
         raise EndedError(f"`{name}` ended before its first batch: there is nothing to {purpose}.")
     if count is not None and done < count and not stopped:
-        rounds.course.warnings.append(ended_early_text(name, count, done))
+        runner.context.notices.early.append(ended_early_text(name, count, done))
 
 
 def ended_early_text(name: str, wanted: int, came: int) -> str:
@@ -36,52 +36,52 @@ def ended_early_text(name: str, wanted: int, came: int) -> str:
 
 
 class EvaluateLoop:
-    """Evaluates on one round of a feed.
+    """Evaluates on one round of a prefetcher.
 
     Args:
-        rounds: Runs the steps, in the mode "test".
+        runner: Runs the steps, in the mode "test".
         fresh: Each evaluation begins with the source's first batch.
     """
 
-    def __init__(self, rounds: Rounds, fresh: bool) -> None:
-        self.course = rounds.course
-        self.count = rounds.count
-        self._rounds = rounds
+    def __init__(self, runner: StepRunner, fresh: bool) -> None:
+        self.context = runner.context
+        self.count = runner.count
+        self._runner = runner
         self._fresh = fresh
 
     @property
     def identity(self) -> Any:
-        """What the feed reads."""
-        return self._rounds.feed.source.identity
+        """What the prefetcher reads."""
+        return self._runner.prefetcher.source.identity
 
     def grant(self, epoch: int = 0) -> None:
-        """Let the batches of one evaluation be pulled, that of the epoch `epoch`."""
-        self._rounds.grant(fresh=self._fresh, epoch=epoch)
+        """Let the batches of one evaluation be fetched, that of the epoch `epoch`."""
+        self._runner.grant(restart=self._fresh, epoch=epoch)
 
     def run(self) -> Logs:
         """Evaluate; the metrics by name."""
-        course = self.course
-        course.host.call(self._begin)
-        done, outputs = self._rounds.run()
-        check_end(self._rounds, done, bool(course.model.stop_evaluating), "evaluate")
-        return dict(course.host.call(lambda: self._end(outputs)))
+        context = self.context
+        context.host.call(self._begin)
+        done, outputs = self._runner.run()
+        check_end(self._runner, done, bool(context.model.stop_evaluating), "evaluate")
+        return dict(context.host.call(lambda: self._end(outputs)))
 
     def run_alone(self) -> Logs:
         """Evaluate as a call of its own."""
         self.grant()
-        self._rounds.feed.start()
-        self.course.progress.begin(total=self.count)
+        self._runner.prefetcher.start()
+        self.context.progress.begin(total=self.count)
         logs = self.run()
-        self.course.progress.end(self.course.meter.pipeline.steps, logs)
+        self.context.progress.end(self.context.meter.pipeline.steps, logs)
         return logs
 
     def _begin(self) -> Iterator[Any]:
-        self.course.keras_version.begin("test")
-        yield from self.course.callbacks.run("on_test_begin", {})
-        self.course.model.reset_metrics()
-        yield from self._rounds.begin()
+        self.context.keras_version.begin("test")
+        yield from self.context.callbacks.run("on_test_begin", {})
+        self.context.model.reset_metrics()
+        yield from self._runner.begin()
 
     def _end(self, outputs: Nested) -> Generator[Any, None, Logs]:
-        logs = self.course.keras_version.logs(metrics_of(self.course.model, outputs))
-        yield from self.course.callbacks.run("on_test_end", logs)
+        logs = self.context.keras_version.logs(metrics_of(self.context.model, outputs))
+        yield from self.context.callbacks.run("on_test_end", logs)
         return logs

@@ -15,7 +15,7 @@ from ..models.training_lock import hold_training_lock
 from ..reporting.history import History, remember
 from .evaluate_loop import EvaluateLoop, check_end, ended_early_text, metrics_of
 from .options import FitOptions
-from .step_runner import Rounds
+from .step_runner import StepRunner
 
 
 class FitLoop:
@@ -23,14 +23,14 @@ class FitLoop:
 
     def __init__(
         self,
-        rounds: Rounds,  # in the mode "train"
+        runner: StepRunner,  # in the mode "train"
         history: History,
         options: FitOptions,
         resumed: int,  # the first epoch, by a checkpoint, as far as it is known before the start
         validation: EvaluateLoop | None,  # what follows epochs
     ) -> None:
-        self.course = rounds.course
-        self._rounds = rounds
+        self.context = runner.context
+        self._runner = runner
         self._history = history
         self._options = options
         self._epoch = options.initial_epoch
@@ -38,116 +38,119 @@ class FitLoop:
         self._validation = validation
         # Thread rule 12: where one object is training and validation data, nobody reads ahead
         # across the border between the two.
-        self._ahead = validation is None or validation.identity is not rounds.feed.source.identity
+        identity = runner.prefetcher.source.identity
+        self._ahead = validation is None or validation.identity is not identity
         self._trained = 0  # steps, in all epochs
         self._granted = False  # the first epoch's batches, by the building of the model
 
     def run_alone(self) -> History:
         """Train; the history, complete or not."""
-        with hold_training_lock(self.course.model), self.course.keras_version.trained():
+        with hold_training_lock(self.context.model), self.context.keras_version.trained():
             try:
                 return self._train()
             finally:
                 remember(self._history)  # after those of calls within this one
 
     def _train(self) -> History:
-        course, epochs = self.course, self._options.epochs
+        context, epochs = self.context, self._options.epochs
         logs: Logs | None = None
         last: Logs = {}
         self._granted = self._build()
-        course.host.call(self._begin)
-        self._epoch = course.keras_version.first_epoch(self._epoch, self._rounds.count)
+        context.host.call(self._begin)
+        self._epoch = context.keras_version.first_epoch(self._epoch, self._runner.count)
         self._start()
         for epoch in range(self._epoch, epochs):
             logs = self._run_epoch(epoch)
             last = logs or last
-            if logs is None or course.model.stop_training:
+            if logs is None or context.model.stop_training:
                 break
         self._history.incomplete = logs is None and self._epoch < epochs
-        course.shut()
-        course.host.call(lambda: self._end(last))
+        context.shut()
+        context.host.call(lambda: self._end(last))
         return self._history
 
     def _build(self) -> bool:
         """Build a model that is not built from the first batch, which is then trained on."""
-        if self.course.model.built or self._epoch >= self._options.epochs:
+        if self.context.model.built or self._epoch >= self._options.epochs:
             return False
         self._grant(self._resumed or self._epoch)
-        self._rounds.prime()
+        self._runner.prime()
         return True
 
     def _begin(self) -> Iterator[Any]:
-        self.course.keras_version.begin("train")
-        yield from self.course.callbacks.run("on_train_begin", {})
+        self.context.keras_version.begin("train")
+        yield from self.context.callbacks.run("on_train_begin", {})
 
     def _grant(self, epoch: int, times: int = 1) -> None:
         passes = self._options.passes
-        self._rounds.grant(fresh=passes, wrap=not passes, epoch=epoch, times=times)
+        self._runner.grant(restart=passes, wrap=not passes, epoch=epoch, times=times)
 
     def _start(self) -> None:
         """Start the feeders: only now, since a callback may have set the first epoch."""
         epochs = self._options.epochs - self._epoch
         if self._ahead and epochs > 0:
             granted = int(self._granted)
-            # Thread rule 5 (exact pulls): so many epochs are granted, and not one batch more.
+            # Thread rule 5 (exact fetches): so many epochs are granted, and not one batch more.
             self._grant(self._epoch + granted, epochs - granted)
-        for feed in self.course.feeds:
-            feed.start()
+        for prefetcher in self.context.prefetchers:
+            prefetcher.start()
 
     def _run_epoch(self, epoch: int) -> Logs | None:
         """Train one epoch and validate; its logs, `None` where the generator ended in it."""
-        course, keras_version, count = self.course, self.course.keras_version, self._rounds.count
+        context, keras_version, count = self.context, self.context.keras_version, self._runner.count
         validation = self._validation if self._options.validates(epoch) else None
-        course.progress.begin_epoch(epoch, count)
-        course.host.call(lambda: self._begin_epoch(epoch))
-        self._let_pull(epoch, validation)
-        done, outputs = self._rounds.run()
+        context.progress.begin_epoch(epoch, count)
+        context.host.call(lambda: self._begin_epoch(epoch))
+        self._let_fetch(epoch, validation)
+        done, outputs = self._runner.run()
         self._trained += done
-        stopped = bool(course.model.stop_training)
+        stopped = bool(context.model.stop_training)
         if done < (1 if count is None else count) and not stopped:
             self._end_early(epoch, done)
             return None
         self._history.broken_off = stopped and (count is None or done < count)
-        logs = course.host.call(lambda: keras_version.logs(metrics_of(course.model, outputs)))
+        logs = context.host.call(lambda: keras_version.logs(metrics_of(context.model, outputs)))
         if validation is not None:
             if not self._ahead:
                 validation.grant(epoch)
-            course.progress.begin_validation(validation.count)
+            context.progress.begin_validation(validation.count)
             logs.update({f"val_{name}": value for name, value in validation.run().items()})
         logs = keras_version.logs(logs)
-        course.progress.end(done, logs)
-        course.host.call(lambda: course.callbacks.run("on_epoch_end", epoch, logs))
+        context.progress.end(done, logs)
+        context.host.call(lambda: context.callbacks.run("on_epoch_end", epoch, logs))
         return dict(logs)
 
-    def _let_pull(self, epoch: int, validation: EvaluateLoop | None) -> None:
-        feed, count = self._rounds.feed, self._rounds.count
+    def _let_fetch(self, epoch: int, validation: EvaluateLoop | None) -> None:
+        prefetcher, count = self._runner.prefetcher, self._runner.count
         if not self._ahead:
             if not self._granted:
                 self._grant(epoch)
             self._granted = False
             return
-        # Thread rule 7 (service in order): training's pulls come first up to here.
-        feed.quota = feed.drawn if count is None else feed.taken + count
+        # Thread rule 7 (service in order): training's fetches come first up to here.
+        begun, used = prefetcher.schedule.begun, prefetcher.used
+        prefetcher.urgent_until = begun if count is None else used + count
         if validation is not None:  # thread rule 5: a validation is granted in its epoch only
             validation.grant(epoch)
 
     def _begin_epoch(self, epoch: int) -> Iterator[Any]:
-        self.course.model.reset_metrics()
-        yield from self.course.callbacks.run("on_epoch_begin", epoch, {})
-        yield from self._rounds.begin()
+        self.context.model.reset_metrics()
+        yield from self.context.callbacks.run("on_epoch_begin", epoch, {})
+        yield from self._runner.begin()
 
     def _end_early(self, epoch: int, came: int) -> None:
-        name, count, epochs = self._rounds.feed.argument, self._rounds.count, self._options.epochs
-        check_end(self._rounds, self._trained, True, "train on")
+        runner, epochs = self._runner, self._options.epochs
+        name, count = runner.prefetcher.setup.argument, runner.count
+        check_end(runner, self._trained, True, "train on")
         text = f"`{name}` gave nothing for epoch {epoch + 1} of {epochs}."
         if count is not None:
             early = ended_early_text(name, count * (epochs - self._epoch), self._trained)
             text = f"{early[:-1]} (epoch {epoch + 1}: {came} of {count})."
-        self.course.warnings.append(text)
+        self.context.notices.early.append(text)
 
     def _end(self, logs: Logs) -> Iterator[Any]:
-        model = self.course.model
+        model = self.context.model
         finalize = getattr(model.optimizer, "finalize_variable_values", None)
         if finalize is not None and self._options.epochs > 0:
             finalize(model.trainable_weights)
-        yield from self.course.callbacks.run("on_train_end", logs)
+        yield from self.context.callbacks.run("on_train_end", logs)

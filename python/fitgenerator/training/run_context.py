@@ -11,60 +11,73 @@ from typing import Any
 from ..errors import AbandonedThreadWarning, EndedEarlyWarning, Warned
 from ..host.interface import Host
 from ..models.keras_versions import Keras3
-from ..prefetch.pacing import Pace
-from ..prefetch.prefetcher import GRACE, Feed
+from ..prefetch.pacing import Pacing
+from ..prefetch.prefetcher import GRACE, Prefetcher
 from ..reporting.meter import Meter
 from ..reporting.progress import Progress
-from ..steps.compiled_steps import Steps
 from .callbacks import Callbacks
 
 
 @dataclass
-class Course:
+class Notices:
+    """What the caller has to be warned of at the end of the call.
+
+    Attributes:
+        early: What ended early.
+        others: Everything else: text and class.
+        stuck: Names of threads that did not end.
+    """
+
+    early: list[str] = field(default_factory=list)
+    others: list[Warned] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
+
+
+@dataclass
+class RunContext:
     """What every loop works with.
 
     Attributes:
-        model: The Keras model.
-        keras_version: How it is driven.
-        steps: Its compiled steps.
+        keras_version: How the model is driven.
+        jit_compile: Whether loops are compiled by XLA: "auto", True or False.
         host: The hand-over to the calling thread.
         callbacks: The user's callbacks.
         progress: What the user sees.
         meter: Where the time goes.
-        feeds: Every feed of the call.
-        warnings: What ended early, for the end of the call.
-        doubts: What else the caller is to be warned of then: text and class.
         scope: Makes the caller's context on a thread of ours.
-        jit_compile: Whether loops are compiled by XLA: "auto", True or False.
-        pace: When the calling thread may make a batch beside hooks.
-        stuck: Names of threads that did not end.
+        prefetchers: Every prefetcher of the call, that of the training first.
+        pacing: When the calling thread may make a batch in parallel with hooks.
+        notices: What the caller has to be warned of.
     """
 
-    model: Any
     keras_version: Keras3
-    steps: Steps
+    jit_compile: str | bool
     host: Host
     callbacks: Callbacks
     progress: Progress
     meter: Meter
-    feeds: list[Feed]
-    scope: Callable[[], AbstractContextManager[Any]]
-    jit_compile: Any = "auto"
-    pace: Pace = field(default_factory=Pace)
-    warnings: list[str] = field(default_factory=list)
-    doubts: list[Warned] = field(default_factory=list)
-    stuck: list[str] = field(default_factory=list)
+    scope: Callable[[], AbstractContextManager[None]]
+    prefetchers: list[Prefetcher] = field(default_factory=list)
+    pacing: Pacing = field(default_factory=Pacing)
+    notices: Notices = field(default_factory=Notices)
+
+    @property
+    def model(self) -> Any:
+        """The Keras model."""
+        return self.keras_version.model
 
     def shut(self) -> None:
-        """Stop every feed; any thread may call it, more than once."""
-        for feed in self.feeds:
-            feed.shut()
+        """Stop every prefetcher; any thread may call it, more than once."""
+        for prefetcher in self.prefetchers:
+            prefetcher.shut()
 
     def close(self) -> None:
-        """Stop every feed and wait for its threads, for `GRACE` seconds at most."""
+        """Stop every prefetcher and wait for its threads, for `GRACE` seconds at most."""
         self.shut()
+        # Thread rule 11: nothing survives the call; what has not ended by then is told of.
         deadline = time.perf_counter() + GRACE
-        self.stuck = [name for feed in self.feeds for name in feed.join(deadline)]
+        stuck = [name for prefetcher in self.prefetchers for name in prefetcher.join(deadline)]
+        self.notices.stuck = stuck
         self.progress.close()
         waited, self.host.waited = self.host.waited, 0.0
         self.meter.add("model_waited", waited)
@@ -73,12 +86,14 @@ class Course:
 
     def all_warnings(self) -> list[Warned]:
         """What the caller has to be warned of."""
-        ended: list[Warned] = [(text, EndedEarlyWarning) for text in self.warnings]
-        if self.stuck:
+        notices = self.notices
+        ended: list[Warned] = [(text, EndedEarlyWarning) for text in notices.early]
+        if notices.stuck:
             text = (
                 f"A generator did not return within {GRACE:g} seconds after the end; its thread "
-                f"({', '.join(self.stuck)}) was cut off and left behind."
+                f"({', '.join(notices.stuck)}) was cut off and left behind."
             )
             ended.append((text, AbandonedThreadWarning))
-        told = [warning for feed in self.feeds for warning in feed.source.take_warnings()]
-        return [*self.doubts, *told, *ended]
+        sources = [prefetcher.source for prefetcher in self.prefetchers]
+        told = [warning for source in sources for warning in source.take_warnings()]
+        return [*notices.others, *told, *ended]

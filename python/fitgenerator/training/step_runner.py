@@ -6,24 +6,24 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..batches.outputs import joined
 from ..batches.prepared import Batch
-from ..errors import (
-    ArgumentError,
-    ClosedError,
-    add_note,
-)
+from ..errors import ArgumentError, ClosedError, add_note
+from ..host.interface import ForeignHook
 from ..messages import reason
 from ..models.keras_versions import STOPS
 from ..models.protocol import Logs
-from ..prefetch.call_size import Grouping
-from ..prefetch.prefetcher import END, Feed, Prepare, Round
-from ..steps.compiled_steps import ExecutionMode, Traced
-from .call_policy import Chooser
-from .run_context import Course
+from ..prefetch.call_size import CallSize
+from ..prefetch.fetch import RawBatch, Round
+from ..prefetch.prefetcher import Prefetcher
+from ..steps.compiled_steps import ExecutionMode, Steps, Traced
+from .call_policy import Asked, CallPolicy
+from .run_context import RunContext
+
+Outputs = Any  # what a step returns: the user's, where the model has a step of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class _Piece:
     function: Traced | None
 
 
-class Rounds:
+class StepRunner:
     """Runs the steps of one mode, round by round: epochs, evaluations, a prediction.
 
     Args:
-        course: What every loop works with.
+        context: What every loop works with.
         mode: "train", "test" or "predict".
-        feed: Where the batches come from.
+        prefetcher: Where the batches come from.
         prepare: Makes what a step needs of a raw batch.
         count: Steps of one round, `None` for as many as a pass of the source has.
         rounds: How many rounds there will be.
@@ -49,71 +49,73 @@ class Rounds:
 
     def __init__(
         self,
-        course: Course,
+        context: RunContext,
         mode: str,
-        feed: Feed,
-        prepare: Prepare,
+        prefetcher: Prefetcher,
+        prepare: Callable[[RawBatch], Batch],
         count: int | None,
         rounds: int = 1,
     ) -> None:
-        self.course = course
-        self.feed = feed
-        self.count = count
+        self.context = context
+        self.prefetcher = prefetcher
         self._mode = mode
-        self._prepare = prepare
-        self._execution = course.keras_version.steps_per_execution
-        self._stop = STOPS[mode]
-        self._hooked = course.callbacks.has_batch_hooks(mode)
+        self._steps = Steps.of(context.model)
+        self._eager = self._steps.eager  # in the round that runs
+        self._execution = context.keras_version.steps_per_execution
+        self._hooked = context.callbacks.has_batch_hooks(mode)
         self._done = 0  # steps, in all rounds
-        self._chooser = Chooser(
-            course.steps,
-            mode,
-            self._grouping(),
-            total=None if count is None else count * rounds,
-            in_round=count,
-            jit_compile=course.jit_compile,
-            weights=course.model.count_params,
-        )
+        self._round = Round(count, prepare, call_size=self._call_size())
+        asked = Asked(None if count is None else count * rounds, count, context.jit_compile)
+        weights = context.model.count_params
+        self._policy = CallPolicy(self._steps, mode, self._round.call_size, asked, weights)
 
-    def _grouping(self) -> Grouping:
-        steps = self.course.steps
+    @property
+    def count(self) -> int | None:
+        """Steps of one round, `None` for as many as a pass of the source has."""
+        return self._round.count
+
+    def _call_size(self) -> CallSize:
+        capacity = self.prefetcher.setup.capacity
         alone = self._hooked and self._execution == 1
-        if alone or steps.eager or not steps.loops or self.feed.capacity == 0:
-            return Grouping()
+        if alone or self._steps.eager or not self._steps.loops or capacity == 0:
+            return CallSize()
         if self._execution == 1:
-            return Grouping(self.feed.capacity)
-        return Grouping(min(self.feed.capacity, self._execution), self._execution)
+            return CallSize(capacity)
+        return CallSize(min(capacity, self._execution), self._execution)
 
     def grant(
-        self, *, fresh: bool = False, wrap: bool = False, epoch: int = 0, times: int = 1
+        self, *, restart: bool = False, wrap: bool = False, epoch: int = 0, times: int = 1
     ) -> None:
-        """Let the batches of so many rounds be pulled, the first one for the epoch `epoch`."""
-        grouping = self._chooser.grouping
-        self.feed.grant(Round(self.count, self._prepare, fresh, wrap, grouping, epoch), times)
+        """Let the batches of so many rounds be fetched, the first one for the epoch `epoch`."""
+        round_ = replace(self._round, restart=restart, wrap=wrap, epoch=epoch)
+        self.prefetcher.schedule.grant(round_, times)
+        self.context.host.wake()  # it may make batches now
 
     def prime(self) -> None:
         """Build the model from the first batch, where there is one."""
-        batch = self.feed.prime()
-        if batch is not END and not self.course.steps.eager:
+        batch = self.prefetcher.prime()
+        if batch is not None and not self._steps.eager:
             with self._placing():
-                self.course.host.call(lambda: self.course.steps.trace(self._mode, batch))
+                # Thread rule 3: traced on the calling thread, executed elsewhere.
+                self.context.host.call(lambda: self._steps.trace(self._mode, batch))
 
-    def begin(self) -> Iterator[Any]:
+    def begin(self) -> Iterator[ForeignHook]:
         """The begin hook of the round's first step; ends the job that begins the round.
 
         A hook before it may have compiled the model anew.
         """
-        self.course.steps.renew()
-        self.course.pace.hooked = self._hooked
+        self._steps.renew()
+        self._eager = self._steps.eager
+        self.context.pacing.hooked = self._hooked
         if self._hooked:
-            yield from self.course.callbacks.run(f"on_{self._mode}_batch_begin", 0, {})
+            yield from self.context.callbacks.run(f"on_{self._mode}_batch_begin", 0, {})
 
-    def run(self, keep: Callable[[list[Any]], None] | None = None) -> tuple[int, Any]:
+    def run(self, keep: Callable[[list[Outputs]], None] | None = None) -> tuple[int, Outputs]:
         """Run a round's steps; how many were run, and what the last one returned.
 
         As in Keras, hooks and stops come between groups of `steps_per_execution` steps.
         """
-        course, count, group, done = self.course, self.count, [None], 0
+        context, count, group, done = self.context, self.count, [None], 0
         while count is None or done < count:
             size = self._execution if count is None else min(self._execution, count - done)
             ran, outputs = self._run_group(size)
@@ -124,66 +126,66 @@ class Rounds:
                 keep(group)
             if self._hooked:
                 between = lambda: self._between(done, group, done == count)  # noqa: B023, E731
-                stop = course.host.call(between)
+                stop = context.host.call(between)
             else:
                 stop = self._stopped()
-            course.progress.step(done, count, lambda: self._logs(group[-1]))  # noqa: B023
+            context.progress.step(done, count, lambda: self._logs(group[-1]))  # noqa: B023
             if stop or ran < size:
                 break
-        course.pace.rest()
-        course.host.wake()
+        context.pacing.rest()
+        context.host.wake()
         return done, group[-1]
 
-    def _logs(self, outputs: Any) -> Logs:
-        return {} if self._mode == "predict" else self.course.keras_version.logs(outputs)
+    def _logs(self, outputs: Outputs) -> Logs:
+        return {} if self._mode == "predict" else self.context.keras_version.logs(outputs)
 
     def _stopped(self) -> bool:
-        return bool(getattr(self.course.model, self._stop))
+        return bool(getattr(self.context.model, STOPS[self._mode]))
 
-    def _run_group(self, size: int) -> tuple[int, list[Any]]:
+    def _run_group(self, size: int) -> tuple[int, list[Outputs]]:
         """Run calls until at least `size` steps are done; how many were, and what they returned."""
         ran, outputs = 0, []
         while ran < size:
-            call = self.feed.take()
-            if call is END:
+            call = self.prefetcher.take()
+            if call is None:
                 break
             outputs += self._execute(call)
             ran += call.count
-            self.course.host.check()
+            self.context.host.check()
         return ran, outputs
 
-    def _execute(self, call: Batch) -> list[Any]:
-        outputs: list[Any] = []
+    def _execute(self, call: Batch) -> list[Outputs]:
+        outputs: list[Outputs] = []
         with self._placing():
             for piece in self._pieces(call):
-                first = self.feed.taken + 1
-                self.feed.begin(piece.batch.count)
+                first = self.prefetcher.used + 1
+                self.prefetcher.begin(piece.batch.count)
                 if self._hooked:
-                    self.course.pace.begin()
-                    self.course.host.wake()  # it may make batches now
+                    self.context.pacing.begin()
+                    self.context.host.wake()  # it may make batches now
                 outputs += self._run_piece(piece, first)
-                self.course.pace.end()
+                self.context.pacing.end()
         return outputs
 
     @contextmanager
     def _placing(self) -> Iterator[None]:
         """An error of the model's says at which batch it came: in tracing, or in a step."""
-        before = self.feed.taken
+        before = self.prefetcher.used
         try:
             yield
         except ClosedError:
             raise
         except Exception as error:
-            first, last = before + 1, max(before + 1, self.feed.taken)
+            first, last = before + 1, max(before + 1, self.prefetcher.used)
             which = f"batch {last}" if last == first else f"batches {first} to {last}"
             verb = {"train": "trained on", "test": "evaluated", "predict": "predicted"}[self._mode]
-            add_note(error, f"While {which} of `{self.feed.argument}` was {verb}.")
+            add_note(error, f"While {which} of `{self.prefetcher.setup.argument}` was {verb}.")
             raise
 
     def _pieces(self, call: Batch) -> Iterator[_Piece]:
         """What `call` is run as: whole, or batch by batch; traced where that is needed."""
-        steps, way = self.course.steps, self._chooser.way(call, self._done)
-        while way is not ExecutionMode.STEP and not steps.eager:
+        way = self._policy.way(call, self._done)
+        while way is not ExecutionMode.STEP and not self._eager:
             try:
                 yield _Piece(call, way, self._traced(call, way))
                 return
@@ -191,25 +193,27 @@ class Rounds:
                 raise
             except Exception as error:
                 self._give_up(call, way, error)
-                way = self._chooser.way(call, self._done)
-        for batch in call.split():
-            if steps.eager:
+                way = self._policy.way(call, self._done)
+        for batch in (call,) if call.count == 1 else call.split():
+            if self._eager:
                 yield _Piece(batch, ExecutionMode.STEP, None)
                 continue
             function = self._traced(batch, ExecutionMode.STEP)
-            self._chooser.first(batch, function)
+            self._policy.first(batch, function)
             yield _Piece(batch, ExecutionMode.STEP, function)
 
     def _traced(self, batch: Batch, way: ExecutionMode) -> Traced:
-        steps, mode = self.course.steps, self._mode
+        steps, mode = self._steps, self._mode
         known = steps.find(mode, batch, way)
-        return known or self.course.host.call(lambda: steps.trace(mode, batch, way))
+        # Thread rule 3: traced on the calling thread, executed elsewhere. TensorFlow's graph
+        # context belongs to a thread, and what is traced may be R code.
+        return known or self.context.host.call(lambda: steps.trace(mode, batch, way))
 
-    def _run_piece(self, piece: _Piece, first: int) -> list[Any]:
+    def _run_piece(self, piece: _Piece, first: int) -> list[Outputs]:
         batch, way, function = piece.batch, piece.way, piece.function
         begun, thread = time.perf_counter(), threading.get_ident()
         if function is None:
-            thread, outputs = self.course.host.call(lambda: self._run_eagerly(batch))
+            thread, outputs = self.context.host.call(lambda: self._run_eagerly(batch))
         else:
             try:
                 outputs = function(*batch.leaves)
@@ -222,19 +226,19 @@ class Rounds:
             function.proven = True
         ended = time.perf_counter()
         self._done += batch.count
-        place, span = (self.feed.name, first), (begun, ended, thread)
-        self.course.meter.ran(place, batch.count, span, xla=way is ExecutionMode.XLA)
+        place, span = (self.prefetcher.setup.name, first), (begun, ended, thread)
+        self.context.meter.ran(place, batch.count, span, xla=way is ExecutionMode.XLA)
         if way is ExecutionMode.STEP and function is not None:
-            self._chooser.measured(ended - begun, batch, function, self._done)
+            self._policy.measured(ended - begun, batch, function, self._done)
         return [outputs]
 
-    def _run_eagerly(self, batch: Batch) -> tuple[int, Any]:
+    def _run_eagerly(self, batch: Batch) -> tuple[int, Outputs]:
         """On the calling thread, whose number is given too."""
-        outputs = self.course.steps.run_eagerly(self._mode, batch.pack())
+        outputs = self._steps.run_eagerly(self._mode, batch.pack())
         return threading.get_ident(), outputs
 
-    def _run_again(self, call: Batch, first: int) -> list[Any]:
-        outputs: list[Any] = []
+    def _run_again(self, call: Batch, first: int) -> list[Outputs]:
+        outputs: list[Outputs] = []
         for piece in self._pieces(call):
             outputs += self._run_piece(piece, first)
             first += piece.batch.count
@@ -242,26 +246,31 @@ class Rounds:
 
     def _give_up(self, call: Batch, way: ExecutionMode, error: Exception) -> None:
         why = reason(error)
-        self._chooser.give_up(call, way, why)
-        self.course.meter.pipeline.fallback = f"{way.value}: {why}"
+        self._policy.give_up(call, way, why)
+        self.context.meter.pipeline.fallback = f"{way.value}: {why}"
 
-    def _between(self, done: int, group: list[Any], last: bool) -> Generator[Any, None, bool]:
+    def _between(
+        self, done: int, group: list[Outputs], last: bool
+    ) -> Generator[ForeignHook, None, bool]:
         """The end hooks of one group and the begin hooks of the next: one hand-over.
 
-        True where an end hook stops the round; what a begin hook stops, stops behind its group. A
+        Thread rule 4: all callbacks run on the calling thread, in order, while the loop waits; they
+        may hold R functions. The next batch is taken afterwards.
+
+        True where an end hook stops the round; what a begin hook stops, stops after its group. A
         group that is not full counts as a full one in its number. Both are as in Keras.
         """
-        course = self.course
+        context = self.context
         upto = -(-done // self._execution) * self._execution
         if self._mode == "predict":
             logs = {"outputs": group[0] if len(group) == 1 else joined(group)}
         else:
-            logs = course.keras_version.logs(group[-1])
+            logs = context.keras_version.logs(group[-1])
         begun = time.perf_counter()
-        yield from course.callbacks.run(f"on_{self._mode}_batch_end", upto - 1, logs)
+        yield from context.callbacks.run(f"on_{self._mode}_batch_end", upto - 1, logs)
         stop = self._stopped()
         if not (last or stop):
-            yield from course.callbacks.run(f"on_{self._mode}_batch_begin", upto, {})
+            yield from context.callbacks.run(f"on_{self._mode}_batch_begin", upto, {})
         span = (begun, time.perf_counter(), threading.get_ident())
-        course.meter.called((self.feed.name, self.feed.taken), span)
+        context.meter.called((self.prefetcher.setup.name, self.prefetcher.used), span)
         return stop

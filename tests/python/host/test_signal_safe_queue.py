@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fitgenerator.host.signal_safe_queue import Inbox
+from fitgenerator.host.signal_safe_queue import ClosableQueue
 from support.tiny_trainings import LULL, PATIENCE
 
 
 def test_items_come_in_order_and_nothing_is_an_error() -> None:
-    inbox = Inbox()
+    inbox: ClosableQueue[Any] = ClosableQueue()
     for number in range(3):
         inbox.put(number)
     assert [inbox.get(LULL) for _ in range(3)] == [0, 1, 2]
@@ -26,7 +26,7 @@ def test_items_come_in_order_and_nothing_is_an_error() -> None:
 
 
 def test_an_item_ends_the_wait() -> None:
-    inbox = Inbox()
+    inbox: ClosableQueue[Any] = ClosableQueue()
     thread = threading.Timer(LULL, inbox.put, ["late"])
     thread.start()
     begun = time.monotonic()
@@ -48,7 +48,7 @@ def slow_handler() -> Iterator[None]:
 @pytest.mark.usefixtures("slow_handler")
 def test_a_handler_that_returns_behind_the_deadline_ends_the_wait_too() -> None:
     begun = time.monotonic()
-    inbox = Inbox()
+    inbox: ClosableQueue[Any] = ClosableQueue()
     saviour = threading.Timer(PATIENCE, inbox.put, ["never"])
     saviour.start()
     with pytest.raises(queue.Empty):

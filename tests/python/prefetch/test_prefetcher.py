@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 from fitgenerator import GeneratorTimeoutError
+from fitgenerator.batches.prepared import Batch, Form
 from fitgenerator.errors import ClosedError
 from fitgenerator.host.direct import DirectHost
-from fitgenerator.prefetch.by_threads import PulledFeed
-from fitgenerator.prefetch.prefetcher import END, Feed, Round
+from fitgenerator.prefetch.by_threads import ThreadPrefetcher
+from fitgenerator.prefetch.fetch import Round
+from fitgenerator.prefetch.prefetcher import Prefetcher, Setup
 from fitgenerator.reporting.meter import Meter
+from fitgenerator.reporting.progress import Progress
 from fitgenerator.sources.recognition import as_source
 from support.tiny_trainings import (
     LULL,
@@ -28,43 +31,53 @@ from support.tiny_trainings import (
     run,
 )
 
+END = None  # what is taken where the source has ended
+FORM = Form("a number, or text", "any", (), stackable=False, row_bytes=1)
+
 
 def a_round(count: int | None, prepare: Any = lambda raw: raw, **options: Any) -> Round:
     """A round whose batches are left as they are."""
-    return Round(count, prepare, **options)
+    return Round(count, lambda raw: Batch((prepare(raw),), FORM, rows=1), **options)
 
 
 @pytest.fixture
-def make_feed() -> Iterator[Callable[..., Feed]]:
-    """Makes feeds that do nothing to their batches; closed after the test."""
-    feeds = []
+def make_prefetcher() -> Iterator[Callable[..., Prefetcher]]:
+    """Makes prefetchers that do nothing to their batches; closed after the test."""
+    prefetchers = []
 
-    def make(source: Any, capacity: int = 3, **options: Any) -> Feed:
-        settings = {"name": "generator", **options}
-        feed = PulledFeed(
-            as_source(source, "generator"),
+    def make(source: Any, capacity: int = 3, **options: Any) -> Prefetcher:
+        setup = Setup(
+            capacity,
+            "generator",
+            "generator",
             host=DirectHost(print),
             meter=Meter(10),
             scope=nullcontext,
-            capacity=capacity,
-            **settings,
+            progress=Progress(print, verbose=0, interval=None),
+            **options,
         )
-        feeds.append(feed)
-        return feed
+        prefetcher = ThreadPrefetcher(as_source(source, "generator"), setup)
+        prefetchers.append(prefetcher)
+        return prefetcher
 
     yield make
-    for feed in feeds:
-        feed.shut()
-        assert feed.join(time.perf_counter() + PATIENCE) == []
+    for prefetcher in prefetchers:
+        prefetcher.shut()
+        assert prefetcher.join(time.perf_counter() + PATIENCE) == []
 
 
-def taken(feed: Feed, count: int) -> list[Any]:
+def value(batch: Batch | None) -> Any:
+    """What the source gave for a batch."""
+    return END if batch is None else batch.leaves[0]
+
+
+def taken(prefetcher: Prefetcher, count: int) -> list[Any]:
     """The next `count` items, each used at once."""
     items = []
     for _ in range(count):
-        items.append(feed.take())
+        items.append(value(prefetcher.take()))
         if items[-1] is not END:
-            feed.begin()
+            prefetcher.begin()
     return items
 
 
@@ -72,68 +85,68 @@ def taken(feed: Feed, count: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("capacity", [0, 1, 3])
-def test_pulls_what_was_granted_and_no_more(make_feed: Any, capacity: int) -> None:
+def test_pulls_what_was_granted_and_no_more(make_prefetcher: Any, capacity: int) -> None:
     source = Watched(range(100))
-    feed = make_feed(source, capacity)
-    feed.grant(a_round(2), 2)
-    feed.start()
-    assert taken(feed, 4) == [0, 1, 2, 3]
-    feed.grant(a_round(1))
-    assert taken(feed, 1) == [4]
-    feed.shut()
-    feed.join(time.perf_counter() + PATIENCE)
-    assert source.pulls == feed.drawn == 5
+    prefetcher = make_prefetcher(source, capacity)
+    prefetcher.schedule.grant(a_round(2), 2)
+    prefetcher.start()
+    assert taken(prefetcher, 4) == [0, 1, 2, 3]
+    prefetcher.schedule.grant(a_round(1))
+    assert taken(prefetcher, 1) == [4]
+    prefetcher.shut()
+    prefetcher.join(time.perf_counter() + PATIENCE)
+    assert source.pulls == prefetcher.schedule.begun == 5
 
 
 @pytest.mark.parametrize("capacity", [0, 1, 3])
-def test_an_end_takes_the_place_of_the_missing_batch(make_feed: Any, capacity: int) -> None:
-    feed = make_feed(iter("ab"), capacity)
-    feed.grant(a_round(3), 2)
-    feed.start()
-    assert taken(feed, 3) == ["a", "b", END]
+def test_an_end_takes_the_place_of_the_missing_batch(make_prefetcher: Any, capacity: int) -> None:
+    prefetcher = make_prefetcher(iter("ab"), capacity)
+    prefetcher.schedule.grant(a_round(3), 2)
+    prefetcher.start()
+    assert taken(prefetcher, 3) == ["a", "b", END]
 
 
 @pytest.mark.parametrize("capacity", [0, 1, 3])
-def test_rounds_without_a_count_last_until_the_end(make_feed: Any, capacity: int) -> None:
+def test_rounds_without_a_count_last_until_the_end(make_prefetcher: Any, capacity: int) -> None:
     source = Indexed("abc")
-    feed = make_feed(source, capacity)
-    feed.grant(a_round(None, fresh=True), 2)
-    feed.start()
-    assert taken(feed, 8) == ["a", "b", "c", END] * 2
+    prefetcher = make_prefetcher(source, capacity)
+    prefetcher.schedule.grant(a_round(None, restart=True), 2)
+    prefetcher.start()
+    assert taken(prefetcher, 8) == ["a", "b", "c", END] * 2
 
 
 @pytest.mark.parametrize("capacity", [0, 1, 3])
-def test_rounds_that_wrap_go_on_where_the_last_ended(make_feed: Any, capacity: int) -> None:
-    feed = make_feed(Indexed("abc"), capacity, workers=2)
-    feed.grant(a_round(2, wrap=True), 4)
-    feed.start()
-    assert taken(feed, 8) == [*"abcabcab"]
+def test_rounds_that_wrap_go_on_where_the_last_ended(make_prefetcher: Any, capacity: int) -> None:
+    prefetcher = make_prefetcher(Indexed("abc"), capacity, workers=2)
+    prefetcher.schedule.grant(a_round(2, wrap=True), 4)
+    prefetcher.start()
+    assert taken(prefetcher, 8) == [*"abcabcab"]
 
 
-def test_a_round_prepares_its_batches_in_its_own_way(make_feed: Any) -> None:
-    feed = make_feed(iter(range(4)))
-    feed.grant(a_round(2, prepare=lambda raw: raw + 10))
-    feed.grant(a_round(2, prepare=lambda raw: raw + 20))
-    feed.start()
-    assert taken(feed, 4) == [10, 11, 22, 23]
+def test_a_round_prepares_its_batches_in_its_own_way(make_prefetcher: Any) -> None:
+    prefetcher = make_prefetcher(iter(range(4)))
+    prefetcher.schedule.grant(a_round(2, prepare=lambda raw: raw + 10))
+    prefetcher.schedule.grant(a_round(2, prepare=lambda raw: raw + 20))
+    prefetcher.start()
+    assert taken(prefetcher, 4) == [10, 11, 22, 23]
 
 
-def test_the_first_batch_can_be_taken_before_the_feeder_runs(make_feed: Any) -> None:
+def test_the_first_batch_can_be_taken_before_the_feeder_runs(make_prefetcher: Any) -> None:
     for capacity in (0, 1, 3):
         source = Watched(range(9))
-        feed = make_feed(source, capacity)
-        feed.grant(a_round(3))
-        assert feed.prime() == 0
+        prefetcher = make_prefetcher(source, capacity)
+        prefetcher.schedule.grant(a_round(3))
+        assert value(prefetcher.prime()) == 0
         assert source.pulls == 1
-        feed.start()
-        assert taken(feed, 3) == [0, 1, 2]
+        prefetcher.start()
+        assert taken(prefetcher, 3) == [0, 1, 2]
 
 
 # -- how far ahead ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("capacity", [1, 3])
-def test_A5_M1_lead_is_never_above_the_queue_and_one(make_feed: Any, capacity: int) -> None:
+def test_A5_M1_lead_is_never_above_the_queue_and_one(make_prefetcher: Any, capacity: int) -> None:
     reached, beyond = threading.Semaphore(0), threading.Event()
     begun = 0
 
@@ -143,18 +156,18 @@ def test_A5_M1_lead_is_never_above_the_queue_and_one(make_feed: Any, capacity: i
         reached.release()
 
     source = Watched(range(1000), on_pull)
-    feed = make_feed(source, capacity)
-    feed.grant(a_round(1000))
-    feed.start()
+    prefetcher = make_prefetcher(source, capacity)
+    prefetcher.schedule.grant(a_round(1000))
+    prefetcher.start()
     for step in range(20):
         for _ in range(capacity + 1 if step == 0 else 1):
             assert reached.acquire(timeout=PATIENCE)  # it does go as far as it may,
         assert source.pulls - begun == capacity + 1
-        feed.take()  # and a batch that leaves the queue makes no room
+        prefetcher.take()  # and a batch that leaves the queue makes no room
         if step == 0:
             assert not reached.acquire(timeout=LULL)
         begun += 1
-        feed.begin()
+        prefetcher.begin()
     assert not beyond.is_set()
 
 
@@ -180,7 +193,7 @@ def test_A5_lead_is_bounded_in_training_when_steps_are_slow() -> None:
     assert source.pulls == steps
 
 
-def test_several_workers_keep_within_the_lead(make_feed: Any) -> None:
+def test_several_workers_keep_within_the_lead(make_prefetcher: Any) -> None:
     entered, beyond, begun = threading.Semaphore(0), threading.Event(), 0
 
     class Counting(Indexed):
@@ -190,15 +203,15 @@ def test_several_workers_keep_within_the_lead(make_feed: Any) -> None:
             entered.release()
             return index
 
-    feed = make_feed(Counting([()] * 50), 3, workers=3)
-    feed.grant(a_round(50))
-    feed.start()
+    prefetcher = make_prefetcher(Counting([()] * 50), 3, workers=3)
+    prefetcher.schedule.grant(a_round(50))
+    prefetcher.start()
     for step in range(46):
         for _ in range(4 if step == 0 else 1):
             assert entered.acquire(timeout=PATIENCE)
-        assert feed.take() == step
+        assert value(prefetcher.take()) == step
         begun += 1
-        feed.begin()
+        prefetcher.begin()
     assert not beyond.is_set()
 
 
@@ -246,25 +259,25 @@ def test_a_timeout_is_for_each_batch_not_for_all() -> None:
 # -- closing ------------------------------------------------------------------------------------
 
 
-def test_closing_wakes_whoever_waits_and_can_be_repeated(make_feed: Any) -> None:
-    feed = make_feed(iter(range(9)))
-    feed.start()  # nothing is granted: feeder and taker both wait
-    closer = threading.Timer(LULL, feed.shut)
+def test_closing_wakes_whoever_waits_and_can_be_repeated(make_prefetcher: Any) -> None:
+    prefetcher = make_prefetcher(iter(range(9)))
+    prefetcher.start()  # nothing is granted: feeder and taker both wait
+    closer = threading.Timer(LULL, prefetcher.shut)
     closer.start()
     with pytest.raises(ClosedError):
-        feed.take()
+        prefetcher.take()
     closer.join()
-    feed.shut()
-    assert feed.join(time.perf_counter() + PATIENCE) == []
-    assert feed.join(time.perf_counter()) == []
+    prefetcher.shut()
+    assert prefetcher.join(time.perf_counter() + PATIENCE) == []
+    assert prefetcher.join(time.perf_counter()) == []
 
 
 def test_a_join_that_was_interrupted_can_be_repeated(
-    make_feed: Any, monkeypatch: pytest.MonkeyPatch
+    make_prefetcher: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feed = make_feed(Indexed("abc"), 3, workers=3)
-    feed.start()
-    feed.shut()
+    prefetcher = make_prefetcher(Indexed("abc"), 3, workers=3)
+    prefetcher.start()
+    prefetcher.shut()
     join, calls = threading.Thread.join, []
 
     def interrupted(thread: threading.Thread, *arguments: Any) -> None:
@@ -275,13 +288,13 @@ def test_a_join_that_was_interrupted_can_be_repeated(
 
     monkeypatch.setattr(threading.Thread, "join", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        feed.join(time.perf_counter() + PATIENCE)
-    assert feed.join(time.perf_counter() + PATIENCE) == []
+        prefetcher.join(time.perf_counter() + PATIENCE)
+    assert prefetcher.join(time.perf_counter() + PATIENCE) == []
     assert len(set(calls)) == 3
 
 
-def test_threads_have_names(make_feed: Any) -> None:
-    feed = make_feed(Indexed("abc"), 3, workers=2)
-    feed.start()
+def test_threads_have_names(make_prefetcher: Any) -> None:
+    prefetcher = make_prefetcher(Indexed("abc"), 3, workers=2)
+    prefetcher.start()
     names = {t.name for t in threading.enumerate() if t.name.startswith("fitgenerator")}
     assert names == {"fitgenerator-feeder-generator-0", "fitgenerator-feeder-generator-1"}

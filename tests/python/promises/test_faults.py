@@ -20,7 +20,7 @@ from fitgenerator import (
     last_history,
     predict_generator,
 )
-from fitgenerator.prefetch.prefetcher import Feed
+from fitgenerator.prefetch.prefetcher import Prefetcher
 from support.fault_table import (
     BATCHES,
     ENDINGS,
@@ -177,13 +177,13 @@ def test_a_malformed_batch(raw: Any, at: int, state: str) -> None:
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 @pytest.mark.usefixtures("nothing_left")
 def test_a_generator_that_blocks(at: int, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    release, shut = threading.Event(), Feed.shut
+    release, shut = threading.Event(), Prefetcher.shut
 
-    def let_go(feed: Feed) -> None:
-        shut(feed)
+    def let_go(prefetcher: Prefetcher) -> None:
+        shut(prefetcher)
         release.set()
 
-    monkeypatch.setattr(Feed, "shut", let_go)  # so that the feeder can end
+    monkeypatch.setattr(Prefetcher, "shut", let_go)  # so that the feeder can end
     source = Faulty(BATCHES, Fault(lambda: release.wait(PATIENCE), at))
     with pytest.raises(GeneratorTimeoutError, match=f"gave no batch {at} within") as caught:
         fit({"generator": source}, state, timeout=0.1)

@@ -16,20 +16,22 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fitgenerator.host.signal_safe_queue import Inbox
+from fitgenerator.host.signal_safe_queue import ClosableQueue
 from fitgenerator.host.switchboard import Switchboard
 from fitgenerator.host.watchdog import Watchdog
-from fitgenerator.prefetch.reordering import Assembler
-from fitgenerator.prefetch.schedule import Claims
+from fitgenerator.prefetch.permits import Permits
+from fitgenerator.prefetch.reordering import Reordering
+from fitgenerator.prefetch.schedule import Schedule
 
 WANTED = os.environ.get("FITGENERATOR_STRESS") == "1"
 # The longest sleep at a hand-over, in seconds, and how many of the hand-overs have one.
 LONGEST, SHARE = 0.003, 0.3
 
 HAND_OVERS: list[tuple[type, tuple[str, ...]]] = [
-    (Inbox, ("put", "get")),
-    (Claims, ("grant", "free", "take_room", "next", "next_now", "give_back", "end_round", "close")),
-    (Assembler, ("add", "take", "close")),
+    (ClosableQueue, ("put", "get", "close", "clear")),
+    (Permits, ("give", "take")),
+    (Schedule, ("grant", "next", "withdraw", "end_round", "close")),
+    (Reordering, ("add", "take")),
     (Switchboard, ("ask", "next_request", "wake", "close", "close_fetches")),
     (Watchdog, ("start", "finish", "settle")),
 ]

@@ -66,7 +66,7 @@ class Session(HostLoop):
         self._collector.suspend()
         try:
             loop = self._plan()
-            loop.course.callbacks.attach()
+            loop.context.callbacks.attach()
             running = BackgroundLoop(self._board, loop)
             running.start()
             self._running = running
@@ -99,7 +99,7 @@ class Session(HostLoop):
         if self._running is None:
             return told(self._outcome)
         self._outcome = self._running.outcome
-        return told(self._outcome, self._running.loop.course.all_warnings())
+        return told(self._outcome, self._running.loop.context.all_warnings())
 
     def raise_failure(self) -> None:
         """Raise the failure, for reticulate to turn the R condition in it, if any, into one."""

@@ -15,9 +15,9 @@ from ...host.garbage_collection import Collector
 from ...host.interface import Host, Shown, run_job
 from ...host.outcome import Failed, Outcome, TimedOut, Value
 from ...host.requests import Apply, End, Fetch, Job, Request, Say
+from ...host.signal_safe_queue import SLICE
 from ...host.switchboard import Switchboard
 from ...host.watchdog import Watchdog
-from ...prefetch.prefetcher import SLICE
 from ...sources.source import Source
 from ...training.background import BackgroundLoop, Loop
 from ...training.predict_loop import PredictLoop
@@ -49,7 +49,7 @@ def host(
         server = _Server(board, running, closures, show, interrupts, collector)
         try:
             with interrupts.allowed():
-                loop.course.callbacks.attach()
+                loop.context.callbacks.attach()
             running.start()
             server.serve()
         finally:

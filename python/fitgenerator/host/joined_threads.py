@@ -1,0 +1,53 @@
+"""Threads of ours, which end with the call that started them."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from .signal_safe_queue import SLICE, ClosableQueue
+
+
+class JoinedThreads:
+    """Starts threads and joins them; both are done by one thread at a time."""
+
+    def __init__(self) -> None:
+        self.alive: list[threading.Thread] = []
+        self._ended: ClosableQueue[threading.Thread] = ClosableQueue()
+
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        """Start a thread that does `work`."""
+
+        def run() -> None:
+            try:
+                work()
+            finally:
+                self._ended.put(threading.current_thread())
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        self.alive.append(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # the machine has no thread left: there is nothing to join
+            self.alive.remove(thread)
+            raise
+
+    def join(self, deadline: float | None = None) -> list[str]:
+        """Wait until all threads have ended; the names of those that have not by `deadline`.
+
+        Thread rule 2: the wait is one in slices for what each thread does last. An interrupt in
+        `Thread.join` makes Python 3.11 take a living thread for a stopped one. A call that was
+        interrupted can be repeated.
+        """
+        while self.alive:
+            try:
+                thread = self._ended.get(SLICE)
+            except queue.Empty:
+                if deadline is not None and time.perf_counter() > deadline:
+                    break
+                continue
+            self.alive.remove(thread)  # first: should the join be interrupted, it is not repeated
+            thread.join()
+        return sorted(thread.name for thread in self.alive)

@@ -1,0 +1,50 @@
+"""The record of one fetch, which carries a batch from the schedule to the queue.
+
+The way of a batch, which only goes forwards: `schedule` makes the record, with the call that reads
+the batch. `by_threads` or `by_request` has the call made, and `prefetcher` prepares what it gave.
+`reordering` puts the batches in order, several into one call of the model, and the calls into the
+queue that the training loop takes them from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..batches.prepared import Batch
+from ..reporting.timeline import Span
+from ..sources.source import Claim
+from .call_size import CallSize
+
+RawBatch = Any  # what the user's generator gave
+# The batch, or what was raised in its place, or `None` where the source has ended.
+Outcome = Batch | BaseException | None
+
+
+@dataclass(frozen=True)
+class Round:
+    """Batches that may be fetched: those of an epoch, or of an evaluation."""
+
+    count: int | None  # `None`: all of one pass
+    prepare: Callable[[RawBatch], Batch]
+    restart: bool = False  # with the source's first batch
+    wrap: bool = False  # begin again where the source ends
+    call_size: CallSize = field(default_factory=CallSize)
+    epoch: int = 0  # that it is for, from 0; the first one, where it is granted several times
+
+
+@dataclass(slots=True)
+class Fetch:
+    """One fetch: its place, the call that reads the batch, and what came of it."""
+
+    round: Round
+    sequence: int  # its place among all fetches of its source, ends included, from 0
+    number: int  # of its batch, from 1
+    position: int  # of its batch among those of the same `CallSize`, from 0
+    index: int  # of its batch in the round, from 0
+    read: Claim | None  # `None`: the outcome was known before
+    outcome: Outcome = None
+    raw: RawBatch = None  # what `read` gave, until the batch is prepared
+    span: Span = (0.0, 0.0, 0)  # of the call of `read`
+    ready: bool = False  # the batch is a call of its own, and has its tensors
