@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from fitgenerator import images
 
 ROOT = Path(__file__).parents[2]
+CODE = ROOT / "python" / "fitgenerator"
 
 
 def test_imports_go_down_only() -> None:
@@ -44,3 +46,17 @@ def test_public_classes_name_the_public_module_and_are_found_there(kind: type, m
 
 def test_a_history_can_be_pickled_without_a_trace_of_the_layout() -> None:
     assert b"reporting" not in pickle.dumps(fitgenerator.History)
+
+
+def folders() -> list[Path]:
+    """Every folder of the package that holds modules, but for the top one."""
+    return sorted({path.parent for path in CODE.rglob("*.py")} - {CODE})
+
+
+@pytest.mark.parametrize("folder", folders(), ids=lambda path: path.relative_to(CODE).as_posix())
+def test_the_page_of_a_folder_names_every_module_and_no_other(folder: Path) -> None:
+    page = (folder / "README.md").read_text("utf-8")
+    modules = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+    first_cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    named = set(re.findall(r"`([a-z0-9_]+\.py)`", " ".join(first_cells)))
+    assert named == modules
