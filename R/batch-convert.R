@@ -141,7 +141,7 @@ sparse_parts <- function(x) {
 }
 
 sparse_to_py <- function(x) {
-  cross(core_function("sparse"), x$rows, x$cols, x$values, x$shape)
+  cross(core_function("sparse", "r.reticulate.values"), x$rows, x$cols, x$values, x$shape)
 }
 
 # Gives a vector the `dim` that makes it an array, and takes every other attribute away. `dim<-` drops names.

@@ -202,7 +202,7 @@ train_on <- function(object, generator, steps_per_epoch, epochs, verbose, callba
 #' @export
 last_history <- function() {
   if (is.null(the$modules)) return(NULL)
-  as_history(cross(core_function("last")))
+  as_history(cross(core_function("last", "r.reticulate.results")))
 }
 
 as_history <- function(parts) {

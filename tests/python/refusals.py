@@ -16,11 +16,12 @@ import numpy as np
 import scipy.sparse
 import tensorflow as tf
 from fitgenerator import evaluate_generator, predict_generator
-from fitgenerator.batches import structure as batches
+from fitgenerator.batches.class_weight import weigh
+from fitgenerator.batches.structure import Parts
 from fitgenerator.models import supported
 from fitgenerator.models.keras_versions import Keras3
-from fitgenerator.r.rpy2 import server
-from fitgenerator.training import step_runner
+from fitgenerator.r.rpy2 import embedded_r
+from fitgenerator.training import run_context
 from leaves import recursive, symbolic
 from refusals_flows import FLOWS, SHUFFLED
 from refusals_images import IMAGE_WARNINGS, IMAGES
@@ -101,8 +102,8 @@ def elsewhere(call: Callable[[], object]) -> None:
 
 
 def without_rpy() -> None:
-    """Import the server where rpy2 is not installed."""
-    spec = importlib.util.spec_from_file_location("fitgenerator.r.rpy2.again", server.__file__)
+    """Load the embedded R where rpy2 is not installed."""
+    spec = importlib.util.spec_from_file_location("fitgenerator.r.rpy2.again", embedded_r.__file__)
     assert spec is not None
     assert spec.loader is not None
     with mock.patch.dict(sys.modules, {"rpy2": None}):
@@ -164,7 +165,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a class without a weight": batch(X, Y, class_weight={0: 1}),
     "classes and several weights": batch(X, Y, [W, W], class_weight={1: 1}),
     "classes that are text": batch(X, np.array(["a"] * 4), class_weight={0: 1}),
-    "classes without columns": lambda: batches.weigh(batches.Parts(X, np.ones((4, 0))), {0: 1.0}),
+    "classes without columns": lambda: weigh(Parts(X, np.ones((4, 0))), {0: 1.0}),
     "classes that are NaN": batch(X, Y * np.nan, class_weight={0: 1}),
     # arrays
     "text": batch("text", Y),
@@ -267,7 +268,7 @@ def stuck() -> None:
     """Train on a generator that does not return, with a short time-out."""
     given = Stuck()
     threads = set(threading.enumerate())
-    with mock.patch.object(step_runner, "GRACE", 0.1):
+    with mock.patch.object(run_context, "GRACE", 0.1):
         try:
             run(linear_model(), given, 2, timeout=0.1)
         except TimeoutError:
