@@ -82,13 +82,15 @@
 NULL
 
 # Builds a condition of `class`, followed by our own common class, then by the classes of the `parent`
-# condition, so that a handler for either takes it. What is in `...` (`batch`, `place`) becomes a field.
-fg_condition <- function(message, class, parent = NULL, ..., call = NULL, type = c("error", "warning")) {
+# condition, so that a handler for either takes it. What is in `...` (`argument`) becomes an element, and so does what
+# the list `where` has (`place`, `batch`).
+fg_condition <- function(message, class, parent = NULL, ..., where = NULL, call = NULL,
+                         type = c("error", "warning")) {
   type <- match.arg(type)
   classes <- c(class, paste0("fitgenerator_", type), parent_classes(parent), type, "condition")
   structure(
     class = unique(classes),
-    list(message = paste(message, collapse = "\n"), call = call, parent = parent, ...)
+    c(list(message = paste(message, collapse = "\n"), call = call, parent = parent, ...), where)
   )
 }
 
@@ -105,41 +107,50 @@ abort_argument <- function(message, argument = NULL, ...) {
 }
 
 abort_batch <- function(message, place = "generator", batch = NULL, ...) {
-  fg_abort(message, "fitgenerator_batch_error", place = place, batch = batch, ...)
+  fg_abort(message, "fitgenerator_batch_error", ..., where = list(place = place, batch = batch, stage = "made"))
 }
 
 # The condition for R code of the user that failed with `parent` while it made batch `batch` of `place`.
 generator_error <- function(parent, place = "generator", batch = NULL) {
   which <- if (is.null(batch)) "" else sprintf(" at batch %d", as.integer(batch))
   message <- sprintf("The code of `%s` failed%s: %s", place, which, condition_text(parent))
-  fg_condition(message, "fitgenerator_generator_error", parent, place = place, batch = batch)
+  where <- list(place = place, batch = batch, stage = "made")
+  fg_condition(message, "fitgenerator_generator_error", parent, where = where)
 }
 
-# The condition for a function of images, given as the argument `name`, that failed with `parent` in a batch of `place`.
-function_error <- function(parent, name, place = "generator", batch = NULL, image = NULL) {
-  which <- if (is.null(batch)) "" else sprintf(" at batch %d of `%s`", batch, place)
-  if (length(image)) which <- paste0(which, if (nzchar(which)) ",", " on ", image[[1L]])
-  message <- sprintf("The code of `%s` failed%s: %s", name, which, condition_text(parent))
-  fg_condition(message, "fitgenerator_generator_error", parent, place = name, batch = batch)
+# The condition for a function of images, given as the argument `name`, that failed with `parent`. `where` has the
+# `image`, and the `batch` and its `place`, where they are known.
+function_error <- function(parent, name, where = NULL) {
+  which <- c(
+    if (!is.null(where$batch)) sprintf(" at batch %d of `%s`", where$batch, where$place),
+    if (!is.null(where$image)) paste(" on", image_words(where$image))
+  )
+  message <- sprintf("The code of `%s` failed%s: %s", name, paste(which, collapse = ","), condition_text(parent))
+  fg_condition(message, "fitgenerator_generator_error", parent, argument = name, where = where)
+}
+
+# An image by its number in the flow, or by the path of its file.
+image_words <- function(image) {
+  if (is.numeric(image)) sprintf("image %d of the flow", as.integer(image)) else paste("the file", image)
 }
 
 # The condition for a callback whose method `hook` ("on_epoch_end") failed with `parent`.
 callback_error <- function(parent, hook, callback = NULL) {
   whose <- if (is.null(callback)) "a callback" else sprintf("the callback `%s`", callback)
   message <- sprintf("`%s` of %s failed: %s", hook, whose, condition_text(parent))
-  fg_condition(message, "fitgenerator_callback_error", parent, hook = hook, callback = callback)
+  fg_condition(message, "fitgenerator_callback_error", parent, where = list(hook = hook, callback = callback))
 }
 
 # The condition for an exception of Python. Its text holds the notes that Python code has put on it.
-python_error <- function(exception) {
-  text <- with_advice(shortened(condition_text(exception)))
-  fg_condition(text, "fitgenerator_python_error", exception, exception = exception)
+python_error <- function(exception, text = shortened(condition_text(exception)), where = NULL) {
+  fg_condition(text, "fitgenerator_python_error", exception, exception = exception, where = where)
 }
 
 # The condition for a closure that did not return within `timeout` seconds; `stack` is where it stood.
 overdue_error <- function(place, batch, timeout, stack) {
   message <- sprintf("`%s` gave no batch %d within %g seconds (`timeout`). It stands at:", place, batch, timeout)
-  fg_condition(c(message, stack), "fitgenerator_timeout_error", place = place, batch = batch)
+  where <- list(place = place, batch = batch, stage = "made")
+  fg_condition(c(message, stack), "fitgenerator_timeout_error", where = where)
 }
 
 abort_setup <- function(message, ...) {

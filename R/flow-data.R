@@ -60,10 +60,3 @@ flow_options <- function(batch_size, shuffle, seed, last_batch, balance) {
 optional_part <- function(x, name) {
   if (!is.null(x)) as_part(x, name, NULL, NULL)
 }
-
-# What Python made, or the text of its refusal, which begins with the argument.
-made <- function(value) {
-  if (!is.character(value)) return(value)
-  argument <- regmatches(value, regexpr("(?<=`)[a-z_]+(?=`)", value, perl = TRUE))
-  abort_argument(value, if (length(argument)) argument)
-}

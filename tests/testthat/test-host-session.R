@@ -24,7 +24,7 @@ test_that("rule 9, M4: a closure may fill the same matrix for every batch", {
 
 test_that("rule 9: what crosses is a copy of R's memory, cast, in R's own order", {
   path <- system.file("python", package = "fitgenerator")
-  own <- reticulate::import_from_path("fitgenerator.r.reticulate.session", path, convert = FALSE)$own
+  own <- reticulate::import_from_path("fitgenerator.r.reticulate.values", path, convert = FALSE)$own
   np <- reticulate::import("numpy")
   for (x in list(matrix(1:6, 2), matrix(1:6 + 0, 2), matrix(c(TRUE, FALSE), 2, 3), matrix(as.raw(1:6), 2))) {
     view <- reticulate::r_to_py(x)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from ..errors import BatchError
+from ..errors import BatchError, ErrorContext
 from ..messages import LONGEST_NAME, cut, describe, listed, reason
 from .arrays import NoArrayError, as_array
 
@@ -65,13 +65,20 @@ def _check_order(raw: Any) -> None:
         )
 
 
-def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -> tuple[Parts, int]:
+def check(
+    parts: Parts,
+    *,
+    predicting: bool = False,
+    whose: str = "The batch",
+    arguments: tuple[str, ...] = (),
+) -> tuple[Parts, int]:
     """`parts` with every leaf an array or a tensor, and their common number of rows.
 
     Args:
         parts: What `unpack` gave.
         predicting: Only the inputs are looked at.
         whose: What messages begin with.
+        arguments: The names that messages have for the parts, where each was given as an argument.
 
     Raises:
         BatchError: A leaf is not an array of at least one dimension, a part that is needed is
@@ -79,27 +86,34 @@ def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -
     """
     rows: dict[str, int] = {}
     arrays = []
-    for name, part in zip(PART_NAMES, parts[:1] if predicting else parts, strict=False):
-        flat = flat_leaves(part, f"{whose}'s {name}")
-        if name == "inputs" and (not flat or any(leaf is None for leaf in flat)):
-            raise BatchError(f"{whose}'s inputs are missing: element 1 is empty or None.")
-        if name == "targets" and part is not None and not flat:
-            raise BatchError(f"{whose}'s targets are missing: element 2 is empty.")
-        leaves = [_as_array(leaf, i, part, f"{whose}'s {name}") for i, leaf in enumerate(flat)]
+    vectors = False
+    for number, part in enumerate(parts[:1] if predicting else parts):
+        argument = arguments[number] if arguments else None
+        short = f"`{argument}`" if argument else PART_NAMES[number]
+        name = short if argument else f"{whose}'s {short}"
+        flat = flat_leaves(part, name, argument)
+        if number == 0 and (not flat or any(leaf is None for leaf in flat)):
+            text = f"{name} are missing: element 1 is empty or None."
+            raise BatchError(text, argument=argument)
+        if number == 1 and part is not None and not flat:
+            raise BatchError(f"{name} are missing: element 2 is empty.", argument=argument)
+        leaves = [_as_array(leaf, i, part, name, argument) for i, leaf in enumerate(flat)]
         same = all(leaf is given for leaf, given in zip(leaves, flat, strict=True))
         arrays.append(part if same else keras.tree.pack_sequence_as(part, leaves))
         for index, leaf in enumerate(leaves):
             if leaf is None:
                 continue
             shape = tuple(leaf.shape)
-            rows.setdefault(f"{name} {shape}", int(shape[0]))
-            if 0 in shape[1:] and name != "inputs":  # the mean of no numbers is NaN
-                place = f"{whose}'s {name}{place_of(index, part)}"
-                raise BatchError(f"{place} have no values: their shape is {shape}.")
+            vectors = vectors or (number == 0 and len(shape) == 1)
+            rows.setdefault(f"{short} {shape}", int(shape[0]))
+            if 0 in shape[1:] and number > 0:  # the mean of no numbers is NaN
+                text = f"{name}{place_of(index, part)} have no values: their shape is {shape}."
+                raise BatchError(text, argument=argument)
     if len(set(rows.values())) > 1:
         found = listed((f"{count} in {where}" for where, count in rows.items()), most=6)
         raise BatchError(
-            f"{whose}'s arrays must all have the same number of rows (samples), not {found}."
+            f"{whose}'s arrays must all have the same number of rows (samples), not {found}.",
+            context=ErrorContext(vector_inputs=vectors),
         )
     count = next(iter(rows.values()))
     if count == 0:
@@ -107,7 +121,9 @@ def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -
     return Parts(*arrays), count
 
 
-def flat_leaves(part: Any, whose: str = "The batch's part") -> list[Any]:
+def flat_leaves(
+    part: Any, whose: str = "The batch's part", argument: str | None = None
+) -> list[Any]:
     if part is None:
         return []
     if type(part) is np.ndarray:
@@ -115,16 +131,18 @@ def flat_leaves(part: Any, whose: str = "The batch's part") -> list[Any]:
     try:
         return list(keras.tree.flatten(part))
     except Exception as error:  # lists in lists without an end; containers that fail
-        raise BatchError(f"{whose} cannot be taken apart: {reason(error)}.") from error
+        text = f"{whose} cannot be taken apart: {reason(error)}."
+        raise BatchError(text, argument=argument) from error
 
 
-def _as_array(leaf: Any, index: int, part: Any, whose: str) -> Any:
+def _as_array(leaf: Any, index: int, part: Any, whose: str, argument: str | None) -> Any:
     if leaf is None:
         return None
     try:
         return as_array(leaf)
     except NoArrayError as error:
-        raise BatchError(f"{whose}{place_of(index, part)} {error}.") from error
+        text = f"{whose}{place_of(index, part)} {error}."
+        raise BatchError(text, argument=argument) from error
 
 
 def place_of(index: int, part: Any) -> str:

@@ -11,7 +11,7 @@ from ..batches.arrays import Sparse
 from ..batches.structure import Parts, check
 from ..errors import ArgumentError, BatchError
 from ..messages import describe
-from .data import named
+from .data import ARGUMENTS
 
 Array = np.ndarray[Any, Any]
 
@@ -59,9 +59,10 @@ class Rows:
         """
         first = int(self._count * (1 - share))
         if not 0 < first < self._count:
-            raise ArgumentError(
-                f"`validation_split` of {share:g} leaves {first} rows of {self._count} to train "
-                "on: there must be at least one, and one to validate with."
+            raise ArgumentError.of(
+                "validation_split",
+                f"of {share:g} leaves {first} rows of {self._count} to train "
+                "on: there must be at least one, and one to validate with.",
             )
         seed = None if self._random is None else int(self._random.integers(2**31))
         parts = (_taken(self._parts, slice(None, first)), _taken(self._parts, slice(first, None)))
@@ -74,11 +75,11 @@ def rows(parts: list[Any], size: int, seed: int | None = None, argument: str = "
     Raises:
         ArgumentError: They are no arrays with the same number of rows.
     """
-    whose = f"`{argument}`" if argument else "The data"
+    whose, names = (f"`{argument}`", ()) if argument else ("The data", ARGUMENTS)
     try:
-        checked, _ = check(Parts(*parts), predicting=len(parts) == 1, whose=whose)
+        checked, _ = check(Parts(*parts), predicting=len(parts) == 1, whose=whose, arguments=names)
     except BatchError as error:
-        raise (ArgumentError(str(error)) if argument else named(error)) from error
+        raise ArgumentError(str(error), argument=argument or error.argument) from error
     arrays = [keras.tree.map_structure(_array, part) for part in checked[: len(parts)]]
     return Rows(tuple(arrays), size, seed)
 

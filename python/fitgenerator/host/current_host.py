@@ -36,7 +36,7 @@ class Applied:
     def timed_out(self, stack: str) -> GeneratorTimeoutError:
         """The error for a call that takes too long; `stack` is where the function stands."""
         text = f"`{self.name}` did not return within {self.patience:g} seconds (`timeout`)."
-        return GeneratorTimeoutError(f"{text} It stands at:\n{stack}" if stack else text)
+        return GeneratorTimeoutError.at(stack, text)
 
 
 @contextmanager

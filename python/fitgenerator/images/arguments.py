@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arguments import whole
 from ..errors import ArgumentError, ArgumentTypeError
-from ..messages import cut, describe, listed
+from ..messages import describe
 from ..r_functions import bridge_of
 
 Array = np.ndarray[Any, Any]
@@ -23,12 +23,6 @@ DATA_FORMATS = ("channels_last", "channels_first")
 SUBSETS = ("training", "validation")
 # Orders of interpolation from nearest neighbour (0) up, as SciPy counts them.
 HIGHEST_ORDER = 5
-
-
-def shown(value: Any) -> str:
-    """`value` itself where it is short, else what it is."""
-    plain = isinstance(value, (str, Real)) or value is None
-    return cut(repr(value), 60) if plain else describe(value)
 
 
 def number(value: Any, argument: str, least: float = -np.inf) -> float:
@@ -47,7 +41,8 @@ def number(value: Any, argument: str, least: float = -np.inf) -> float:
 
 def _no_number(value: Any, argument: str, least: float) -> ArgumentError:
     bound = "" if least == -np.inf else f" of at least {least:g}"
-    return ArgumentError(f"`{argument}` must be a number{bound}, not {shown(value)}.")
+    rule = "must be a number{bound}, not {value!r}."
+    return ArgumentError.of(argument, rule, bound=bound, value=value)
 
 
 def pair(value: Any, argument: str) -> tuple[float, float]:
@@ -57,7 +52,7 @@ def pair(value: Any, argument: str) -> tuple[float, float]:
         ArgumentError: They are not two, or not numbers.
     """
     if not _is_list(value) or len(value) != 2:
-        raise ArgumentError(f"`{argument}` must be two numbers, not {shown(value)}.")
+        raise ArgumentError.of(argument, "must be two numbers, not {value!r}.", value=value)
     low, high = (number(v, argument) for v in value)
     return low, high
 
@@ -74,10 +69,8 @@ def zoom(value: Any) -> list[float]:
         spread = number(value, "zoom_range", 0)
         low, high = 1 - spread, 1 + spread
     if min(low, high) < 0:
-        raise ArgumentError(
-            "`zoom_range` must be a number from 0 to 1, or two factors of at least 0, not "
-            f"{shown(value)}."
-        )
+        rule = "must be a number from 0 to 1, or two factors of at least 0, not {value!r}."
+        raise ArgumentError.of("zoom_range", rule, value=value)
     return [low, high]
 
 
@@ -91,7 +84,8 @@ def shift(value: Any, argument: str) -> float | list[float]:
         return number(value, argument)
     shifts = [number(v, argument) for v in np.ravel(np.asarray(value)).tolist()]
     if not shifts or np.ndim(value) != 1:
-        raise ArgumentError(f"`{argument}` must be a number or a list of them, not {shown(value)}.")
+        rule = "must be a number or a list of them, not {value!r}."
+        raise ArgumentError.of(argument, rule, value=value)
     return shifts
 
 
@@ -115,8 +109,8 @@ def one_of(value: Any, argument: str, allowed: Collection[str | None]) -> Any:
         ArgumentError: It is none of them.
     """
     if not (value is None or isinstance(value, str)) or value not in allowed:
-        names = listed((repr(name) for name in allowed), 10)
-        raise ArgumentError(f"`{argument}` must be one of {names}, not {shown(value)}.")
+        rule = "must be one of {names!l}, not {value!r}."
+        raise ArgumentError.of(argument, rule, names=allowed, value=value)
     return value
 
 
@@ -130,9 +124,8 @@ def function(value: Any, argument: str) -> Callable[[Any], Any] | None:
     if bridge is not None:
         return bridge.image_function(value, argument)
     if value is not None and not callable(value):
-        raise ArgumentTypeError(
-            f"`{argument}` must be a function of one image, or None, not {describe(value)}."
-        )
+        rule = "must be a function of one image, or {None}, not {what}."
+        raise ArgumentTypeError.of(argument, rule, what=describe(value))
     return value  # type: ignore[no-any-return]
 
 
@@ -144,9 +137,10 @@ def image(value: Any) -> Array:
     """
     given = np.asarray(value)
     if given.ndim != 3:
-        raise ArgumentError(
-            "`x` must be one image, an array of rank 3 (a grey one has 1 channel), not of shape "
-            f"{given.shape}."
+        raise ArgumentError.of(
+            "x",
+            "must be one image, an array of rank 3 (a grey one has 1 channel), not of shape "
+            f"{given.shape}.",
         )
     return given
 
@@ -159,10 +153,8 @@ def order(value: Any) -> int:
     """
     given = whole(value, "interpolation_order", 0)
     if given > HIGHEST_ORDER:
-        raise ArgumentError(
-            "`interpolation_order` must be 0 (nearest), 1 (linear), 2 or 3 (cubic), 4 or 5 "
-            f"(Lanczos), not {given}."
-        )
+        rule = f"must be 0 (nearest), 1 (linear), 2 or 3 (cubic), 4 or 5 (Lanczos), not {given}."
+        raise ArgumentError.of("interpolation_order", rule)
     return given
 
 
@@ -187,9 +179,8 @@ def dtype(value: Any) -> np.dtype[Any]:
     except TypeError:
         given = np.dtype(object)
     if given.kind not in "fiu":
-        raise ArgumentError(
-            f'`dtype` must be a NumPy dtype of numbers, such as "float32", not {shown(value)}.'
-        )
+        rule = 'must be a NumPy dtype of numbers, such as "float32", not {value!r}.'
+        raise ArgumentError.of("dtype", rule, value=value)
     return given
 
 
@@ -201,7 +192,7 @@ def split(value: Any) -> float:
     """
     fraction = number(value or 0.0, "validation_split", 0)
     if fraction >= 1:
-        raise ArgumentError(f"`validation_split` must be from 0 to below 1, not {fraction:g}.")
+        raise ArgumentError.of("validation_split", f"must be from 0 to below 1, not {fraction:g}.")
     return fraction
 
 
@@ -212,7 +203,8 @@ def size(value: Any) -> tuple[int, int]:
         ArgumentError: It is not two whole numbers of at least 1.
     """
     if not _is_list(value) or len(value) != 2:
-        raise ArgumentError(f"`target_size` must be (height, width) in pixels, not {shown(value)}.")
+        rule = "must be (height, width) in pixels, not {value!r}."
+        raise ArgumentError.of("target_size", rule, value=value)
     height, width = (whole(v, "target_size", 1) for v in value)
     return height, width
 
@@ -227,7 +219,7 @@ def seed(value: Any) -> int | None:
         return None
     given = whole(value, "seed", 0)
     if given >= 2**32:
-        raise ArgumentError(f"`seed` must be below 2**32, not {given}.")
+        raise ArgumentError.of("seed", f"must be below 2**32, not {given}.")
     return given
 
 
@@ -239,11 +231,12 @@ def folder(value: Any, argument: str) -> str:
         ArgumentError: There is no such folder.
     """
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise ArgumentTypeError(f"`{argument}` must be the path of a folder, not {shown(value)}.")
+        rule = "must be the path of a folder, not {value!r}."
+        raise ArgumentTypeError.of(argument, rule, value=value)
     path = os.fsdecode(value)
     if not os.path.isdir(path):
         what = "is a file" if os.path.exists(path) else "does not exist"
-        raise ArgumentError(f"`{argument}` must be a folder; {path} {what}.")
+        raise ArgumentError.of(argument, f"must be a folder; {path} {what}.")
     return path
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..arguments import whole
 from ..caller_warnings import warn
 from ..errors import ImageWarning
+from ..messages import Message
 from . import arguments
 from .flows import portraits
 from .flows.arrays import check_images
@@ -101,8 +102,8 @@ class Augmenter:
     def _override(self, by: str, argument: str, value: bool) -> None:
         if getattr(self, argument) != value:
             setattr(self, argument, value)
-            text = f"`{by}` = True makes `{argument}` {value}; say so, to be rid of this warning."
-            warn(text, ImageWarning)
+            text = "`{by}` = {True} makes `{it}` {value!r}; say so, to be rid of this warning."
+            warn(Message(text, by=by, it=argument, value=value), ImageWarning)
 
     def __repr__(self) -> str:
         return portraits.of_generator(self)

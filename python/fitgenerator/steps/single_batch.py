@@ -6,8 +6,10 @@ import io
 from typing import Any
 
 from .. import arguments
+from ..batches.model_inputs import lacks_dimension
 from ..batches.outputs import as_arrays
 from ..batches.preparation import Preparer
+from ..errors import ErrorContext, locate
 from ..models.keras_versions import dialect_of
 from ..models.supported import check_model
 from .compiled_steps import Steps
@@ -40,11 +42,15 @@ def run(mode: str, model: Any, parts: list[Any], class_weight: Any = None) -> An
     steps = Steps.of(model)
     if not predicts:
         model.reset_metrics()
-    with dialect.trained():
-        if steps.eager:
-            outputs = steps.run_eagerly(mode, batch.pack())
-        else:
-            outputs = (steps.find(mode, batch) or steps.trace(mode, batch))(*batch.leaves)
+    try:
+        with dialect.trained():
+            if steps.eager:
+                outputs = steps.run_eagerly(mode, batch.pack())
+            else:
+                outputs = (steps.find(mode, batch) or steps.trace(mode, batch))(*batch.leaves)
+    except Exception as error:
+        locate(error, ErrorContext(vector_inputs=lacks_dimension(model, batch)))
+        raise
     return as_arrays(outputs) if predicts else dialect.logs(outputs)
 
 

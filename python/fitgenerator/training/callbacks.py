@@ -14,7 +14,7 @@ from typing import Any
 import keras
 
 from ..checkpoint.checkpoint import Checkpoint
-from ..errors import ArgumentTypeError, add_note
+from ..errors import ArgumentTypeError, ErrorContext, locate
 from ..host.interface import ForeignHook
 from ..messages import describe
 from ..models.keras_versions import classes
@@ -62,10 +62,8 @@ class Callbacks:
             if isinstance(callback, ForeignCallback):
                 continue
             if not all(hasattr(callback, name) for name in ("set_model", "set_params")):
-                raise ArgumentTypeError(
-                    f"`callbacks` must hold keras.callbacks.Callback objects, not "
-                    f"{describe(callback)}."
-                )
+                rule = f"must hold keras.callbacks.Callback objects, not {describe(callback)}."
+                raise ArgumentTypeError.of("callbacks", rule)
         self._model = model
         self._around = around
 
@@ -141,5 +139,5 @@ def _call(callback: Any, hook: str, args: tuple[Any, ...]) -> None:
     try:
         getattr(callback, hook)(*args)
     except BaseException as error:
-        add_note(error, f"Raised by the callback {type(callback).__name__} in {hook}().")
+        locate(error, ErrorContext(callback=type(callback).__name__, hook=hook))
         raise

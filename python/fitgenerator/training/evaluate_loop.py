@@ -53,10 +53,7 @@ class EvaluateLoop:
         done, outputs = self._rounds.run()
         stopped = bool(course.model.stop_evaluating)
         if done == 0:
-            raise EndedError(
-                f"`{self._feed.argument}` ended before its first batch: there is nothing to "
-                "evaluate."
-            )
+            raise EndedError.at_once(self._feed.argument, "evaluate")
         if self.count is not None and done < self.count and not stopped:
             course.warnings.append(ended_early_text(self._feed.argument, self.count, done))
         return dict(course.host.call(lambda: self._end(outputs)))

@@ -161,9 +161,7 @@ class FitLoop:
     def _end_early(self, epoch: int, came: int) -> None:
         course, feed = self.course, self._feed
         if self._trained == 0:
-            raise EndedError(
-                f"`{feed.argument}` ended before its first batch: there is nothing to train on."
-            )
+            raise EndedError.at_once(feed.argument, "train on")
         if self._count is None:
             course.warnings.append(
                 f"`{feed.argument}` gave nothing for epoch {epoch + 1} of {self._epochs}."

@@ -192,7 +192,7 @@ def _order_checkpoint(course: Course) -> int:
     """
     checkpoints, others = course.callbacks.move_last(Checkpoint)
     if len(checkpoints) > 1:
-        raise ArgumentError(f"`callbacks` must hold one Checkpoint, not {len(checkpoints)}.")
+        raise ArgumentError.of("callbacks", f"must hold one Checkpoint, not {len(checkpoints)}.")
     for checkpoint in checkpoints:
         checkpoint.others = others
     return sum(checkpoint.epoch for checkpoint in checkpoints)
@@ -255,10 +255,8 @@ def _steps_of(source: Source | None, given: Any, argument: str, name: str) -> in
     if given is not None:
         return arguments.whole(given, argument, 1)
     if source.length == 0:
-        raise ArgumentError(f"`{name}` has no batches: its length is 0.")
+        raise ArgumentError.of(name, "has no batches: its length is 0.")
     if source.length is None and (source.endless or not source.restarts):
-        raise ArgumentError(
-            f"`{argument}` must be given: `{name}` has no length, so the number of batches has to "
-            "be said."
-        )
+        rule = f"must be given: `{name}` has no length, so the number of batches has to be said."
+        raise ArgumentError.of(argument, rule)
     return source.length

@@ -34,10 +34,7 @@ class PredictLoop:
         course.progress.begin(total=self._count)
         done, _ = self._rounds.run(outputs.extend)
         if done == 0:
-            raise EndedError(
-                f"`{self._feed.argument}` ended before its first batch: there is nothing to "
-                "predict."
-            )
+            raise EndedError.at_once(self._feed.argument, "predict")
         if self._count is not None and done < self._count and not course.model.stop_predicting:
             course.warnings.append(ended_early_text(self._feed.argument, self._count, done))
         course.progress.end(done, {})

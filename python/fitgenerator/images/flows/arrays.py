@@ -8,7 +8,7 @@ import numpy as np
 
 from ...caller_warnings import warn
 from ...errors import ArgumentError, ArgumentTypeError, ImageWarning
-from ...messages import describe
+from ...messages import Message, describe
 from ..transform.batch_row import fill_row
 from .base import Array, Batching, Iterator
 from .subsets import part_of
@@ -51,8 +51,8 @@ class NumpyArrayIterator(Iterator):
         self.sample_weight = None if weight is None else weight[rows]
         super().__init__(len(self.x), self.x.shape[1:], generator, batching)
 
-    def _named(self, index: int) -> str:
-        return f"image {index + 1} of the flow"
+    def _label(self, index: int) -> int:
+        return int(index) + 1
 
     def _fill(self, row: Array, index: int, parameters: dict[str, Any]) -> bool:
         image = self.x[index]
@@ -83,19 +83,19 @@ def check_images(x: Any, argument: str, generator: Augmenter) -> Array:
     try:
         images = np.asarray(x)
     except ValueError as error:
-        raise ArgumentError(
-            f"`{argument}` must be one array of shape {shape}: images of one size."
+        raise ArgumentError.of(
+            argument, f"must be one array of shape {shape}: images of one size."
         ) from error
     if images.dtype.kind not in "fiub":
-        raise ArgumentTypeError(
-            f"`{argument}` must hold numbers, not {describe(x)} of dtype {images.dtype}."
+        raise ArgumentTypeError.of(
+            argument, f"must hold numbers, not {describe(x)} of dtype {images.dtype}."
         )
     if images.ndim != 4:
-        raise ArgumentError(
-            f"`{argument}` must be an array of rank 4, {shape}, not of shape {images.shape}."
+        raise ArgumentError.of(
+            argument, f"must be an array of rank 4, {shape}, not of shape {images.shape}."
         )
     if not len(images):
-        raise ArgumentError(f"`{argument}` must hold at least one image; it has 0.")
+        raise ArgumentError.of(argument, "must hold at least one image; it has 0.")
     channels = images.shape[generator.channel_axis]
     if channels not in (1, 3, 4):
         text = (
@@ -111,8 +111,8 @@ def _inputs(x: Any) -> tuple[Any, list[Any]]:
     if not isinstance(x, (list, tuple)):
         return x, []
     if len(x) != 2:
-        raise ArgumentError(
-            f"`x` must be an array of images, or two: (images, other inputs), not {describe(x)}."
+        raise ArgumentError.of(
+            "x", f"must be an array of images, or two: (images, other inputs), not {describe(x)}."
         )
     images, further = x
     return images, list(further) if isinstance(further, list) else [further]
@@ -121,9 +121,8 @@ def _inputs(x: Any) -> tuple[Any, list[Any]]:
 def _rows(given: Any, argument: str, rows: int) -> Array:
     array = np.asarray(given)
     if not array.ndim or len(array) != rows:
-        raise ArgumentError(
-            f"`{argument}` must have a row for each of the {rows} images, not the shape "
-            f"{array.shape}."
+        raise ArgumentError.of(
+            argument, f"must have a row for each of the {rows} images, not the shape {array.shape}."
         )
     return array
 
@@ -133,12 +132,14 @@ def _share(
 ) -> slice:
     begin, end = (int(edge * count) for edge in part_of(generator, subset))
     if begin == end:
-        raise ArgumentError(f"`subset` = {subset!r} has 0 of the {count} images.")
+        rule = "= {subset!r} has 0 of the {count} images."
+        raise ArgumentError.of("subset", rule, subset=subset, count=count)
     if subset is not None and y is not None and not ignore_classes:
         inside, outside = y[begin:end], np.concatenate([y[:begin], y[end:]])
         if not np.array_equal(np.unique(inside), np.unique(outside)):
-            raise ArgumentError(
+            text = Message(
                 "`subset`: training and validation images would have different classes; shuffle "
-                "the arrays first, or give ignore_class_split=True."
+                "the arrays first, or give `ignore_class_split` = {True}."
             )
+            raise ArgumentError(text, argument="subset")
     return slice(begin, end)

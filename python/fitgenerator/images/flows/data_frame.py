@@ -11,7 +11,7 @@ import numpy as np
 
 from ...caller_warnings import warn
 from ...errors import ArgumentError, ArgumentTypeError, ImageWarning
-from ...messages import describe, listed
+from ...messages import Message, describe, listed
 from .. import arguments
 from ..reading.target_format import Look
 from . import targets
@@ -59,7 +59,8 @@ class DataFrameIterator(FileIterator):
             labels = column(dataframe, y_col, "y_col")
             kept, self.class_indices = self._classes_in(labels, kept, classes, y_col)
         elif classes is not None:
-            warn(f"`classes` has no effect with class_mode={self.class_mode!r}.", ImageWarning)
+            text = "`classes` has no effect with `class_mode` = {mode!r}."
+            warn(Message(text, mode=self.class_mode), ImageWarning)
         kept = _share(kept, part_of(generator, batching.subset), batching.subset)
         self.filenames = [names[row] for row in kept]
         weights = None if not weight_col else _weights(dataframe, weight_col)[kept]
@@ -84,18 +85,25 @@ class DataFrameIterator(FileIterator):
             fine = isinstance(labels[row], (str, list, tuple) if several else str)
             if not fine:
                 what = "text, or lists of text," if several else "text"
-                raise ArgumentTypeError(
-                    f"`y_col` = {y_col!r} must hold {what} for class_mode={self.class_mode!r}; "
-                    f"row {row} has {describe(labels[row])}."
+                raise ArgumentTypeError.of(
+                    "y_col",
+                    "= {col!r} must hold {what} for `class_mode` = {mode!r}; row {row!i} has {it}.",
+                    col=y_col,
+                    what=what,
+                    mode=self.class_mode,
+                    row=row,
+                    it=describe(labels[row]),
                 )
         if given is not None and (isinstance(given, str) or not hasattr(given, "__iter__")):
-            raise ArgumentTypeError(f"`classes` must be a list of classes, not {describe(given)}.")
+            raise ArgumentTypeError.of(
+                "classes", f"must be a list of classes, not {describe(given)}."
+            )
         names = list(dict.fromkeys(str(name) for name in given or ()))
         if not names:
             names = sorted({name for row in kept for name in _each(labels[row])})
         if self.class_mode == "binary" and len(names) != 2:
-            raise ArgumentError(
-                f'`class_mode` = "binary" needs 2 classes, not {len(names)}: {listed(names)}.'
+            raise ArgumentError.of(
+                "class_mode", f'= "binary" needs 2 classes, not {len(names)}: {listed(names)}.'
             )
         numbers = {name: number for number, name in enumerate(names)}
         return [row for row in kept if any(n in numbers for n in _each(labels[row]))], numbers
@@ -116,10 +124,8 @@ class DataFrameIterator(FileIterator):
             )
         several = isinstance(y_col, (list, tuple))
         if self.class_mode == "multi_output" and not several:
-            raise ArgumentTypeError(
-                f'`y_col` must be a list of columns for class_mode="multi_output", not '
-                f"{arguments.shown(y_col)}."
-            )
+            rule = 'must be a list of columns for `class_mode` = "multi_output", not {value!r}.'
+            raise ArgumentTypeError.of("y_col", rule, value=y_col)
         columns = [_values(dataframe, name)[kept] for name in (y_col if several else [y_col])]
         if self.class_mode == "multi_output":
             self.labels = columns
@@ -141,7 +147,7 @@ def refuse_unknown(given: Collection[str]) -> None:
     """
     for name in given:
         if name not in _GONE:
-            raise ArgumentTypeError(f"`{name}` is no argument of flow_from_dataframe().")
+            raise ArgumentTypeError.of(name, "is no argument of flow_from_dataframe().")
         text = f"`{name}` has no effect, as in Keras; give the data frame the rows that you want."
         warn(text, ImageWarning)
 
@@ -155,14 +161,12 @@ def column(frame: Any, name: Any, argument: str) -> list[Any]:
     """
     names = frame.keys() if hasattr(frame, "keys") else getattr(frame, "columns", None)
     if names is None:
-        raise ArgumentTypeError(
-            f"`dataframe` must be a data frame, or a dict of columns, not {describe(frame)}."
+        raise ArgumentTypeError.of(
+            "dataframe", f"must be a data frame, or a dict of columns, not {describe(frame)}."
         )
     if not isinstance(name, str) or name not in names:
-        raise ArgumentError(
-            f"`{argument}` must name a column of the data frame, not {arguments.shown(name)}; it "
-            f"has {listed(names)}."
-        )
+        rule = "must name a column of the data frame, not {name!r}; it has {names}."
+        raise ArgumentError.of(argument, rule, name=name, names=listed(names))
     values = frame[name]
     return list(values.to_list() if hasattr(values, "to_list") else values)
 
@@ -170,27 +174,26 @@ def column(frame: Any, name: Any, argument: str) -> list[Any]:
 def _names(frame: Any, x_col: Any) -> list[str]:
     names = column(frame, x_col, "x_col")
     if not all(isinstance(name, str) for name in names):
-        raise ArgumentTypeError(f"`x_col` = {x_col!r} must hold names of files, as text.")
+        rule = "= {col!r} must hold names of files, as text."
+        raise ArgumentTypeError.of("x_col", rule, col=x_col)
     lengths = {key: len(frame[key]) for key in frame} if isinstance(frame, Mapping) else {}
     if any(length != len(names) for length in lengths.values()):
-        raise ArgumentError(f"`dataframe` must have columns of one length, not {lengths}.")
+        raise ArgumentError.of("dataframe", f"must have columns of one length, not {lengths}.")
     return names
 
 
 def _values(frame: Any, name: Any) -> Array:
     values = np.array(column(frame, name, "y_col"))
     if values.dtype.kind not in "fiub":
-        raise ArgumentTypeError(
-            f"`y_col` = {name!r} must hold numbers, or lists of one length, not {values.dtype} "
-            "values."
-        )
+        rule = "= {col!r} must hold numbers, or lists of one length, not {dtype} values."
+        raise ArgumentTypeError.of("y_col", rule, col=name, dtype=values.dtype)
     return values
 
 
 def _weights(frame: Any, name: Any) -> Array:
     weights = np.array(column(frame, name, "weight_col"))
     if weights.dtype.kind not in "fiu" or weights.ndim != 1:
-        raise ArgumentTypeError(f"`weight_col` = {name!r} must hold numbers.")
+        raise ArgumentTypeError.of("weight_col", "= {col!r} must hold numbers.", col=name)
     return weights
 
 
@@ -203,10 +206,14 @@ def _existing(paths: list[str], x_col: Any) -> list[int]:
     ]
     if len(kept) < len(paths):
         missing = sorted(set(range(len(paths))) - set(kept))
-        text = (
-            f"`x_col` = {x_col!r}: {len(missing)} of {len(paths)} files are not there, or have "
-            f"another ending than {', '.join(ENDINGS)}; their rows are left out: "
-            f"{listed(paths[row] for row in missing[:4])}."
+        text = Message(
+            "`x_col` = {col!r}: {missing} of {all} files are not there, or have another ending "
+            "than {endings}; their rows are left out: {paths}.",
+            col=x_col,
+            missing=len(missing),
+            all=len(paths),
+            endings=", ".join(ENDINGS),
+            paths=listed(paths[row] for row in missing[:4]),
         )
         warn(text, ImageWarning)
     return kept
@@ -215,11 +222,9 @@ def _existing(paths: list[str], x_col: Any) -> list[int]:
 def _share(kept: list[int], share: Sequence[float], subset: Any) -> list[int]:
     first, last = (int(edge * len(kept)) for edge in share)
     if first == last:
-        part = "" if subset is None else f" in the subset {subset!r}"
-        raise ArgumentError(
-            f"`dataframe` has 0 images{part}: no row is left whose file is there and whose class "
-            "is wanted."
-        )
+        part = "" if subset is None else Message(" in the subset {subset!r}", subset=subset)
+        rule = "has 0 images{part}: no row is left whose file is there and whose class is wanted."
+        raise ArgumentError.of("dataframe", rule, part=part)
     return kept[first:last]
 
 

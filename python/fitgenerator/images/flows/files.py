@@ -85,8 +85,8 @@ class FileIterator(Iterator, Warns):
         self._look = look
         self._targets = targets
 
-    def _named(self, index: int) -> str:
-        return f"the file {self.filepaths[index]}"
+    def _label(self, index: int) -> str:
+        return self.filepaths[index]
 
     def _fill(self, row: Array, index: int, parameters: dict[str, Any]) -> bool:
         path = self.filepaths[index]
@@ -118,7 +118,7 @@ class FileIterator(Iterator, Warns):
             last = next(reversed(self.skipped.values()))
         text = (
             f"{len(self.skipped)} of {self.n} files could not be read and were left out "
-            f'(on_error="skip"); `skipped` of the flow has all of them. The last: {last}'
+            f'(`on_error` = "skip"); `skipped` of the flow has all of them. The last: {last}'
         )
         return [(text, ImageWarning)]
 

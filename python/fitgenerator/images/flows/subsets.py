@@ -20,9 +20,10 @@ def part_of(generator: Augmenter, subset: Any) -> tuple[float, float]:
     arguments.one_of(subset, "subset", (*arguments.SUBSETS, None))
     share = generator.validation_split
     if subset == "validation" and not share:
-        raise ArgumentError(
-            '`subset` = "validation" needs a share of the images: give the generator a '
-            "`validation_split`, such as 0.2."
+        raise ArgumentError.of(
+            "subset",
+            '= "validation" needs a share of the images: give the generator a '
+            "`validation_split`, such as 0.2.",
         )
     if subset is None:
         return 0.0, 1.0

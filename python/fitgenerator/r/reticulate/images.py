@@ -23,7 +23,7 @@ from ...host.requests import Request
 from ...host.switchboard import Switchboard
 from ...prefetch.prefetcher import GRACE
 from .image_functions import RFunction, answer
-from .results import failure_of
+from .results import failure_of, in_r, warnings_in_r
 
 Outcome = dict[str, Any]
 
@@ -80,7 +80,7 @@ def _outcome(make: Callable[[], Any]) -> Outcome:
     for other in caught:
         if other not in ours:
             warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    texts = [[str(w.message), w.category.__name__] for w in ours]
+    texts = [[in_r(w.message), w.category.__name__] for w in ours]
     return {"value": value, "failure": failure, "warnings": texts, "said": said.getvalue()}
 
 
@@ -138,4 +138,4 @@ class Draw:
     def outcome(self) -> Outcome:
         """The batch, or the failure, and what to warn of."""
         told = self._flow.take_warnings() if isinstance(self._flow, Warns) else []
-        return {**self._outcome, "warnings": [[text, kind.__name__] for text, kind in told]}
+        return {**self._outcome, "warnings": warnings_in_r(told)}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from ... import errors
-from ...messages import text_of
+from ...messages import Vocabulary, said_in
 from ...reporting.history import History, last_history
 from ...reporting.timeline import Event
 from .image_functions import RFunctionError
@@ -19,6 +21,7 @@ class ForeignError(Exception):
         self.number = number
 
 
+# How R's conditions are made of an error: by the first kind that fits.
 _KINDS: dict[str, Any] = {
     "r": ForeignError,
     "function": RFunctionError,
@@ -29,19 +32,49 @@ _KINDS: dict[str, Any] = {
     "interrupt": KeyboardInterrupt,
 }
 
+_R = Vocabulary(
+    {
+        "None": "NULL",
+        "True": "TRUE",
+        "False": "FALSE",
+        "the directory itself": '"."',
+        "categories": "factors",
+        "fit to images": "fit_image_data_generator(generator, images)",
+    },
+    first=1,
+    number=lambda number: f"{number:.15g}",
+    string=lambda text: f'"{text}"',
+)
+
 
 def failure_of(error: BaseException) -> dict[str, Any]:
-    """What failed, for R to make a condition of."""
+    """What failed, as fields that R makes a condition of.
+
+    Those of the error's context, and: `kind`, a key of `_KINDS`; `type`, its class; `text`, what it
+    says, in R's words; `notes`, sentences below that; `argument`, the one to blame; `number` or
+    `cell`, where R keeps a condition of its own.
+    """
+    kinds = (kind for kind, types in _KINDS.items() if isinstance(error, types))
     return {
-        "kind": next(
-            (name for name, types in _KINDS.items() if isinstance(error, types)), "python"
-        ),
+        **asdict(errors.context_of(error)),
+        "kind": next(kinds, "python"),
         "type": type(error).__name__,
-        "text": text_of(error),
+        "text": in_r(error),
         "notes": list(getattr(error, "__notes__", ())),
+        "argument": error.argument if isinstance(error, errors.OwnError) else None,
         "number": error.number if isinstance(error, ForeignError) else 0,
         "cell": error.cell if isinstance(error, RFunctionError) else None,
     }
+
+
+def warnings_in_r(warned: Iterable[errors.Warned]) -> list[list[str]]:
+    """Texts, in R's words, and names of classes of what there is to warn of."""
+    return [[in_r(text), kind.__name__] for text, kind in warned]
+
+
+def in_r(thing: BaseException | str) -> str:
+    """A text, or what an error or a warning says, in R's words."""
+    return said_in(_R, thing)
 
 
 def history_parts(history: History | None) -> dict[str, Any] | None:

@@ -31,7 +31,7 @@ from ...training.callbacks import ForeignCallback
 from ...training.plan import Settings, plan_evaluate, plan_fit, plan_predict
 from .image_functions import answer
 from .model_code import holds_r_code
-from .results import ForeignError, failure_of, history_parts
+from .results import ForeignError, failure_of, history_parts, warnings_in_r
 from .values import Arrays, owned_batches
 
 
@@ -230,9 +230,7 @@ class Session:
         return {
             "failure": self._failure(self._training.failure),
             "value": self._value(self._training.result),
-            "warnings": [
-                [text, kind.__name__] for text, kind in self._training.loop.course.all_warnings()
-            ],
+            "warnings": warnings_in_r(self._training.loop.course.all_warnings()),
         }
 
     def _value(self, result: Any) -> Any:
@@ -250,12 +248,12 @@ class Session:
         raise self._error
 
 
-def checkpoint(path: str) -> Checkpoint | str:
-    """The callback, for R, or why there can be none."""
+def checkpoint(path: str) -> Checkpoint | dict[str, Any]:
+    """The callback, for R, or the failure to make it."""
     try:
         return Checkpoint(path)
     except (errors.ArgumentError, errors.ArgumentTypeError) as error:
-        return str(error)
+        return failure_of(error)
 
 
 def sequence(length: int, shuffle: bool, seed: int) -> Passes:

@@ -33,11 +33,13 @@ class Made:
         image: What it returned, where `end` is "".
         end: What came in place of an image: "refused", "interrupt" or "error".
         why: The text, where the interrupt found it, or the condition.
+        argument: The name that the function was given by.
     """
 
     image: Any
     end: str
     why: Any
+    argument: str
 
     def value(self) -> Array:
         """The image.
@@ -47,7 +49,7 @@ class Made:
             RRuntimeError: The function failed.
         """
         if self.end == "refused":
-            raise ArgumentError(self.why[0])
+            raise ArgumentError(self.why[0], argument=self.argument)
         if self.end == "error":
             helper("raise")(self.why)
         return to_array(self.image)  # type: ignore[no-any-return]
@@ -86,11 +88,12 @@ class ImageFunction:
             return self._here(image, seed)
         host = host_here()
         if not isinstance(host, Switchboard):
-            raise ArgumentError(
-                f"`{self.__name__}` is an R function, which only Python's main thread can run; the "
+            raise ArgumentError.of(
+                self.__name__,
+                f"is an R function, which only Python's main thread can run; the "
                 f"call came from the thread {threading.current_thread().name}. Read the flow on "
                 "the main thread, or give it to fit_generator(), evaluate_generator() or "
-                "predict_generator() there."
+                "predict_generator() there.",
             )
         return host.apply(self.__name__, self, image, seed)  # type: ignore[no-any-return]
 
@@ -109,7 +112,7 @@ class ImageFunction:
         """Call the function; for the main thread."""
         number = rinterface.NULL if seed is None else rinterface.IntSexpVector([seed])
         made, end, why = helper("picture")(self._function, self.__name__, to_r(image), number)
-        return Made(made, end[0], why)
+        return Made(made, end[0], why, self.__name__)
 
 
 def image_function(given: Any, argument: str) -> ImageFunction:
@@ -121,7 +124,7 @@ def image_function(given: Any, argument: str) -> ImageFunction:
     """
     fault = list(needed_args(given, "image_function_fault")) if is_function(given) else [None]
     if fault:
-        raise ArgumentTypeError(
-            f"`{argument}` must be a function of one image, not {fault[0] or describe(given)}."
+        raise ArgumentTypeError.of(
+            argument, f"must be a function of one image, not {fault[0] or describe(given)}."
         )
     return ImageFunction(given, argument)

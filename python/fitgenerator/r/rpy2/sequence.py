@@ -51,6 +51,7 @@ def sequence(passes: Passes, function: Any, hook: Any, argument: str, *, seeded:
     if takes not in (1, 2):
         raise ArgumentError(
             f"The function of `{argument}` must take the number of a batch, or that and the number "
-            f"of the epoch, not {takes} arguments."
+            f"of the epoch, not {takes} arguments.",
+            argument=argument,
         )
     return passes_source(Indexed(function, hook, seeded=seeded), passes)
