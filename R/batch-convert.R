@@ -1,20 +1,20 @@
-# R values become what crosses to Python. Reticulate turns an R array into a numpy array at once, but a plain
-# vector into a Python list element by element, and a vector of length one into a scalar. So everything that
-# holds numbers leaves this file as an array: with a `dim`, and with no other attribute.
+# Converts R values into what crosses to Python. reticulate turns an R array into a NumPy array in one step, but a plain
+# vector into a Python list, element by element, and a vector of length one into a scalar. So everything that holds
+# numbers leaves this file as an array: with a `dim`, and without any other attribute.
 #
-# `place` is the argument the value came from ("generator"), `batch` the number of the batch from 1 (`NULL`
-# for data that was given, not returned), `what` the element that is looked at. All three are for messages
-# only; `what` is a promise that nothing evaluates unless there is an error.
+# Three arguments are for messages only: `place` is the argument that the value came from ("generator"), `batch` the
+# number of the batch from 1 (`NULL` for data that was given as an argument), and `what` the element in question, a
+# promise that is evaluated only if there is an error.
 
 part_names <- c("inputs", "targets", "weights")
 
-# TRUE for what a generator returns when it is finished: `NULL`, or the end value of coro, which is a symbol.
+# Whether `x` is what a generator returns at its end: `NULL`, or the end value of coro, which is a symbol.
 is_exhausted <- function(x) {
   is.null(x) || (is.symbol(x) && identical(x, quote(.__exhausted__.)))
 }
 
-# What a closure returned for training or validation: a list of inputs, targets and perhaps weights, each
-# ready to cross. A Python tuple or list goes as it is and is looked at there.
+# Converts what a closure returned for training or validation: a list of inputs, targets and perhaps weights. A Python
+# tuple or list crosses unchanged and is checked there.
 as_batch <- function(x, place = "generator", batch = 1L) {
   if (is_python_sequence(x)) return(x)
   if (!is.list(x) || is.data.frame(x) || !length(x) %in% 2:3) refuse_whole(x, place, batch, batch_forms)
@@ -27,8 +27,8 @@ as_batch <- function(x, place = "generator", batch = 1L) {
   parts
 }
 
-# What a closure returned for predict: a list of one part, the inputs. Targets and weights may be there, so
-# that a training closure will do, and are dropped. A named list is inputs by name.
+# Converts what a closure returned for predict: a list of one part, the inputs. Targets and weights are dropped, so that
+# a training closure can be used. A named list holds inputs by name.
 as_inputs <- function(x, place = "generator", batch = 1L) {
   if (is_python_sequence(x)) return(x)
   is_parts <- is.list(x) && !is.data.frame(x) && is.null(names(x))
@@ -37,8 +37,8 @@ as_inputs <- function(x, place = "generator", batch = 1L) {
   list(as_part(x[[1L]], place, "element 1 (inputs)", batch))
 }
 
-# One part of a batch (inputs, targets, or weights), or one array of it. The first line is the fast path: a
-# double array that has only a `dim` is returned without a copy, in a microsecond or two.
+# Converts one part of a batch (inputs, targets or weights), or one array of a part. The first line is the fast path: a
+# double array that has only a `dim` is returned without a copy, in one or two microseconds.
 as_part <- function(x, place = "generator", what = NULL, batch = 1L) {
   if (is.double(x) && !is.object(x)) return(plain_array(x))
   UseMethod("as_part")
@@ -49,10 +49,10 @@ as_part <- function(x, place = "generator", what = NULL, batch = 1L) {
 as_part.default <- function(x, place = "generator", what = NULL, batch = 1L) {
   if (!is_array_like(x)) refuse_part(x, place, what, batch)
   if (is.object(x)) x <- unclass(x)
-  # A double NA is NaN to Python. The other types have no such value there: an NA would turn into FALSE, into
-  # -2147483648, or into the object None.
+  # A double NA becomes NaN in Python. Other types have no such value there: NA would turn into FALSE, -2147483648, or
+  # the object None.
   if (!is.double(x) && anyNA(x)) {
-    refuse_part(x, place, what, batch, "and has NA, which Python has no value for", "values without NA")
+    refuse_part(x, place, what, batch, "with NA, for which Python has no value", "values without NA")
   }
   plain_array(x)
 }
@@ -61,12 +61,12 @@ as_part.default <- function(x, place = "generator", what = NULL, batch = 1L) {
 #' @noRd
 as_part.python.builtin.object <- function(x, place = "generator", what = NULL, batch = 1L) x
 
-# A factor is its codes, counted from 0.
+# A factor becomes its codes, counted from 0.
 #' @export
 #' @noRd
 as_part.factor <- function(x, place = "generator", what = NULL, batch = 1L) {
   if (anyNA(x)) {
-    refuse_part(x, place, what, batch, "and has NA, which has no code", "a factor without NA")
+    refuse_part(x, place, what, batch, "with NA, which has no code", "a factor without NA")
   }
   codes <- as.integer(x) - 1L
   dim(codes) <- dim(x)
@@ -87,18 +87,19 @@ as_part.data.frame <- function(x, place = "generator", what = NULL, batch = 1L) 
   array(unlist(values, use.names = FALSE), dim(x))
 }
 
-# A list is several inputs or targets: by name where all elements have one, else by position.
+# A list holds several inputs or targets: by name if all elements have names, else by position.
 #' @export
 #' @noRd
 as_part.list <- function(x, place = "generator", what = NULL, batch = 1L) list_part(x, place, what, batch, 1L)
 
-# `depth` is that of the list in other lists: one that has no end would end in R's stack.
+# `depth` is the number of lists that the list is nested in. It is limited, because very deep lists would overflow R's
+# stack.
 list_part <- function(x, place, what, batch, depth) {
   keys <- names(x)
   if (!length(x) || !good_names(keys) || depth > deepest) {
-    found <- if (depth > deepest) sprintf("in %d other lists", deepest)
+    found <- if (depth > deepest) sprintf("nested in %d lists", deepest)
     if (!good_names(keys)) found <- "whose names are partly missing or not unique"
-    refuse_part(x, place, what, batch, found, "a list of arrays, all with a name of their own or all without")
+    refuse_part(x, place, what, batch, found, "a list of arrays, either with unique names or without names")
   }
   parts <- vector("list", length(x))
   for (i in seq_along(x)) {
@@ -129,8 +130,8 @@ as_part.Matrix <- function(x, place = "generator", what = NULL, batch = 1L) {
   sparse_to_py(parts)
 }
 
-# The entries of a sparse matrix row by row, the order that TensorFlow wants: the columns of its transpose.
-# `summary()` would not do, it leaves out the mirrored half of a symmetric matrix.
+# The entries of a sparse matrix row by row, in the order that TensorFlow expects: the columns of the transpose.
+# `summary()` is not suitable, because it leaves out the mirrored half of a symmetric matrix.
 sparse_parts <- function(x) {
   flipped <- methods::as(methods::as(Matrix::t(x), "CsparseMatrix"), "generalMatrix")
   cols <- flipped@i
@@ -144,18 +145,20 @@ sparse_to_py <- function(x) {
   cross(core_function("sparse", "r.reticulate.values"), x$rows, x$cols, x$values, x$shape)
 }
 
-# Gives a vector the `dim` that makes it an array, and takes every other attribute away. `dim<-` drops names.
+# Makes an array of a vector, by giving it a `dim`, and removes all other attributes. (`dim<-` drops names.)
 plain_array <- function(x) {
   if (is.null(dim(x))) dim(x) <- length(x)
   if (length(attributes(x)) > 1L) attributes(x) <- list(dim = dim(x))
   x
 }
 
-# Dates, times and 64-bit integers are numbers whose meaning is in their class: it is not dropped in silence.
+# Dates, times and 64-bit integers are refused: their meaning lies in their class, which must not be dropped silently.
 is_array_like <- function(x) {
   is.atomic(x) && !is.null(x) && !is.complex(x) && !isS4(x) &&
     !inherits(x, c("Date", "POSIXt", "difftime", "ITime", "integer64"))
 }
+
+is_python <- function(x) inherits(x, "python.builtin.object")
 
 is_python_sequence <- function(x) {
   is.object(x) && inherits(x, c("python.builtin.tuple", "python.builtin.list"))
@@ -165,7 +168,7 @@ good_names <- function(keys) {
   is.null(keys) || !(anyNA(keys) || any(keys == "") || anyDuplicated(keys))
 }
 
-# The type of the matrix that a column could be part of; `NA` where there is none.
+# The type of the matrix that a column could be part of, or `NA`.
 column_kind <- function(column) {
   if (!is.null(dim(column))) return(NA_character_)
   if (is.factor(column)) return("factor")
@@ -173,13 +176,14 @@ column_kind <- function(column) {
   if (is.numeric(column)) "numeric" else typeof(column)
 }
 
-# Positions of the columns that stand in the way of a numeric matrix, or of one of the first column's type.
+# The positions of the columns that prevent a numeric matrix or, without numeric columns, a matrix of the first column's
+# type.
 offending_columns <- function(kinds) {
   wanted <- if ("numeric" %in% kinds) "numeric" else stats::na.omit(kinds)[1L]
   which(is.na(kinds) | !kinds %in% wanted)
 }
 
-# A batch is read by position. Names are for the reader only, and accepted unless they say another order.
+# A batch is read by position. Names are allowed, unless they contradict the order.
 check_part_order <- function(x, place, batch) {
   if (is.null(names(x))) return(invisible())
   words <- c(x = 1, input = 1, feature = 1, y = 2, target = 2, label = 2, output = 2, w = 3, weight = 3,

@@ -1,4 +1,6 @@
-# The refusals. They describe a value by its class and dim, never by its data.
+# Messages about values that cannot be converted. They describe a value by its class and dim, never by its contents.
+
+# Refuses one part of a batch.
 refuse_part <- function(x, place, what, batch, found = NULL, expected = array_forms) {
   if (missing(expected)) {
     if (!is.null(batch)) expected <- paste0(array_forms, ". A batch is ", batch_forms)
@@ -8,18 +10,19 @@ refuse_part <- function(x, place, what, batch, found = NULL, expected = array_fo
   refuse(sprintf("%s; expected %s.", text, expected), place, batch)
 }
 
+# Refuses a whole batch.
 refuse_whole <- function(x, place, batch, expected) {
   found <- describe(x, contents = TRUE)
   refuse(sprintf("%s %s; expected %s.", opening(place, batch), found, expected), place, batch)
 }
 
-# Data that was given is an argument, data that was returned a batch.
+# Data that was given as an argument raises an argument error; data that a generator returned, a batch error.
 refuse <- function(text, place, batch) {
   if (is.null(batch)) abort_argument(text, place) else abort_batch(text, place, batch)
 }
 
 batch_forms <- paste(
-  "list(inputs, targets) or list(inputs, targets, weights), each an array, or a list of arrays where the",
+  "list(inputs, targets) or list(inputs, targets, weights), each an array, or a list of arrays if the",
   "model has several; only weights may be NULL"
 )
 array_forms <- paste(
@@ -28,9 +31,10 @@ array_forms <- paste(
 )
 inputs_forms <- paste(
   "inputs, list(inputs), list(inputs, targets) or list(inputs, targets, weights); several inputs are a list",
-  "of their own, list(list(a, b)), or a named list"
+  "within the list, list(list(a, b)), or a named list"
 )
 
+# How a message begins.
 opening <- function(place, batch, what = NULL) {
   start <- sprintf("`%s` is", place)
   if (!is.null(batch)) start <- sprintf("Batch %d: %s() returned", as.integer(batch), place)
@@ -43,7 +47,7 @@ child <- function(what, key) {
   if (is.null(what)) element else paste(element, "of", what)
 }
 
-# What a value is, by class and dim; also where its methods for these fail.
+# Describes a value by its class and dim, even if its methods for these fail.
 describe <- function(x, contents = FALSE) {
   tryCatch(describe_value(x, contents), error = function(cnd) describe_class(x))
 }
@@ -90,7 +94,7 @@ name_columns <- function(x, at) {
   first_of(sprintf("`%s` (%s)", cut_text(names(x)[at]), cut_text(classes)), 5L)
 }
 
-# Texts, or their beginnings where they are longer.
+# Shortens texts that are longer than `longest` bytes.
 cut_text <- function(x, longest = 60L) {
   if (!all(validEnc(x))) x <- iconv(x, sub = "?")
   ifelse(nchar(x, "bytes") > longest, paste(substr(x, 1L, longest - 4L), "..."), x)

@@ -1,4 +1,5 @@
-# Callbacks: Keras's as they are; a plain named list of R functions is a table of hooks that the host calls.
+# Callbacks. Keras's cross unchanged. A plain named list of R functions, a *table* of hooks, stays in R, where the host
+# calls the hooks (rule 4).
 
 hook_names <- paste0("on_", c(
   "epoch_begin", "epoch_end", "train_begin", "train_end", "test_begin", "test_end", "predict_begin", "predict_end",
@@ -6,14 +7,15 @@ hook_names <- paste0("on_", c(
   "predict_batch_begin", "predict_batch_end"
 ))
 
-# Splits `callbacks` into the tables and, in order, what crosses: Python objects, and the numbers of the tables.
+# Splits `callbacks` into the tables and what crosses, in order: Python objects, and the numbers of the tables with the
+# names of their hooks.
 collect_callbacks <- function(callbacks) {
   if (is.null(callbacks)) return(list(tables = list(), crossing = list()))
-  if (is_table(callbacks) || inherits(callbacks, "python.builtin.object")) callbacks <- list(callbacks)
+  if (is_table(callbacks) || is_python(callbacks)) callbacks <- list(callbacks)
   if (!is.list(callbacks)) refuse_callback(callbacks)
   tables <- list()
   crossing <- lapply(unname(callbacks), function(callback) {
-    if (inherits(callback, "python.builtin.object")) return(callback)
+    if (is_python(callback)) return(callback)
     check_table(callback)
     tables[[length(tables) + 1L]] <<- callback
     list(table = length(tables), hooks = as.list(names(callback)))
@@ -29,14 +31,14 @@ check_table <- function(x) {
   if (!is_table(x)) refuse_callback(x)
   if (anyDuplicated(names(x))) {
     abort_argument(sprintf(
-      "`callbacks` has a list with two functions named `%s`; give each a list of its own.",
+      "`callbacks` contains a list with two functions named `%s`; put them into separate lists.",
       names(x)[[anyDuplicated(names(x))]]
     ), "callbacks")
   }
   unknown <- setdiff(names(x), hook_names)
   if (length(unknown)) {
     abort_argument(sprintf(
-      "`callbacks` has a function named `%s`, which is no hook; hooks are %s.",
+      "`callbacks` contains a function named `%s`, which is not a hook; the hooks are %s.",
       unknown[[1L]], paste(hook_names, collapse = ", ")
     ), "callbacks")
   }

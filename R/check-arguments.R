@@ -1,5 +1,7 @@
-# Arguments that are numbers, checked in R's words before anything crosses to Python.
+# Checks of arguments, with messages in the terms of R, before anything crosses to Python. Each function returns the
+# value as it crosses.
 
+# A whole number of at least `least`; `null`: whether it may be `NULL`.
 check_whole <- function(x, name, least, null = FALSE) {
   if (null && is.null(x)) return(NULL)
   if (!is_whole(x) || x < least) {
@@ -12,16 +14,9 @@ is_whole <- function(x) {
   is_number(x) && x == round(x) && abs(x) <= .Machine$integer.max
 }
 
-# A factor is a number to `is.numeric()` only by its codes.
+# One finite number. (A factor is not a number, although its codes are.)
 is_number <- function(x) {
   is.numeric(x) && !is.factor(x) && length(x) == 1L && is.finite(x)
-}
-
-check_flag <- function(x, name) {
-  if (!isTRUE(x) && !isFALSE(x)) {
-    abort_argument(sprintf("`%s` must be TRUE or FALSE, not %s.", name, shown(x)), name)
-  }
-  x
 }
 
 check_seconds <- function(x, name) {
@@ -47,14 +42,14 @@ check_jit <- function(x) {
   x
 }
 
-# Every so many epochs, or after the epochs of a longer vector, from 1.
+# The number of epochs from one validation to the next, or, if longer, the epochs to validate after, from 1.
 check_frequency <- function(x) {
   if (length(x) < 2L && !is.list(x)) return(check_whole(x, "validation_freq", 1L))
   if (!length(x)) check_whole(x, "validation_freq", 1L)
   lapply(x, check_whole, "validation_freq", 1L)
 }
 
-# A named list or vector, class (whole number from 0) to weight.
+# A named list or vector that maps classes, whole numbers from 0, to weights.
 check_class_weight <- function(x) {
   if (is.null(x)) return(NULL)
   named <- is.vector(x) && !is.null(names(x)) && all(grepl("^[0-9]+$", names(x))) && !anyDuplicated(names(x))
@@ -79,7 +74,7 @@ check_flag <- function(x, name) {
   abort_argument(sprintf("`%s` must be TRUE or FALSE, not %s.", name, shown(x)), name)
 }
 
-# One of `choices`; the default of the argument is all of them, and means the first.
+# One of `choices`. The default of the argument is all of them, which stands for the first.
 check_choice <- function(x, choices, name) {
   if (identical(x, choices)) return(choices[[1L]])
   if (is.character(x) && length(x) == 1L && x %in% choices) return(x)
@@ -92,12 +87,13 @@ check_function <- function(x, name) {
   abort_argument(sprintf("`%s` must be a function, not %s.", name, shown(x)), name)
 }
 
-# What shuffled orders follow from; without one, a number that follows from the session's random numbers.
+# The seed of shuffled orders; without one, a number drawn from the session's random numbers.
 check_seed <- function(x, shuffle) {
   if (!is.null(x)) return(check_whole(x, "seed", 0L))
   if (isTRUE(shuffle)) sample.int(.Machine$integer.max, 1L) else 0L
 }
 
+# A value as messages show it: itself if it is a single value, else a description.
 shown <- function(x) {
   if (is.null(x)) return("NULL")
   if (is.atomic(x) && length(x) == 1L && !is.object(x)) return(cut_text(deparse(unname(x))[[1L]]))

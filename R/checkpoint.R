@@ -1,41 +1,41 @@
-#' Crash and resume
+#' Resume a training after a crash
 #'
-#' A callback that keeps the training in one file after every epoch, and goes on from it. Make the same call of
-#' [fit_generator()] again, in a new session and with a new model, and the training goes on behind the last epoch
-#' that was finished: with its weights, the state of the optimizer and of the model's random layers, and with the
-#' history so far, which the call's own continues. However the process ended, the file is complete: it is written
-#' beside the old one and renamed. Where there is no file, the training begins with its first epoch.
+#' Creates a callback that saves the training in one file after every epoch, and resumes from this file. To resume after
+#' a crash, repeat the same call of [fit_generator()], in a new session and with a new model: the training continues
+#' after the last finished epoch, with the weights of the model, the state of the optimizer and of random layers, and
+#' the history so far, to which the call adds. The file is complete no matter how the process ended, because a new file
+#' is written and then renamed. If there is no file, the training begins with its first epoch.
 #'
-#' The file stays when the training is over. A call with the same `epochs` then trains nothing, and gives the trained
-#' model and the full history; one with more goes on. An epoch that a callback stopped before its last step is not
-#' kept. Remove the file to begin anew; only one training at a time can use it.
+#' The file remains after the end of the training. A call with the same `epochs` then trains nothing, and returns the
+#' trained model and the full history; a call with more `epochs` continues. An epoch that a callback stopped before its
+#' last step is not saved. To start again, remove the file. Only one training at a time can use the file.
 #'
-#' What Keras's `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` remember is kept as well. Other callbacks
-#' begin anew, and so do the random numbers of R, Python, NumPy and `tf$random`. Wherever the checkpoint stands in
-#' `callbacks`, the others come first.
+#' The memory of Keras's `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` is saved as well. Other callbacks
+#' start afresh, as do the random numbers of R, Python, NumPy and `tf$random`. Wherever the checkpoint stands in
+#' `callbacks`, it runs after the others.
 #'
-#' Keras's own `BackupAndRestore` can be given instead. It keeps neither the history nor the state of random layers,
-#' and writes the weights and the number of the epoch into two files, over the old ones: a process that is killed
-#' while it writes leaves a file that cannot be read, so that the next call fails, or the weights of one epoch with
-#' the number of another, so that an epoch is trained twice. `initial_epoch` resumes by hand; where there is a
-#' checkpoint, that counts.
+#' Keras's own `BackupAndRestore` also works, but saves neither the history nor the state of random layers. It
+#' overwrites two files, one with the weights and one with the number of the epoch: if the process is killed meanwhile,
+#' the next call may fail because a file cannot be read, or may train an epoch twice because the files do not match.
+#' `initial_epoch` resumes a training by hand; if there is a checkpoint, the epoch of the checkpoint is used.
 #'
-#' @section The same batches:
-#' A training that was resumed equals one that was never disturbed, to the last digit, if both get the same batches;
-#' XLA (`jit_compile`) may change last digits. Nobody can rewind a generator. So make the batches a function of a seed
-#' and the number of the epoch, and begin with the epoch that the checkpoint knows before the call, `saved$epoch`, as
-#' in the example. `set.seed()` at the begin of each epoch is all that a closure needs, for the order of the rows and
-#' for anything else that it draws. The same holds for a closure that is validation data, unless it gives the same
-#' batches in each epoch.
+#' @section The same batches: A resumed training equals an undisturbed one to the last digit if both get the same
+#' batches (XLA, see `jit_compile`, may change last digits). Since a generator cannot be rewound, make the batches a
+#' function of a seed and the number of the epoch, and begin with the epoch that the checkpoint holds before the call,
+#' `saved$epoch`, as in the example. `set.seed()` at the beginning of each epoch is sufficient for everything that a
+#' closure draws at random, including the order of the rows. The same applies to a closure that is `validation_data`,
+#' unless it returns the same batches in each epoch.
 #'
-#' [flow_from_data()] and its kin and [batch_sequence()] do this by themselves, with a `seed` or after the same
-#' `set.seed()`. A source that is read from its first batch in each epoch, always in one order, needs nothing.
+#' [flow_from_data()] and the other flows, and [batch_sequence()], do this by themselves if they have a `seed` or if
+#' `set.seed()` is called with the same value beforehand. Nothing is required of a source that is read from its first
+#' batch in each epoch and always in the same order.
 #'
-#' @param path The file; its folder is made where it does not exist. The usual ending is `.npz`, which is what the
-#'   file is: arrays and a JSON entry. It is an error if it exists and is no checkpoint.
+#' @param path Path of the file, usually with the ending `.npz`, the format of the file (arrays and one JSON entry). Its
+#'   folder is created if it does not exist. An existing file that is not a checkpoint is an error of class
+#'   `fitgenerator_argument_error`.
 #'
-#' @return A Keras callback for `callbacks`. Its `epoch` is the number of epochs that the file holds, 0 where there is
-#'   none. It is an error of [fit_generator()] if the file does not fit the model.
+#' @return A Keras callback for `callbacks`. Its `epoch` is the number of epochs that the file holds, 0 if there is no
+#'   file. If the file does not fit the model, [fit_generator()] raises a `fitgenerator_argument_error`.
 #' @seealso [fit_generator()]
 #' @examplesIf fitgenerator:::has_keras()
 #' keras <- reticulate::import("keras")
@@ -47,8 +47,8 @@
 #' x <- matrix(rnorm(640), ncol = 2)
 #' y <- x %*% c(1, -1)
 #'
-#' # All rows in each epoch, in an order that follows from `seed` and the number of the epoch; it
-#' # begins with `epoch`.
+#' # All rows in each epoch, beginning with epoch number `epoch`, in an order that follows from `seed`
+#' # and the number of the epoch.
 #' batches <- function(epoch, steps = 10, seed = 1) {
 #'   step <- 0
 #'   rows <- NULL
@@ -72,7 +72,7 @@
 #'   new_model(), batches(saved$epoch), 10, epochs = 3, verbose = 0, callbacks = list(saved)
 #' )
 #'
-#' # In another session, perhaps: goes on with epoch 4.
+#' # In another session, for example: continues with epoch 4.
 #' saved <- checkpoint(file.path(tempdir(), "training.npz"))
 #' saved$epoch
 #' history <- fit_generator(

@@ -1,14 +1,14 @@
-# What a failed call raises in R: our own condition, with what the user's code signalled as its parent.
-
+# Converts failures of the Python side into R conditions: conditions of this package, whose parent is the condition that
+# the user's code signalled.
 #
-# Python says what failed in fields (`failure_of()` in results.py): `kind`, what the error says (`text`, in R's words,
-# and `notes`, sentences below it), `argument`, and where it happened. Nothing is read out of a text.
+# `failure` says in fields what failed (`failure_of()` in results.py makes it): its `kind`; its `text` and the `notes`
+# below; the `argument` to blame; where it happened; and, for an error of R code, where the condition is kept: `number`
+# among those of `run`, or `cell`. Nothing is parsed out of texts.
 
-# The fields that say where, which conditions have as elements of the same names.
+# The fields that say where a failure happened. Conditions have elements of the same names.
 places <- c("place", "batch", "stage", "image", "callback", "hook")
 
-# The condition for a failure. `raised` is the exception as reticulate signals it, `NULL` where there is none; a call
-# that R hosts can raise its failure again.
+# `raised` is the exception as reticulate signals it, `NULL` if there is none. A call that R hosts can raise its failure.
 failure_condition <- function(failure, run = NULL,
                               raised = tryCatch(cross(run$python$raise_failure), condition = identity)) {
   where <- lapply(Filter(Negate(is.null), failure[places]), unlist)
@@ -25,7 +25,7 @@ failure_condition <- function(failure, run = NULL,
   )
 }
 
-# Which batch it was comes first, as R users read messages from the front.
+# The text of a batch error. The number of the batch comes first, because R users read a message from the front.
 batch_text <- function(failure) {
   opening <- if (!is.null(failure$batch)) {
     batches <- if (length(failure$batch) > 1L) "Batches" else "Batch"
@@ -34,19 +34,20 @@ batch_text <- function(failure) {
   with_advice(paste0(opening, failure$text), failure)
 }
 
-# `x[i, ]` with a single row or column is the usual way to an array that has a dimension too few.
+# Adds advice to messages about a missing dimension, whose usual cause is `x[i, ]` with a single row or column.
 with_advice <- function(text, failure) {
   if (!isTRUE(failure$vector_inputs)) return(text)
   paste(text, "A matrix loses a dimension in x[i, ]; x[i, , drop = FALSE] keeps it.", sep = "\n")
 }
 
-# An exception of Python. Where R code that Python called (in a callback, a loss, a layer) is behind it, that
-# code's own condition is the parent.
+# The condition for a Python exception. If R code that Python called (in a callback, a loss, a layer) caused the
+# exception, the condition of this code is the parent.
 python_condition <- function(failure, where, raised) {
   text <- paste(c(failure$text, unlist(failure$notes)), collapse = "\n")
+  if (!inherits(raised, "error")) raised <- NULL
   parent <- r_condition(attr(raised, "py_object"))
   if (is.null(parent)) {
-    text <- if (inherits(raised, "error")) condition_text(raised) else paste0(failure$type, ": ", text)
+    text <- if (is.null(raised)) paste0(failure$type, ": ", text) else condition_text(raised)
     return(python_error(raised, with_advice(shortened(text), failure), where))
   }
   text <- shortened(without_colours(text))
@@ -55,8 +56,8 @@ python_condition <- function(failure, where, raised) {
   fg_condition(text, "fitgenerator_model_error", parent, where = where)
 }
 
-# The R condition that reticulate packed into an exception, or into one that it came of; `NULL` where there is
-# none. Reticulate keeps each field of the condition as an attribute, and its class as `r_class`.
+# The R condition that reticulate has stored in an exception, or in one that caused it; `NULL` if there is none.
+# reticulate stores each field of the condition as an attribute, and its class as `r_class`.
 r_condition <- function(exception) {
   while (inherits(exception, "python.builtin.BaseException")) {
     fields <- reticulate::py_to_r(reticulate::py_get_attr(exception, "__dict__"))
@@ -74,7 +75,7 @@ r_condition <- function(exception) {
   NULL
 }
 
-# By the class of Python's warning.
+# The classes of our warnings, by the class of the Python warning.
 warning_classes <- c(
   EndedEarlyWarning = "fitgenerator_ended_warning",
   AbandonedThreadWarning = "fitgenerator_thread_warning",
@@ -82,7 +83,7 @@ warning_classes <- c(
   ImageWarning = "fitgenerator_image_warning"
 )
 
-# Raises what failed and warns of what ended early; otherwise returns the value.
+# Signals the warnings of a call and raises its condition, if it failed; else returns its value.
 resolve <- function(outcome) {
   for (warned in outcome$warnings) {
     fg_warn(warned[[1L]], warning_classes[[warned[[2L]]]])
@@ -91,7 +92,7 @@ resolve <- function(outcome) {
   outcome$value
 }
 
-# Calls Python outside of a training; what it raises becomes a condition of ours.
+# Calls Python outside of a training. An exception becomes a condition of this package.
 ask <- function(fn, ...) {
   tryCatch(cross(fn, ...), error = function(cnd) stop(asked_error(cnd)))
 }
@@ -102,7 +103,7 @@ asked_error <- function(cnd) {
   failure_condition(failure, raised = cnd)
 }
 
-# What Python made, where it is not the failure to make it.
+# Returns what Python made, or raises the error of a failure.
 made <- function(value) {
   if (is.list(value)) stop(failure_condition(value, raised = NULL))
   value

@@ -1,52 +1,58 @@
-# Every condition this package signals is made here, one sentence per class in the page below.
+# Every condition that this package signals is made here.
 
 #' Errors and warnings
 #'
 #' Every error of this package is a condition of class `fitgenerator_error`, every warning one of class
-#' `fitgenerator_warning`, besides the class that says which. Where code of yours failed (a generator, a callback, a
-#' loss written in R), the error has the classes of your own condition too, and the condition itself as the element
-#' `parent`: `tryCatch()` finds it by either. The messages are in the words of R: they name the argument, the rule, and
-#' what came.
+#' `fitgenerator_warning`; a more specific class precedes it. If code of yours failed (a generator, a callback, a loss
+#' written in R), the error also has the classes of your own condition, and holds this condition as its element
+#' `parent`: `tryCatch()` finds the error by either class. The messages name the argument, state what was expected, and
+#' what was received.
 #'
 #' @section Errors:
 #'
 #' \describe{
-#'   \item{`fitgenerator_argument_error`}{An argument is not what it must be; nothing was trained. Element `argument`:
-#'     its name, where one is to blame.}
-#'   \item{`fitgenerator_batch_error`}{The generator returned something that is no batch, or that does not fit the
-#'     model's inputs; or it gave no batch at all. Elements `place` and `batch`, where R saw it.}
-#'   \item{`fitgenerator_generator_error`}{The code of an R generator failed. Elements `parent`, `place` and `batch`.}
-#'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent` and, if it is a plain list,
-#'     `hook`.}
-#'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Element `parent`.}
-#'   \item{`fitgenerator_python_error`}{Python raised an exception that no R code caused, in a Python generator perhaps.
-#'     Elements `parent` and `exception`, both the exception.}
-#'   \item{`fitgenerator_timeout_error`}{A batch took longer than `timeout` seconds. Elements `place` and `batch`, for
-#'     an R function.}
-#'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old; the message says how
+#'   \item{`fitgenerator_argument_error`}{An argument is invalid. Nothing was trained. Element `argument`: the name of
+#'     the argument, if a single one is invalid.}
+#'   \item{`fitgenerator_batch_error`}{A generator returned an invalid batch, a batch that does not fit the inputs of
+#'     the model, or no batch at all. Elements `place` and `batch`, if there was a batch.}
+#'   \item{`fitgenerator_generator_error`}{The code of an R generator failed, or that of an R function of images.
+#'     Elements `parent`, `place` and `batch`; for a function of images also `image`, and its name, `argument`.}
+#'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent`, `hook` and, if it is a Keras
+#'     callback, its class, `callback`.}
+#'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Elements `parent`, and
+#'     `place`, `batch` and `stage` of the batch.}
+#'   \item{`fitgenerator_python_error`}{Python raised an exception that R code did not cause, for example in a Python
+#'     generator. Elements `parent` and `exception`, both the exception; and those of `place`, `batch`, `stage`,
+#'     `image`, `callback` and `hook` that apply.}
+#'   \item{`fitgenerator_timeout_error`}{A batch took longer than `timeout` seconds. Elements `place` and `batch`.}
+#'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old. The message says how
 #'     to install it.}
 #' }
 #'
 #' `place` is the name of the argument, `"generator"` or `"validation_data"` (`"x"` in [fit()], [evaluate()] and
-#' `predict()`); `batch` counts from 1; `hook` is a name such as `"on_epoch_end"`.
+#' `predict()`). `batch` is the number of the batch, counted from 1; if Python ran several batches at once, the first and
+#' the last number. `stage` is what happened to the batch: it was `"made"`, `"trained on"`, `"evaluated"` or
+#' `"predicted"`. `image` is the path of the image's file, or the number of the image in the flow, counted from 1. `hook`
+#' is a name such as `"on_epoch_end"`.
 #'
-#' Warnings, messages and other conditions that your code signals reach handlers around the call, and restarts work,
-#' as if you had called the code yourself; but R code that is called by Python (a loss, a callback of Keras that holds
-#' an R function) cannot be left through a restart.
+#' Warnings, messages and other conditions that your code signals reach the handlers around the call, and restarts work,
+#' as if you had called the code yourself. The exception is R code that Python calls (a loss, or a Keras callback that
+#' holds an R function), which cannot be left through a restart.
 #'
 #' @section Warnings:
 #'
 #' \describe{
-#'   \item{`fitgenerator_ended_warning`}{The generator ended before all batches were drawn that were asked for. The
+#'   \item{`fitgenerator_ended_warning`}{The generator ended before all batches that you asked for were fetched. The
 #'     history is marked `incomplete`; scores and predictions are those of the batches that came.}
 #'   \item{`fitgenerator_thread_warning`}{A Python generator did not return from foreign code within five seconds after
-#'     the end of the call; its thread was cut off and left behind.}
-#'   \item{`fitgenerator_shuffled_warning`}{Predictions of a flow that shuffles: nobody knows which row is whose.}
-#'   \item{`fitgenerator_image_warning`}{Images are left out, because their files cannot be read.}
+#'     the end of the call. Its thread was detached and left behind.}
+#'   \item{`fitgenerator_shuffled_warning`}{The predictions are those of a source that shuffles, so that their order is
+#'     unknown.}
+#'   \item{`fitgenerator_image_warning`}{Images were left out because their files could not be read.}
 #' }
 #'
 #' @section Interrupts:
-#' An interrupt is R's own condition `interrupt`, so that scripts stop; `tryCatch(interrupt = )` takes it.
+#' An interrupt is R's own condition `interrupt`, so that scripts stop; `tryCatch(interrupt = )` catches it.
 #'
 #' @seealso [fit_generator()], [last_history()]
 #' @examplesIf fitgenerator:::has_keras()
@@ -62,7 +68,7 @@
 #'   list(matrix(rnorm(4)), rnorm(4))
 #' }
 #'
-#' # By your own class; the epoch that was finished is in the history.
+#' # The error is caught by your own class; the history holds the epoch that was finished.
 #' error <- tryCatch(
 #'   fit_generator(model, generator, 5, epochs = 2, verbose = 0),
 #'   no_signal = identity
@@ -72,7 +78,7 @@
 #' error$batch
 #' last_history()
 #'
-#' # What is no batch is refused.
+#' # An invalid batch.
 #' error <- tryCatch(
 #'   fit_generator(model, function() list(1:4), 5, verbose = 0),
 #'   fitgenerator_batch_error = identity
@@ -81,9 +87,9 @@
 #' @name fitgenerator_conditions
 NULL
 
-# Builds a condition of `class`, followed by our own common class, then by the classes of the `parent`
-# condition, so that a handler for either takes it. What is in `...` (`argument`) becomes an element, and so does what
-# the list `where` has (`place`, `batch`).
+# Builds a condition of `class`, followed by the package's common class and the classes of the `parent` condition, so
+# that a handler for any of them takes it. The arguments in `...` (`argument`) and the elements of the list `where`
+# (`place`, `batch`) become its fields.
 fg_condition <- function(message, class, parent = NULL, ..., where = NULL, call = NULL,
                          type = c("error", "warning")) {
   type <- match.arg(type)
@@ -110,7 +116,7 @@ abort_batch <- function(message, place = "generator", batch = NULL, ...) {
   fg_abort(message, "fitgenerator_batch_error", ..., where = list(place = place, batch = batch, stage = "made"))
 }
 
-# The condition for R code of the user that failed with `parent` while it made batch `batch` of `place`.
+# The condition for R code of the user that failed with `parent` when it made batch `batch` of `place`.
 generator_error <- function(parent, place = "generator", batch = NULL) {
   which <- if (is.null(batch)) "" else sprintf(" at batch %d", as.integer(batch))
   message <- sprintf("The code of `%s` failed%s: %s", place, which, condition_text(parent))
@@ -118,8 +124,8 @@ generator_error <- function(parent, place = "generator", batch = NULL) {
   fg_condition(message, "fitgenerator_generator_error", parent, where = where)
 }
 
-# The condition for a function of images, given as the argument `name`, that failed with `parent`. `where` has the
-# `image`, and the `batch` and its `place`, where they are known.
+# The condition for a function of images, the argument `name`, that failed with `parent`. The list `where` has the
+# `image`, and the `batch` and its `place`, if they are known.
 function_error <- function(parent, name, where = NULL) {
   which <- c(
     if (!is.null(where$batch)) sprintf(" at batch %d of `%s`", where$batch, where$place),
@@ -141,7 +147,7 @@ callback_error <- function(parent, hook, callback = NULL) {
   fg_condition(message, "fitgenerator_callback_error", parent, where = list(hook = hook, callback = callback))
 }
 
-# The condition for an exception of Python. Its text holds the notes that Python code has put on it.
+# The condition for a Python exception. Its text includes the notes that were added to the exception.
 python_error <- function(exception, text = shortened(condition_text(exception)), where = NULL) {
   fg_condition(text, "fitgenerator_python_error", exception, exception = exception, where = where)
 }
@@ -157,8 +163,8 @@ abort_setup <- function(message, ...) {
   fg_abort(message, "fitgenerator_setup_error", ...)
 }
 
-# Our message is complete as it is. Without these methods the ones of a parent's class (rlang's among them)
-# would be taken, and build another text from fields that our condition may not have.
+# The message of our conditions is complete. Without these methods, those of a parent's class, such as rlang's, would
+# build another message from fields that our condition may not have.
 #' @export
 #' @noRd
 conditionMessage.fitgenerator_error <- function(c) unclass(c)$message
@@ -167,24 +173,24 @@ conditionMessage.fitgenerator_error <- function(c) unclass(c)$message
 #' @noRd
 conditionMessage.fitgenerator_warning <- function(c) unclass(c)$message
 
-# The classes of a parent that its child carries as well. Those under which reticulate has methods for `$` are
-# left out: our condition is a list, and they would take it for a Python object.
+# The classes of a parent that our condition has as well. The classes for which reticulate has methods for `$` are left
+# out: they would treat our condition, a list, as a Python object.
 parent_classes <- function(parent) {
   common <- c("NULL", "error", "warning", "message", "condition")
   setdiff(class(parent), c(common, "python.builtin.object", "python.builtin.BaseException"))
 }
 
-# Keras writes parts of its messages in bold.
+# Keras prints parts of its messages in bold.
 without_colours <- function(text) gsub("\033\\[[0-9;]*m", "", text)
 
-# TensorFlow writes its own stack into some of its messages. The beginning says what failed, and the end, where our
-# notes are, at which batch; all of it is in the parent.
+# Shortens messages into which TensorFlow has written its own stack. The beginning states what failed; the end, where
+# our notes are, states at which batch. The parent has the whole message.
 shortened <- function(text, longest = 1500L) {
   if (nchar(text, "bytes") <= longest) return(text)
   paste0(substr(text, 1L, longest - 500L), "\n[...]\n", substring(text, nchar(text) - 400L))
 }
 
-# What a condition says, without the advice that reticulate adds to each exception.
+# The message of a condition, without the advice that reticulate adds to each exception.
 condition_text <- function(cond) {
   text <- without_colours(paste(conditionMessage(cond), collapse = "\n"))
   sub("\n+Run `?reticulate::py_last_error\\(\\)`?.*$", "", text)

@@ -1,19 +1,21 @@
 #' Evaluate a model on batches from a generator
 #'
-#' The generator runs in parallel to the model, as in [fit_generator()], whose page says what a generator is. It is
-#' called once for each of `steps` batches; the next call goes on with the next batch.
+#' Evaluates a Keras model on `steps` batches that a generator supplies, in parallel with the model. The page
+#' [generators] describes what a generator may be and return. The next call with the same R function continues with the
+#' next batch.
 #'
 #' @inheritParams fit_generator
+#' @inheritSection fit_generator Errors and interrupts
 #' @param object A compiled Keras model on TensorFlow.
-#' @param steps Number of batches to evaluate on, a whole number of at least 1. Missing or `NULL`: the generator's
-#'   length, or until it ends (R functions have no length: for them it is needed).
+#' @param steps Number of batches to evaluate on, a whole number of at least 1. Missing or `NULL`: the length of the
+#'   generator, or all of its batches if it can be read again. Required for R functions and iterators.
 #' @param callbacks A list of Keras callbacks and of named lists of R functions, with the hooks `on_test_begin`,
-#'   `on_test_end`, `on_test_batch_begin` and `on_test_batch_end`. `NULL`: none.
-#' @param verbose 0: silent. 1: a progress bar where output can be overwritten, else one line. 2: one line.
+#'   `on_test_end`, `on_test_batch_begin` and `on_test_batch_end`; see [fit_generator()]. `NULL`: none.
+#' @param verbose 0: silent. 1: a progress bar where output can be overwritten, elsewhere one line. 2: one line.
 #'
-#' @return A named list of numbers: the loss and the metrics over all samples of the batches, each sample (or its
-#'   weight) counting alike whatever the size of its batch. If the generator ended early, those of the batches that
-#'   came, with a warning.
+#' @return A named list of numbers: the loss and the metrics over all samples of all batches. Each sample (or its
+#'   weight) counts equally, whatever the size of its batch. If the generator ended too early, the numbers are those of
+#'   the batches that came, with a warning of class `fitgenerator_ended_warning`.
 #' @seealso [fit_generator()], [predict_generator()], [generators], [fitgenerator_conditions]
 #' @examplesIf fitgenerator:::has_keras()
 #' keras <- reticulate::import("keras")

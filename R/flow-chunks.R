@@ -1,33 +1,36 @@
-#' Batches of data that is read in parts
+#' Batches from data that is read in parts
 #'
-#' Batches for [fit_generator()] and its kin of data that does not fit into memory: of files, and of the answers of data
-#' bases. The rows come in the order in which they are read, cut into batches whatever the size of the parts; only one
-#' part is kept. Without `steps_per_epoch` an epoch is one pass; with it, reading begins again at the end. As validation
-#' data it is read from its beginning each time.
+#' Makes batches from data that does not fit into memory, such as files or the results of database queries. Rows keep
+#' the order in which they are read, and are cut into batches independently of the size of the parts. Only one part is
+#' in memory at a time. Without `steps_per_epoch`, an epoch is one pass; with it, reading restarts when the data is
+#' exhausted. As `validation_data`, the data is read from its beginning each time.
 #'
-#' For another order in each epoch let the data base shuffle (`ORDER BY random()`), or have `read()` go through the
-#' files in another order.
+#' To vary the order from epoch to epoch, shuffle in the database (`ORDER BY random()`), or read the files in a
+#' different order in each call of `read()`.
 #'
-#' @param read A function without arguments that opens the data for one pass, and returns a function that returns the
-#'   next part, a data frame, and `NULL` (not a part without rows, which is passed over) when there is none. Where this
-#'   second function has an argument `close`, it is called with `close = TRUE` when no more parts are wanted. A coro
-#'   generator, or an iterator of the package iterators, is fine as well. All of it runs on R's own thread.
-#' @param inputs,targets,sample_weight Names of columns, as in [flow_from_frame()], but no formula that computes: one of
-#'   names (`y ~ a + b`, `y ~ . - id`) is fine.
-#' @param batch_size Number of rows of a batch; the last one of a pass may have fewer.
-#' @param one_hot Columns that become one column per level: `TRUE` for all factors and words, or names.
-#' @param levels Named list, for columns of words or factors their values in the order of their codes, which count from
-#'   0. Needed for words that are to become codes or one-hot, since no part shows all of them.
-#' @param con A DBI connection, which stays open. It is read for one flow at a time: where training and validation data
-#'   both come from a data base, each needs a connection of its own.
-#' @param sql A query. It is sent again for each pass.
-#' @param params Values for the parameters of the query, see [DBI::dbBind()].
-#' @param chunk_size Number of rows to fetch at a time.
+#' @param read A function without arguments that opens the data for one pass and returns a second function. The second
+#'   function returns the next part, a data frame, on each call, and `NULL` at the end; a part without rows is skipped.
+#'   If it has an argument `close`, it is called with `close = TRUE` when no more parts are wanted. A coro generator or
+#'   an iterator of the iterators package can take its place. All of this runs on R's own thread.
+#' @param inputs,targets,sample_weight Names of columns, as in [flow_from_frame()]. `inputs` may be a formula of names
+#'   (`y ~ a + b`, `y ~ . - id`), but not of expressions.
+#' @param batch_size Number of rows per batch, at least 1. The last batch of a pass may have fewer.
+#' @param one_hot Columns that become one column per level: `TRUE` for all factors and text columns, `FALSE` for none,
+#'   or their names.
+#' @param levels Named list that gives, for columns of text or factors, the values in the order of their codes, which
+#'   count from 0. Required for text columns that become codes or one-hot columns, because no single part contains all
+#'   values. `NULL`: none.
+#' @param con A DBI connection, which stays open. A connection serves one flow at a time: if training and validation
+#'   data both come from a database, each needs its own connection.
+#' @param sql A query, a single string. It is sent again for each pass.
+#' @param params Values for the parameters of the query, see [DBI::dbBind()]. `NULL`: none.
+#' @param chunk_size Number of rows to fetch at a time, at least 1.
 #'
-#' @return An object of class `fitgenerator_stream`.
+#' @return An object of class `fitgenerator_stream`. Invalid arguments raise a `fitgenerator_argument_error`, here or,
+#'   if the data has to be read first, in the call that reads it.
 #' @seealso [flow_from_frame()]
 #' @examplesIf fitgenerator:::has_keras()
-#' # A file, a hundred lines at a time.
+#' # A file, 100 lines at a time.
 #' path <- tempfile(fileext = ".csv")
 #' write.csv(iris, path, row.names = FALSE)
 #' read <- function() {
@@ -65,7 +68,7 @@ flow_from_chunks <- function(read, inputs = NULL, targets = NULL, sample_weight 
 #' @rdname flow_from_chunks
 #' @examplesIf fitgenerator:::has_keras() && requireNamespace("RSQLite", quietly = TRUE)
 #'
-#' # A data base.
+#' # A database.
 #' con <- DBI::dbConnect(RSQLite::SQLite())
 #' DBI::dbWriteTable(con, "mtcars", mtcars)
 #' query <- "SELECT mpg, wt, hp / 100 AS hp FROM mtcars ORDER BY random()"
@@ -88,10 +91,10 @@ flow_from_query <- function(con, sql, inputs = NULL, targets = NULL, sample_weig
   flow_from_chunks(query_reader(con, sql, params, rows), inputs, targets, sample_weight, batch_size, one_hot, levels)
 }
 
-# A connection has one open answer at a time: a second one would end the first without a word.
+# A connection has one open result at a time: a second query would silently end the first.
 check_free <- function(con) {
   if (!any(vapply(the$answering, identical, NA, con))) return(invisible(con))
-  abort_argument("`con` is being read from already; give each flow that is read a connection of its own.", "con")
+  abort_argument("`con` is being read already; give each flow its own connection.", "con")
 }
 
 query_reader <- function(con, sql, params, rows) {
@@ -119,18 +122,18 @@ check_levels <- function(x) {
   ), "levels")
 }
 
-# A generator of batches of the parts of one pass.
+# Opens one pass. Returns a generator of its batches.
 open_chunks <- function(read, size, options) {
-  draw <- as_generator(read())
+  fetch <- as_generator(read())
   cutter <- cross(core_function("cutter", "r.reticulate.flows"), size, options)
   last <- FALSE
   empty <- 0L
   function(close = FALSE) {
-    if (close) return(if (is_closable(draw)) draw(close = TRUE))
+    if (close) return(if (is_closable(fetch)) fetch(close = TRUE))
     repeat {
       if (cross(core_function("ready", "r.reticulate.flows"), cutter, last)) return(cross(take_batch(), cutter, last))
       if (last) return(NULL)
-      part <- draw()
+      part <- fetch()
       last <<- is_exhausted(part)
       if (last) next
       empty <<- if (add_part(cutter, part, options)) 0L else empty + 1L
@@ -139,11 +142,13 @@ open_chunks <- function(read, size, options) {
   }
 }
 
-# Parts without rows in a row: there may be some where rows are left out, but what never ends is a mistake.
+# The number of parts without rows, one after the other, that are skipped: a filter may leave some, but more of them
+# mean that `read` does not end.
 most_empty <- 1000L
 
 abort_endless <- function() {
-  abort_argument(sprintf("`read` gave %d parts without rows; it must give NULL at the end.", most_empty), "read")
+  text <- "`read` gave %d parts without rows, one after the other; it must give NULL at the end."
+  abort_argument(sprintf(text, most_empty), "read")
 }
 
 as_generator <- function(x) {
@@ -152,19 +157,20 @@ as_generator <- function(x) {
   abort_argument(sprintf("`read` must return a function that returns data frames, not %s.", describe(x)), "read")
 }
 
-# Whether the part has rows.
+# Adds a part. Returns whether it has rows.
 add_part <- function(cutter, part, options) {
   if (!is.data.frame(part)) {
-    abort_argument(sprintf("`read` must give data frames, not %s.", describe(part)), "read")
+    text <- "`read` must return a function that returns data frames, not one that returns %s."
+    abort_argument(sprintf(text, describe(part)), "read")
   }
   if (!nrow(part)) return(FALSE)
-  if (is.character(options$inputs)) options["inputs"] <- list(NULL) # a formula: any column may be used
+  if (is.character(options$inputs)) options["inputs"] <- list(NULL) # a formula may use any column
   frame <- chosen_columns(part, options)$frame
   made(cross(core_function("add", "r.reticulate.flows"), cutter, frame))
   TRUE
 }
 
-# The batch stays Python's.
+# The function that cuts a batch, whose result stays a Python object.
 take_batch <- function() {
   if (is.null(the$take_batch)) {
     path <- system.file("python", package = "fitgenerator", mustWork = TRUE)

@@ -1,30 +1,32 @@
-#' Batches of arrays
+#' Batches from arrays
 #'
-#' Batches of arrays that are all there, shuffled in each epoch, for [fit_generator()] and its kin. They are cut in
-#' Python, on a thread of their own, so that R's thread stays free. The order follows from `seed` and the number of the
-#' epoch: a training that a [checkpoint()] or `initial_epoch` resumes goes on with the batches that it would have got.
-#' `steps_per_epoch` can be left out, and several threads may read (`workers`). Predicting from a shuffled flow warns.
+#' Makes batches from the rows of arrays in memory, in a new order for each epoch, for [fit_generator()],
+#' [evaluate_generator()] and [predict_generator()]. Python cuts the batches on a separate thread, so that R's thread
+#' stays free, and several threads may read them (`workers`). The number of steps can be omitted. The order follows from
+#' `seed` and the number of the epoch: a training that is resumed by a [checkpoint()] or `initial_epoch` continues with
+#' the same batches as if it had not stopped. To predict, use `shuffle = FALSE`; predictions from a flow that shuffles
+#' raise a warning.
 #'
-#' @section Balanced classes:
-#' With `balance = TRUE` an epoch has as many rows as the data, but every class as often, also within each batch (up to
-#' one row): of rare classes rows are repeated, of frequent ones some are left out, in each epoch others. The classes
-#' are those of `y`, which must be one array: a factor, whole numbers, words, or one-hot rows. Else give the labels as
-#' `balance`.
+#' @section Balanced classes: With `balance = TRUE`, an epoch has as many rows as the data, but the same number of rows
+#' of each class; within each batch, the numbers differ by at most one row. Rows of rare classes are repeated, and some
+#' rows of frequent classes are left out, different ones in each epoch. The classes are those of `y`, which must be a
+#' single array: a factor, whole numbers, text, or one-hot rows. For other targets, give the labels as `balance`.
 #'
-#' @param x Inputs: a vector, matrix or array whose first dimension is the rows, a sparse `Matrix`, whose rows are made
-#'   dense batch by batch, a data frame of one type, or a (named) list of these where the model has several inputs. All
-#'   that a closure may return is fine, see [fit_generator()].
-#' @param y Targets, likewise; `NULL` for none, as to predict.
-#' @param sample_weight Weights of the rows: a vector, or a (named) list of one for each output. `NULL`: none.
-#' @param batch_size Number of rows of a batch, at least 1.
-#' @param shuffle Whether the rows come in a new order in each epoch; `FALSE`: always as they are.
-#' @param seed What the orders follow from, a whole number of at least 0; `NULL`: the session's random numbers.
-#' @param last_batch Where the rows are no multiple of `batch_size`, the last batch is smaller (`"keep"`), left out
-#'   (`"drop"`), or filled up with the first rows of the epoch (`"fill"`).
-#' @param balance `TRUE`, or a label for each row: every class comes as often.
+#' @param x Inputs: a vector, matrix or array whose first dimension is the rows; a data frame with columns of one type;
+#'   a sparse `Matrix`, which is made dense batch by batch; or, for a model with several inputs, a (named) list of
+#'   these. See [generators] for the conversion of types.
+#' @param y Targets, in the same form, with the same number of rows. `NULL`: none, for example to predict.
+#' @param sample_weight Weights of the rows: a vector, or a (named) list with one vector per output. `NULL`: none.
+#' @param batch_size Number of rows per batch, at least 1.
+#' @param shuffle Whether each epoch has a new order of the rows.
+#' @param seed A whole number of at least 0 that the orders follow from. `NULL`: drawn from R's random numbers, so that
+#'   [set.seed()] determines it.
+#' @param last_batch What to do if the number of rows is not a multiple of `batch_size`: `"keep"` a smaller last batch,
+#'   `"drop"` it, or `"fill"` it up with the first rows of the epoch.
+#' @param balance Whether all classes are equally frequent; or a vector with a class label for each row.
 #'
-#' @return A Python object (an indexed source, which is also a `keras.utils.PyDataset`). Its `length()` is the number of
-#'   batches; `flow[0]` is the first one.
+#' @return A flow: a Python object with an index, which is also a `keras.utils.PyDataset`. Its `length()` is the number
+#'   of batches per pass; `flow[0]` is the first batch. Invalid arguments raise a `fitgenerator_argument_error`.
 #' @seealso [flow_from_frame()], [flow_from_chunks()], [timeseries_generator()], [batch_sequence()]
 #' @examplesIf fitgenerator:::has_keras()
 #' x <- as.matrix(iris[1:4])
@@ -46,7 +48,7 @@ flow_from_data <- function(x, y = NULL, sample_weight = NULL, batch_size = 32, s
   made(cross(core_function("data_flow", "r.reticulate.flows"), arrays, options))
 }
 
-# The options that flows of arrays and of data frames have in common.
+# Checks the options that flows of arrays and flows of data frames have in common.
 flow_options <- function(batch_size, shuffle, seed, last_batch, balance) {
   list(
     batch_size = check_whole(batch_size, "batch_size", 1L),

@@ -1,33 +1,36 @@
-#' Batches of a data frame
+#' Batches from a data frame
 #'
-#' Batches of the rows of a data frame for [fit_generator()] and its kin, columns chosen by a formula or by their names.
-#' Otherwise like [flow_from_data()].
+#' Makes batches from the rows of a data frame, whose columns a formula or their names select. In all other respects the
+#' flow is like [flow_from_data()].
 #'
-#' @section Columns:
-#' Several columns become one matrix: numbers and logicals as they are, factors as their codes from 0, or as one column
-#' per level where `one_hot` says so. Columns of words alone become a matrix of words, for Keras's text layers; beside
-#' numbers, make factors of them or name them in `one_hot`. Missing values, dates and lists are refused.
+#' @section Columns: Several columns become one matrix. Numbers and logicals keep their values. Factors become their
+#' codes, counted from 0, or, with `one_hot`, one column per level. Text columns alone become a matrix of strings, for
+#' Keras's text layers; next to numbers, convert them to factors or name them in `one_hot`. Missing values, dates and
+#' list columns are errors.
 #'
-#' In a formula, terms may be any that give a column: `price ~ log(size) + factor(rooms)`; `.` is all columns that are
-#' not targets or weights, and `- id` leaves one out. `cbind(a, b) ~ .` has two targets, `~ .` none. There are no
-#' interactions, and no intercept.
+#' The terms of a formula may be any expression that returns a column: `price ~ log(size) + factor(rooms)`. `.` stands
+#' for all columns other than targets and weights, and `- id` leaves a column out. `cbind(a, b) ~ .` has two targets, `~
+#' .` none. A formula has no intercept, and interactions are errors.
 #'
 #' @param data A data frame, tibble or data.table.
-#' @param inputs A formula; or the names of columns: a character vector, or a (named) list of these where the model has
-#'   several inputs. `NULL`: all columns that are not targets or weights.
-#' @param targets Names of columns, likewise; `NULL` for none. Not beside a formula.
-#' @param sample_weight Name of the column of weights, or `NULL`.
-#' @param balance `TRUE`, or a label for each row: every class comes as often, see [flow_from_data()].
-#' @param one_hot Factors (and columns of words) that become one column per level: `TRUE` for all, or their names.
+#' @param inputs A formula; or the names of columns, as a character vector or, for a model with several inputs, a
+#'   (named) list of character vectors. `NULL`: all columns other than targets and weights.
+#' @param targets Names of columns, in the same form. `NULL`: none. Must be `NULL` if `inputs` is a formula.
+#' @param sample_weight Name of the column of weights. `NULL`: none.
+#' @param balance Whether all classes are equally frequent; or a vector with a class label for each row. See
+#'   [flow_from_data()].
+#' @param one_hot Which factors and text columns become one column per level: `TRUE` for all, `FALSE` for none, or their
+#'   names.
 #' @inheritParams flow_from_data
 #'
-#' @return A Python object as [flow_from_data()] returns it. Inputs and targets are matrices, or (named) lists of them.
+#' @return A flow, as [flow_from_data()] returns it. Inputs and targets are matrices (rows x columns), or (named) lists
+#'   of matrices. Invalid arguments raise a `fitgenerator_argument_error`.
 #' @seealso [flow_from_chunks()] for data that does not fit into memory.
 #' @examplesIf fitgenerator:::has_keras()
 #' flow <- flow_from_frame(iris, Petal.Width ~ . - Sepal.Width, one_hot = "Species", seed = 1)
 #' str(reticulate::py_to_r(flow[0]))
 #'
-#' # By name, two inputs:
+#' # Two inputs, selected by name:
 #' inputs <- list(size = c("Petal.Length", "Petal.Width"), kind = "Species")
 #' flow <- flow_from_frame(iris, inputs, "Sepal.Length")
 #' str(reticulate::py_to_r(flow[0]))
@@ -41,11 +44,11 @@ flow_from_frame <- function(data, inputs = NULL, targets = NULL, sample_weight =
   made(cross(core_function("frame_flow", "r.reticulate.flows"), chosen$frame, c(chosen$names, options)))
 }
 
-# The arguments that name columns, as they cross to Python.
+# Checks the arguments that name columns. Returns them as they cross to Python.
 column_names <- function(inputs, targets, sample_weight, one_hot) {
   if (!inherits(inputs, "formula")) inputs <- named_columns(inputs, "inputs")
   if (inherits(inputs, "formula") && !is.null(targets)) {
-    abort_argument("`targets` must be NULL where `inputs` is a formula.", "targets")
+    abort_argument("`targets` must be NULL if `inputs` is a formula.", "targets")
   }
   list(
     inputs = inputs,
@@ -55,7 +58,7 @@ column_names <- function(inputs, targets, sample_weight, one_hot) {
   )
 }
 
-# A vector of one name would cross as a scalar, and means the same.
+# Lists, because a vector of length one would cross as a scalar.
 named_columns <- function(x, name) {
   if (is.null(x)) return(NULL)
   parts <- if (is.list(x)) x else list(x)
@@ -68,7 +71,7 @@ named_columns <- function(x, name) {
   if (is.list(x)) lapply(x, as.list) else as.list(x)
 }
 
-# What crosses of a data frame: all names, and those columns that are used.
+# What crosses of a data frame: the names of all columns, and the columns that are used.
 chosen_columns <- function(data, names) {
   if (inherits(names$inputs, "formula")) {
     evaluated <- formula_columns(names$inputs, data, names$sample_weight)
@@ -81,7 +84,7 @@ chosen_columns <- function(data, names) {
   list(frame = stats::setNames(columns, names(data)), names = names)
 }
 
-# The columns that a formula stands for, evaluated in `data`, and their names.
+# The columns that the terms of a formula return, evaluated in `data`, and the names of inputs and targets.
 formula_columns <- function(formula, data, weights) {
   plain <- as.data.frame(data)
   kept <- plain[setdiff(names(plain), weights)]
@@ -108,7 +111,7 @@ formula_columns <- function(formula, data, weights) {
   list(data = columns, inputs = part_names(gsub("`", "", labels)), targets = if (!is.null(target)) part_names(target))
 }
 
-# The columns of a matrix, as cbind() has them in a formula; else the one column.
+# The columns of a matrix, which `cbind()` makes in a formula, as a list; else a list of the one column.
 split_column <- function(column, name) {
   if (!is.matrix(column)) return(stats::setNames(list(column), name))
   names <- colnames(column)
@@ -116,7 +119,7 @@ split_column <- function(column, name) {
   stats::setNames(lapply(seq_len(ncol(column)), function(j) column[, j]), names)
 }
 
-# A column as it crosses. Only doubles and codes have missing values in Python.
+# A column as it crosses. In Python, only doubles and codes can be missing.
 crossing_column <- function(column) {
   if (is.character(column) && anyNA(column)) column <- factor(column)
   if (is.factor(column)) {

@@ -1,31 +1,34 @@
-#' Batches that a function makes by their number
+#' Batches that a function makes from their numbers
 #'
-#' A generator for [fit_generator()] and its kin that, unlike a closure, has a length, can be read again, and can be
-#' shuffled. `steps_per_epoch` can be left out; as validation data it begins with its first batch each time; and a
-#' training that a [checkpoint()] or `initial_epoch` resumes goes on with the batches that it would have got.
+#' Makes a generator for [fit_generator()], [evaluate_generator()] and [predict_generator()] from a function of the
+#' number of a batch. Unlike a closure, it has a length, can be read again, and can be shuffled: the number of steps can
+#' be omitted, each validation starts with the first batch, and a training that is resumed by a [checkpoint()] or
+#' `initial_epoch` continues with the same batches as if it had not stopped.
 #'
 #' @section Random numbers:
-#' With `seed`, the random numbers that `fn` draws for a batch follow from the seed, the number of the epoch and that of
-#' the batch alone, whenever the batch is made: each is made after a `set.seed()` of its own, which the session does not
-#' notice. Without, `fn` draws as a closure does, see [fit_generator()].
+#' With a `seed`, the random numbers that `fn` draws for a batch follow from the seed, the number of the epoch and the
+#' number of the batch alone, whenever the batch is made. The random numbers of the session are not affected. Without a
+#' `seed`, `fn` draws like any other generator, see [generators].
 #'
-#' @param fn A function of the number of a batch, from 1 to `length`; or, where it needs two arguments, of that and the
-#'   number of the epoch, which counts from 0, as for callbacks. It returns what a closure returns, see
-#'   [fit_generator()], and runs on R's own thread.
-#' @param length Number of batches of a pass, at least 1.
-#' @param shuffle Whether the batches come in a new order in each pass. The orders follow from `seed` and the number of
-#'   the pass.
-#' @param seed A whole number of at least 0; `NULL`: the orders follow from the session's random numbers.
-#' @param on_epoch_end `NULL`, or a function that is called when a pass has been drawn and the next one begins, with the
-#'   number of the one that ended, from 0, where it takes an argument. It is not called after the last pass.
+#' @param fn A function of the number of a batch, from 1 to `length`. If it needs two arguments, the second is the
+#'   number of the epoch, counted from 0 as for callbacks. It returns a batch, see [generators], and runs on R's own
+#'   thread.
+#' @param length Number of batches per pass, at least 1.
+#' @param shuffle Whether each pass has a new order of the batches, which follows from `seed` and the number of the
+#'   pass.
+#' @param seed A whole number of at least 0. `NULL`: the orders follow from R's random numbers.
+#' @param on_epoch_end A function that is called after all batches of a pass have been fetched, before the next pass
+#'   begins, with the number of the finished pass, counted from 0, if it takes an argument. It is not called after the
+#'   last pass. `NULL`: none.
 #'
-#' @return An object of class `fitgenerator_sequence`.
-#' @seealso [flow_from_data()], which makes batches of arrays by itself.
+#' @return An object of class `fitgenerator_sequence`, whose `length()` is the number of batches per pass. Invalid
+#'   arguments raise a `fitgenerator_argument_error`.
+#' @seealso [flow_from_data()], which makes batches from arrays.
 #' @examplesIf fitgenerator:::has_keras()
 #' x <- matrix(rnorm(320), ncol = 2)
 #' y <- x %*% c(1, -1)
 #'
-#' # Noise that differs from epoch to epoch, and is the same when the training is resumed.
+#' # Noise that differs from epoch to epoch, and is the same when a training is resumed.
 #' noisy <- batch_sequence(function(i) {
 #'   rows <- 16 * (i - 1) + 1:16
 #'   list(x[rows, ] + rnorm(32, sd = 0.1), y[rows, , drop = FALSE])
@@ -42,7 +45,7 @@ batch_sequence <- function(fn, length, shuffle = FALSE, seed = NULL, on_epoch_en
   takes <- index_args(fn)
   if (!takes %in% 1:2) {
     abort_argument(sprintf(
-      "`fn` must take the number of a batch, or that and the number of the epoch, not %d arguments.", takes
+      "`fn` must take 1 argument (the number of a batch) or 2 (also the number of the epoch), not %d.", takes
     ), "fn")
   }
   structure(class = "fitgenerator_sequence", list(

@@ -1,25 +1,27 @@
 #' Windows of a time series
 #'
-#' Windows of a time series, each with the target of the time behind it, in batches for [fit_generator()] and its kin.
-#' The arguments and, without `shuffle`, the batches are those of the function of this name in the older keras package.
-#' With `shuffle` every window comes once in each epoch, in an order that follows from `seed` and the number of the
-#' epoch; Keras drew windows with replacement.
+#' Makes batches of windows of a time series, each with the target that belongs to the time after the window. The
+#' arguments, and without `shuffle` the batches, are those of the function of the same name in the keras package. With
+#' `shuffle`, each epoch contains every window once, in an order that follows from `seed` and the number of the epoch
+#' (Keras drew windows with replacement).
 #'
 #' @param data Vector, matrix or array whose first dimension is the times, in their order.
-#' @param targets Vector, matrix or array with as many times: the window that ends before a time belongs to the target
-#'   of that time.
-#' @param length How far a window reaches back, in times.
-#' @param sampling_rate Every so many times of a window are taken: it has `ceiling(length / sampling_rate)` of them.
-#' @param stride Times between the ends of two windows.
-#' @param start_index,end_index First and last time of the data to use, counted from 0, as in Keras. `NULL`: the last
-#'   one that there is.
-#' @param shuffle Whether the windows come in a new order in each epoch.
-#' @param reverse Whether the times of a window come in reverse.
-#' @param batch_size Number of windows of a batch; the last one may have fewer.
+#' @param targets Vector, matrix or array with the same number of times. A window that ends before time t has the target
+#'   of time t.
+#' @param length Number of times that a window spans, at least 1.
+#' @param sampling_rate Distance between the times of a window that are used, at least 1; a window then consists of
+#'   `ceiling(length / sampling_rate)` times.
+#' @param stride Number of times from one window to the next, at least 1.
+#' @param start_index,end_index First and last time of the data to use, counted from 0 as in Keras. `end_index = NULL`:
+#'   the last time.
+#' @param shuffle Whether each epoch has a new order of the windows.
+#' @param reverse Whether the times of a window are in reverse order.
+#' @param batch_size Number of windows per batch, at least 1. The last batch may have fewer.
 #' @inheritParams flow_from_data
 #'
-#' @return A Python object as [flow_from_data()] returns it, of batches of windows, arrays of the dimensions (windows,
-#'   times, ...), and targets.
+#' @return A flow, as [flow_from_data()] returns it. Inputs are arrays of windows x times x the other dimensions of
+#'   `data`; targets are the rows of `targets`. Invalid arguments raise a `fitgenerator_argument_error`.
+#' @seealso [flow_from_data()]
 #' @examplesIf fitgenerator:::has_keras()
 #' flow <- timeseries_generator(lynx, lynx, length = 10, batch_size = 16)
 #' length(flow)

@@ -1,12 +1,13 @@
-# What may be given as a generator in R, turned into what the core makes a source of: the number of an R closure,
-# fixed arrays, or a Python object as it is.
+# What a user may give as a generator, and what of it crosses to Python: the number of an R closure, fixed arrays, or a
+# Python object, unchanged.
 
+# Raises an error unless `x`, given as the argument `name`, can be a generator.
 check_source <- function(x, name) UseMethod("check_source")
 
 #' @export
 #' @noRd
 check_source.default <- function(x, name) {
-  # A function may have a class that does not say so, as coro's generators have.
+  # A function may have a class that does not include "function", as those of coro's generators.
   if (is.function(x)) check_source.function(x, name) else refuse_source(x, name)
 }
 
@@ -14,7 +15,9 @@ check_source.default <- function(x, name) {
 #' @noRd
 check_source.function <- function(x, name) {
   if (inherits(x, "coro_generator")) {
-    abort_argument(sprintf("`%s` makes generators; call it, and pass what it returns.", name), name)
+    abort_argument(sprintf(
+      "`%s` is a function that makes coro generators; call it and pass the generator that it returns.", name
+    ), name)
   }
   if (inherits(x, "coro_generator_instance")) return(invisible(x))
   required <- required_args(x)
@@ -39,7 +42,7 @@ check_source.fitgenerator_sequence <- function(x, name) invisible(x)
 #' @noRd
 check_source.fitgenerator_stream <- function(x, name) invisible(x)
 
-# An object of the package iterators, or of one that builds on it.
+# An object of the iterators package, or of a package that builds on it.
 #' @export
 #' @noRd
 check_source.iter <- function(x, name) {
@@ -49,7 +52,7 @@ check_source.iter <- function(x, name) {
   ))
 }
 
-# Its end is an error with the text "StopIteration".
+# An iterator signals its end by an error with the text "StopIteration".
 closure_of_iter <- function(x) {
   force(x)
   function() {
@@ -84,27 +87,28 @@ refuse_source <- function(x, name) {
   ), name)
 }
 
-# The closures among the sources, and for each source what crosses. The same closure given twice is one reader.
-# `name` is what the caller calls the generator.
+# The closures among the sources, and what crosses of each source. Rule 12: a closure that is given twice is one
+# closure, with one reader. `name` is the name of the generator's argument.
 collect_sources <- function(sources, name = "generator", convert = as_batch) {
   given <- closures <- list()
   crossing <- lapply(names(sources), function(stream) {
     source <- sources[[stream]]
-    if (is.null(source) || inherits(source, "python.builtin.object")) return(source)
+    if (is.null(source) || is_python(source)) return(source)
     if (is.list(source) && !is.object(source)) return(fixed_arrays(source, stream))
     known <- vapply(given, identical, NA, source)
     if (any(known) && !restarts(source)) return(list(closure = which(known)[[1L]]))
     given <<- c(given, list(source))
-    word <- if (stream == "generator") name else stream
-    closures <<- c(closures, list(as_closure(source, word, stream, convert)))
+    argument <- if (stream == "generator") name else stream
+    closures <<- c(closures, list(as_closure(source, argument, stream, convert)))
     c(list(closure = length(closures)), crossing_of(source))
   })
   list(closures = closures, crossing = stats::setNames(crossing, names(sources)))
 }
 
+# Whether an R source can be read again.
 restarts <- function(source) inherits(source, c("fitgenerator_sequence", "fitgenerator_stream"))
 
-# What the host calls for the batches of a source, given as the argument `name`.
+# What the host calls for the batches of a source, which was given as the argument `name`.
 as_closure <- function(source, name, stream, convert) {
   if (inherits(source, "fitgenerator_sequence")) {
     calls <- indexed_calls(source$fn, source$on_epoch_end, source$seeded)
@@ -118,7 +122,7 @@ as_closure <- function(source, name, stream, convert) {
   new_closure(source, name, stream, convert)
 }
 
-# What crosses of a source that can begin again, beside the number of its closure.
+# What crosses of a source that can be read again, in addition to the number of its closure.
 crossing_of <- function(source) {
   if (inherits(source, "fitgenerator_stream")) return(list(opens = TRUE))
   if (!inherits(source, "fitgenerator_sequence")) return(NULL)

@@ -1,27 +1,27 @@
-# The picture of a history: a panel for each metric, training and validation together.
+# The plot of a history: a panel for each metric, with training and validation together.
 
 #' Plot the history of a training
 #'
-#' Draws each metric over the epochs, training and validation in one panel. With ggplot2 installed
+#' Draws each metric over the epochs, training and validation in one panel. If ggplot2 is installed,
 #' `ggplot2::autoplot()` does the same.
 #'
-#' @details A value that was not measured, such as that of a validation left out by `validation_freq`, has no point,
-#'   and the line goes on to the next one. A value that is not finite, or with `log = TRUE` not above 0, breaks the
-#'   line, and a note below the plot says at which epochs.
+#' @details A value that was not measured, such as that of a validation that `validation_freq` left out, has no point,
+#'   and the line continues to the next value. A value that is not finite or, with `log = TRUE`, not positive interrupts
+#'   the line; a note below the plot names the epochs.
 #'
-#' @param x,object A history, as [fit_generator()] returns.
+#' @param x,object A history, as [fit_generator()] returns it.
 #' @param y Not used.
-#' @param metrics Names of the metrics to draw, without `val_`, in the order of the panels; `NULL`: all.
-#' @param method `"ggplot2"`, `"base"`, or `"auto"`: ggplot2 where it is installed.
-#' @param smooth How much of what was before is in each point of a smoothed line, which is drawn over the values: a
-#'   number from 0, no such line, to below 1; 0.6 smooths over some five epochs. It is an exponential moving average,
-#'   corrected for its beginning; `TRUE` is 0.6 and `FALSE` is 0.
+#' @param metrics Names of the metrics to draw, without `val_`, in the order of the panels. `NULL`: all.
+#' @param method `"ggplot2"`, `"base"`, or `"auto"`: ggplot2 if it is installed.
+#' @param smooth Weight of the past in a smoothed line, which is drawn over the values: a number from 0 (no such line)
+#'   to below 1. A value of 0.6 smooths over about five epochs. The line is an exponential moving average with a
+#'   correction for its beginning. `TRUE` means 0.6 and `FALSE` 0.
 #' @param log Whether the values have a logarithmic axis.
 #' @param ... Not used.
 #'
-#' @return With ggplot2 the plot, an object that can be added to; else `x`, invisibly. An unknown metric, and a
-#'   `smooth` or `log` that is something else, is an error of class `fitgenerator_argument_error`. A history without a
-#'   finished epoch gives a plot that says so.
+#' @return With ggplot2, the plot, an object that can be extended; else `x`, invisibly. A history without a finished
+#'   epoch gives a plot that says so. An unknown metric and an invalid `smooth` or `log` raise a
+#'   `fitgenerator_argument_error`; `method = "ggplot2"` without ggplot2 raises a `fitgenerator_setup_error`.
 #' @seealso [fitgenerator_history], [plot.fitgenerator_pipeline()]
 #' @examples
 #' history <- structure(
@@ -70,8 +70,9 @@ use_ggplot2 <- function(method) {
   installed && method != "base"
 }
 
-# What there is to draw: `data` (a row for each value that can be drawn, with the `run` of the line that it is in, its
-# `smoothed` value and whether it is a `point`), `columns` of panels, `note`, and the options.
+# What is drawn: `data` has a row for each value that can be drawn, with the uninterrupted `run` of its line, its
+# `smoothed` value, and whether it is a `point`; `columns` is the number of columns of panels; `note` and the options
+# follow.
 history_picture <- function(x, metrics, smooth, log) {
   data <- as.data.frame(x)
   known <- unique(sub("^val_", "", names(x$metrics)))
@@ -92,7 +93,7 @@ history_picture <- function(x, metrics, smooth, log) {
   list(data = data, columns = panel_columns(nlevels(data$metric)), note = note, smooth = smooth > 0, log = log)
 }
 
-# More epochs than this have a line without points.
+# A line over more epochs than this has no points.
 many_epochs <- 30L
 
 series_rows <- function(rows, smooth) {
@@ -106,7 +107,7 @@ series_rows <- function(rows, smooth) {
   rows
 }
 
-# An exponential moving average that is no nearer to 0 at its beginning than the values.
+# An exponential moving average, corrected so that its beginning is not biased towards 0.
 moving_average <- function(values, weight) {
   sum <- share <- 0
   vapply(values, function(value) {
@@ -138,7 +139,7 @@ epochs_text <- function(epochs) {
   paste(if (length(epochs) == 1L) "epoch" else "epochs", all)
 }
 
-# So that no panel is a mere stripe.
+# With many metrics, several columns of panels, so that no panel is too flat.
 panel_columns <- function(panels) {
   if (panels <= 3L) return(1L)
   if (panels <= 8L) 2L else as.integer(ceiling(sqrt(panels)))
@@ -149,7 +150,7 @@ whole_numbers <- function(limits) {
   at[at >= limits[[1L]] & at <= limits[[2L]]]
 }
 
-# Told apart by everyone, and by form where there is no colour.
+# Colours that the colour-blind can tell apart; points and lines also differ in form.
 series_colours <- c(training = "#0072B2", validation = "#D55E00")
 series_points <- c(training = 16, validation = 17)
 series_lines <- c(training = "solid", validation = "42")
@@ -170,7 +171,7 @@ ggplot_history <- function(picture) {
     series_scales(levels(data$data)) +
     ggplot2::labs(x = "epoch", y = NULL, colour = NULL, shape = NULL, linetype = NULL) +
     history_panels(picture)
-  # A line through a single point makes ggplot2 talk.
+  # For a line through a single point, ggplot2 prints a message.
   if (anyDuplicated(data$run)) plot <- plot + ggplot2::geom_line(mapping(linetype = "data"), runs_of_two(data))
   if (picture$log) plot <- plot + ggplot2::scale_y_log10()
   if (nzchar(picture$note)) plot <- plot + ggplot2::labs(caption = picture$note)
@@ -181,7 +182,7 @@ mapping <- function(...) do.call(ggplot2::aes, lapply(list(...), as.name))
 
 runs_of_two <- function(data) data[data$run %in% data$run[duplicated(data$run)], ]
 
-# One legend for all of them, whatever of it occurs.
+# The same limits for colour, point and line, so that ggplot2 merges the legends.
 series_scales <- function(names) {
   list(
     ggplot2::scale_colour_manual(values = series_colours, limits = names),
@@ -190,7 +191,7 @@ series_scales <- function(names) {
   )
 }
 
-# A panel whose values are all the same has an axis of their size; ggplot2 would take one of 0.1.
+# Extends the axis of a panel whose values are all equal, in proportion to the value; ggplot2 would extend it by 0.1.
 room_around <- function(data, log) {
   flat <- stats::ave(data$value, data$metric, FUN = function(values) max(values) - min(values)) == 0
   data <- data[flat & data$value != 0 & !log, ]
@@ -202,11 +203,11 @@ room_around <- function(data, log) {
 
 plain_points <- function(picture) {
   points <- picture$data[picture$data$point, ]
-  if (!nrow(points)) return(NULL) # else the legend would have some
+  if (!nrow(points)) return(NULL) # else the legend would have points
   ggplot2::geom_point(mapping(y = "value", shape = "data"), points, alpha = if (picture$smooth) 0.4 else 1)
 }
 
-# The values behind a smoothed line.
+# The values, drawn faintly behind a smoothed line.
 faint_values <- function(picture) {
   if (!picture$smooth || !anyDuplicated(picture$data$run)) return(NULL)
   ggplot2::geom_line(mapping(y = "value"), runs_of_two(picture$data), alpha = 0.35)
@@ -254,7 +255,7 @@ draw_history <- function(picture) {
   if (nlevels(data$data) > 1L) draw_legend(levels(data$data), any(data$point))
 }
 
-# In the margin above all panels, where it hides no value.
+# Draws the legend in the margin above all panels, where it hides no values.
 draw_legend <- function(names, points) {
   old <- graphics::par(fig = c(0, 1, 0, 1), oma = rep(0, 4), mar = rep(0, 4), new = TRUE)
   on.exit(graphics::par(old))

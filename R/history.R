@@ -1,9 +1,9 @@
-# What `fit_generator()` returns: the history of the training, in the shape that R keras gives it, so that
-# code which reads one reads the other.
+# The history of a training, which `fit_generator()` returns. It has the structure of the keras package, so that code
+# for the one can read the other.
 
-# `params`: a list with `epochs` (the last epoch asked for), `steps` (per epoch), `verbose`, and where it is
-# known `validation_freq`. `metrics`: named list, one vector each, as Keras's `History.history`. `epochs`: the
-# finished epochs, numbered from 0 as Keras does.
+# `params`: a list with `epochs` (the number of the last epoch that was asked for), `steps` (per epoch), `verbose` and,
+# if known, `validation_freq`. `metrics`: a named list with one vector per metric, as Keras's `History.history`.
+# `epochs`: the numbers of the finished epochs, from 0 as in Keras.
 new_history <- function(params, metrics, pipeline = NULL, incomplete = FALSE, epochs = NULL) {
   metrics <- as.list(metrics)
   if (is.null(epochs)) epochs <- seq_len(max(0L, lengths(metrics))) - 1L
@@ -14,7 +14,7 @@ new_history <- function(params, metrics, pipeline = NULL, incomplete = FALSE, ep
   )
 }
 
-# Metrics as plain numeric vectors. A metric that has several values an epoch becomes several metrics.
+# Metrics as plain numeric vectors. A metric with several values per epoch becomes several metrics.
 flat_metrics <- function(metrics) {
   flat <- list()
   for (name in names(metrics)) {
@@ -32,20 +32,20 @@ flat_metrics <- function(metrics) {
 #' `keras_training_history` with the elements
 #'
 #' * `params`: a list with `epochs`, `steps` (per epoch) and `verbose`;
-#' * `metrics`: a named list, for each metric a number per epoch, validation metrics with the prefix `val_`;
-#' * `epoch`: the numbers of the finished epochs, counted from 0 as Keras does;
-#' * `incomplete`: `TRUE` where the training ended within an epoch because the generator had no more batches,
-#'   or because of an error or interrupt (see [last_history()]);
+#' * `metrics`: a named list with one vector per metric, which holds one number per finished epoch; the names of
+#'   validation metrics have the prefix `val_`;
+#' * `epoch`: the numbers of the finished epochs, counted from 0 as in Keras;
+#' * `incomplete`: `TRUE` if the training ended within an epoch, because the generator had no more batches, or because
+#'   of an error or an interrupt (see [last_history()]);
 #' * `pipeline`: where the time went, see [print.fitgenerator_pipeline()].
 #'
 #' @param x A history.
 #' @param row.names,optional As in [as.data.frame()]; not used.
 #' @param ... Not used.
 #'
-#' @return `as.data.frame()`: a data frame with a row for each metric and epoch and the columns `epoch`
-#'   (counted from 1), `value`, `metric` (without `val_`) and `data` (a factor, `"training"` or
-#'   `"validation"`). Where a metric was not measured `value` is `NA`. Without a finished epoch there are no
-#'   rows.
+#' @return `as.data.frame()`: a data frame with one row per metric and epoch, and the columns `epoch` (counted from 1),
+#'   `value` (`NA` if the metric was not measured), `metric` (without `val_`) and `data` (a factor, `"training"` or
+#'   `"validation"`). Without a finished epoch, it has no rows.
 #'
 #'   `print()`: `x`, invisibly.
 #'
@@ -79,9 +79,9 @@ as.data.frame.fitgenerator_history <- function(x, row.names = NULL, optional = F
   )
 }
 
-# The values of a metric, one for each finished epoch. Keras keeps no epoch with a value: where there are
-# fewer, validation metrics belong to the epochs that `validation_freq` names, others to the last ones (a
-# callback that began to log late).
+# The values of a metric, one per finished epoch. Keras does not record the epoch of a value. If there are fewer values
+# than epochs, validation metrics belong to the epochs that `validation_freq` selects, and other metrics to the last
+# epochs (from a callback that began to log late).
 spread_metric <- function(values, name, x) {
   all <- x$epoch + 1L
   at <- utils::tail(seq_along(all), length(values))
@@ -108,7 +108,8 @@ print.fitgenerator_history <- function(x, ...) {
   invisible(x)
 }
 
-# "Trained epochs 1 to 3 of 50 with 10 steps each.", and what follows.
+# The first lines of a printed history: "Trained epochs 1 to 3 of 50 with 10 steps each." and the heading of the
+# metrics.
 trained_line <- function(x) {
   wanted <- x$params$epochs
   of <- if (is.null(wanted)) "" else sprintf(" of %s", format(wanted))

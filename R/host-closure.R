@@ -128,7 +128,7 @@ holds_python <- function(x) {
     for (part in x) if (holds_python(part)) return(TRUE)
     return(FALSE)
   }
-  is.object(x) && inherits(x, "python.builtin.object")
+  is.object(x) && is_python(x)
 }
 
 # Where a function that exceeds its timeout stands: the innermost of `calls`, up to frame `n`, one call to a line.

@@ -57,7 +57,7 @@ signal_again <- function(cnd) {
 # Rule 2: a restart that R code below Python invokes cannot be honoured, because it would jump over Python's frames.
 abort_jump <- function() {
   fg_abort(
-    "R code that Python called (in a callback, a loss or a layer) was left by a restart; that cannot be done there.",
+    "R code that Python called (in a callback, a loss or a layer) must not invoke a restart outside of it.",
     "fitgenerator_callback_error"
   )
 }

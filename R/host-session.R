@@ -36,6 +36,6 @@ common_arguments <- function(verbose, max_queue_size = 10, workers = 1, timeout 
 }
 
 check_model <- function(object) {
-  if (inherits(object, "python.builtin.object")) return(invisible(object))
+  if (is_python(object)) return(invisible(object))
   abort_argument(sprintf("`object` must be a Keras model, not %s.", describe(object)), "object")
 }

@@ -1,8 +1,8 @@
-# The arguments of image generators and flows, as they cross to Python. Most are checked there, where they are used;
-# here is what R writes in its own way.
+# The arguments of image generators and flows, as they cross to Python. Python checks most of them, where they are used;
+# this file checks what has a form of its own in R.
 
 check_image_function <- function(x, name) {
-  if (is.null(x) || inherits(x, "python.builtin.object")) return(x)
+  if (is.null(x) || is_python(x)) return(x)
   if (!is.function(x)) {
     abort_argument(sprintf("`%s` must be a function of one image, not %s.", name, describe(x)), name)
   }
@@ -11,7 +11,7 @@ check_image_function <- function(x, name) {
   x
 }
 
-# What Python checks, but for the data: a missing value would get there as `TRUE`.
+# Refuses `NA` in the settings that Python checks, because it would arrive there as `TRUE`.
 check_settings <- function(arguments) {
   settings <- arguments[setdiff(names(arguments), c("x", "y", "sample_weight", "dataframe"))]
   absent <- vapply(settings, function(x) is.atomic(x) && length(x) > 0L && anyNA(x), NA)
@@ -44,18 +44,19 @@ check_names <- function(x, name) {
 
 check_generator <- function(x, name = "generator") {
   if (inherits(x, "fitgenerator.images.ImageDataGenerator")) return(x)
-  abort_argument(sprintf("`%s` must be what image_data_generator() returns, not %s.", name, describe(x)), name)
+  text <- "`%s` must be an image generator, as image_data_generator() returns it, not %s."
+  abort_argument(sprintf(text, name, describe(x)), name)
 }
 
-# Images in an array; `list(images, other)` where there are other inputs beside them.
+# Images in an array; with `list = TRUE`, also `list(images, other)`, with other inputs of the model.
 check_images <- function(x, list = FALSE) {
   images <- x
   if (list && is.list(x) && !is.data.frame(x) && length(x) == 2L) images <- x[[1L]]
-  if (inherits(images, "python.builtin.object")) return(x)
+  if (is_python(images)) return(x)
   if (!(is.numeric(images) || is.logical(images) || is.raw(images)) || length(dim(images)) != 4L) {
     text <- paste(
-      "`x` must be an array of images x height x width x channels, not %s. One image keeps its dimensions in",
-      "x[i, , , , drop = FALSE]; grey ones get the last by dim(x) <- c(dim(x), 1)."
+      "`x` must be an array of images x height x width x channels, not %s. For one image, use",
+      "x[i, , , , drop = FALSE]; to grey images, add the last dimension with dim(x) <- c(dim(x), 1)."
     )
     abort_argument(sprintf(text, describe(images)), "x")
   }
@@ -64,7 +65,7 @@ check_images <- function(x, list = FALSE) {
 
 # A data frame as a list of columns.
 frame_columns <- function(x) {
-  if (inherits(x, "python.builtin.object")) return(x)
+  if (is_python(x)) return(x)
   if (!is.data.frame(x)) {
     abort_argument(sprintf("`dataframe` must be a data frame, not %s.", describe(x)), "dataframe")
   }
@@ -80,7 +81,7 @@ image_column <- function(column) {
   if (is_array_like(column)) plain_array(column) else as.list(as.character(column))
 }
 
-# The column of classes, looked at in R's words; the classes that a factor has.
+# Checks the column of classes. Returns the classes: those given, or the levels of a factor.
 frame_classes <- function(frame, y_col, class_mode, classes) {
   of_classes <- length(class_mode) == 1L && class_mode %in% c("categorical", "binary", "sparse")
   there <- is.data.frame(frame) && length(y_col) == 1L && y_col %in% names(frame)
@@ -90,7 +91,7 @@ frame_classes <- function(frame, y_col, class_mode, classes) {
     found <- if (anyNA(column)) "text with NA" else describe(column)
     text <- paste(
       "`y_col` names the column `%s`, which must hold the classes as text or a factor for class_mode = \"%s\", not",
-      "%s; as.character() makes text, and class_mode = \"raw\" takes numbers as they are."
+      "%s; convert it with as.character(), or use class_mode = \"raw\" for numbers."
     )
     abort_argument(sprintf(text, cut_text(y_col), class_mode, found), "y_col")
   }
@@ -98,7 +99,7 @@ frame_classes <- function(frame, y_col, class_mode, classes) {
   check_names(classes, "classes")
 }
 
-# What came of a call: says what there is to say, warns, and raises what failed.
+# The value of a call of Python's image code, whose messages, warnings and errors are signalled here.
 image_value <- function(outcome) {
   if (!is.null(outcome$said) && nzchar(outcome$said)) message(sub("\n$", "", outcome$said))
   outcome$condition <- if (!is.null(outcome$failure)) failure_condition(outcome$failure, raised = NULL)

@@ -1,45 +1,50 @@
 #' Batches of images from a directory
 #'
-#' A flow reads, decodes, resizes and augments images, on `workers` threads beside the training, and gives them in
-#' batches, endlessly. Give it to [fit_generator()], [evaluate_generator()] or [predict_generator()], which know its
-#' length, or take batches with [generator_next()].
+#' A flow reads, decodes, resizes and augments images on `workers` threads, in parallel with the training, and returns
+#' batches without end. Use it with [fit_generator()], [evaluate_generator()] or [predict_generator()], to which it has
+#' a length, or fetch batches with [generator_next()].
 #'
-#' @section What a flow has:
-#' `flow$n` (or, of files, `flow$samples`) is the number of images, `flow$filenames` are the files, in the order of the
-#' predictions where `shuffle = FALSE`; `flow$classes` are their classes' numbers, from 0, as `flow$class_indices`
-#' names them. `flow$reset()` begins a new pass. `flow$skipped` are the files that were left out and why, with
-#' `on_error = "skip"`.
+#' @section Elements of a flow:
+#' * `flow$n` (for files also `flow$samples`) is the number of images.
+#' * `flow$filenames` are the files, in the order of the predictions if `shuffle = FALSE`.
+#' * `flow$classes` are the numbers of their classes, counted from 0, and `flow$class_indices` maps names to numbers.
+#' * `flow$skipped` are the files that were left out, with the reasons, if `on_error = "skip"`.
+#' * `flow$reset()` begins a new pass.
 #'
-#' @section Random numbers:
-#' Order and transformations follow from `seed` and the number of the batch: the same for any number of workers, and
-#' those of Keras's class for the same `seed`. Without one it is drawn from R's random numbers, so that
-#' [set.seed()] will do as well.
+#' @section Random numbers: The order and the transformations follow from `seed` and the number of the batch. They are
+#' the same for any number of workers, and the same as those of Keras's class with this seed. Without a `seed`, it is
+#' drawn from R's random numbers, so that [set.seed()] determines it.
 #'
-#' @param directory Its path, with a folder for each class: all PNG, JPEG, BMP, PPM and TIFF files in it, and in the
-#'   folders in it, are of that class. For images without classes: `classes = "."` and `class_mode = NULL`.
-#' @param generator What [image_data_generator()] returns; by default nothing is done to the images.
-#' @param target_size Height and width that images are resized to, in pixels.
+#' @param directory Path of a folder that contains one folder per class. All PNG, JPEG, BMP, PPM and TIFF files in the
+#'   folder of a class, and in the folders in it, are of that class. For images without classes, use `classes = "."` and
+#'   `class_mode = NULL`.
+#' @param generator An image generator, as [image_data_generator()] returns it. The default leaves the images unchanged.
+#' @param target_size Height and width, in pixels, to which images are resized.
 #' @param color_mode `"rgb"`, `"grayscale"` or `"rgba"`: 3, 1 or 4 channels.
-#' @param classes Names of the folders in the order of the classes' numbers; `NULL`: all, in alphabetical order.
-#' @param class_mode The targets: `"categorical"`, a column for each class that is 1 where the image is of it;
+#' @param classes Names of the folders, in the order of the numbers of the classes. `NULL`: all, in alphabetical order.
+#' @param class_mode The targets: `"categorical"`, one column per class, which is 1 for images of this class;
 #'   `"binary"` or `"sparse"`, the number of the class, from 0; `"input"`, the images themselves; `NULL`, none, as for
 #'   predictions.
-#' @param batch_size Images of a batch; the last of a pass may have fewer.
-#' @param shuffle Whether each pass has an order of its own. Predictions want `FALSE`.
-#' @param seed A whole number that order and transformations follow from; `NULL`: drawn from R's random numbers.
-#' @param save_to_dir A folder in which each picture is also written, to be looked at; `NULL` for none.
-#' @param save_prefix Begins the names of these files.
-#' @param save_format Their format, such as `"png"` or `"jpeg"`.
-#' @param follow_links Whether links to folders are followed.
-#' @param subset `"training"` or `"validation"`, as `validation_split` of the generator says; `NULL` for all. The
-#'   first images of each class are for validation.
+#' @param batch_size Number of images per batch, at least 1. The last batch of a pass may have fewer.
+#' @param shuffle Whether each pass has a new order. Use `FALSE` for predictions.
+#' @param seed A whole number of at least 0 that the order and the transformations follow from. `NULL`: drawn from R's
+#'   random numbers.
+#' @param save_to_dir Folder in which to save each image that is made, for inspection. `NULL`: none.
+#' @param save_prefix Prefix of the names of saved files.
+#' @param save_format Format of saved files, such as `"png"` or `"jpeg"`.
+#' @param follow_links Whether to follow links to folders.
+#' @param subset `"training"` or `"validation"`: the part of the images that `validation_split` of the generator
+#'   determines; `NULL`: all. The first images of each class are for validation.
 #' @param interpolation How images are resized: `"nearest"`, `"bilinear"`, `"bicubic"`, `"lanczos"`, `"box"` or
 #'   `"hamming"`.
-#' @param keep_aspect_ratio Whether to cut out the middle rather than distort.
-#' @param on_error What to do with a file that cannot be read: `"raise"` an error that names it, or `"skip"` it, with a
-#'   warning.
+#' @param keep_aspect_ratio Whether to crop images to the aspect ratio of `target_size`, around their centre, rather
+#'   than to distort them.
+#' @param on_error What to do with a file that cannot be read: `"raise"` an error that names the file, or `"skip"` it,
+#'   with a warning of class `fitgenerator_image_warning` at the end of the call.
 #'
-#' @return A flow, a Python object. An empty directory, a class that is not there and the like are errors at once.
+#' @return A flow, a Python object. Its batches are lists of images (an array of images x height x width x channels) and
+#'   targets, or the images alone. Invalid arguments, an empty directory, and a missing class raise a
+#'   `fitgenerator_argument_error`.
 #' @seealso [image_data_generator()], [flow_images_from_dataframe()], [flow_images_from_data()]
 #' @examplesIf fitgenerator:::has_images() && requireNamespace("png", quietly = TRUE)
 #' # Digits as files: a folder for each class.
@@ -92,21 +97,21 @@ flow_images_from_directory <- function(directory, generator = image_data_generat
 
 #' Batches of images from an array
 #'
-#' As [flow_images_from_directory()], for images that are in memory.
+#' Like [flow_images_from_directory()], for images in memory.
 #'
 #' @inheritParams flow_images_from_directory
-#' @inheritSection flow_images_from_directory What a flow has
+#' @inheritSection flow_images_from_directory Elements of a flow
 #' @inheritSection flow_images_from_directory Random numbers
-#' @param x Images: an array of images x height x width x channels. Or `list(x, other)`, where `other` is another input
-#'   of the model, with a row for each image, or a list of such.
-#' @param y Targets, with a row for each image: a vector, a factor (its codes, from 0), a matrix or a data frame of one
-#'   type; `NULL`: the batches are images alone.
-#' @param sample_weight A weight for each image.
-#' @param subset `"training"` or `"validation"`, as `validation_split` of the generator says; `NULL` for all. The
-#'   first images are for validation: shuffle them beforehand if they are in the order of their classes.
-#' @param ignore_class_split Allow classes that only one of the subsets has.
+#' @param x Images: an array of images x height x width x channels. Or `list(x, other)`, where `other` is a further
+#'   input of the model with one row per image, or a list of such inputs.
+#' @param y Targets with one row per image: a vector, a factor (its codes, from 0), a matrix, or a data frame with
+#'   columns of one type. `NULL`: the batches are the images alone.
+#' @param sample_weight Weights, one per image. `NULL`: none.
+#' @param subset `"training"` or `"validation"`: the part of the images that `validation_split` of the generator
+#'   determines; `NULL`: all. The first images are for validation: shuffle them beforehand if they are sorted by class.
+#' @param ignore_class_split Whether to allow classes that occur in only one of the subsets.
 #'
-#' @return A flow, a Python object.
+#' @return A flow, a Python object. Invalid arguments raise a `fitgenerator_argument_error`.
 #' @seealso [image_data_generator()], [flow_images_from_directory()]
 #' @examplesIf fitgenerator:::has_images()
 #' images <- array(digits$images, c(1797, 8, 8, 1))
@@ -127,30 +132,30 @@ flow_images_from_data <- function(x, y = NULL, generator = image_data_generator(
   call_images("flow", "flow", check_generator(generator), check_settings(arguments))
 }
 
-#' Batches of images from files that a data frame names
+#' Batches of images from files that a data frame lists
 #'
-#' As [flow_images_from_directory()], for files that are listed with their targets.
+#' Like [flow_images_from_directory()], for files that are listed together with their targets.
 #'
 #' @inheritParams flow_images_from_directory
-#' @inheritSection flow_images_from_directory What a flow has
+#' @inheritSection flow_images_from_directory Elements of a flow
 #' @inheritSection flow_images_from_directory Random numbers
-#' @param dataframe A data frame with a row for each image.
-#' @param directory What the names of the files are relative to; `NULL`: they are paths.
-#' @param x_col Name of the column of the files' names.
-#' @param y_col Name of the column of the targets; several names for the class modes `"raw"` and `"multi_output"`.
-#' @param classes The classes in the order of their numbers; rows of others are left out. `NULL`: the levels of a
-#'   factor, or all that there are, in alphabetical order.
-#' @param class_mode As for [flow_images_from_directory()], with text or a factor in `y_col`, or for `"categorical"`
-#'   also a list of character vectors, for images of several classes. Or `"raw"`, the numbers in `y_col`, or
-#'   `"multi_output"`, a list of them, by column.
-#' @param subset `"training"` or `"validation"`, as `validation_split` of the generator says; `NULL` for all. The
-#'   first rows are for validation: shuffle them beforehand if they are in the order of their classes.
-#' @param drop_duplicates Whether only the first of several rows of one file is used; `NULL` is `FALSE`.
-#' @param weight_col Name of the column of sample weights; `NULL` for none.
-#' @param validate_filenames Whether to look, once, if the files are there; rows of others are left out with a
+#' @param dataframe A data frame with one row per image.
+#' @param directory Folder that the names of the files are relative to. `NULL`: the names are paths.
+#' @param x_col Name of the column with the names of the files.
+#' @param y_col Name of the column with the targets; several names for the class modes `"raw"` and `"multi_output"`.
+#' @param classes The classes, in the order of their numbers; rows of other classes are left out. `NULL`: the levels of
+#'   a factor, or all classes that occur, in alphabetical order.
+#' @param class_mode As for [flow_images_from_directory()], where `y_col` holds text, a factor or, for `"categorical"`,
+#'   a list of character vectors for images that have several classes. Or `"raw"`: the numbers in `y_col`. Or
+#'   `"multi_output"`: a list with the numbers in each column of `y_col`.
+#' @param subset `"training"` or `"validation"`: the part of the rows that `validation_split` of the generator
+#'   determines; `NULL`: all. The first rows are for validation: shuffle them beforehand if they are sorted by class.
+#' @param drop_duplicates Whether to use only the first of several rows with the same file. `NULL` means `FALSE`.
+#' @param weight_col Name of the column with sample weights. `NULL`: none.
+#' @param validate_filenames Whether to check once that the files exist; rows of missing files are left out, with a
 #'   warning.
 #'
-#' @return A flow, a Python object.
+#' @return A flow, a Python object. Invalid arguments raise a `fitgenerator_argument_error`.
 #' @seealso [image_data_generator()], [flow_images_from_directory()]
 #' @examplesIf fitgenerator:::has_images() && requireNamespace("png", quietly = TRUE)
 #' files <- data.frame(filename = sprintf("digit-%02d.png", 1:20), class = factor(digits$labels[1:20]))
@@ -189,7 +194,7 @@ flow_images_from_dataframe <- function(dataframe, directory = NULL, x_col = "fil
   call_images("flow", "flow_from_dataframe", check_generator(generator), check_settings(arguments))
 }
 
-# What all flows have in common.
+# Checks the arguments that all flows of images have in common.
 flow_arguments <- function(batch_size, shuffle, seed, save_to_dir, save_prefix, save_format, subset) {
   list(
     batch_size = check_whole(batch_size, "batch_size", 1L),

@@ -62,10 +62,10 @@ failed_cell <- function(condition) {
 
 # An image as it crosses: doubles, with the `dim` of the image that the function was given.
 as_picture <- function(value, dims, name) {
-  if (inherits(value, "python.builtin.object")) return(value)
+  if (is_python(value)) return(value)
   fine <- (is.numeric(value) || is.logical(value)) && !is.factor(value) && identical(dim(value), dims)
   if (!fine) {
-    text <- "`%s` must return an image with the dim of the one that it was given, %s, not %s."
+    text <- "`%s` must return an image with the dimensions of its argument, %s, not %s."
     abort_argument(sprintf(text, name, paste(dims, collapse = " x "), describe(value)), name)
   }
   array(as.double(value), dims)

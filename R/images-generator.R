@@ -1,55 +1,58 @@
-#' Real-time augmentation of images
+#' Augment images while a model trains
 #'
-#' Says what is done to images: random transformations, and normalisation. `flow_images_from_directory()` and its kin
-#' make batches with it, endlessly, on threads beside the training. Arguments and defaults are those of the R interface
-#' to Keras of 2017 to 2023; the pictures are those of Keras's class, for the same seed, made several times as fast.
+#' Describes what happens to images: random transformations and normalisation. [flow_images_from_directory()],
+#' [flow_images_from_dataframe()] and [flow_images_from_data()] then make endless batches of such images, on threads
+#' that run in parallel with the training. Arguments and defaults are those of the keras package (2017 to 2023). For the
+#' same seed, the images are those of Keras's class, but are made several times as fast.
 #'
-#' An image is transformed first, all geometry in one step; then come `preprocessing_function`, `rescale`, and the
-#' normalisations, in this order. The `featurewise_*` ones and `zca_whitening` need [fit_image_data_generator()].
+#' An image is transformed first, with all geometric transformations in one step. `preprocessing_function`, `rescale`
+#' and the normalisations follow in this order. The `featurewise_*` normalisations and `zca_whitening` require a call of
+#' [fit_image_data_generator()].
 #'
-#' Needs the Python modules OpenCV and Pillow: `pip install opencv-python-headless pillow`.
+#' The Python modules OpenCV and Pillow are required: `pip install opencv-python-headless pillow`.
 #'
-#' @section Functions of R:
-#' `preprocessing_function` may be an R function. It is called with each transformed image, an array of height x width
-#' x channels, and returns an array of that dim. It runs on R's own thread, like all R code: the threads that make
-#' batches hand their images over, while the training goes on. So it cannot run several times at once, whatever
-#' `workers` is; what can be said by `rescale` or the other arguments is faster there. An error in it is an error of
-#' [fit_generator()], of class `fitgenerator_generator_error`, which names the image, with the function's own condition
-#' as `parent`.
+#' @section Functions of R: `preprocessing_function` may be an R function. It is called with each transformed image, an
+#' array of height x width x channels, and returns an array with the same dimensions. Like all R code, it runs on R's
+#' own thread: the threads that make batches hand their images over, while the training continues. It therefore never
+#' runs several times in parallel, whatever `workers` is; `rescale` and the other arguments are faster if they can do
+#' the same. An error in the function is an error of [fit_generator()] of class `fitgenerator_generator_error`, which
+#' names the image and has the function's own condition as `parent`.
 #'
-#' For each image it has random numbers of its own, which follow from the seed of the flow: the same seed gives the
-#' same pictures, for any number of workers. The session's random numbers are not touched.
+#' For each image, the function has its own random numbers, which follow from the seed of the flow: the same seed gives
+#' the same images for any number of workers. The random numbers of the session are not affected.
 #'
-#' @param featurewise_center Subtract the mean of the images that [fit_image_data_generator()] was given, by channel.
-#' @param samplewise_center Subtract each image's own mean.
-#' @param featurewise_std_normalization Divide by the standard deviation of the images that
-#'   [fit_image_data_generator()] was given, by channel.
-#' @param samplewise_std_normalization Divide by each image's own standard deviation.
-#' @param zca_whitening Whiten by what [fit_image_data_generator()] has learned.
-#' @param zca_epsilon Keeps the whitening's divisions away from 0.
-#' @param rotation_range Degrees to turn by at most, either way.
-#' @param width_shift_range How far to move sideways at most, either way: below 1 a fraction of the width, from 1 on
-#'   pixels. A vector: one of these values. An integer (`2L`): a whole number of pixels below it.
-#' @param height_shift_range The same, up and down.
-#' @param brightness_range Two factors, between which each image's is drawn; `NULL` for none.
-#' @param shear_range Degrees to shear by at most, either way.
-#' @param zoom_range Two factors between which those of height and width are drawn; below 1 enlarges. One number `z`
-#'   stands for `c(1 - z, 1 + z)`.
-#' @param channel_shift_range What is added to all channels at most, either way.
-#' @param fill_mode What lies outside of an image: `"nearest"`, its edge; `"constant"`, `cval`; `"reflect"`, its mirror
-#'   image; `"wrap"`, its other side.
-#' @param cval The value outside, for `"constant"`.
-#' @param horizontal_flip Whether half of the images, at random, are mirrored.
-#' @param vertical_flip Whether half of the images, at random, are turned upside down.
-#' @param rescale What values are multiplied by, such as `1 / 255`; `NULL` or 0 for nothing.
-#' @param preprocessing_function A function of one image; see below.
-#' @param data_format `"channels_last"` or `"channels_first"`; `NULL` is Keras's own.
-#' @param validation_split Share of the images, from 0 to below 1, that `subset = "validation"` of a flow has; the
+#' @param featurewise_center Whether to subtract, per channel, the mean of the images that [fit_image_data_generator()]
+#'   was given.
+#' @param samplewise_center Whether to subtract each image's own mean.
+#' @param featurewise_std_normalization Whether to divide, per channel, by the standard deviation of the images that
+#'   [fit_image_data_generator()] was given.
+#' @param samplewise_std_normalization Whether to divide by each image's own standard deviation.
+#' @param zca_whitening Whether to apply the ZCA whitening that [fit_image_data_generator()] has learned.
+#' @param zca_epsilon A small number that keeps the divisions of the whitening away from 0.
+#' @param rotation_range Maximum rotation in degrees, in either direction.
+#' @param width_shift_range Maximum horizontal shift, in either direction: a fraction of the width if below 1, else
+#'   pixels. A vector: the shift is one of its values. An integer (`2L`): the shift is a smaller whole number of pixels.
+#' @param height_shift_range Maximum vertical shift, in the same form.
+#' @param brightness_range Minimum and maximum of a factor for the brightness, `c(low, high)`. `NULL`: none.
+#' @param shear_range Maximum shear in degrees, in either direction.
+#' @param zoom_range Minimum and maximum of the factors for height and width, `c(low, high)`; factors below 1 enlarge. A
+#'   single number `z` means `c(1 - z, 1 + z)`.
+#' @param channel_shift_range Maximum of a number that is added to all channels, in either direction.
+#' @param fill_mode What fills the area outside an image: `"nearest"`, its edge; `"constant"`, `cval`; `"reflect"`, its
+#'   mirror image; `"wrap"`, its opposite side.
+#' @param cval The value outside an image for `fill_mode = "constant"`.
+#' @param horizontal_flip Whether to flip half of the images, at random, from left to right.
+#' @param vertical_flip Whether to flip half of the images, at random, upside down.
+#' @param rescale A factor that all values are multiplied by, such as `1 / 255`. `NULL` or 0: none.
+#' @param preprocessing_function A function of one image; see below. `NULL`: none.
+#' @param data_format `"channels_last"` or `"channels_first"`. `NULL`: Keras's default.
+#' @param validation_split Fraction of the images, from 0 to below 1, that flows with `subset = "validation"` use: the
 #'   first ones.
-#' @param interpolation_order Between pixels: 0 nearest, 1 linear, 2 or 3 cubic, 4 or 5 Lanczos.
-#' @param dtype Type of the batches, such as `"float32"`; `NULL` is Keras's `floatx`.
+#' @param interpolation_order Interpolation between pixels: 0 nearest, 1 linear, 2 or 3 cubic, 4 or 5 Lanczos.
+#' @param dtype Type of the batches, such as `"float32"`. `NULL`: Keras's `floatx`.
 #'
-#' @return An image generator, a Python object, for the `flow_images_*()` functions.
+#' @return An image generator, a Python object, for the `flow_images_*()` functions. Invalid arguments raise a
+#'   `fitgenerator_argument_error`; missing Python modules a `fitgenerator_setup_error`.
 #' @seealso [flow_images_from_directory()], [flow_images_from_dataframe()], [flow_images_from_data()];
 #'   `vignette("images")`
 #' @examplesIf fitgenerator:::has_images()
@@ -71,7 +74,7 @@ image_data_generator <- function(featurewise_center = FALSE, samplewise_center =
                                  data_format = NULL, validation_split = 0.0, interpolation_order = 1,
                                  dtype = NULL) {
   fn <- check_image_function(preprocessing_function, "preprocessing_function")
-  served <- is.function(fn) && !inherits(fn, "python.builtin.object")
+  served <- is.function(fn) && !is_python(fn)
   arguments <- list(
     featurewise_center = check_flag(featurewise_center, "featurewise_center"),
     samplewise_center = check_flag(samplewise_center, "samplewise_center"),
@@ -102,16 +105,16 @@ image_data_generator <- function(featurewise_center = FALSE, samplewise_center =
 
 #' Learn the normalisation of images from samples
 #'
-#' Learns the mean and the standard deviation of each channel, and the whitening, for an image generator that has
+#' Learns the mean and the standard deviation of each channel, and the whitening, for an image generator with
 #' `featurewise_center`, `featurewise_std_normalization` or `zca_whitening`.
 #'
-#' @param object What [image_data_generator()] returned.
+#' @param object An image generator, as [image_data_generator()] returns it. It is changed.
 #' @param x Sample images: an array of images x height x width x channels.
-#' @param augment Whether to learn from random transformations of them.
-#' @param rounds How many of each image, then.
-#' @param seed A whole number that these follow from; `NULL`: drawn from R's random numbers.
+#' @param augment Whether to learn from random transformations of the images.
+#' @param rounds Number of random transformations per image if `augment = TRUE`, at least 1.
+#' @param seed A whole number of at least 0 that the transformations follow from. `NULL`: drawn from R's random numbers.
 #'
-#' @return `object`, invisibly.
+#' @return `object`, invisibly. Invalid arguments raise a `fitgenerator_argument_error`.
 #' @seealso [image_data_generator()]
 #' @examplesIf fitgenerator:::has_images()
 #' images <- array(digits$images, c(1797, 8, 8, 1))
@@ -133,14 +136,16 @@ fit_image_data_generator <- function(object, x, augment = FALSE, rounds = 1, see
 
 #' The next batch of a flow
 #'
-#' Flows of images never end; each pass over the images has an order and transformations of its own. A batch that is
-#' taken here is one that a later training does not see in its pass; `flow$reset()` begins a new pass.
+#' Returns the next batch of a flow of images, or the next item of a Python iterator. Flows of images never end; each
+#' pass over the images has its own order and transformations. A batch that is fetched here is missing from the pass of
+#' a training that follows; `flow$reset()` begins a new pass.
 #'
 #' @param generator A flow of images, or any Python iterator.
-#' @param completed What to return where an iterator has no more.
+#' @param completed What to return when an iterator has no more items.
 #'
-#' @return A batch of a flow: an array of images, or a list of images, targets and perhaps weights. Else whatever the
-#'   iterator gives.
+#' @return A batch of a flow: an array of images, or a list of images, targets and possibly weights. For another
+#'   iterator, its next item, or `completed`. A `generator` that is no Python object raises a
+#'   `fitgenerator_argument_error`.
 #' @seealso [flow_images_from_directory()], [fit_generator()]
 #' @examplesIf fitgenerator:::has_images()
 #' images <- array(digits$images, c(1797, 8, 8, 1))
@@ -148,7 +153,7 @@ fit_image_data_generator <- function(object, x, augment = FALSE, rounds = 1, see
 #' str(generator_next(flow))
 #' @export
 generator_next <- function(generator, completed = NULL) {
-  if (!inherits(generator, "python.builtin.object")) {
+  if (!is_python(generator)) {
     abort_argument(sprintf("`generator` must be a flow of images, or a Python iterator, not %s.", describe(generator)),
                    "generator")
   }
@@ -166,7 +171,7 @@ fetch_batch <- function(flow) {
   cross(run$python$outcome)
 }
 
-# Calls a function of the seam to image flows.
+# Calls a function of the Python side that works on images.
 call_images <- function(name, ...) {
   image_value(cross(image_function(name), ...))
 }
@@ -176,7 +181,7 @@ image_function <- function(name) {
   core_function(name, "r.reticulate.images")
 }
 
-# OpenCV and Pillow, which only images need.
+# Raises an error unless OpenCV and Pillow are installed, which only images need.
 check_images_there <- function() {
   if (isTRUE(the$images)) return(invisible())
   core()
@@ -184,14 +189,14 @@ check_images_there <- function() {
   missing <- missing[!vapply(names(missing), reticulate::py_module_available, NA)]
   if (length(missing)) {
     abort_setup(sprintf(
-      "Image flows need %s for Python, which %s does not have; install it with `%s -m pip install %s`.",
+      "Image flows need the Python packages %s, which %s does not have; install them with `%s -m pip install %s`.",
       paste(missing, collapse = " and "), reticulate::py_exe(), reticulate::py_exe(), paste(missing, collapse = " ")
     ))
   }
   the$images <- TRUE
 }
 
-# For the examples and vignettes.
+# Whether all that images need is available, for examples and vignettes.
 has_images <- function() {
   has_keras() && reticulate::py_module_available("cv2") && reticulate::py_module_available("PIL")
 }

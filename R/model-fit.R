@@ -1,29 +1,33 @@
-# Arrays instead of a generator: `fit()`, `evaluate()` and `predict()` on the rows of arrays, by the same engine.
+# `fit()`, `evaluate()` and `predict()` on the rows of arrays, by the engine of `fit_generator()`.
 
 #' Train a model on arrays
 #'
-#' Trains on the rows of arrays, in batches. It is [fit_generator()] with a generator that takes its batches from the
-#' arrays; a generator may be given as well. Callbacks, interrupts, errors and the history are therefore the same.
+#' Trains a Keras model on the rows of arrays, in batches. The function is [fit_generator()] with a generator that takes
+#' its batches from the arrays. Callbacks, interrupts, errors and the history are therefore the same.
 #'
 #' @inheritParams fit_generator
+#' @inheritSection fit_generator Callbacks
+#' @inheritSection fit_generator Errors and interrupts
 #' @param object A compiled Keras model.
 #' @param x Inputs: an array, matrix, data frame or sparse `Matrix` whose first dimension is the rows, or a list of
-#'   several, by position or by name. Or what [fit_generator()] takes as `generator`.
-#' @param y Targets, likewise. `NULL` where `x` is a generator, or the model has a loss without targets.
-#' @param batch_size Rows of a batch. `NULL`: 32. Generators make batches by themselves.
-#' @param validation_split Share of the rows, the last ones, to validate with instead of training on them; 0: none.
-#' @param validation_data A list of arrays, `list(x, y)` or `list(x, y, sample_weight)`, or a generator. `NULL`: none,
-#'   or what `validation_split` says.
-#' @param shuffle Whether the rows are put in another order for each epoch, which follows from `set.seed()`.
-#'   Generators have their own order.
-#' @param sample_weight Weights of the rows, as many as there are rows; a list for several outputs. `NULL`: all 1.
-#' @param steps_per_epoch Batches of one epoch. `NULL`: all of them. With a number the next epoch goes on where the
-#'   last one ended.
-#' @param validation_steps Batches of one validation. `NULL`: all of them.
-#' @param validation_batch_size Rows of a batch in validation. `NULL`: as `batch_size`.
-#' @param ... Not used; `view_metrics`, which keras has, is passed over.
+#'   several, by position or by name. Or a generator, see [generators].
+#' @param y Targets, in the same form, with the same number of rows. `NULL` if `x` is a generator, or if the loss of the
+#'   model needs no targets.
+#' @param batch_size Number of rows per batch, at least 1. `NULL`: 32. Must be `NULL` for a generator.
+#' @param validation_split Fraction of the rows, from 0 to below 1, that are used for validation rather than for
+#'   training: the last ones.
+#' @param validation_data A list of arrays, `list(x, y)` or `list(x, y, sample_weight)`, or a generator. `NULL`: the
+#'   rows that `validation_split` selects, if any.
+#' @param shuffle Whether each epoch has a new order of the rows, which follows from R's random numbers. Does not apply
+#'   to a generator.
+#' @param sample_weight Weights of the rows, one per row; for several outputs, a list. `NULL`: all 1.
+#' @param steps_per_epoch Number of batches per epoch, at least 1. `NULL`: all batches. Otherwise, each epoch continues
+#'   where the last one ended.
+#' @param validation_steps Number of batches per validation, at least 1. `NULL`: all batches.
+#' @param validation_batch_size Number of rows per batch in a validation. `NULL`: `batch_size`.
+#' @param ... Not used. `view_metrics`, an argument of keras, is ignored; other arguments are errors.
 #'
-#' @return The history, invisibly, as from [fit_generator()].
+#' @return The history, invisibly, as [fit_generator()] returns it.
 #' @seealso [fit_generator()], [keras_model()], [compile()]
 #' @examplesIf fitgenerator:::has_keras()
 #' model <- keras_model_sequential(2, layers = list(reticulate::import("keras")$layers$Dense(1L)))
@@ -66,10 +70,12 @@ fit.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_lint
 
 #' Evaluate a model on arrays
 #'
+#' Computes the loss and the metrics of a Keras model on the rows of arrays.
+#'
 #' @inheritParams fit
 #' @inheritParams evaluate_generator
 #' @param object A compiled Keras model. Other objects are passed on to [generics::evaluate()].
-#' @param steps Number of batches. `NULL`: all of them.
+#' @param steps Number of batches, at least 1. `NULL`: all batches.
 #'
 #' @return A named list of numbers: the loss and the metrics over all rows.
 #' @seealso [evaluate_generator()], [fit()]
@@ -80,8 +86,8 @@ fit.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_lint
 #' @export
 evaluate <- function(object, ...) UseMethod("evaluate")
 
-# The generic of generics calls its first argument `x`, by which evaluate(model, x = , y = ) would look at the data.
-# Not named as a method: that generic would find it from here.
+# The generic of the generics package names its first argument `x`, so that evaluate(model, x = , y = ) would dispatch
+# on the data. The function has no method's name, because that generic would find it here.
 #' @rawNamespace S3method(evaluate, default, evaluate_other)
 #' @noRd
 evaluate_other <- function(object, ...) generics::evaluate(object, ...)
@@ -100,17 +106,18 @@ evaluate.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length
 
 #' Predict for arrays
 #'
-#' `predict_proba()` is `predict()`: what the model's last layer gives are probabilities where it is a softmax or a
-#' sigmoid.
+#' Computes the outputs of a Keras model for the rows of arrays. `predict_proba()` does the same: the outputs are
+#' probabilities if the last layer of the model is a softmax or a sigmoid.
 #'
 #' @inheritParams fit
 #' @inheritParams predict_generator
 #' @param object A Keras model.
 #' @param x Inputs: an array, matrix, data frame or sparse `Matrix` whose first dimension is the rows, or a list of
-#'   several, by position or by name. Or what [predict_generator()] takes as `generator`.
-#' @param steps Number of batches. `NULL`: all of them.
+#'   several, by position or by name. Or a generator, see [generators].
+#' @param steps Number of batches, at least 1. `NULL`: all batches.
 #'
-#' @return The predictions for all rows, in order: an array, or the model's (named) list of arrays.
+#' @return The predictions for all rows, in order: an array whose first dimension is the rows, or, for a model with
+#'   several outputs, a (named) list of arrays.
 #' @seealso [predict_generator()], [fit()]
 #' @examplesIf fitgenerator:::has_keras()
 #' model <- keras_model_sequential(2, layers = list(reticulate::import("keras")$layers$Dense(1L)))
@@ -150,11 +157,11 @@ evaluate.tf_keras.src.utils.version_utils.ModelVersionSelector <- # nolint: obje
 predict.tf_keras.src.utils.version_utils.ModelVersionSelector <- # nolint: object_length_linter, object_name_linter.
   predict.keras.src.trainers.trainer.Trainer
 
-# Batches of rows, or the generator that `x` is.
+# A source of batches of rows, or `x` itself if it is a generator.
 as_rows <- function(x, y, sample_weight, batch_size, seed = NULL) {
   if (is.null(y) && is.null(sample_weight) && is_source(x)) {
     if (is.null(batch_size)) return(x)
-    abort_argument("`batch_size` is for arrays; `x` gives batches by itself.", "batch_size")
+    abort_argument("`batch_size` must be NULL if `x` is a generator.", "batch_size")
   }
   parts <- c(inputs_of(x), list(if (!is.null(y)) as_part(y, "y", NULL, NULL)))
   if (!is.null(sample_weight)) parts[[3L]] <- as_part(sample_weight, "sample_weight", NULL, NULL)
@@ -170,24 +177,20 @@ make_rows <- function(parts, batch_size, seed = NULL, argument = "") {
 
 split_rows <- function(rows, share) {
   if (is.function(rows) || !reticulate::py_has_attr(rows, "split")) {
-    abort_argument("`validation_split` is for arrays; give `x` that makes batches by itself a `validation_data`.",
-                   "validation_split")
+    abort_argument("`validation_split` must be 0 if `x` is a generator; use `validation_data`.", "validation_split")
   }
   ask(rows$split, share)
 }
 
-# Whether `x` makes batches by itself: a function, an object of R that does, or one of Python that is no array.
+# Whether `x` is a generator rather than data: a function, a generator object of R, or a Python object that is no array.
 is_source <- function(x) {
   if (is_python(x)) return(!reticulate::py_has_attr(x, "shape"))
   is.function(x) || restarts(x) || inherits(x, c("coro_generator_instance", "iter"))
 }
 
-# The seed of the order of the rows, from the session's random numbers; `NULL` for the order that they have.
+# The seed of the order of the rows, drawn from the session's random numbers; `NULL` if the order is not changed.
 seed_of_order <- function(shuffle) {
-  if (!isTRUE(shuffle) && !isFALSE(shuffle)) {
-    abort_argument(sprintf("`shuffle` must be TRUE or FALSE, not %s.", shown(shuffle)), "shuffle")
-  }
-  if (shuffle) sample.int(.Machine$integer.max, 1L)
+  if (check_flag(shuffle, "shuffle")) sample.int(.Machine$integer.max, 1L)
 }
 
 check_share <- function(x) {
@@ -196,15 +199,16 @@ check_share <- function(x) {
                  "validation_split")
 }
 
-# Refuses what a method's `...` would swallow: most often a misspelt name.
+# Raises an error for an argument that `...` of a method would otherwise swallow, usually a misspelt name.
 check_rest <- function(..., but = character()) {
   rest <- setdiff(names(list(...)), but)
   if (...length() && is.null(names(list(...)))) rest <- "(without a name)"
   if (!length(rest)) return(invisible())
-  today <- former_names[rest[[1L]]]
-  advice <- if (!is.na(today)) sprintf(" It is `%s` now.", today) else ""
-  abort_argument(sprintf("There is no argument `%s` here.%s", rest[[1L]], advice), rest[[1L]])
+  new_name <- former_names[rest[[1L]]]
+  advice <- if (!is.na(new_name)) sprintf(" It is now called `%s`.", new_name) else ""
+  abort_argument(sprintf("There is no argument `%s`.%s", rest[[1L]], advice), rest[[1L]])
 }
 
+# The names of arguments before 2017, and their names since.
 former_names <- c(nb_epoch = "epochs", max_q_size = "max_queue_size", nb_worker = "workers",
                   samples_per_epoch = "steps_per_epoch", nb_val_samples = "validation_steps")

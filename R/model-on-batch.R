@@ -1,18 +1,17 @@
-# One batch at a time.
-
 #' Train, test or predict on one batch
 #'
-#' One step of the model, here and now. The loss and the metrics are those of this batch alone.
+#' Runs a single step of the model. The loss and the metrics are those of this batch alone.
 #'
 #' @inheritParams fit
-#' @param object A Keras model, compiled but for `predict_on_batch()`.
+#' @param object A compiled Keras model. For `predict_on_batch()`, it need not be compiled.
 #' @param x Inputs: an array, matrix, data frame or sparse `Matrix` whose first dimension is the rows, or a list of
 #'   several, by position or by name.
-#' @param y Targets, likewise.
-#' @param sample_weight Weights of the rows; a list for several outputs. `NULL`: all 1.
+#' @param y Targets, in the same form, with the same number of rows.
+#' @param sample_weight Weights of the rows; for several outputs, a list. `NULL`: all 1.
 #'
 #' @return `train_on_batch()` and `test_on_batch()`: a named list of numbers, the loss and the metrics.
-#'   `predict_on_batch()`: an array, or the model's (named) list of arrays.
+#'   `predict_on_batch()`: an array whose first dimension is the rows, or, for a model with several outputs, a (named)
+#'   list of arrays. Data that does not fit the model raises a `fitgenerator_batch_error`.
 #' @seealso [fit()], [fit_generator()]
 #' @examplesIf fitgenerator:::has_keras()
 #' model <- keras_model_sequential(2, layers = list(reticulate::import("keras")$layers$Dense(1L)))

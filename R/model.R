@@ -1,24 +1,24 @@
-# Models for who has reticulate and Keras, and no other R package: made, compiled, looked at.
+# Models for users who have reticulate and Keras, but neither keras3 nor keras: making, compiling and inspecting them.
 
 #' Make a Keras model
 #'
-#' `keras_model()` makes a model of its inputs and outputs, `keras_model_sequential()` one of layers in a row. The
+#' `keras_model()` makes a model from its inputs and outputs, `keras_model_sequential()` from a sequence of layers. The
 #' layers come from Python: `keras <- reticulate::import("keras")`, then `keras$layers$Dense(10L)`.
 #'
 #' These functions, and those on the pages below, are for users who have reticulate and Keras, but neither keras3 nor
-#' keras. Where one of these is attached, its own functions of the same names are the ones that are found: those of
-#' this package are left out if it is attached later, and masked if it was attached before. Models are the same
-#' Python objects whichever package made them.
+#' keras. If one of these packages is attached, its own functions take precedence over those with the same names here,
+#' whichever package was attached first. Models are the same Python objects whichever package made them.
 #'
-#' @param inputs,outputs The input and the output of the model (`keras$Input(...)`, and what a layer returns for it),
-#'   or lists of several.
+#' @param inputs,outputs The input and the output of the model (`keras$Input(...)`, and what a layer returns for it), or
+#'   lists of several.
 #' @param ... Further arguments of Keras's `Model`, such as `name`.
-#' @param input_shape Shape of an input without its rows, such as `c(28, 28, 1)`; `NA` leaves a length open. `NULL`:
-#'   the model is built from the first batch. A list of layers is taken for `layers`.
-#' @param name Name of the model. `NULL`: Keras gives one.
+#' @param input_shape Shape of one sample, such as `c(28, 28, 1)`; `NA` leaves a length open. `NULL`: the model is built
+#'   from the first batch. A list of layers is treated as `layers`.
+#' @param name Name of the model. `NULL`: Keras chooses one.
 #' @param layers A list of layers.
 #'
-#' @return A Keras model, a Python object.
+#' @return A Keras model, a Python object. An invalid `input_shape` raises a `fitgenerator_argument_error`; an error of
+#'   Keras, a `fitgenerator_python_error`.
 #' @seealso [compile()], [fit()], [evaluate()], [predict()][predict.keras.src.trainers.trainer.Trainer()],
 #'   [train_on_batch()], [get_layer()], [fit_generator()]
 #' @examplesIf fitgenerator:::has_keras()
@@ -51,9 +51,7 @@ keras_function <- function(name) {
   reticulate::py_get_attr(reticulate::import("keras", convert = TRUE), name)
 }
 
-is_python <- function(x) inherits(x, "python.builtin.object")
-
-# A shape as Keras takes it: whole numbers, and `NULL` for `NA`.
+# A shape in Keras's form: whole numbers, and `NULL` for `NA`.
 as_shape <- function(x) {
   lengths <- as.list(x)
   if (!all(vapply(lengths, function(n) length(n) <= 1L && (is.null(n) || is.na(n) || is_whole(n) && n > 0), NA))) {
@@ -65,18 +63,19 @@ as_shape <- function(x) {
 
 #' Compile a Keras model
 #'
-#' Says what a model is trained with. The model itself is changed.
+#' Sets the optimizer, the loss and the metrics that a model is trained with. The model itself is changed.
 #'
 #' @param object A Keras model.
 #' @param optimizer Name of an optimizer, or one made in Python: `keras$optimizers$SGD(0.1)`.
-#' @param loss Name of a loss, a Python object, or an R function of the targets and the outputs, which are tensors;
-#'   for several outputs a list of these. `NULL`: the model has a loss of its own, or is not trained.
-#' @param metrics,weighted_metrics Names of metrics, or a list of names, Python objects and R functions;
-#'   `weighted_metrics` are weighted by samples and classes. For several outputs a list of these.
-#' @param loss_weights Weights of the outputs' losses: a (named) list or vector. `NULL`: all 1.
+#' @param loss Name of a loss, a Python object, or an R function of the targets and the outputs, which are tensors; for
+#'   a model with several outputs, a list of these. `NULL`: the model has a loss of its own, or is not trained.
+#' @param metrics,weighted_metrics Names of metrics, or a list of names, Python objects and R functions; for a model
+#'   with several outputs, a list of these. Sample weights and class weights apply to `weighted_metrics` only. `NULL`:
+#'   none.
+#' @param loss_weights Weights of the losses of several outputs: a (named) list or vector. `NULL`: all 1.
 #' @param ... Further arguments of Keras's `compile`: `run_eagerly`, `steps_per_execution`, `jit_compile`.
 #'
-#' @return `object`, invisibly.
+#' @return `object`, invisibly. An error of Keras is raised as a `fitgenerator_python_error`.
 #' @seealso [keras_model()], [fit()]
 #' @examplesIf fitgenerator:::has_keras()
 #' layers <- reticulate::import("keras")$layers
@@ -109,7 +108,7 @@ compile.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_
 compile.tf_keras.src.utils.version_utils.ModelVersionSelector <- # nolint: object_length_linter, object_name_linter.
   compile.keras.src.trainers.trainer.Trainer
 
-# Several names are a list, as reticulate passes a vector of one as a string.
+# Several names become a list, because reticulate converts a character vector of length one to a string.
 as_several <- function(x) if (is.character(x) && length(x) > 1L) as.list(x) else x
 
 as_metrics <- function(x) {
@@ -119,13 +118,16 @@ as_metrics <- function(x) {
 
 #' Layers and configuration of a Keras model
 #'
-#' @param object A Keras model; for `get_config()` any object of Keras that has a configuration.
-#' @param name Name of a layer.
-#' @param index Number of a layer, counted from 1; negative from the last one.
+#' Find a layer, remove the last one, and show what a model consists of.
 #'
-#' @return `get_layer()`: the layer. `pop_layer()` removes the last layer of a sequential model and returns the
-#'   model, invisibly. `get_config()`: the configuration, a named list. `summary()` prints the layers with their
-#'   shapes and weights, and returns the printed text, invisibly.
+#' @param object A Keras model; for `get_config()`, any Keras object with a configuration.
+#' @param name Name of a layer. Give either `name` or `index`.
+#' @param index Number of a layer, counted from 1; negative numbers count from the last layer.
+#'
+#' @return `get_layer()`: the layer. `pop_layer()` removes the last layer of a sequential model and returns the model,
+#'   invisibly. `get_config()`: the configuration, a named list. `summary()` prints the layers with their shapes and
+#'   numbers of weights, and returns the printed text, invisibly. A layer that does not exist is an error, of class
+#'   `fitgenerator_argument_error` for `index` and `fitgenerator_python_error` for `name`.
 #' @seealso [keras_model()]
 #' @examplesIf fitgenerator:::has_keras()
 #' layers <- reticulate::import("keras")$layers
@@ -137,7 +139,7 @@ as_metrics <- function(x) {
 get_layer <- function(object, name = NULL, index = NULL) {
   check_model(object)
   if (is.null(name) == is.null(index)) {
-    abort_argument("`get_layer()` needs the `name` of a layer or its `index`, one of them.", "name")
+    abort_argument("`get_layer()` needs either the `name` of a layer or its `index`.", "name")
   }
   if (is.numeric(name)) {
     index <- name
@@ -147,7 +149,8 @@ get_layer <- function(object, name = NULL, index = NULL) {
   count <- length(object$layers)
   if (!is_whole(index) || !abs(index) %in% seq_len(count)) {
     abort_argument(sprintf(
-      "`index` must be a whole number from 1 to %d, the number of layers, or negative, not %s.", count, shown(index)
+      "`index` must be a whole number from 1 to %d, the number of layers, or from -%d to -1, not %s.",
+      count, count, shown(index)
     ), "index")
   }
   object$layers[[if (index < 0) count + 1L + index else index]]
@@ -158,7 +161,7 @@ get_layer <- function(object, name = NULL, index = NULL) {
 pop_layer <- function(object) {
   check_model(object)
   if (!reticulate::py_has_attr(object, "pop")) {
-    abort_argument("`pop_layer()` needs a sequential model, whose last layer it removes.", "object")
+    abort_argument(sprintf("`object` must be a sequential model, not %s.", describe(object)), "object")
   }
   ask(object$pop)
   invisible(object)
@@ -173,7 +176,7 @@ get_config <- function(object) {
 
 #' @rdname get_layer
 #' @param ... Further arguments of Keras's `summary`, such as `expand_nested = TRUE`.
-#' @param width Characters in a line.
+#' @param width Number of characters per line, at least 20.
 #' @method summary keras.src.trainers.trainer.Trainer
 #' @export
 summary.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_linter, object_name_linter.

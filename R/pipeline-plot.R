@@ -1,25 +1,25 @@
-# The pictures of a pipeline: how long each stage took, and a timeline of the last steps.
+# The plots of a pipeline: how long each stage took, and a timeline of the last steps.
 
 #' Plot where the time of a training went
 #'
-#' `type = "stages"` draws a bar for each stage: how long it worked or waited. `type = "timeline"` draws the last steps,
-#' thread by thread: when the generator made each batch, when it was converted, how long it lay in the queue, and when
-#' the model used it. With ggplot2 installed `ggplot2::autoplot()` does the same.
+#' `type = "stages"` draws a bar for each stage, which shows how long the stage worked or waited. `type = "timeline"`
+#' draws the last steps, thread by thread: when the generator made each batch, when it was converted, how long it waited
+#' in the queue, and when the model used it. If ggplot2 is installed, `ggplot2::autoplot()` does the same.
 #'
-#' @details In the timeline time goes from left to right and each thread has a lane. What stands one above the other
-#'   ran at the same time. The number in a bar is that of its batch, or batches where one call ran several steps; in
-#'   the lane of the queue each waiting batch has a line. A gap is a time in which a thread had nothing to do; where the
-#'   model waited for a batch there is a low bar.
+#' @details In the timeline, time runs from left to right, and each thread has a lane. Bars that are one above the other
+#'   ran at the same time. The number in a bar is that of its batch, or of its batches if one call ran several steps. In
+#'   the lane of the queue, each waiting batch has a line. A gap is a time in which a thread was idle; a low bar marks
+#'   the time in which the model waited for a batch.
 #'
 #' @param x,object A pipeline: the element `pipeline` of what [fit_generator()] returns.
 #' @param y Not used.
 #' @param type `"stages"` or `"timeline"`.
-#' @param last Number of steps that the timeline shows, at least 1; times are kept of the last 100 batches.
-#' @param method `"ggplot2"`, `"base"`, or `"auto"`: ggplot2 where it is installed.
+#' @param last Number of steps that the timeline shows, at least 1. The times of the last 100 batches are kept.
+#' @param method `"ggplot2"`, `"base"`, or `"auto"`: ggplot2 if it is installed.
 #' @param ... Not used.
 #'
-#' @return With ggplot2 the plot, an object that can be added to; else `x`, invisibly. A `last` that is something else
-#'   is an error of class `fitgenerator_argument_error`.
+#' @return With ggplot2, the plot, an object that can be extended; else `x`, invisibly. An invalid `last` raises a
+#'   `fitgenerator_argument_error`; `method = "ggplot2"` without ggplot2 raises a `fitgenerator_setup_error`.
 #' @seealso [print.fitgenerator_pipeline()], which also describes the data of the timeline.
 #' @examples
 #' pipeline <- structure(class = "fitgenerator_pipeline", list(
@@ -57,7 +57,7 @@ autoplot.fitgenerator_pipeline <- function(object, type = c("stages", "timeline"
   plot.fitgenerator_pipeline(object, type = match.arg(type), last = last, method = "ggplot2")
 }
 
-# Working and waiting in two colours, so that the bar that matters is seen at once.
+# One colour for working and one for waiting, so that the decisive bar stands out.
 stage_colours <- function(names) {
   ifelse(endsWith(names, "waited"), "#D55E00", "#0072B2")
 }
@@ -67,10 +67,10 @@ stage_labels <- function(x, seconds) {
   trimws(paste(format_seconds(seconds), ifelse(nzchar(shares), sprintf("(%s)", shares), "")))
 }
 
-# The verdict on lines that fit a plot.
+# The verdict, wrapped to fit into a plot.
 verdict_of <- function(x) paste(strwrap(x$verdict, 80L), collapse = "\n")
 
-# The label of a long bar stands in it: behind it there may be no room, in a narrow picture.
+# The label of a long bar is drawn inside the bar, because a narrow plot may have no room after it.
 is_long <- function(seconds) seconds > 0.6 * max(seconds)
 
 label_colours <- function(seconds) ifelse(is_long(seconds), "white", "black")
@@ -108,7 +108,7 @@ draw_stages <- function(x) {
   graphics::mtext(verdict_of(x), side = 3, line = 0.5, at = left, adj = 0, cex = 0.9)
 }
 
-# What a batch goes through, with colours that everyone can tell apart.
+# What happens to a batch, with colours that the colour-blind can tell apart.
 event_colours <- c(
   generator = "#0072B2", conversion = "#56B4E9", queue = "#999999", wait = "#E69F00", step = "#009E73",
   callbacks = "#CC79A7"
@@ -118,8 +118,8 @@ event_names <- c(
   callbacks = "callbacks"
 )
 
-# The bars of the last steps: `data`, a row for each, with `left`, `right`, `low`, `high`, its `label` and
-# `border`, and the names of the `lanes`, from below. Everything that happened in the time of these steps is in it.
+# The bars of everything that happened during the last steps: `data` has a row for each bar, with `left`, `right`,
+# `low`, `high`, `label` and `border`; `lanes` are the names of the lanes, from the lowest one.
 timeline_picture <- function(events, last) {
   if (is.null(events) || !nrow(events)) return(NULL)
   from <- timeline_begin(events, last)
@@ -141,7 +141,7 @@ timeline_picture <- function(events, last) {
   list(data = data[order(data$what != "wait"), ], lanes = lanes)
 }
 
-# When the first of the last steps began, or the wait for its batch.
+# When the first of the last steps began, or the wait for its batch, if there was one.
 timeline_begin <- function(events, last) {
   steps <- events[events$what == "step", ]
   if (!nrow(steps)) return(min(events$begin))
@@ -150,7 +150,7 @@ timeline_begin <- function(events, last) {
   min(events$begin[same])
 }
 
-# Batches of one call have the same step: one bar, labelled "41-50".
+# Batches of one call share one step, which becomes one bar with a label such as "41-50".
 one_of_each_call <- function(events) {
   key <- paste(events$what, events$source, events$begin, events$end)
   key <- ifelse(events$what == "step", key, seq_along(key))
@@ -161,13 +161,13 @@ one_of_each_call <- function(events) {
   events
 }
 
-# In the order in which a batch passes them.
+# The lanes in the order in which a batch passes through them.
 lanes_of <- function(events) {
   first <- tapply(match(events$what, names(event_colours)), events$lane, min)
   names(first)[order(first, names(first))]
 }
 
-# Each batch in the queue has a line of its own, the lowest that is free.
+# Gives each batch in the queue a line of its own, the lowest free one.
 queue_lines <- function(data) {
   rows <- which(data$what == "queue")
   rows <- rows[order(data$left[rows], data$right[rows])]

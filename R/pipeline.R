@@ -1,13 +1,13 @@
-# Where the time of a call went. The numbers come from Python, which measures; here they are only shown.
+# Where the time of a call went. Python measures; this file only presents the numbers.
 
-# What Python measured, as a named list, becomes a `fitgenerator_pipeline`.
+# Makes a `fitgenerator_pipeline` of the named list of numbers that Python measured.
 new_pipeline <- function(numbers) {
   numbers <- as.list(numbers)
   if (!is.null(numbers$timeline)) numbers$timeline <- timeline_frame(numbers$timeline)
   structure(numbers, class = "fitgenerator_pipeline")
 }
 
-# Columns as Python has them become a data frame.
+# Makes a data frame of the columns that Python returns.
 timeline_frame <- function(columns) {
   data.frame(
     batch = as.integer(unlist(columns$batch)), what = as.character(unlist(columns$what)),
@@ -16,7 +16,7 @@ timeline_frame <- function(columns) {
   )
 }
 
-# The rows of the table, in the order in which a batch passes them.
+# The rows of the table, in the order in which a batch passes through the stages.
 pipeline_stages <- c(
   generator = "generator", conversion = "conversion to tensors", step = "steps of the model",
   model_waited = "model waited for data", generator_waited = "generator waited for room"
@@ -24,34 +24,35 @@ pipeline_stages <- c(
 
 #' Where the time of a training went
 #'
-#' The `pipeline` of a history says how long each stage worked or waited, and so whether the generator or the
-#' model is the slower of the two. The stages run at the same time: their seconds may add up to more than the
-#' call took.
+#' The `pipeline` of a history states how long each stage worked or waited, and thus whether the generator or the model
+#' is the slower of the two. The stages run in parallel, so that their seconds may add up to more than the duration of
+#' the call.
 #'
 #' @details A pipeline is a list of class `fitgenerator_pipeline` with the elements
 #'
-#' * `generator`, `conversion`, `step`: seconds spent in the generator, in the conversion of its batches, and
-#'   in the steps of the model;
-#' * `model_waited`: seconds that the model waited for data; `generator_waited`: seconds that the generator
-#'   waited for room in the queue;
-#' * `wall`: seconds that the whole call took;
-#' * `queue_fill`: how many batches were waiting in the queue on average, out of `max_queue_size`;
-#' * `batches`: how many batches were drawn; `steps`: how many steps were trained; `calls`: in how many calls of a
-#'   compiled function; `xla_steps`: how many of the steps ran in loops that XLA compiled; `fallback`: why steps did
-#'   not run in a loop, or not in one compiled by XLA, where they could not;
-#' * `longest_wait`: seconds that the model waited at most for one batch; `waiting`: the argument whose batch it has
-#'   been waiting for (in a callback), or waited for when the call was ended;
-#' * `verdict`: what follows from this, in a sentence;
-#' * `timeline`: what was done with the last 100 batches, a data frame with the columns `batch` (its number, from 1),
-#'   `what` (`"generator"`, `"conversion"`, `"queue"`, `"step"`, `"wait"`: the model waited for it, or `"callbacks"`:
-#'   the hooks behind its step), `begin` and `end` (seconds since the call began), `lane` (the thread, such as
-#'   `"calling thread"`, `"training thread"` or a feeder; or `"queue"`) and `source` (the argument that the batch came
-#'   from). Batches that one call of a compiled function used have the same times there.
+#' * `generator`, `conversion`, `step`: seconds spent in the generator, in the conversion of its batches, and in the
+#'   steps of the model;
+#' * `model_waited`: seconds that the model waited for data; `generator_waited`: seconds that the generator waited for
+#'   room in the queue;
+#' * `wall`: duration of the whole call in seconds;
+#' * `queue_fill`: mean number of batches in the queue, out of `max_queue_size`;
+#' * `batches`: number of batches that were fetched; `steps`: number of steps that were run; `calls`: number of calls of
+#'   compiled functions that these took; `xla_steps`: number of the steps that ran in loops compiled with XLA;
+#'   `fallback`: why steps could not run in a loop, or not in one compiled with XLA;
+#' * `longest_wait`: the longest time, in seconds, that the model waited for one batch; `waiting`: the argument whose
+#'   batch the model is waiting for (if read in a callback), or was waiting for when the call ended;
+#' * `verdict`: a sentence that sums this up;
+#' * `timeline`: what happened to the last 100 batches, a data frame with the columns `batch` (the number of the batch,
+#'   from 1), `what` (`"generator"`, `"conversion"`, `"queue"`, `"step"`, `"wait"` for the time that the model waited
+#'   for the batch, or `"callbacks"` for the hooks after its step), `begin` and `end` (seconds since the call began),
+#'   `lane` (the thread, such as `"calling thread"`, `"training thread"` or a feeder; or `"queue"`) and `source` (the
+#'   argument that the batch came from). Batches that were used by one call of a compiled function have the same times
+#'   there.
 #'
 #' @param x A pipeline: the element `pipeline` of what [fit_generator()] returns.
 #' @param ... Not used.
 #'
-#' @return `print()`: `x`, invisibly. `format()`: the printed lines.
+#' @return `print()`: `x`, invisibly. `format()`: the printed lines, a character vector.
 #' @seealso [plot.fitgenerator_pipeline()]
 #' @examples
 #' pipeline <- structure(class = "fitgenerator_pipeline", list(
@@ -115,7 +116,7 @@ queue_line <- function(x) {
   sprintf("Queue: %.1f of %s batches waiting on average", fill, format_count(size))
 }
 
-# Said only where it is news: several steps in a call, or why not.
+# Shown only if calls ran several steps, or if there is a reason why they could not.
 calls_line <- function(x) {
   counts <- c(calls = number_of(x, "calls"), steps = number_of(x, "steps"), xla = number_of(x, "xla_steps"))
   news <- !is.null(x$fallback) || (!anyNA(counts[1:2]) && counts[["calls"]] < counts[["steps"]])

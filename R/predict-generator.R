@@ -1,30 +1,33 @@
-#' Predict for the inputs of batches from a generator
+#' Predict from batches of a generator
 #'
-#' The generator runs in parallel to the model, as in [fit_generator()], whose page says what a generator is. A batch
-#' may be inputs alone, an array or `list(inputs)`, or what [fit_generator()] takes, whose targets and weights are
-#' ignored. Several inputs are a list of their own, `list(list(a, b))`, or a named list.
+#' Predicts for the inputs of `steps` batches that a generator supplies, in parallel with the model. A batch may be the
+#' inputs alone, as an array or as `list(inputs)`; several inputs are a list within that list, `list(list(a, b))`, or a
+#' named list. It may also be a batch for [fit_generator()], whose targets and weights are ignored. The page
+#' [generators] describes what else a generator may be and return.
 #'
-#' The generator is called once for each of `steps` batches; the next call goes on with the next batch. So begin anew
-#' where row 1 of the result is to be row 1 of your data, as in the example.
+#' The next call with the same R function continues with the next batch. Create a new generator if row 1 of the result
+#' is to be row 1 of your data, as in the example.
 #'
 #' @inheritParams fit_generator
-#' @param object A Keras model on TensorFlow; it need not be compiled.
-#' @param steps Number of batches to predict, a whole number of at least 1. Missing or `NULL`: the generator's length,
-#'   or until it ends (R functions have no length: for them it is needed).
+#' @inheritSection fit_generator Errors and interrupts
+#' @param object A Keras model on TensorFlow. It need not be compiled.
+#' @param steps Number of batches to predict, a whole number of at least 1. Missing or `NULL`: the length of the
+#'   generator, or all of its batches if it can be read again. Required for R functions and iterators.
 #' @param callbacks A list of Keras callbacks and of named lists of R functions, with the hooks `on_predict_begin`,
-#'   `on_predict_end`, `on_predict_batch_begin` and `on_predict_batch_end`. `NULL`: none.
-#' @param verbose 0: silent. 1: a progress bar where output can be overwritten, else one line. 2: one line.
+#'   `on_predict_end`, `on_predict_batch_begin` and `on_predict_batch_end`; see [fit_generator()]. `NULL`: none.
+#' @param verbose 0: silent. 1: a progress bar where output can be overwritten, elsewhere one line. 2: one line.
 #'
 #' @return The predictions for all samples, in the order of the batches: an array whose first dimension is the samples,
-#'   or the model's (named) list of such arrays. If the generator ended early, those of the batches that came, with a
-#'   warning.
+#'   or, for a model with several outputs, a (named) list of such arrays. If the generator ended too early, the rows are
+#'   those of the batches that came, with a warning of class `fitgenerator_ended_warning`. A generator that shuffles
+#'   raises a warning of class `fitgenerator_shuffled_warning`.
 #' @seealso [fit_generator()], [evaluate_generator()], [generators], [fitgenerator_conditions]
 #' @examplesIf fitgenerator:::has_keras()
 #' keras <- reticulate::import("keras")
 #' layers <- keras$layers
 #' model <- keras$Sequential(list(layers$Input(list(2L)), layers$Dense(1L)))
 #'
-#' # All rows of `x` once, in batches of 32; the last one is smaller.
+#' # All rows of `x` once, in batches of 32; the last batch is smaller.
 #' x <- matrix(rnorm(200), ncol = 2)
 #' in_turn <- function(x, size = 32) {
 #'   at <- 0

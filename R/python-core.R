@@ -1,8 +1,9 @@
-# The Python core: imported once per session, from the package's own installed copy.
+# The Python core, imported once per session, from the copy that is installed with the package.
 
+# The state of the package: the modules and functions of the core, `answering` (see `check_free()`), and `images`.
 the <- new.env(parent = emptyenv())
 
-# The module `name` of the core ("r.reticulate.session"). What is missing is said in words, and what to do about it.
+# The module `name` of the core. If something that the core needs is missing, an error says how to install it.
 core <- function(name = "r.reticulate.session") {
   if (is.null(the$modules)) {
     check_python()
@@ -17,7 +18,7 @@ core <- function(name = "r.reticulate.session") {
   the$modules[[name]]
 }
 
-# A function of the core whose result stays a Python object.
+# The function `name` of a module of the core. It is looked up once, because a lookup is a crossing of its own.
 core_function <- function(name, module = "r.reticulate.session") {
   key <- paste("function", module, name)
   if (is.null(the[[key]])) {
@@ -46,8 +47,8 @@ missing_module <- function(module) {
   )
 }
 
-# Reticulate before 1.41 aborts R when R is called from a background thread, and holds Python's lock while R
-# code runs, so that nothing could train meanwhile.
+# reticulate before 1.41 aborts R when R is called from a background thread, and holds Python's lock while R code runs,
+# so that nothing could train in the meantime.
 .onLoad <- function(libname, pkgname) { # nolint: object_name_linter.
   version <- utils::packageVersion("reticulate")
   if (version < "1.41") {
@@ -59,7 +60,8 @@ missing_module <- function(module) {
   declare_python()
 }
 
-# What Python must have, for a reticulate that provides a Python by itself. Not where there is one already.
+# Declares the packages that Python needs, for a reticulate that installs Python itself. If an installation was chosen,
+# or Python runs already, nothing is declared.
 declare_python <- function(chosen = Sys.getenv("RETICULATE_PYTHON"), declare = reticulate::py_require) {
   if (!chosen %in% c("", "managed") || reticulate::py_available()) return(invisible())
   declare(c("tensorflow>=2.16", "keras>=3.5"))

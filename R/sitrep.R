@@ -1,9 +1,9 @@
-#' What is installed, and what is missing
+#' Show what is installed and what is missing
 #'
-#' Prints the versions of R, Python, TensorFlow, Keras and what else is used where it is there, the devices, and the
-#' command that installs what is missing. From a shell, `python -m fitgenerator doctor` does the same.
+#' Prints the versions of R, Python, TensorFlow, Keras and the optional packages, the devices, and the command that
+#' installs what is missing. `python -m fitgenerator doctor` does the same from a shell.
 #'
-#' @return Whether all that is needed is there, invisibly.
+#' @return Whether everything that is required is installed (`TRUE` or `FALSE`), invisibly.
 #' @examplesIf interactive()
 #' fitgenerator_sitrep()
 #' @export

@@ -224,5 +224,5 @@ test_that("a name is a name, also where a Python object of that name is in scope
 test_that("lists in lists without an end are refused, long before R's stack ends", {
   deep <- 1
   for (i in 1:10000) deep <- list(deep)
-  expect_match(conditionMessage(refused(as_batch(list(deep, 1)))), "is a list of 1 in 16 other lists")
+  expect_match(conditionMessage(refused(as_batch(list(deep, 1)))), "is a list of 1 nested in 16 lists")
 })

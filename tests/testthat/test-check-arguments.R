@@ -59,7 +59,7 @@ test_that("C3: what is no generator is refused with what came and what is wanted
   expect_error(fit(list(matrix(1), matrix(1))), "pass the function itself, not what it returns")
   expect_error(fit(function(i) NULL), "must be a function without arguments, not one that needs `i`")
   made <- structure(function() NULL, class = c("coro_generator", "function"))
-  expect_error(fit(made), "call it, and pass what it returns")
+  expect_error(fit(made), "call it and pass the generator that it returns")
 })
 
 test_that("C3: the maker of a generator is found out at its first call", {
@@ -99,7 +99,7 @@ test_that("Callbacks that are none are refused, hooks of an unknown name too", {
   refuses("`callbacks` must hold Keras callbacks, or named lists of functions", callbacks = list(1))
   refuses("`callbacks` must hold", callbacks = function(epoch, logs) NULL)
   refuses("`callbacks` must hold", callbacks = list(list(on_epoch_end = 1)))
-  refuses("`callbacks` has a function named `on_epoch`, which is no hook; hooks are on_epoch_begin",
+  refuses("`callbacks` contains a function named `on_epoch`, which is not a hook; the hooks are on_epoch_begin",
           callbacks = list(on_epoch = function(...) NULL))
   refuses("callbacks", callbacks = list(keras()$layers$Dense(1L)))
 })

@@ -93,7 +93,7 @@ test_that("The answer to a query trains, in parts, and leaves the connection fre
   expect_silent(DBI::dbGetQuery(con, "SELECT count(*) FROM rows"))
   expect_error(
     train(echo_model(), flow, 2, epochs = 3, validation_data = flow, validation_steps = 1),
-    "`con` is being read from already", class = "fitgenerator_argument_error"
+    "`con` is being read already; give each flow its own connection", class = "fitgenerator_argument_error"
   )
   expect_silent(DBI::dbGetQuery(con, "SELECT count(*) FROM rows"))
   lost <- flow_from_query(con, "SELECT * FROM elsewhere", y ~ x)
@@ -117,7 +117,8 @@ test_that("Bad input is refused in words", {
   refused("^`batch_size` must be", flow_from_chunks(read, batch_size = 0))
   refused("`read` must return a function that returns data frames, not an object",
           seen_by(flow_from_chunks(function() frame)))
-  refused("`read` must give data frames, not an integer", seen_by(flow_from_chunks(function() function() 1:3)))
+  refused("`read` must return a function that returns data frames, not one that returns an integer",
+          seen_by(flow_from_chunks(function() function() 1:3)))
   refused("as a formula must have names of columns.*not \"y ~ log\\(x\\)\"",
           seen_by(flow_from_chunks(read, y ~ log(x))))
   refused("`levels` must have the values of the column `kind`",

@@ -73,7 +73,7 @@ test_that("Bad input is refused in words", {
   refused("no interactions such as a:b or a \\* b, not price ~ size \\* rooms", frame, price ~ size * rooms)
   refused("^`inputs` must name columns: a character vector, or a list of these, not a double", frame, 3)
   refused("^`targets` must name columns of the data, not cost", frame, "size", "cost")
-  refused("^`targets` must be NULL where `inputs` is a formula", frame, price ~ size, "price")
+  refused("^`targets` must be NULL if `inputs` is a formula", frame, price ~ size, "price")
   refused("^`sample_weight` must name columns", frame, "size", "price", "w")
   refused("^`one_hot` must name columns", frame, "size", "price", one_hot = "w")
   holes <- transform(frame, size = c(1, NA, NaN, 2), rooms = c(NA, 1:3), kind = factor(c("a", NA, "b", "b")),

@@ -48,7 +48,7 @@ test_that("Layers are found by name and by number from 1, and the last one is re
   expect_identical(get_config(model)$name, model$name)
   expect_error(get_layer(model, index = 3), "from 1 to 2", class = "fitgenerator_argument_error")
   expect_error(get_layer(model, index = 0), "from 1 to 2", class = "fitgenerator_argument_error")
-  expect_error(get_layer(model), "needs the `name`", class = "fitgenerator_argument_error")
+  expect_error(get_layer(model), "needs either the `name`", class = "fitgenerator_argument_error")
   expect_error(get_layer(model, "c"), class = "fitgenerator_python_error")
   expect_error(pop_layer(get_layer(model, "a")), "sequential", class = "fitgenerator_argument_error")
 })
