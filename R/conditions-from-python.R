@@ -8,7 +8,7 @@
 # The fields that say where a failure happened. Conditions have elements of the same names.
 places <- c("place", "batch", "stage", "image", "callback", "hook")
 
-# `raised` is the exception as reticulate signals it, `NULL` if there is none. A call that R hosts can raise its failure.
+# `raised` is the exception as reticulate signals it, `NULL` if there is none; a call that R hosts raises its failure.
 failure_condition <- function(failure, run = NULL,
                               raised = tryCatch(cross(run$python$raise_failure), condition = identity)) {
   where <- lapply(Filter(Negate(is.null), failure[places]), unlist)

@@ -30,10 +30,10 @@
 #' }
 #'
 #' `place` is the name of the argument, `"generator"` or `"validation_data"` (`"x"` in [fit()], [evaluate()] and
-#' `predict()`). `batch` is the number of the batch, counted from 1; if Python ran several batches at once, the first and
-#' the last number. `stage` is what happened to the batch: it was `"made"`, `"trained on"`, `"evaluated"` or
-#' `"predicted"`. `image` is the path of the image's file, or the number of the image in the flow, counted from 1. `hook`
-#' is a name such as `"on_epoch_end"`.
+#' `predict()`). `batch` is the number of the batch, counted from 1; if Python ran several batches at once, the first
+#' and the last number. `stage` is what happened to the batch: it was `"made"`, `"trained on"`, `"evaluated"` or
+#' `"predicted"`. `image` is the path of the image's file, or the number of the image in the flow, counted from 1.
+#' `hook` is a name such as `"on_epoch_end"`.
 #'
 #' Warnings, messages and other conditions that your code signals reach the handlers around the call, and restarts work,
 #' as if you had called the code yourself. The exception is R code that Python calls (a loss, or a Keras callback that
