@@ -26,14 +26,15 @@ Stage = Literal["made", "trained on", "evaluated", "predicted"]
 
 @dataclass(frozen=True)
 class ErrorContext:
-    """Where an error happened; what does not apply is `None`.
+    """Where an error happened; a field that does not apply is `None`.
 
     Attributes:
         place: The argument that gave the batch, such as "generator" or "validation_data".
-        batch: The number of the batch among all that its source gave, from 1; the first and the
-            last number where one call of a compiled function runs several batches.
-        stage: What happened to the batch. Its source and the conversion "made" it.
-        image: The image that was processed: its file's path, or its number in the flow, from 1.
+        batch: The number of the batch, counted from 1 over all batches of its source; the first and
+            the last number if one call of a compiled function ran several batches.
+        stage: What happened to the batch. A batch is "made" by its source and by the conversion.
+        image: The image that was processed: the path of its file, or its number in the flow,
+            counted from 1.
         callback: The class of the callback that raised the error.
         hook: The callback's method, such as "on_epoch_end".
         vector_inputs: Inputs have one dimension where the model, or the targets, need more.
@@ -61,10 +62,10 @@ class ErrorContext:
         return "" if self.image is None else f"While the file {self.image} was processed."
 
     def within(self, outer: ErrorContext) -> ErrorContext:
-        """This context as a part of `outer`, to whose batch its image belongs.
+        """The context `outer`, with the image of this one, which belongs to the batch of `outer`.
 
-        A whole context is that of another call, which ran inside of this one (a generator may train
-        a model): `outer` alone counts then.
+        If this context has a stage or a hook, a call within the outer call has set it (a generator
+        may train a model): then it does not count.
         """
         if self.stage is not None or self.hook is not None:
             return outer
@@ -73,10 +74,13 @@ class ErrorContext:
 
 
 class OwnError(Exception):
-    """What our own errors have in common.
+    """Base of the errors that fitgenerator raises itself.
 
-    Attributes:
-        argument: The name of the argument to blame; `None` where there is none, or several.
+    Args:
+        text: What the error says.
+        argument: The name of the argument to blame; `None` if there is none, or if there are
+            several.
+        context: Where it happened, if the place that raises the error knows that.
     """
 
     def __init__(
@@ -89,20 +93,20 @@ class OwnError(Exception):
 
     @classmethod
     def of(cls, argument: str, rule: str, /, **values: object) -> Self:
-        """The error that begins with an argument's name and goes on with what it must be.
+        """The error whose text is an argument's name, followed by what the argument must be.
 
-        With `values`, the rule is the template of a `Message`.
+        If there are `values`, `rule` is the template of a `Message`, else a plain text.
         """
         said = Message(rule, **values) if values else rule
         return cls(Message("`{argument}` {rule}", argument=argument, rule=said), argument=argument)
 
 
 class ArgumentError(OwnError, ValueError):
-    """An argument's value cannot be used."""
+    """An argument's value cannot be used; `argument` is its name, if a single one is to blame."""
 
 
 class ArgumentTypeError(OwnError, TypeError):
-    """An argument is of a kind that cannot be used."""
+    """An argument is of a type that cannot be used; `argument` is its name."""
 
 
 class BatchError(OwnError, ValueError):
@@ -114,7 +118,7 @@ class EndedError(OwnError, ValueError):
 
     @classmethod
     def at_once(cls, place: str, purpose: str) -> Self:
-        """The error of a source that gave no batch; `purpose` says what was to be done with one."""
+        """The error for a source that gave no batch; `purpose` is what a batch was needed for."""
         text = f"`{place}` ended before its first batch: there is nothing to {purpose}."
         return cls(text, context=ErrorContext(place))
 
@@ -124,7 +128,7 @@ class GeneratorTimeoutError(OwnError, TimeoutError):
 
     @classmethod
     def at(cls, stack: str, text: str, context: ErrorContext | None = None) -> Self:
-        """The error of code that stands at `stack`, line by line; empty where that is not known."""
+        """The error for code that stands at `stack`: lines of text, empty if that is unknown."""
         return cls(f"{text} It stands at:\n{stack}" if stack else text, context=context)
 
 
@@ -183,8 +187,9 @@ def context_of(error: BaseException) -> ErrorContext:
 def locate(error: BaseException, context: ErrorContext) -> None:
     """Attach to `error` where it happened: as fields, and as a note, once.
 
-    An error whose own text says so gets no note. One that takes neither, of a class that forbids
-    attributes or overrides `add_note`, stays as it is. Python 3.10 shows no notes but keeps them.
+    An error whose own text names the place gets no note. An error that takes neither, because its
+    class forbids attributes or overrides `add_note`, stays as it is. Python 3.10 keeps notes but
+    does not show them.
     """
     with suppress(Exception):
         setattr(error, _ATTRIBUTE, context_of(error).within(context))
