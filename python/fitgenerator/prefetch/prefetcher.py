@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ..batches.prepared import Batch
-from ..errors import ClosedError, GeneratorTimeoutError, add_note
+from ..errors import ClosedError, ErrorContext, GeneratorTimeoutError, locate
 from ..host.interface import Host
 from ..host.signal_safe_queue import Inbox
 from ..reporting.meter import Meter
@@ -208,7 +208,8 @@ class Feed(ABC):
             f"`{self.argument}` gave no batch {self._awaited} within {self._timeout:g} seconds "
             "(`timeout`)."
         )
-        return GeneratorTimeoutError(f"{text} It stands at:\n{stack}" if stack else text)
+        where = ErrorContext(self.argument, self._awaited, "made")
+        return GeneratorTimeoutError.at(stack, text, where)
 
     def begin(self, batches: int = 1) -> None:
         """A call that uses so many batches begins: their slots are free."""
@@ -292,6 +293,5 @@ class Feed(ABC):
 
     def _failed(self, error: BaseException, pull: Pull) -> Failure:
         self._claims.stop()  # other readers of this source stop too
-        if not isinstance(error, (ClosedError, GeneratorTimeoutError)):
-            add_note(error, f"While batch {pull.ticket.number} of `{self.argument}` was made.")
+        locate(error, ErrorContext(self.argument, pull.ticket.number, "made"))
         return Failure(error)

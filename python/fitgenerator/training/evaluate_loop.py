@@ -26,7 +26,7 @@ def check_end(rounds: Rounds, done: int, stopped: bool, purpose: str) -> None:
     """
     name, count = rounds.feed.argument, rounds.count
     if done == 0:
-        raise EndedError(f"`{name}` ended before its first batch: there is nothing to {purpose}.")
+        raise EndedError.at_once(name, purpose)
     if count is not None and done < count and not stopped:
         rounds.course.warnings.append(ended_early_text(name, count, done))
 

@@ -9,13 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ..batches.model_inputs import lacks_dimension
 from ..batches.outputs import joined
 from ..batches.prepared import Batch
-from ..errors import (
-    ArgumentError,
-    ClosedError,
-    add_note,
-)
+from ..errors import ArgumentError, ClosedError, ErrorContext, Stage, locate
 from ..messages import reason
 from ..models.keras_versions import STOPS
 from ..models.protocol import Logs
@@ -24,6 +21,8 @@ from ..prefetch.prefetcher import END, Feed, Prepare, Round
 from ..steps.compiled_steps import ExecutionMode, Traced
 from .call_policy import Chooser
 from .run_context import Course
+
+_STAGES: dict[str, Stage] = {"train": "trained on", "test": "evaluated", "predict": "predicted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Rounds:
         """Build the model from the first batch, where there is one."""
         batch = self.feed.prime()
         if batch is not END and not self.course.steps.eager:
-            with self._placing():
+            with self._placing(batch):
                 self.course.host.call(lambda: self.course.steps.trace(self._mode, batch))
 
     def begin(self) -> Iterator[Any]:
@@ -154,7 +153,7 @@ class Rounds:
 
     def _execute(self, call: Batch) -> list[Any]:
         outputs: list[Any] = []
-        with self._placing():
+        with self._placing(call):
             for piece in self._pieces(call):
                 first = self.feed.taken + 1
                 self.feed.begin(piece.batch.count)
@@ -166,18 +165,20 @@ class Rounds:
         return outputs
 
     @contextmanager
-    def _placing(self) -> Iterator[None]:
+    def _placing(self, call: Batch) -> Iterator[None]:
         """An error of the model's says at which batch it came: in tracing, or in a step."""
         before = self.feed.taken
         try:
             yield
-        except ClosedError:
-            raise
         except Exception as error:
             first, last = before + 1, max(before + 1, self.feed.taken)
-            which = f"batch {last}" if last == first else f"batches {first} to {last}"
-            verb = {"train": "trained on", "test": "evaluated", "predict": "predicted"}[self._mode]
-            add_note(error, f"While {which} of `{self.feed.argument}` was {verb}.")
+            where = ErrorContext(
+                self.feed.argument,
+                last if last == first else (first, last),
+                _STAGES[self._mode],
+                vector_inputs=lacks_dimension(self.course.model, call),
+            )
+            locate(error, where)
             raise
 
     def _pieces(self, call: Batch) -> Iterator[_Piece]:
