@@ -84,7 +84,5 @@ checkpoint <- function(path) {
   if (!is.character(path) || length(path) != 1L || is.na(path) || !nzchar(path)) {
     abort_argument(sprintf("`path` must be the name of a file, not %s.", shown(path)), "path")
   }
-  callback <- cross(core_function("checkpoint"), path.expand(path))
-  if (is.character(callback)) abort_argument(callback, "path")
-  callback
+  made(cross(core_function("checkpoint"), path.expand(path)))
 }

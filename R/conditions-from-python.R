@@ -1,59 +1,59 @@
 # Converts failures of the Python side into R conditions: conditions of this package, whose parent is the condition that
 # the user's code signalled.
+#
+# `failure` says in fields what failed (`failure_of()` in results.py makes it): its `kind`; its `text` and the `notes`
+# below; the `argument` to blame; where it happened; and, for an error of R code, where the condition is kept: `number`
+# among those of `run`, or `cell`. Nothing is parsed out of texts.
 
-# `failure` describes what failed: its `kind`, `text` and `notes`, and for an error of R code its `number` among the
-# conditions that `run` keeps.
-failure_condition <- function(failure, run = NULL) {
+# The fields that say where a failure happened. Conditions have elements of the same names.
+places <- c("place", "batch", "stage", "image", "callback", "hook")
+
+# `raised` is the exception as reticulate signals it, `NULL` if there is none; a call that R hosts raises its failure.
+failure_condition <- function(failure, run = NULL,
+                              raised = tryCatch(cross(run$python$raise_failure), condition = identity)) {
+  where <- lapply(Filter(Negate(is.null), failure[places]), unlist)
   text <- paste(c(failure$text, unlist(failure$notes)), collapse = "\n")
   switch(failure$kind,
     r = run$conditions[[failure$number]],
-    `function` = function_condition(failure),
-    argument = fg_condition(r_words(text), "fitgenerator_argument_error"),
-    batch = fg_condition(batch_text(failure), "fitgenerator_batch_error"),
-    timeout = fg_condition(text, "fitgenerator_timeout_error"),
-    setup = fg_condition(text, "fitgenerator_setup_error"),
+    `function` = failure$cell$condition(where),
+    argument = fg_condition(text, "fitgenerator_argument_error", argument = failure$argument, where = where),
+    batch = fg_condition(batch_text(failure), "fitgenerator_batch_error", where = where),
+    timeout = fg_condition(text, "fitgenerator_timeout_error", where = where),
+    setup = fg_condition(text, "fitgenerator_setup_error", where = where),
     interrupt = structure(class = c("interrupt", "condition"), list(message = "interrupted", call = NULL)),
-    python_condition(failure, run)
+    python_condition(failure, where, raised)
   )
 }
 
-# The text of a batch error. The note that names the batch comes first, because R users read a message from the front.
+# The text of a batch error. The number of the batch comes first, because R users read a message from the front.
 batch_text <- function(failure) {
-  place <- sub("^While batch (.*) was made\\.$", "Batch \\1: ", unlist(failure$notes))
-  with_advice(paste0(paste(place, collapse = ""), failure$text))
-}
-
-# Rewrites a text of the Python side in the terms of R: its values, arguments and methods.
-r_words <- function(text) {
-  text <- gsub("call generator.fit(images)", "call fit_image_data_generator(generator, images)", text, fixed = TRUE)
-  text <- gsub("what fit() learns", "what is learned", text, fixed = TRUE)
-  text <- gsub("(?<=[ (])(\\w+)=(?=[\"A-Z[])", "\\1 = ", text, perl = TRUE)
-  text <- gsub("\\[(\"[^\"]*\")\\]", "\\1", text)
-  words <- c(None = "NULL", True = "TRUE", False = "FALSE")
-  for (word in names(words)) {
-    text <- gsub(sprintf("(?<=[ (])%s(?=[ ,;:)]|\\.?$|\\. )", word), words[[word]], text, perl = TRUE)
+  opening <- if (!is.null(failure$batch)) {
+    batches <- if (length(failure$batch) > 1L) "Batches" else "Batch"
+    sprintf("%s %s of `%s`: ", batches, paste(unlist(failure$batch), collapse = " to "), failure$place)
   }
-  text
+  with_advice(paste0(opening, failure$text), failure)
 }
 
 # Adds advice to messages about a missing dimension, whose usual cause is `x[i, ]` with a single row or column.
-with_advice <- function(text) {
-  if (!grepl("in inputs \\([0-9]+,\\)|incompatible shape \\(None,\\)", text)) return(text)
+with_advice <- function(text, failure) {
+  if (!isTRUE(failure$vector_inputs)) return(text)
   paste(text, "A matrix loses a dimension in x[i, ]; x[i, , drop = FALSE] keeps it.", sep = "\n")
 }
 
 # The condition for a Python exception. If R code that Python called (in a callback, a loss, a layer) caused the
 # exception, the condition of this code is the parent.
-python_condition <- function(failure, run) {
-  raised <- tryCatch(cross(run$python$raise_failure), condition = identity)
-  if (!inherits(raised, "error")) return(fg_condition(failure$text, "fitgenerator_python_error"))
-  text <- shortened(without_colours(paste(c(failure$text, unlist(failure$notes)), collapse = "\n")))
+python_condition <- function(failure, where, raised) {
+  text <- paste(c(failure$text, unlist(failure$notes)), collapse = "\n")
+  if (!inherits(raised, "error")) raised <- NULL
   parent <- r_condition(attr(raised, "py_object"))
-  if (is.null(parent)) return(python_error(raised))
-  from_callback <- any(startsWith(as.character(unlist(failure$notes)), "Raised by the callback"))
-  if (from_callback) return(fg_condition(text, "fitgenerator_callback_error", parent))
+  if (is.null(parent)) {
+    text <- if (is.null(raised)) paste0(failure$type, ": ", text) else condition_text(raised)
+    return(python_error(raised, with_advice(shortened(text), failure), where))
+  }
+  text <- shortened(without_colours(text))
+  if (!is.null(where$hook)) return(fg_condition(text, "fitgenerator_callback_error", parent, where = where))
   text <- paste("R code in the model (a loss, a metric or a layer) failed:", text)
-  fg_condition(text, "fitgenerator_model_error", parent)
+  fg_condition(text, "fitgenerator_model_error", parent, where = where)
 }
 
 # The R condition that reticulate has stored in an exception, or in one that caused it; `NULL` if there is none.
@@ -62,7 +62,7 @@ r_condition <- function(exception) {
   while (inherits(exception, "python.builtin.BaseException")) {
     fields <- reticulate::py_to_r(reticulate::py_get_attr(exception, "__dict__"))
     if (!is.null(fields$r_class)) {
-      hidden <- c("r_class", "trace", "__notes__")
+      hidden <- c("r_class", "trace", "__notes__", "fitgenerator_context")
       return(structure(fields[setdiff(names(fields), hidden)], class = fields$r_class))
     }
     cause <- reticulate::py_get_attr(exception, "__cause__")
@@ -86,7 +86,7 @@ warning_classes <- c(
 # Signals the warnings of a call and raises its condition, if it failed; else returns its value.
 resolve <- function(outcome) {
   for (warned in outcome$warnings) {
-    fg_warn(r_words(warned[[1L]]), warning_classes[[warned[[2L]]]])
+    fg_warn(warned[[1L]], warning_classes[[warned[[2L]]]])
   }
   if (!is.null(outcome$condition)) stop(outcome$condition)
   outcome$value
@@ -99,16 +99,12 @@ ask <- function(fn, ...) {
 
 asked_error <- function(cnd) {
   if (!inherits(cnd, "python.builtin.BaseException")) return(cnd)
-  text <- condition_text(cnd)
-  parent <- r_condition(attr(cnd, "py_object"))
-  if (!is.null(parent)) {
-    text <- paste("R code in the model (a loss, a metric or a layer) failed:", shortened(text))
-    return(fg_condition(text, "fitgenerator_model_error", parent))
-  }
-  ours <- sub("^fitgenerator[.]", "", grep("^fitgenerator[.]", class(cnd), value = TRUE))
-  kinds <- c(ArgumentError = "argument", ArgumentTypeError = "argument", BatchError = "batch")
-  kind <- kinds[intersect(ours, names(kinds))]
-  if (!length(kind)) return(python_error(cnd))
-  text <- sub("^[A-Za-z.]+: ", "", text)
-  fg_condition(with_advice(text), sprintf("fitgenerator_%s_error", kind[[1L]]))
+  failure <- cross(core_function("failure_of", "r.reticulate.results"), attr(cnd, "py_object"))
+  failure_condition(failure, raised = cnd)
+}
+
+# Returns what Python made, or raises the error of a failure.
+made <- function(value) {
+  if (is.list(value)) stop(failure_condition(value, raised = NULL))
+  value
 }

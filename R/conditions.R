@@ -14,21 +14,26 @@
 #'   \item{`fitgenerator_argument_error`}{An argument is invalid. Nothing was trained. Element `argument`: the name of
 #'     the argument, if a single one is invalid.}
 #'   \item{`fitgenerator_batch_error`}{A generator returned an invalid batch, a batch that does not fit the inputs of
-#'     the model, or no batch at all. Elements `place` and `batch`, if the error was found in R.}
-#'   \item{`fitgenerator_generator_error`}{The code of an R generator failed. Elements `parent`, `place` and `batch`.}
-#'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent` and, if the callback is a
-#'     plain list, `hook`.}
-#'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Element `parent`.}
+#'     the model, or no batch at all. Elements `place` and `batch`, if there was a batch.}
+#'   \item{`fitgenerator_generator_error`}{The code of an R generator failed, or that of an R function of images.
+#'     Elements `parent`, `place` and `batch`; for a function of images also `image`, and its name, `argument`.}
+#'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent`, `hook` and, if it is a Keras
+#'     callback, its class, `callback`.}
+#'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Elements `parent`, and
+#'     `place`, `batch` and `stage` of the batch.}
 #'   \item{`fitgenerator_python_error`}{Python raised an exception that R code did not cause, for example in a Python
-#'     generator. Elements `parent` and `exception`, both the exception.}
-#'   \item{`fitgenerator_timeout_error`}{A batch took longer than `timeout` seconds. Elements `place` and `batch`, for
-#'     an R function.}
+#'     generator. Elements `parent` and `exception`, both the exception; and those of `place`, `batch`, `stage`,
+#'     `image`, `callback` and `hook` that apply.}
+#'   \item{`fitgenerator_timeout_error`}{A batch took longer than `timeout` seconds. Elements `place` and `batch`.}
 #'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old. The message says how
 #'     to install it.}
 #' }
 #'
 #' `place` is the name of the argument, `"generator"` or `"validation_data"` (`"x"` in [fit()], [evaluate()] and
-#' `predict()`). `batch` is the number of the batch, counted from 1. `hook` is a name such as `"on_epoch_end"`.
+#' `predict()`). `batch` is the number of the batch, counted from 1; if Python ran several batches at once, the first
+#' and the last number. `stage` is what happened to the batch: it was `"made"`, `"trained on"`, `"evaluated"` or
+#' `"predicted"`. `image` is the path of the image's file, or the number of the image in the flow, counted from 1.
+#' `hook` is a name such as `"on_epoch_end"`.
 #'
 #' Warnings, messages and other conditions that your code signals reach the handlers around the call, and restarts work,
 #' as if you had called the code yourself. The exception is R code that Python calls (a loss, or a Keras callback that
@@ -83,13 +88,15 @@
 NULL
 
 # Builds a condition of `class`, followed by the package's common class and the classes of the `parent` condition, so
-# that a handler for any of them takes it. The arguments in `...` (`batch`, `place`) become its fields.
-fg_condition <- function(message, class, parent = NULL, ..., call = NULL, type = c("error", "warning")) {
+# that a handler for any of them takes it. The arguments in `...` (`argument`) and the elements of the list `where`
+# (`place`, `batch`) become its fields.
+fg_condition <- function(message, class, parent = NULL, ..., where = NULL, call = NULL,
+                         type = c("error", "warning")) {
   type <- match.arg(type)
   classes <- c(class, paste0("fitgenerator_", type), parent_classes(parent), type, "condition")
   structure(
     class = unique(classes),
-    list(message = paste(message, collapse = "\n"), call = call, parent = parent, ...)
+    c(list(message = paste(message, collapse = "\n"), call = call, parent = parent, ...), where)
   )
 }
 
@@ -106,41 +113,50 @@ abort_argument <- function(message, argument = NULL, ...) {
 }
 
 abort_batch <- function(message, place = "generator", batch = NULL, ...) {
-  fg_abort(message, "fitgenerator_batch_error", place = place, batch = batch, ...)
+  fg_abort(message, "fitgenerator_batch_error", ..., where = list(place = place, batch = batch, stage = "made"))
 }
 
 # The condition for R code of the user that failed with `parent` when it made batch `batch` of `place`.
 generator_error <- function(parent, place = "generator", batch = NULL) {
   which <- if (is.null(batch)) "" else sprintf(" at batch %d", as.integer(batch))
   message <- sprintf("The code of `%s` failed%s: %s", place, which, condition_text(parent))
-  fg_condition(message, "fitgenerator_generator_error", parent, place = place, batch = batch)
+  where <- list(place = place, batch = batch, stage = "made")
+  fg_condition(message, "fitgenerator_generator_error", parent, where = where)
 }
 
-# The condition for a function of images, the argument `name`, that failed with `parent` in a batch of `place`.
-function_error <- function(parent, name, place = "generator", batch = NULL, image = NULL) {
-  which <- if (is.null(batch)) "" else sprintf(" at batch %d of `%s`", batch, place)
-  if (length(image)) which <- paste0(which, if (nzchar(which)) ",", " on ", image[[1L]])
-  message <- sprintf("The code of `%s` failed%s: %s", name, which, condition_text(parent))
-  fg_condition(message, "fitgenerator_generator_error", parent, place = name, batch = batch)
+# The condition for a function of images, the argument `name`, that failed with `parent`. The list `where` has the
+# `image`, and the `batch` and its `place`, if they are known.
+function_error <- function(parent, name, where = NULL) {
+  which <- c(
+    if (!is.null(where$batch)) sprintf(" at batch %d of `%s`", where$batch, where$place),
+    if (!is.null(where$image)) paste(" on", image_words(where$image))
+  )
+  message <- sprintf("The code of `%s` failed%s: %s", name, paste(which, collapse = ","), condition_text(parent))
+  fg_condition(message, "fitgenerator_generator_error", parent, argument = name, where = where)
+}
+
+# An image by its number in the flow, or by the path of its file.
+image_words <- function(image) {
+  if (is.numeric(image)) sprintf("image %d of the flow", as.integer(image)) else paste("the file", image)
 }
 
 # The condition for a callback whose method `hook` ("on_epoch_end") failed with `parent`.
 callback_error <- function(parent, hook, callback = NULL) {
   whose <- if (is.null(callback)) "a callback" else sprintf("the callback `%s`", callback)
   message <- sprintf("`%s` of %s failed: %s", hook, whose, condition_text(parent))
-  fg_condition(message, "fitgenerator_callback_error", parent, hook = hook, callback = callback)
+  fg_condition(message, "fitgenerator_callback_error", parent, where = list(hook = hook, callback = callback))
 }
 
 # The condition for a Python exception. Its text includes the notes that were added to the exception.
-python_error <- function(exception) {
-  text <- with_advice(shortened(condition_text(exception)))
-  fg_condition(text, "fitgenerator_python_error", exception, exception = exception)
+python_error <- function(exception, text = shortened(condition_text(exception)), where = NULL) {
+  fg_condition(text, "fitgenerator_python_error", exception, exception = exception, where = where)
 }
 
 # The condition for a closure that did not return within `timeout` seconds; `stack` is where it stood.
 overdue_error <- function(place, batch, timeout, stack) {
   message <- sprintf("`%s` gave no batch %d within %g seconds (`timeout`). It stands at:", place, batch, timeout)
-  fg_condition(c(message, stack), "fitgenerator_timeout_error", place = place, batch = batch)
+  where <- list(place = place, batch = batch, stage = "made")
+  fg_condition(c(message, stack), "fitgenerator_timeout_error", where = where)
 }
 
 abort_setup <- function(message, ...) {

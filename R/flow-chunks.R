@@ -166,8 +166,7 @@ add_part <- function(cutter, part, options) {
   if (!nrow(part)) return(FALSE)
   if (is.character(options$inputs)) options["inputs"] <- list(NULL) # a formula may use any column
   frame <- chosen_columns(part, options)$frame
-  refusal <- cross(core_function("add", "r.reticulate.flows"), cutter, frame)
-  if (!is.null(refusal)) made(refusal)
+  made(cross(core_function("add", "r.reticulate.flows"), cutter, frame))
   TRUE
 }
 

@@ -62,10 +62,3 @@ flow_options <- function(batch_size, shuffle, seed, last_batch, balance) {
 optional_part <- function(x, name) {
   if (!is.null(x)) as_part(x, name, NULL, NULL)
 }
-
-# Returns what Python made, or raises the error whose text Python returned. The text begins with the argument.
-made <- function(value) {
-  if (!is.character(value)) return(value)
-  argument <- regmatches(value, regexpr("(?<=`)[a-z_]+(?=`)", value, perl = TRUE))
-  abort_argument(value, if (length(argument)) argument)
-}

@@ -102,12 +102,6 @@ frame_classes <- function(frame, y_col, class_mode, classes) {
 # The value of a call of Python's image code, whose messages, warnings and errors are signalled here.
 image_value <- function(outcome) {
   if (!is.null(outcome$said) && nzchar(outcome$said)) message(sub("\n$", "", outcome$said))
-  outcome$condition <- if (!is.null(outcome$failure)) image_condition(outcome$failure)
+  outcome$condition <- if (!is.null(outcome$failure)) failure_condition(outcome$failure, raised = NULL)
   resolve(outcome)
-}
-
-image_condition <- function(failure) {
-  if (failure$kind != "python") return(failure_condition(failure))
-  text <- paste(c(paste0(failure$type, ": ", failure$text), unlist(failure$notes)), collapse = "\n")
-  fg_condition(shortened(text), "fitgenerator_python_error")
 }

@@ -30,10 +30,10 @@ crossing_function <- function(fn, name) {
 apply_cell <- function(cell, image, seed, run = NULL) {
   fn <- cell$fn
   timeout <- run$timeout
-  overdue <- NULL
+  overdue <- stack <- NULL
   converting <- FALSE
   stop_overdue <- function(calls, n) {
-    stack <- where_it_stands(calls, n, cell$name, quote(fn(image)))
+    stack <<- where_it_stands(calls, n, cell$name, quote(fn(image)))
     overdue <<- overdue_error(cell$name, NA, timeout, stack)
     stop(overdue)
   }
@@ -43,31 +43,21 @@ apply_cell <- function(cell, image, seed, run = NULL) {
     converting <- TRUE
     as_picture(value, dim(image), cell$name)
   }, error = function(cnd) {
-    if (identical(cnd, overdue)) return(failed_cell(function(place, batch, image) {
-      overdue_error(place, batch, timeout, sub("^[^\n]*\n", "", conditionMessage(cnd)))
-    }))
-    failed_cell(if (converting) function(place, batch, image) cnd else function(place, batch, image) {
-      function_error(cnd, cell$name, place, batch, image)
-    })
+    if (identical(cnd, overdue)) {
+      failed_cell(function(where) overdue_error(where$place, where$batch, timeout, stack))
+    } else if (converting) {
+      failed_cell(function(where) cnd)
+    } else {
+      failed_cell(function(where) function_error(cnd, cell$name, where))
+    }
   })
 }
 
-# `condition` makes the condition, once it is known which batch and which image the function failed at.
+# `condition` makes the condition of where the function failed, once the batch and the image are known.
 failed_cell <- function(condition) {
   cell <- new.env(parent = emptyenv())
   cell$condition <- condition
-  list(text = conditionMessage(condition("generator", NULL, NULL)), cell = cell)
-}
-
-# The condition of a failed cell. The notes of the exception name the image and the batch.
-function_condition <- function(failure) {
-  notes <- as.character(unlist(failure$notes))
-  of_image <- "^While (.*) was processed\\.$"
-  of_batch <- "^While batch ([0-9]+) of `(.*)` was made\\.$"
-  image <- sub(of_image, "\\1", grep(of_image, notes, value = TRUE))
-  batch <- grep(of_batch, notes, value = TRUE)
-  if (!length(batch)) return(failure$cell$condition("generator", NULL, image))
-  failure$cell$condition(sub(of_batch, "\\2", batch[[1L]]), as.integer(sub(of_batch, "\\1", batch[[1L]])), image)
+  list(text = conditionMessage(condition(NULL)), cell = cell)
 }
 
 # An image as it crosses: doubles, with the `dim` of the image that the function was given.

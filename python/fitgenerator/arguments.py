@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError, ArgumentTypeError
-from .messages import LONGEST_NAME, cut, describe
+from .messages import describe
 
 Unchecked = Any  # what a caller gave as an argument: nothing is known of it before it is checked
 
@@ -27,7 +27,8 @@ def whole(value: Unchecked, argument: str, least: int) -> int:
     except Exception:  # what it raises is the value's business
         fine = False
     if not fine:
-        raise ArgumentError(_text(argument, f"a whole number of at least {least}", value))
+        rule = "must be a whole number of at least {least}, not {value!r}."
+        raise ArgumentError.of(argument, rule, least=least, value=value)
     return int(value)
 
 
@@ -35,30 +36,19 @@ def _is_number(value: Unchecked) -> bool:
     return isinstance(value, (int, float, np.number))
 
 
-def _text(argument: str, expected: str, value: Unchecked) -> str:
-    return f"`{argument}` must be {expected}, not {_shown(value)}."
-
-
-def _shown(value: Unchecked) -> str:
-    try:
-        shown = repr(value) if isinstance(value, (int, float, str)) else describe(value)
-    except Exception:  # an integer of more digits than Python writes
-        shown = describe(value)
-    return cut(shown, LONGEST_NAME) if isinstance(value, (int, str)) else shown
-
-
 def choice(value: Unchecked, argument: str, names: tuple[str, ...]) -> str:
     """`value`, where it is one of `names`."""
     if not isinstance(value, str) or value not in names:
         named = ", ".join(f'"{name}"' for name in names[:-1])
-        raise ArgumentError(_text(argument, f'{named} or "{names[-1]}"', value))
+        rule = 'must be {named} or "{last}", not {value!r}.'
+        raise ArgumentError.of(argument, rule, named=named, last=names[-1], value=value)
     return value
 
 
 def flag(value: Unchecked, argument: str) -> bool:
     """`value`, where it is True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise ArgumentError(_text(argument, "True or False", value))
+        raise ArgumentError.of(argument, "must be {True} or {False}, not {value!r}.", value=value)
     return bool(value)
 
 
@@ -67,25 +57,24 @@ def class_weights(given: Unchecked) -> dict[int, float] | None:
     if given is None:
         return None
     if not isinstance(given, Mapping):
-        raise ArgumentTypeError(
-            "`class_weight` must map classes (whole numbers from 0) to weights, for example "
-            f"{{0: 1.0, 1: 5.0}}, not {describe(given)}."
+        raise ArgumentTypeError.of(
+            "class_weight",
+            "must map classes (whole numbers from 0) to weights, for example "
+            f"{{0: 1.0, 1: 5.0}}, not {describe(given)}.",
         )
     weights: dict[int, float] = {}
     for name, value in given.items():
         try:
             number, weight = whole(float(name), "class_weight", 0), float(value)
         except Exception:
-            raise ArgumentError(
-                "`class_weight` must map whole numbers from 0 to weights; "
-                f"{_shown(name)}: {_shown(value)} does not."
-            ) from None
+            rule = "must map whole numbers from 0 to weights; {name!r}: {value!r} does not."
+            raise ArgumentError.of("class_weight", rule, name=name, value=value) from None
         if not 0 <= weight < float("inf"):
-            raise ArgumentError(
-                f"`class_weight` of class {number} must be at least 0, not {weight}."
+            raise ArgumentError.of(
+                "class_weight", f"of class {number} must be at least 0, not {weight}."
             )
         if number in weights:
-            raise ArgumentError(f"`class_weight` names class {number} twice.")
+            raise ArgumentError.of("class_weight", f"names class {number} twice.")
         weights[number] = weight
     return weights
 
@@ -95,10 +84,8 @@ def validation_rule(given: Unchecked) -> Callable[[int], bool]:
     if isinstance(given, Collection) and not isinstance(given, (str, bytes, Mapping)):
         epochs = {whole(epoch, "validation_freq", 1) for epoch in given}
         if not epochs:
-            raise ArgumentError(
-                "`validation_freq` must be a whole number of at least 1, or several, not "
-                f"{describe(given)}."
-            )
+            rule = f"must be a whole number of at least 1, or several, not {describe(given)}."
+            raise ArgumentError.of("validation_freq", rule)
         return lambda epoch: epoch + 1 in epochs
     every = whole(given, "validation_freq", 1)
     return lambda epoch: (epoch + 1) % every == 0
@@ -109,7 +96,8 @@ def seconds(value: Unchecked, argument: str) -> float | None:
     if value is None:
         return None
     if not _is_number(value) or isinstance(value, bool) or not value > 0:
-        raise ArgumentError(_text(argument, "a number of seconds above 0", value))
+        rule = "must be a number of seconds above 0, not {value!r}."
+        raise ArgumentError.of(argument, rule, value=value)
     return float(min(value, _LONGEST))
 
 
@@ -118,12 +106,13 @@ def verbosity(value: Unchecked) -> int:
     if isinstance(value, str) and value == "auto":
         return 1
     if not _is_number(value) or value not in (0, 1, 2):
-        raise ArgumentError(_text("verbose", "0, 1 or 2", value))
+        raise ArgumentError.of("verbose", "must be 0, 1 or 2, not {value!r}.", value=value)
     return int(value)
 
 
 def compilation(value: Unchecked) -> str | bool:
     """`jit_compile`: "auto", True or False."""
     if not isinstance(value, bool) and not (isinstance(value, str) and value == "auto"):
-        raise ArgumentError(_text("jit_compile", '"auto", True or False', value))
+        rule = 'must be "auto", {True} or {False}, not {value!r}.'
+        raise ArgumentError.of("jit_compile", rule, value=value)
     return value

@@ -1,6 +1,8 @@
-"""Every error and warning that is ours, one sentence each.
+"""The errors and warnings of fitgenerator: what each means, and the fields that it carries.
 
-What the user's own code raised is never wrapped: the same object reaches the caller, with a note.
+An error that the user's own code raised is never wrapped: the same object reaches the caller. Where
+it happened is attached to that object: as fields, an `ErrorContext`, from which R makes its
+conditions; and as a note, a sentence made of these fields, which Python shows below the error.
 """
 
 from __future__ import annotations
@@ -8,26 +10,126 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from .messages import Message
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+# The attribute of an exception, the user's own ones included, that holds its context.
+_ATTRIBUTE = "fitgenerator_context"
+
+Stage = Literal["made", "trained on", "evaluated", "predicted"]
 
 
-class ArgumentError(ValueError):
-    """An argument's value cannot be used."""
+@dataclass(frozen=True)
+class ErrorContext:
+    """Where an error happened; a field that does not apply is `None`.
+
+    Attributes:
+        place: The argument that gave the batch, such as "generator" or "validation_data".
+        batch: The number of the batch, counted from 1 over all batches of its source; the first and
+            the last number if one call of a compiled function ran several batches.
+        stage: What happened to the batch. A batch is "made" by its source and by the conversion.
+        image: The image that was processed: the path of its file, or its number in the flow,
+            counted from 1.
+        callback: The class of the callback that raised the error.
+        hook: The callback's method, such as "on_epoch_end".
+        vector_inputs: Inputs have one dimension where the model, or the targets, need more.
+    """
+
+    place: str | None = None
+    batch: int | tuple[int, int] | None = None
+    stage: Stage | None = None
+    image: int | str | None = None
+    callback: str | None = None
+    hook: str | None = None
+    vector_inputs: bool = False
+
+    def note(self) -> str:
+        """The context as a sentence; empty where it names no place."""
+        if self.hook is not None:
+            return f"Raised by the callback {self.callback} in {self.hook}()."
+        if isinstance(self.batch, tuple):
+            first, last = self.batch
+            return f"While batches {first} to {last} of `{self.place}` were {self.stage}."
+        if self.batch is not None:
+            return f"While batch {self.batch} of `{self.place}` was {self.stage}."
+        if isinstance(self.image, int):
+            return f"While image {self.image} of the flow was processed."
+        return "" if self.image is None else f"While the file {self.image} was processed."
+
+    def within(self, outer: ErrorContext) -> ErrorContext:
+        """The context `outer`, with the image of this one, which belongs to the batch of `outer`.
+
+        If this context has a stage or a hook, a call within the outer call has set it (a generator
+        may train a model): then it does not count.
+        """
+        if self.stage is not None or self.hook is not None:
+            return outer
+        image = self.image if outer.image is None else outer.image
+        return replace(outer, image=image, vector_inputs=self.vector_inputs or outer.vector_inputs)
 
 
-class ArgumentTypeError(TypeError):
-    """An argument is of a kind that cannot be used."""
+class OwnError(Exception):
+    """Base of the errors that fitgenerator raises itself.
+
+    Args:
+        text: What the error says.
+        argument: The name of the argument to blame; `None` if there is none, or if there are
+            several.
+        context: Where it happened, if the place that raises the error knows that.
+    """
+
+    def __init__(
+        self, text: str = "", *, argument: str | None = None, context: ErrorContext | None = None
+    ) -> None:
+        super().__init__(text)
+        self.argument = argument
+        if context is not None:
+            setattr(self, _ATTRIBUTE, context)
+
+    @classmethod
+    def of(cls, argument: str, rule: str, /, **values: object) -> Self:
+        """The error whose text is an argument's name, followed by what the argument must be.
+
+        If there are `values`, `rule` is the template of a `Message`, else a plain text.
+        """
+        said = Message(rule, **values) if values else rule
+        return cls(Message("`{argument}` {rule}", argument=argument, rule=said), argument=argument)
 
 
-class BatchError(ValueError):
+class ArgumentError(OwnError, ValueError):
+    """An argument's value cannot be used; `argument` is its name, if a single one is to blame."""
+
+
+class ArgumentTypeError(OwnError, TypeError):
+    """An argument is of a type that cannot be used; `argument` is its name."""
+
+
+class BatchError(OwnError, ValueError):
     """The generator returned something that is not a batch."""
 
 
-class EndedError(ValueError):
+class EndedError(OwnError, ValueError):
     """The generator had nothing to give where at least one batch was needed."""
 
+    @classmethod
+    def at_once(cls, place: str, purpose: str) -> Self:
+        """The error for a source that gave no batch; `purpose` is what a batch was needed for."""
+        text = f"`{place}` ended before its first batch: there is nothing to {purpose}."
+        return cls(text, context=ErrorContext(place))
 
-class GeneratorTimeoutError(TimeoutError):
+
+class GeneratorTimeoutError(OwnError, TimeoutError):
     """The generator gave no batch within `timeout` seconds."""
+
+    @classmethod
+    def at(cls, stack: str, text: str, context: ErrorContext | None = None) -> Self:
+        """The error for code that stands at `stack`: lines of text, empty if that is unknown."""
+        return cls(f"{text} It stands at:\n{stack}" if stack else text, context=context)
 
 
 class SetupError(ImportError):
@@ -73,13 +175,29 @@ class Warns(ABC):
         """What there is to warn of since the last time."""
 
 
-def add_note(error: BaseException, note: str) -> None:
-    """Attach `note` to `error`, once; Python 3.10 shows no notes but keeps them.
+def context_of(error: BaseException) -> ErrorContext:
+    """Where `error` happened, as far as that is known."""
+    with suppress(Exception):
+        context = getattr(error, _ATTRIBUTE, None)
+        if isinstance(context, ErrorContext):
+            return context
+    return ErrorContext()
 
-    An error that takes none, of a class that forbids or overrides it, stays as it is.
+
+def locate(error: BaseException, context: ErrorContext) -> None:
+    """Attach to `error` where it happened: as fields, and as a note, once.
+
+    An error whose own text names the place gets no note. An error that takes neither, because its
+    class forbids attributes or overrides `add_note`, stays as it is. Python 3.10 keeps notes but
+    does not show them.
     """
     with suppress(Exception):
-        if note in getattr(error, "__notes__", ()):
+        setattr(error, _ATTRIBUTE, context_of(error).within(context))
+    with suppress(Exception):
+        note = context.note()
+        told = isinstance(error, ImageError) and context.batch is None
+        told = told or isinstance(error, GeneratorTimeoutError)
+        if told or not note or note in getattr(error, "__notes__", ()):
             return
         if sys.version_info >= (3, 11):
             error.add_note(note)

@@ -52,14 +52,15 @@ def _translate(
     for name in former:
         if name in _SAMPLES:
             today = _SAMPLES[name] if _SAMPLES[name] in names else "steps"
-            raise ArgumentError(
-                f"`{name}` counted samples. Give `{today}`, the number of batches: samples "
-                f"divided by the rows of a batch, rounded up; not {describe(kwargs[name])}."
+            raise ArgumentError.of(
+                name,
+                f"counted samples. Give `{today}`, the number of batches: samples "
+                f"divided by the rows of a batch, rounded up; not {describe(kwargs[name])}.",
             )
         today = _RENAMED.get(name, "")
         if today in names:
             if today in kwargs or today in by_position:
-                raise ArgumentError(f"`{name}` is `{today}` now; give one of them, not both.")
+                raise ArgumentError.of(name, f"is `{today}` now; give one of them, not both.")
             kwargs[today] = kwargs.pop(name)
             warn(f"`{name}` is called `{today}` now.", FormerArgumentWarning)
         elif name in _WITHOUT_EFFECT:
@@ -67,6 +68,7 @@ def _translate(
             if name == "shuffle" and value:
                 raise ArgumentError(
                     "There is no `shuffle`: batches come in the order of their source. Shuffle in "
-                    "its on_epoch_end(), or let the generator choose rows at random."
+                    "its on_epoch_end(), or let the generator choose rows at random.",
+                    argument="shuffle",
                 )
             warn(f"`{name}` has no effect: {_WITHOUT_EFFECT[name]}.", FormerArgumentWarning)

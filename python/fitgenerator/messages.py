@@ -1,10 +1,16 @@
-"""Values in a few words, for messages: by type, shape or length, never by their contents."""
+"""The words of messages: values in few words, and texts that each language says in its own way.
+
+Values that are not short are described by type, shape or length, never by their contents.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from numbers import Number
+from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -12,6 +18,96 @@ import numpy as np
 # The longest that one value, or one name, becomes in a message, in characters.
 LONGEST = 300
 LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Vocabulary(Formatter):
+    """How one language writes what templates of messages mention.
+
+    In a template `{name}` is a text, `{name!r}` a value, `{names!l}` a list of values, and
+    `{number!i}` an index from 0. None, booleans, numbers and strings are written as in that
+    language, other values are described.
+
+    Attributes:
+        words: What the language calls things that templates name without being given them.
+        first: The index of the first of several things.
+        number: Writes a number.
+        string: Writes a string.
+    """
+
+    words: Mapping[str, str]
+    first: int = 0
+    number: Callable[[Any], str] = repr
+    string: Callable[[str], str] = repr
+
+    def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What a name in a template stands for."""
+        return kwargs[str(key)] if key in kwargs else self.words[str(key)]
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        """A value as the template wants it."""
+        if conversion == "r":
+            return self._value(value)
+        if conversion == "l":
+            return listed(map(self._value, value), 10)
+        if conversion == "i":
+            return value + self.first
+        return value.said_in(self) if isinstance(value, Message) else value
+
+    def _value(self, value: Any) -> str:
+        plain = value.item() if isinstance(value, np.generic) else value
+        if plain is None or isinstance(plain, bool):
+            return self.words[str(plain)]
+        with suppress(Exception):  # an integer of more digits than Python writes
+            if isinstance(plain, str):
+                return cut(self.string(plain), LONGEST_NAME)
+            if isinstance(plain, Number):
+                return cut(self.number(plain), LONGEST_NAME)
+        return describe(value)
+
+
+PYTHON = Vocabulary(
+    {
+        "None": "None",
+        "True": "True",
+        "False": "False",
+        "the directory itself": '["."]',
+        "categories": "categories",
+        "fit to images": "generator.fit(images)",
+    }
+)
+
+
+class Message(str):
+    """A text made of a template and values: as a string, in the words of Python's users.
+
+    `Message("`{name}` must be {True} or {False}, not {value!r}.", name="shuffle", value=None)`
+    becomes "`shuffle` must be True or False, not None." in Python, and in R "`shuffle` must be TRUE
+    or FALSE, not NULL.".
+    """
+
+    _template: str
+    _values: Mapping[str, Any]
+
+    def __new__(cls, template: str, **values: Any) -> Message:
+        message = super().__new__(cls, PYTHON.vformat(template, (), values))
+        message._template, message._values = template, values
+        return message
+
+    def said_in(self, vocabulary: Vocabulary) -> str:
+        """The text in the words of another language."""
+        return vocabulary.vformat(self._template, (), self._values)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)  # values need not be what can be pickled
+
+
+def said_in(vocabulary: Vocabulary, thing: BaseException | str) -> str:
+    """A text, or what an error or a warning says, in the words of a language."""
+    text = thing.args[0] if isinstance(thing, BaseException) and len(thing.args) == 1 else thing
+    if isinstance(text, Message):
+        return text.said_in(vocabulary)
+    return thing if isinstance(thing, str) else text_of(thing)
 
 
 def describe(value: Any) -> str:

@@ -55,3 +55,126 @@ test_that("a long text of Python's keeps its beginning and its end, where our no
   expect_lt(nchar(text), 1500)
   expect_identical(shortened("Short."), "Short.")
 })
+
+# -- fields ------------------------------------------------------------------------------------------------------------
+
+fields <- c("place", "batch", "stage", "image", "callback", "hook", "argument")
+
+# The fields of a condition that say what is to blame, and where.
+said_in_fields <- function(call) {
+  e <- tryCatch(call, fitgenerator_error = identity)
+  testthat::expect_s3_class(e, "fitgenerator_error")
+  Filter(Negate(is.null), unclass(e)[fields])
+}
+
+made_by <- function(place, batch, ...) list(place = place, batch = batch, stage = "made", ...)
+
+failing_at <- function(number, act = function() stop("no")) {
+  calls <- 0
+  function() if ((calls <<- calls + 1) == number) act() else random_batches()()
+}
+
+test_that("an error of an R closure says in fields which batch of which argument it was", {
+  skip_without_keras()
+  model <- linear_model()
+  expect_identical(said_in_fields(train(model, failing_at(3), 5)), made_by("generator", 3L))
+  unseen <- failing_at(2)
+  expect_identical(said_in_fields(train(model, random_batches(), 2, validation_data = unseen, validation_steps = 2)),
+                   made_by("validation_data", 2L))
+  for (call in list(evaluate_generator, predict_generator)) {
+    expect_identical(said_in_fields(call(model, failing_at(2), 3)), made_by("generator", 2L))
+  }
+  expect_identical(said_in_fields(train(model, failing_at(2, function() 1), 3)), made_by("generator", 2L))
+  expect_identical(said_in_fields(train(model, failing_at(2, function() list(1:2, 1:3)), 3)), made_by("generator", 2L))
+  slow <- failing_at(2, function() repeat sqrt(2))
+  expect_identical(said_in_fields(train(model, slow, 3, timeout = 0.5)), made_by("generator", 2L))
+  expect_identical(said_in_fields(evaluate_generator(model, function() NULL, 3)), list(place = "generator"))
+})
+
+test_that("so does an error of a Python generator", {
+  skip_without_keras()
+  source <- function() python_generator(c("yield from ()", "raise KeyError('gone')"))
+  model <- linear_model()
+  expect_identical(said_in_fields(train(model, source(), 2)), made_by("generator", 1L))
+  unseen <- said_in_fields(train(model, random_batches(), 2, validation_data = source(), validation_steps = 2))
+  expect_identical(unseen, made_by("validation_data", 1L))
+  slow <- python_generator(c("import time", "time.sleep(0.5)", "yield 1"))
+  expect_identical(said_in_fields(train(model, slow, 2, timeout = 0.05)), made_by("generator", 1L))
+})
+
+test_that("an error of a callback says in fields which callback and which hook it was", {
+  skip_without_keras()
+  hook <- function(epoch, logs) stop("no")
+  of_keras <- keras()$callbacks$LambdaCallback(on_epoch_end = hook)
+  expect_identical(said_in_fields(train(linear_model(), random_batches(), 2, callbacks = list(of_keras))),
+                   list(callback = "LambdaCallback", hook = "on_epoch_end"))
+  expect_identical(said_in_fields(train(linear_model(), random_batches(), 2, callbacks = list(on_epoch_end = hook))),
+                   list(hook = "on_epoch_end"))
+})
+
+test_that("an error of the model says in fields at which batch it came, and in which stage", {
+  skip_without_keras()
+  loss <- function(y, p) {
+    if (y$shape$as_list()[[2L]] == 2L) stop("no")
+    keras()$losses$mean_squared_error(y, p)
+  }
+  model <- linear_model(loss = loss)
+  bad <- function() list(matrix(1, 4, 1), matrix(1, 4, 2))
+  at <- function(place, stage) list(place = place, batch = 1L, stage = stage)
+  expect_identical(said_in_fields(train(model, bad, 2)), at("generator", "trained on"))
+  expect_identical(said_in_fields(evaluate_generator(model, bad, 2)), at("generator", "evaluated"))
+  expect_identical(said_in_fields(train(model, random_batches(), 2, validation_data = bad, validation_steps = 1)),
+                   at("validation_data", "evaluated"))
+  wide <- function() matrix(1, 4, 3)
+  expect_identical(said_in_fields(predict_generator(linear_model(), wide, 1)), at("generator", "predicted"))
+})
+
+test_that("an error of an image flow says in fields which image it was", {
+  skip_without_keras()
+  failing <- function(x) if (x[1, 1, 1] == 5) stop("no five") else x
+  generator <- image_data_generator(preprocessing_function = failing)
+  flow <- function(from = generator) flow_images_from_data(pictures(), rep(0, 8), from, batch_size = 2, shuffle = FALSE)
+  five <- list(image = 5L, argument = "preprocessing_function")
+  for (workers in 0:2) {
+    of_r <- said_in_fields(train(mean_model(), flow(), NULL, workers = workers))
+    expect_identical(of_r, c(made_by("generator", 3L), five))
+  }
+  drawn <- flow()
+  for (i in 1:2) generator_next(drawn)
+  expect_identical(said_in_fields(generator_next(drawn)), five)
+  of_python <- image_data_generator(preprocessing_function = reticulate::py_eval("lambda x: x.nothing", FALSE))
+  expect_identical(said_in_fields(train(mean_model(), flow(of_python), NULL)), made_by("generator", 1L, image = 1L))
+  folder <- class_folders(a = 6)
+  file <- list.files(folder, recursive = TRUE, full.names = TRUE)[[1L]]
+  writeLines("no image", file)
+  of_files <- said_in_fields(train(mean_model(), flow_of_folder(folder, batch_size = 2, shuffle = FALSE), NULL))
+  expect_identical(of_files[c("place", "batch", "stage")], made_by("generator", 1L))
+  expect_identical(basename(of_files$image), basename(file))
+})
+
+test_that("an error of an argument names it, whichever language has checked it", {
+  skip_without_keras()
+  expect_identical(said_in_fields(train(linear_model(), random_batches(), 2.5)), list(argument = "steps_per_epoch"))
+  expect_identical(said_in_fields(train(linear_model(), reticulate::import("sys", convert = FALSE))),
+                   list(argument = "generator"))
+  expect_identical(said_in_fields(flow_from_data(reticulate::py_eval("'text'", FALSE))), list(argument = "x"))
+  expect_identical(said_in_fields(flow_from_frame(iris, "Sepal")), list(argument = "inputs"))
+  expect_identical(said_in_fields(checkpoint("gs://bucket/a.npz")), list(argument = "path"))
+  expect_identical(said_in_fields(train_on_batch(linear_model(), 1, 1, class_weight = list("0" = -1))),
+                   list(argument = "class_weight"))
+})
+
+test_that("several batches of one call are a first and a last one, in fields and in words", {
+  failure <- list(kind = "batch", text = "No.", place = "generator", batch = list(5L, 8L))
+  e <- failure_condition(failure)
+  expect_identical(e$batch, c(5L, 8L))
+  expect_identical(conditionMessage(e), "Batches 5 to 8 of `generator`: No.")
+})
+
+test_that("G3: a dimension that was dropped is explained for a single batch too", {
+  skip_without_keras()
+  x <- matrix(rnorm(12), 4)
+  expect_error(train_on_batch(linear_model(3), x[1, ], 1), "drop = FALSE", class = "fitgenerator_batch_error")
+  expect_error(predict_on_batch(linear_model(3), x[1, ]), "drop = FALSE", class = "fitgenerator_python_error")
+  expect_no_match(conditionMessage(tryCatch(predict_on_batch(linear_model(3), x[, 1:2]), error = identity)), "drop")
+})

@@ -16,6 +16,7 @@ from ..errors import BatchError
 from ..messages import listed
 from ..models.keras_versions import keras_version_of
 from ..models.protocol import KerasModel, Nested, Shaped
+from .prepared import Batch
 from .structure import Parts, place_of
 
 
@@ -56,6 +57,19 @@ class Expected:
                 f"The batch has {_inputs(given)} and the model {_inputs(wanted)}: a batch is "
                 "(inputs, targets), where several inputs are a list, or a dict by their names."
             )
+
+
+def lacks_dimension(model: KerasModel, batch: Batch) -> bool:
+    """Whether an input of `batch` has one dimension, and the model needs more.
+
+    Keras adds a last dimension of length 1 where the model has one.
+    """
+    form, (symbols, _) = batch.form, known_symbols(model)
+    indices = keras.tree.flatten(form.layout[0])
+    return len(indices) == len(symbols) and any(
+        form.shapes[index] == () and tuple(symbol.shape[1:]) not in ((), (1,))
+        for index, symbol in zip(indices, symbols, strict=True)
+    )
 
 
 def known_symbols(model: KerasModel) -> tuple[list[Shaped], list[Shaped]]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from ..errors import BatchError
+from ..errors import BatchError, ErrorContext
 from ..messages import LONGEST_NAME, cut, describe, listed, reason
 from ..models.protocol import Nested, Shaped
 from .arrays import NoArrayError, RawLeaf, as_array
@@ -64,10 +64,17 @@ def _check_order(raw: RawBatch) -> None:
         )
 
 
-def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -> tuple[Parts, int]:
+def check(
+    parts: Parts,
+    *,
+    predicting: bool = False,
+    whose: str = "The batch",
+    arguments: tuple[str, ...] = (),
+) -> tuple[Parts, int]:
     """`parts` with every leaf an array or a tensor, and their common number of rows.
 
-    Predicting, only the inputs are looked at. Messages begin with `whose`.
+    Predicting, only the inputs are looked at. Messages begin with `whose`; where each part was
+    given as an argument, `arguments` are the names of these.
 
     Raises:
         BatchError: A leaf is not an array of at least one dimension, a part that is needed is
@@ -75,27 +82,34 @@ def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -
     """
     rows: dict[str, int] = {}
     arrays = []
-    for name, part in zip(PART_NAMES, parts[:1] if predicting else parts, strict=False):
-        flat = flat_leaves(part, f"{whose}'s {name}")
-        if name == "inputs" and (not flat or any(leaf is None for leaf in flat)):
-            raise BatchError(f"{whose}'s inputs are missing: element 1 is empty or None.")
-        if name == "targets" and part is not None and not flat:
-            raise BatchError(f"{whose}'s targets are missing: element 2 is empty.")
-        leaves = [_as_array(leaf, i, part, f"{whose}'s {name}") for i, leaf in enumerate(flat)]
+    vectors = False
+    for number, part in enumerate(parts[:1] if predicting else parts):
+        argument = arguments[number] if arguments else None
+        short = f"`{argument}`" if argument else PART_NAMES[number]
+        name = short if argument else f"{whose}'s {short}"
+        flat = flat_leaves(part, name, argument)
+        if number == 0 and (not flat or any(leaf is None for leaf in flat)):
+            text = f"{name} are missing: element 1 is empty or None."
+            raise BatchError(text, argument=argument)
+        if number == 1 and part is not None and not flat:
+            raise BatchError(f"{name} are missing: element 2 is empty.", argument=argument)
+        leaves = [_as_array(leaf, i, part, name, argument) for i, leaf in enumerate(flat)]
         same = all(leaf is given for leaf, given in zip(leaves, flat, strict=True))
         arrays.append(part if same else keras.tree.pack_sequence_as(part, leaves))
         for index, leaf in enumerate(leaves):
             if leaf is None:
                 continue
             shape = tuple(leaf.shape)
-            rows.setdefault(f"{name} {shape}", int(shape[0]))
-            if 0 in shape[1:] and name != "inputs":  # the mean of no numbers is NaN
-                place = f"{whose}'s {name}{place_of(index, part)}"
-                raise BatchError(f"{place} have no values: their shape is {shape}.")
+            vectors = vectors or (number == 0 and len(shape) == 1)
+            rows.setdefault(f"{short} {shape}", int(shape[0]))
+            if 0 in shape[1:] and number > 0:  # the mean of no numbers is NaN
+                text = f"{name}{place_of(index, part)} have no values: their shape is {shape}."
+                raise BatchError(text, argument=argument)
     if len(set(rows.values())) > 1:
         found = listed((f"{count} in {where}" for where, count in rows.items()), most=6)
         raise BatchError(
-            f"{whose}'s arrays must all have the same number of rows (samples), not {found}."
+            f"{whose}'s arrays must all have the same number of rows (samples), not {found}.",
+            context=ErrorContext(vector_inputs=vectors),
         )
     count = next(iter(rows.values()))
     if count == 0:
@@ -103,7 +117,9 @@ def check(parts: Parts, *, predicting: bool = False, whose: str = "The batch") -
     return Parts(*arrays), count
 
 
-def flat_leaves(part: Nested, whose: str = "The batch's part") -> list[Shaped | None]:
+def flat_leaves(
+    part: Nested, whose: str = "The batch's part", argument: str | None = None
+) -> list[Shaped | None]:
     if part is None:
         return []
     if type(part) is np.ndarray:
@@ -111,16 +127,20 @@ def flat_leaves(part: Nested, whose: str = "The batch's part") -> list[Shaped | 
     try:
         return list(keras.tree.flatten(part))
     except Exception as error:  # lists in lists without an end; containers that fail
-        raise BatchError(f"{whose} cannot be taken apart: {reason(error)}.") from error
+        text = f"{whose} cannot be taken apart: {reason(error)}."
+        raise BatchError(text, argument=argument) from error
 
 
-def _as_array(leaf: RawLeaf, index: int, part: Nested, whose: str) -> Shaped | None:
+def _as_array(
+    leaf: RawLeaf, index: int, part: Nested, whose: str, argument: str | None
+) -> Shaped | None:
     if leaf is None:
         return None
     try:
         return as_array(leaf)
     except NoArrayError as error:
-        raise BatchError(f"{whose}{place_of(index, part)} {error}.") from error
+        text = f"{whose}{place_of(index, part)} {error}."
+        raise BatchError(text, argument=argument) from error
 
 
 def place_of(index: int, part: Nested) -> str:

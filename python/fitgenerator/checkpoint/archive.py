@@ -100,8 +100,8 @@ def prepare(path: Path) -> None:
         _temporary(path).touch()
         _temporary(path).unlink()
     except OSError as error:
-        raise ArgumentError(
-            f"`path` must name a file that can be written; {path} cannot: {error.strerror}."
+        raise ArgumentError.of(
+            "path", f"must name a file that can be written; {path} cannot: {error.strerror}."
         ) from error
 
 
@@ -144,11 +144,13 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except ArgumentError:
         raise
     except OSError as error:
-        raise ArgumentError(f"`path`: {path} cannot be read: {error.strerror}.") from error
+        text = f"`path`: {path} cannot be read: {error.strerror}."
+        raise ArgumentError(text, argument="path") from error
     except Exception as error:  # what a damaged file makes the readers of its parts raise
         raise ArgumentError(
             f"`path`: {path} is not a checkpoint of fitgenerator, or it is damaged ({error}). Give "
-            "another path, or remove the file to begin anew."
+            "another path, or remove the file to begin anew.",
+            argument="path",
         ) from error
 
 
@@ -159,6 +161,7 @@ def _note(archive: zipfile.ZipFile) -> dict[str, Any]:
     if note["version"] > VERSION:
         raise ArgumentError(
             f"`path`: {archive.filename} was written by a later version of fitgenerator; install "
-            "that, or give another path."
+            "that, or give another path.",
+            argument="path",
         )
     return dict(note)

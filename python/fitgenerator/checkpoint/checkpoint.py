@@ -172,7 +172,7 @@ class Checkpoint(keras.callbacks.Callback):
 def _file(given: Unchecked) -> Path:
     """`given` as the path of a file, where a link leads to."""
     if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
-        raise ArgumentTypeError(f"`path` must be the name of a file, not {given!r}.")
+        raise ArgumentTypeError.of("path", f"must be the name of a file, not {given!r}.")
     if "://" in str(given):
-        raise ArgumentError(f"`path` must name a file of this computer, not {given}.")
+        raise ArgumentError.of("path", f"must name a file of this computer, not {given}.")
     return Path(given).resolve()

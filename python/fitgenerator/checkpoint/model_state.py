@@ -104,7 +104,8 @@ def restore(
     except _UnfitError as error:
         raise ArgumentError(
             f"`path`: {path} does not fit the model: {error}. Give the model that it was written "
-            "for, or another path, or remove the file to begin anew."
+            "for, or another path, or remove the file to begin anew.",
+            argument="path",
         ) from None
     for part in parts:
         for number, variable in enumerate(part.variables):

@@ -65,7 +65,8 @@ class ChunkFlow:
         frames = self._read()
         if not isinstance(frames, Iterable):
             raise ArgumentTypeError(
-                f"`read()` must return an iterable of data frames, not {describe(frames)}."
+                f"`read()` must return an iterable of data frames, not {describe(frames)}.",
+                argument="read",
             )
         for frame in frames:
             cutter.add(frame)
@@ -127,9 +128,10 @@ def flow_from_chunks(
             flow = flow_from_chunks(lines, "price ~ size", batch_size=256)
     """
     if not callable(read):
-        raise ArgumentTypeError(
-            "`read` must be a function without arguments that returns an iterable of data frames, "
-            f"not {describe(read)}."
+        raise ArgumentTypeError.of(
+            "read",
+            "must be a function without arguments that returns an iterable of data frames, "
+            f"not {describe(read)}.",
         )
     size = whole(batch_size, "batch_size", 1)
 

@@ -36,13 +36,11 @@ def classes_of(balance: Any, parts: Columns, rows: int) -> Classes | None:
         try:
             labels = np.asarray(as_array(balance))
         except NoArrayError as error:
-            raise ArgumentError(
-                "`balance` must be True, False or an array of a label for each row, not "
-                f"{describe(balance)}."
-            ) from error
+            rule = "must be {True}, {False} or an array of a label for each row, not {what}."
+            raise ArgumentError.of("balance", rule, what=describe(balance)) from error
         if len(labels) != rows:
-            raise ArgumentError(
-                f"`balance` must have a label for each of the {rows} rows, not {len(labels)}."
+            raise ArgumentError.of(
+                "balance", f"must have a label for each of the {rows} rows, not {len(labels)}."
             )
     _, codes = np.unique(_one_per_row(labels), return_inverse=True)
     return [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
@@ -51,9 +49,10 @@ def classes_of(balance: Any, parts: Columns, rows: int) -> Classes | None:
 def _targets(parts: Columns) -> Array:
     leaves = keras.tree.flatten(parts[1]) if len(parts) > 1 else []
     if len(leaves) != 1 or not isinstance(leaves[0], np.ndarray):
-        raise ArgumentError(
-            f"`balance` needs one array of targets, not {len(leaves) or 'none'}; give an array of "
-            "a label for each row as `balance` instead."
+        raise ArgumentError.of(
+            "balance",
+            f"needs one array of targets, not {len(leaves) or 'none'}; give an array of "
+            "a label for each row as `balance` instead.",
         )
     return leaves[0]
 
@@ -66,9 +65,10 @@ def _one_per_row(labels: Array) -> Array:
     if fine and labels.dtype.kind == "f":
         fine = bool((np.round(labels) == labels).all())  # NaN equals nothing
     if not fine:
-        raise ArgumentError(
-            "`balance` needs classes: an array of a whole number or a word for each row, or of "
-            f"one-hot rows, not {describe(labels)} with other values."
+        raise ArgumentError.of(
+            "balance",
+            "needs classes: an array of a whole number or a word for each row, or of "
+            f"one-hot rows, not {describe(labels)} with other values.",
         )
     return labels.reshape(len(labels))
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError
-from ..messages import cut, describe, listed
+from ..messages import Message, cut, describe, listed
 from ..models.protocol import Array
 
 Levels = Mapping[str, Sequence[Any]]
@@ -66,9 +66,10 @@ def coded(values: Array, levels: tuple[Any, ...], name: str) -> Coded:
     )
     unknown = sorted({str(v) for v in values[codes == -2]})
     if unknown:
-        raise ArgumentError(
-            f"`levels` of the column {_quoted(name)} must have all of its values, and lacks "
-            f"{listed(unknown)}."
+        raise ArgumentError.of(
+            "levels",
+            f"of the column {_quoted(name)} must have all of its values, and lacks "
+            f"{listed(unknown)}.",
         )
     return Coded(codes, levels)
 
@@ -93,13 +94,13 @@ def names_of(frame: Frame) -> list[str]:
     """
     names = frame.keys() if isinstance(frame, Mapping) else getattr(frame, "columns", None)
     if names is None or isinstance(frame, type):
-        raise ArgumentTypeError(
-            f"`data` must be a data frame, or a dict of columns, not {describe(frame)}."
+        raise ArgumentTypeError.of(
+            "data", f"must be a data frame, or a dict of columns, not {describe(frame)}."
         )
     found = [str(name) for name in names]
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
-        raise ArgumentError(f"`data` has several columns of one name: {listed(twice)}.")
+        raise ArgumentError.of("data", f"has several columns of one name: {listed(twice)}.")
     return found
 
 
@@ -159,11 +160,11 @@ def joined_blocks(blocks: list[Array], names: Sequence[str]) -> Array:
     """
     words = [name for name, b in zip(names, blocks, strict=True) if b.dtype.kind in "US"]
     if words and len(words) < len(blocks):
-        raise ArgumentError(
-            f"The columns {listed(map(_quoted, words))} hold words and cannot stand in one array "
-            "with numbers: make categories of them (in R: factors), name them in `one_hot`, or "
-            "make them an input of their own."
+        text = (
+            "The columns {columns} hold words and cannot stand in one array with numbers: make "
+            "{categories} of them, name them in `one_hot`, or make them an input of their own."
         )
+        raise ArgumentError(Message(text, columns=listed(map(_quoted, words))))
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
 
 

@@ -11,13 +11,14 @@ from ..arguments import choice, whole
 from ..batches.arrays import Sparse
 from ..batches.floats import as_floatx
 from ..batches.row_batches import Columns, take_rows
-from ..batches.structure import PART_NAMES, Parts, check
+from ..batches.structure import Parts, check
 from ..errors import ArgumentError, BatchError
+from ..messages import Message
 from ..models.protocol import Array
 from ..sources.seeded_source import Passes, Rows
 from .class_balance import balanced_order, classes_of
 
-_NAMES = ("x", "y", "sample_weight")
+ARGUMENTS = ("x", "y", "sample_weight")
 
 
 class DataFlow(Passes):
@@ -43,9 +44,10 @@ class DataFlow(Passes):
         self._last = choice(last_batch, "last_batch", ("keep", "drop", "fill"))
         self._classes = classes_of(balance, self._parts, self.n)
         if len(self) == 0:
-            raise ArgumentError(
-                f"`batch_size` must be at most the number of rows, {self.n}, where `last_batch` is "
-                f'"drop", not {self.batch_size}: no batch would be left.'
+            raise ArgumentError.of(
+                "batch_size",
+                f"must be at most the number of rows, {self.n}, where `last_batch` is "
+                f'"drop", not {self.batch_size}: no batch would be left.',
             )
 
     def __len__(self) -> int:
@@ -134,22 +136,15 @@ def flow_from_data(
 def _checked(parts: Columns) -> tuple[Columns, int]:
     """Inputs, targets and weights without those that are missing, and their number of rows."""
     if parts[1] is None and parts[2] is not None:
-        raise ArgumentError("`sample_weight` needs targets: `y` must be given, not None.")
+        raise ArgumentError.of(
+            "sample_weight", Message("needs targets: `y` must be given, not {None}.")
+        )
     try:
-        checked, rows = check(Parts(*map(_numbers, parts)), whose="The data")
+        checked, rows = check(Parts(*map(_numbers, parts)), whose="The data", arguments=ARGUMENTS)
     except BatchError as error:
-        raise named(error) from error
+        raise ArgumentError(str(error), argument=error.argument) from error
     kept = [part for part in checked if part is not None]
     return tuple(keras.tree.map_structure(_as_numpy, part) for part in kept), rows
-
-
-def named(error: BatchError) -> ArgumentError:
-    """What `check` says of "The data", where it was given as `x`, `y` and `sample_weight`."""
-    text = str(error)
-    for name, argument in zip(PART_NAMES, _NAMES, strict=True):
-        text = text.replace(f"The data's {name}", f"`{argument}`")
-        text = text.replace(f" in {name} (", f" in `{argument}` (")
-    return ArgumentError(text)
 
 
 def _numbers(part: Any) -> Any:
@@ -170,4 +165,5 @@ def _dense(leaf: Array | Sparse | None) -> Array | None:
     """Rows as a batch has them, floats as Keras's `fit` casts them."""
     if leaf is None:
         return None
-    return as_floatx(leaf.dense() if isinstance(leaf, Sparse) else leaf)
+    dense: Array = as_floatx(leaf.dense() if isinstance(leaf, Sparse) else leaf)
+    return dense

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..batches.row_batches import Columns
 from ..errors import ArgumentError, ArgumentTypeError
-from ..messages import describe, listed
+from ..messages import Message, describe, listed
 from ..models.protocol import Array
 from .columns import (
     Coded,
@@ -90,7 +90,8 @@ class Layout:
         inputs, targets, one_hot = self._given
         if isinstance(inputs, str) and "~" in inputs:
             if targets is not None:
-                raise ArgumentError("`targets` must be None where `inputs` is a formula.")
+                rule = Message("must be {None} where `inputs` is a formula.")
+                raise ArgumentError.of("targets", rule)
             inputs, targets = _formula(inputs, names, self._weights)
         self._targets = None if targets is None else _spec(targets, "targets")
         if inputs is None:
@@ -124,9 +125,10 @@ class Layout:
             return column.recoded(levels, name)
         if name not in self._levels and column.dtype.kind in "OUS" and self._is_one_hot(name):
             if not self._whole:
-                raise ArgumentError(
-                    f"`levels` must have the values of the column `{name}`, which comes in parts "
-                    "and is to be one-hot."
+                raise ArgumentError.of(
+                    "levels",
+                    f"must have the values of the column `{name}`, which comes in parts "
+                    "and is to be one-hot.",
                 )
             self._levels[name] = tuple(sorted(set(column[~missing_in(column)].tolist())))
         if name in self._levels:
@@ -173,9 +175,10 @@ def _terms(side: str, others: list[str], text: str) -> list[str]:
                 terms[name] = None
         at = match.end()
     if at < len(side) or not terms:
-        raise ArgumentError(
-            "`inputs` as a formula must have names of columns, `.`, + and -, as in "
-            f'"y ~ a + b" or "y ~ . - a", not "{text.strip()}".'
+        raise ArgumentError.of(
+            "inputs",
+            "as a formula must have names of columns, `.`, + and -, as in "
+            f'"y ~ a + b" or "y ~ . - a", not "{text.strip()}".',
         )
     return list(terms)
 
@@ -196,9 +199,9 @@ def _names(given: Any, argument: str) -> list[str]:
         return [given]
     fine = isinstance(given, Sequence) and given and all(isinstance(name, str) for name in given)
     if not fine:
-        raise ArgumentTypeError(
-            f"`{argument}` must name columns: one, several, or a list or dict of these, not "
-            f"{describe(given)}."
+        raise ArgumentTypeError.of(
+            argument,
+            f"must name columns: one, several, or a list or dict of these, not {describe(given)}.",
         )
     return list(given)
 
@@ -213,12 +216,11 @@ def _flat(spec: Selection | None) -> list[str]:
 def _all_known(wanted: Sequence[str], names: list[str], argument: str) -> None:
     unknown = [name for name in wanted if name not in names]
     if unknown:
-        raise ArgumentError(
-            f"`{argument}` must name columns of the data, not {listed(unknown)}; it has "
-            f"{listed(names) or 'none'}."
-            if argument != "data"
-            else f"`data` must have the columns {listed(unknown)} too; it has {listed(names)}."
-        )
+        lacking, there = listed(unknown), listed(names) or "none"
+        rule = f"must name columns of the data, not {lacking}; it has {there}."
+        if argument == "data":
+            rule = f"must have the columns {lacking} too; it has {there}."
+        raise ArgumentError.of(argument, rule)
 
 
 def _none_missing(columns: Mapping[str, Array | Coded]) -> None:
@@ -228,7 +230,8 @@ def _none_missing(columns: Mapping[str, Array | Coded]) -> None:
     }
     found = [f"{count} in `{name}`" for name, count in counts.items() if count]
     if found:
-        raise ArgumentError(
-            f"`data` must not have missing values, and has {listed(found)}; leave these rows out, "
-            "or fill the values in."
+        raise ArgumentError.of(
+            "data",
+            f"must not have missing values, and has {listed(found)}; leave these rows out, "
+            "or fill the values in.",
         )

@@ -13,7 +13,7 @@ from ..batches.row_batches import Columns, RowBatches, take_rows
 from ..batches.structure import Parts, check
 from ..errors import ArgumentError, BatchError
 from ..messages import describe
-from .data import named
+from .data import ARGUMENTS
 
 
 class Rows(RowBatches):
@@ -45,9 +45,10 @@ class Rows(RowBatches):
         """
         first = int(self._count * (1 - share))
         if not 0 < first < self._count:
-            raise ArgumentError(
-                f"`validation_split` of {share:g} leaves {first} rows of {self._count} to train "
-                "on: there must be at least one, and one to validate with."
+            raise ArgumentError.of(
+                "validation_split",
+                f"of {share:g} leaves {first} rows of {self._count} to train "
+                "on: there must be at least one, and one to validate with.",
             )
         seed = None if self._random is None else int(self._random.integers(2**31))
         trained, validated = slice(None, first), slice(first, None)
@@ -63,11 +64,11 @@ def rows(parts: list[Any], size: int, seed: int | None = None, argument: str = "
     Raises:
         ArgumentError: They are no arrays with the same number of rows.
     """
-    whose = f"`{argument}`" if argument else "The data"
+    whose, names = (f"`{argument}`", ()) if argument else ("The data", ARGUMENTS)
     try:
-        checked, _ = check(Parts(*parts), predicting=len(parts) == 1, whose=whose)
+        checked, _ = check(Parts(*parts), predicting=len(parts) == 1, whose=whose, arguments=names)
     except BatchError as error:
-        raise (ArgumentError(str(error)) if argument else named(error)) from error
+        raise ArgumentError(str(error), argument=argument or error.argument) from error
     arrays = [keras.tree.map_structure(_array, part) for part in checked[: len(parts)]]
     return Rows(tuple(arrays), size, seed)
 

@@ -117,16 +117,18 @@ def batch_sequence(
     functions: dict[str, Any] = {"function": function, "on_epoch_end": on_epoch_end}
     for name, given in functions.items():
         if is_r_function(given):
-            raise ArgumentTypeError(
-                f"`{name}` is an R function that reticulate has wrapped; call the R function "
-                "batch_sequence() of the R package fitgenerator instead."
+            raise ArgumentTypeError.of(
+                name,
+                "is an R function that reticulate has wrapped; call the R function "
+                "batch_sequence() of the R package fitgenerator instead.",
             )
         if not callable(given) and (given is not None or name == "function"):
-            raise ArgumentTypeError(f"`{name}` must be a function, not {describe(given)}.")
+            raise ArgumentTypeError.of(name, f"must be a function, not {describe(given)}.")
     if not is_bridged_function(function) and _takes(function) not in (1, 2):
-        raise ArgumentError(
-            "`function` must take the number of a batch, or that and the number of the epoch, not "
-            f"{_takes(function)} arguments."
+        raise ArgumentError.of(
+            "function",
+            "must take the number of a batch, or that and the number of the epoch, not "
+            f"{_takes(function)} arguments.",
         )
     return BatchSequence(function, length, shuffle, seed, on_epoch_end)
 

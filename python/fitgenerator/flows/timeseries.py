@@ -112,7 +112,7 @@ def timeseries_generator(
     if len(data) != len(targets):
         raise ArgumentError(
             "`data` and `targets` must have the same number of times (rows), not "
-            f"{len(data)} and {len(targets)}."
+            f"{len(data)} and {len(targets)}.",
         )
     length = whole(length, "length", 1)
     first, last = _span(len(data), length, start_index, end_index)
@@ -133,13 +133,14 @@ def _span(times: int, length: int, start_index: int, end_index: int | None) -> t
     first = whole(start_index, "start_index", 0) + length
     last = times - 1 if end_index is None else whole(end_index, "end_index", 0)
     if last >= times:
-        raise ArgumentError(
-            f"`end_index` must be a time of the data, from 0 to {times - 1}, not {last}."
+        raise ArgumentError.of(
+            "end_index", f"must be a time of the data, from 0 to {times - 1}, not {last}."
         )
     if first > last:
-        raise ArgumentError(
-            f"`length` leaves no window: the first would end at time {first} (`start_index` + "
-            f"`length`), and the last time is {last} (`end_index`)."
+        raise ArgumentError.of(
+            "length",
+            f"leaves no window: the first would end at time {first} (`start_index` + "
+            f"`length`), and the last time is {last} (`end_index`).",
         )
     return first, last
 
@@ -149,14 +150,12 @@ def _array(given: Any, argument: str) -> Array:
     try:
         array = as_array(np.asarray(given) if isinstance(given, list) else given)
     except NoArrayError as error:
-        raise ArgumentError(f"`{argument}` {error}.") from error
+        raise ArgumentError.of(argument, f"{error}.") from error
     array = array.dense() if isinstance(array, Sparse) else keras.ops.convert_to_numpy(array)
     if array.dtype.kind not in "buif":
-        raise ArgumentError(
-            f"`{argument}` must be an array of numbers, not {describe(given)} and dtype "
-            f"{dtype_of(array)}."
-        )
+        rule = f"must be an array of numbers, not {describe(given)} and dtype {dtype_of(array)}."
+        raise ArgumentError.of(argument, rule)
     floats: Array = as_floatx(array)
-    if floats is array and array.dtype.kind == "f":
-        return floats.copy()  # a change that the caller makes later must not reach the batches
+    if floats is array and floats.dtype.kind == "f":
+        return np.array(floats)  # a change that the caller makes later must not reach the batches
     return floats

@@ -83,7 +83,7 @@ class Apply(Awaited):
     def timed_out(self, stack: str) -> GeneratorTimeoutError:
         """The error for a call that takes too long; `stack` is where the function stands."""
         text = f"`{self.name}` did not return within {self.patience:g} seconds (`timeout`)."
-        return GeneratorTimeoutError(f"{text} It stands at:\n{stack}" if stack else text)
+        return GeneratorTimeoutError.at(stack, text)
 
     def answer(self, outcome: Outcome) -> None:
         """Give the thread that waits what came of it.

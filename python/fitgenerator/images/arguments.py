@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from ..arguments import whole
 from ..caller_warnings import warn
 from ..errors import ArgumentError, ArgumentTypeError, ImageWarning
-from ..messages import cut, describe, listed
+from ..messages import describe
 from ..models.protocol import Array
 from ..r_functions import bridge_of
 
@@ -28,12 +28,6 @@ SUBSETS = ("training", "validation")
 HIGHEST_ORDER = 5
 
 
-def shown(value: object) -> str:
-    """A short value itself; of any other its type, shape or length."""
-    plain = isinstance(value, (str, Real)) or value is None
-    return cut(repr(value), 60) if plain else describe(value)
-
-
 def number(value: Any, argument: str, least: float = -np.inf) -> float:
     """`value` as a finite number of at least `least`; whole numbers stay whole.
 
@@ -45,7 +39,8 @@ def number(value: Any, argument: str, least: float = -np.inf) -> float:
         plain = int(value) if isinstance(value, Integral) else float(value)
     if not np.isfinite(plain) or plain < least:
         bound = "" if least == -np.inf else f" of at least {least:g}"
-        raise ArgumentError(f"`{argument}` must be a number{bound}, not {shown(value)}.")
+        rule = "must be a number{bound}, not {value!r}."
+        raise ArgumentError.of(argument, rule, bound=bound, value=value)
     return plain
 
 
@@ -56,7 +51,7 @@ def pair(value: Any, argument: str) -> tuple[float, float]:
         ArgumentError: `value` is no pair, or no pair of numbers.
     """
     if not _is_list(value) or len(value) != 2:
-        raise ArgumentError(f"`{argument}` must be two numbers, not {shown(value)}.")
+        raise ArgumentError.of(argument, "must be two numbers, not {value!r}.", value=value)
     low, high = (number(v, argument) for v in value)
     return low, high
 
@@ -73,10 +68,8 @@ def zoom(value: float | Sequence[float]) -> list[float]:
         spread = number(value, "zoom_range", 0)
         low, high = 1 - spread, 1 + spread
     if min(low, high) < 0:
-        raise ArgumentError(
-            "`zoom_range` must be a number from 0 to 1, or two factors of at least 0, not "
-            f"{shown(value)}."
-        )
+        rule = "must be a number from 0 to 1, or two factors of at least 0, not {value!r}."
+        raise ArgumentError.of("zoom_range", rule, value=value)
     return [low, high]
 
 
@@ -90,7 +83,8 @@ def shift(value: float | Sequence[float], argument: str) -> float | list[float]:
         return number(value, argument)
     shifts = [number(v, argument) for v in np.ravel(np.asarray(value)).tolist()]
     if not shifts or np.ndim(value) != 1:
-        raise ArgumentError(f"`{argument}` must be a number or a list of them, not {shown(value)}.")
+        rule = "must be a number or a list of them, not {value!r}."
+        raise ArgumentError.of(argument, rule, value=value)
     return shifts
 
 
@@ -114,8 +108,8 @@ def one_of(value: Any, argument: str, allowed: Collection[str | None]) -> Any:
         ArgumentError: `value` is none of them.
     """
     if not (value is None or isinstance(value, str)) or value not in allowed:
-        names = listed((repr(name) for name in allowed), 10)
-        raise ArgumentError(f"`{argument}` must be one of {names}, not {shown(value)}.")
+        rule = "must be one of {names!l}, not {value!r}."
+        raise ArgumentError.of(argument, rule, names=allowed, value=value)
     return value
 
 
@@ -129,9 +123,8 @@ def function(value: Any, argument: str) -> Callable[[Any], Any] | None:
     if bridge is not None:
         return bridge.image_function(value, argument)
     if value is not None and not callable(value):
-        raise ArgumentTypeError(
-            f"`{argument}` must be a function of one image, or None, not {describe(value)}."
-        )
+        rule = "must be a function of one image, or {None}, not {what}."
+        raise ArgumentTypeError.of(argument, rule, what=describe(value))
     return value  # type: ignore[no-any-return]
 
 
@@ -143,9 +136,10 @@ def image(value: ArrayLike) -> Array:
     """
     given = np.asarray(value)
     if given.ndim != 3:
-        raise ArgumentError(
-            "`x` must be one image, an array of rank 3 (a grey one has 1 channel), not of shape "
-            f"{given.shape}."
+        raise ArgumentError.of(
+            "x",
+            "must be one image, an array of rank 3 (a grey one has 1 channel), not of shape "
+            f"{given.shape}.",
         )
     return given
 
@@ -163,17 +157,16 @@ def images(value: ArrayLike, data_format: str | None, channel_axis: int) -> Arra
     try:
         given = np.asarray(value)
     except ValueError as error:
-        raise ArgumentError(
-            f"`x` must be one array of shape {shape}: images of one size."
-        ) from error
+        rule = f"must be one array of shape {shape}: images of one size."
+        raise ArgumentError.of("x", rule) from error
     if given.dtype.kind not in "fiub":
-        raise ArgumentTypeError(
-            f"`x` must hold numbers, not {describe(value)} of dtype {given.dtype}."
-        )
+        rule = f"must hold numbers, not {describe(value)} of dtype {given.dtype}."
+        raise ArgumentTypeError.of("x", rule)
     if given.ndim != 4:
-        raise ArgumentError(f"`x` must be an array of rank 4, {shape}, not of shape {given.shape}.")
+        rule = f"must be an array of rank 4, {shape}, not of shape {given.shape}."
+        raise ArgumentError.of("x", rule)
     if not len(given):
-        raise ArgumentError("`x` must hold at least one image; it has 0.")
+        raise ArgumentError.of("x", "must hold at least one image; it has 0.")
     channels = given.shape[channel_axis]
     if channels not in (1, 3, 4):
         text = (
@@ -192,10 +185,8 @@ def order(value: int) -> int:
     """
     given = whole(value, "interpolation_order", 0)
     if given > HIGHEST_ORDER:
-        raise ArgumentError(
-            "`interpolation_order` must be 0 (nearest), 1 (linear), 2 or 3 (cubic), 4 or 5 "
-            f"(Lanczos), not {given}."
-        )
+        rule = f"must be 0 (nearest), 1 (linear), 2 or 3 (cubic), 4 or 5 (Lanczos), not {given}."
+        raise ArgumentError.of("interpolation_order", rule)
     return given
 
 
@@ -220,9 +211,8 @@ def dtype(value: DTypeLike | None) -> np.dtype[Any]:
     except TypeError:
         given = np.dtype(object)
     if given.kind not in "fiu":
-        raise ArgumentError(
-            f'`dtype` must be a NumPy dtype of numbers, such as "float32", not {shown(value)}.'
-        )
+        rule = 'must be a NumPy dtype of numbers, such as "float32", not {value!r}.'
+        raise ArgumentError.of("dtype", rule, value=value)
     return given
 
 
@@ -234,7 +224,7 @@ def split(value: float | None) -> float:
     """
     fraction = number(value or 0.0, "validation_split", 0)
     if fraction >= 1:
-        raise ArgumentError(f"`validation_split` must be from 0 to below 1, not {fraction:g}.")
+        raise ArgumentError.of("validation_split", f"must be from 0 to below 1, not {fraction:g}.")
     return fraction
 
 
@@ -245,7 +235,8 @@ def size(value: Sequence[int]) -> tuple[int, int]:
         ArgumentError: `value` is no pair of whole numbers of at least 1.
     """
     if not _is_list(value) or len(value) != 2:
-        raise ArgumentError(f"`target_size` must be (height, width) in pixels, not {shown(value)}.")
+        rule = "must be (height, width) in pixels, not {value!r}."
+        raise ArgumentError.of("target_size", rule, value=value)
     height, width = (whole(v, "target_size", 1) for v in value)
     return height, width
 
@@ -260,7 +251,7 @@ def seed(value: int | None) -> int | None:
         return None
     given = whole(value, "seed", 0)
     if given >= 2**32:
-        raise ArgumentError(f"`seed` must be below 2**32, not {given}.")
+        raise ArgumentError.of("seed", f"must be below 2**32, not {given}.")
     return given
 
 
@@ -272,11 +263,12 @@ def folder(value: Any, argument: str) -> str:
         ArgumentError: There is no such folder.
     """
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise ArgumentTypeError(f"`{argument}` must be the path of a folder, not {shown(value)}.")
+        rule = "must be the path of a folder, not {value!r}."
+        raise ArgumentTypeError.of(argument, rule, value=value)
     path = os.fsdecode(value)
     if not os.path.isdir(path):
         what = "is a file" if os.path.exists(path) else "does not exist"
-        raise ArgumentError(f"`{argument}` must be a folder; {path} {what}.")
+        raise ArgumentError.of(argument, f"must be a folder; {path} {what}.")
     return path
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..caller_warnings import warn
 from ..errors import ImageWarning
+from ..messages import Message
 from . import arguments
 
 _SWITCHES = (
@@ -89,11 +90,8 @@ class Settings:
         for normalisation, argument, value in _IMPLIED:
             if getattr(self, normalisation) and getattr(self, argument) != value:
                 setattr(self, argument, value)
-                text = (
-                    f"`{normalisation}` = True makes `{argument}` {value}; say so, to be rid of "
-                    "this warning."
-                )
-                warn(text, ImageWarning)
+                text = "`{by}` = {True} makes `{it}` {value!r}; say so, to be rid of this warning."
+                warn(Message(text, by=normalisation, it=argument, value=value), ImageWarning)
 
     def __repr__(self) -> str:
         """The arguments that differ from their defaults."""

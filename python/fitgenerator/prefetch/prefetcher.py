@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from ..batches.prepared import Batch
-from ..errors import ClosedError, GeneratorTimeoutError, add_note
+from ..errors import ClosedError, ErrorContext, GeneratorTimeoutError, locate
 from ..host.current_host import asking
 from ..host.interface import Host
 from ..host.joined_threads import JoinedThreads
@@ -131,7 +131,7 @@ class Prefetcher(ABC):
         """The error for a batch that takes too long; `stack` is where its generator stands."""
         name, seconds, batch = self.setup.argument, self.setup.timeout, self._reordering.added + 1
         text = f"`{name}` gave no batch {batch} within {seconds:g} seconds (`timeout`)."
-        return GeneratorTimeoutError(f"{text} It stands at:\n{stack}" if stack else text)
+        return GeneratorTimeoutError.at(stack, text, ErrorContext(name, batch, "made"))
 
     def begin(self, batches: int = 1) -> None:
         """A call of the model begins that uses so many batches."""
@@ -210,8 +210,7 @@ class Prefetcher(ABC):
     def _fail(self, fetch: Fetch, error: BaseException) -> None:
         """Let the error come in the place of the batch."""
         self.schedule.close()  # other threads that read this source stop too
-        if not isinstance(error, (ClosedError, GeneratorTimeoutError)):
-            add_note(error, f"While batch {fetch.number} of `{self.setup.argument}` was made.")
+        locate(error, ErrorContext(self.setup.argument, fetch.number, "made"))
         fetch.outcome = error
 
     def _hand_on(self, fetch: Fetch) -> None:

@@ -97,7 +97,7 @@ class Pipeline:
         from . import plot_pipeline
 
         if kind not in ("stages", "timeline"):
-            raise ArgumentError(f'`kind` must be "stages" or "timeline", not {kind!r:.60}.')
+            raise ArgumentError.of("kind", f'must be "stages" or "timeline", not {kind!r:.60}.')
         if kind == "stages":
             return plot_pipeline.draw_stages(self.as_dict())
         return plot_pipeline.draw_timeline(self.timeline, last)

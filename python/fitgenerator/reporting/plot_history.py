@@ -101,7 +101,7 @@ def _share(smooth: Unchecked) -> float:
         return 0.6 if smooth else 0.0
     if not isinstance(smooth, (int, float)) or not 0 <= smooth < 1:
         shown = cut(repr(smooth)) if isinstance(smooth, (int, float)) else describe(smooth)
-        raise ArgumentError(f"`smooth` must be a number from 0 to below 1, not {shown}.")
+        raise ArgumentError.of("smooth", f"must be a number from 0 to below 1, not {shown}.")
     return float(smooth)
 
 
@@ -116,7 +116,9 @@ def _panels(history: Epochs, metrics: Sequence[str] | None, log: bool) -> dict[s
     for name in wanted:
         if name not in known:
             names = ", ".join(f'"{k}"' for k in known) or "those of a finished epoch"
-            raise ArgumentError(f'`metrics` must be among {names}; there is no "{cut(str(name))}".')
+            raise ArgumentError.of(
+                "metrics", f'must be among {names}; there is no "{cut(str(name))}".'
+            )
     return {name: known[name] for name in wanted}
 
 

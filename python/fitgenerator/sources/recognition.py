@@ -30,10 +30,11 @@ def as_source(given: Unchecked, argument: str, *, arrays_allowed: bool = False) 
     if isinstance(given, Readable):
         return given.as_source(argument)
     if is_r_function(given):
-        raise ArgumentTypeError(
-            f"`{argument}` is an R function that reticulate has wrapped. R functions are served "
+        raise ArgumentTypeError.of(
+            argument,
+            "is an R function that reticulate has wrapped. R functions are served "
             "from R: call the R function fit_generator(), evaluate_generator() or "
-            "predict_generator() of the R package fitgenerator instead."
+            "predict_generator() of the R package fitgenerator instead.",
         )
     readable = any(_has(given, name) for name in ("__next__", "__iter__", "__getitem__"))
     if callable(given) and not readable:
@@ -90,30 +91,33 @@ def _from_callable(given: Unchecked, argument: str) -> Source:
     if bridge is not None and bridge.is_function(given):
         return bridge.source(given, argument)  # type: ignore[no-any-return]
     if inspect.isgeneratorfunction(given):
-        raise ArgumentTypeError(
-            f"`{argument}` is a generator function; pass what it returns: {given.__name__}()."
+        raise ArgumentTypeError.of(
+            argument, f"is a generator function; pass what it returns: {given.__name__}()."
         )
     raise _no_source(given, argument)
 
 
 def _no_source(given: Unchecked, argument: str) -> ArgumentTypeError:
-    return ArgumentTypeError(
-        f"`{argument}` must give batches: an iterator or iterable, a generator, a "
+    return ArgumentTypeError.of(
+        argument,
+        "must give batches: an iterator or iterable, a generator, a "
         "keras.utils.PyDataset or other object with __getitem__ and __len__, a tf.data.Dataset, "
-        f"or an R function, not {describe(given)}."
+        f"or an R function, not {describe(given)}.",
     )
 
 
 def _from_arrays(given: Unchecked, argument: str, allowed: bool) -> Source:
     if not allowed:
-        raise ArgumentTypeError(
-            f"`{argument}` must give batches, not {describe(given)}: a list of batches is a list "
-            "of tuples, and arrays are for the model's own methods, or for a generator."
+        raise ArgumentTypeError.of(
+            argument,
+            f"must give batches, not {describe(given)}: a list of batches is a list "
+            "of tuples, and arrays are for the model's own methods, or for a generator.",
         )
     if not 2 <= len(given) <= 3:
-        raise ArgumentError(
-            f"`{argument}` as fixed arrays must be (inputs, targets) or (inputs, targets, "
-            f"sample_weights), not {describe(given)}."
+        raise ArgumentError.of(
+            argument,
+            f"as fixed arrays must be (inputs, targets) or (inputs, targets, "
+            f"sample_weights), not {describe(given)}.",
         )
     try:
         parts, rows = check(Parts(*given), whose=f"`{argument}`")
@@ -121,10 +125,11 @@ def _from_arrays(given: Unchecked, argument: str, allowed: bool) -> Source:
         batches = RowBatches(tuple(arrays), rows)
         batches[0]  # rows can be taken
     except BatchError as error:
-        raise ArgumentError(str(error)) from error
+        raise ArgumentError(str(error), argument=argument) from error
     except Exception as error:  # an array of which no rows can be taken
-        raise ArgumentError(
-            f"`{argument}` as fixed arrays must hold arrays that rows can be taken from, not "
-            f"{describe(given)}: {reason(error)}."
+        raise ArgumentError.of(
+            argument,
+            f"as fixed arrays must hold arrays that rows can be taken from, not "
+            f"{describe(given)}: {reason(error)}.",
         ) from error
     return indexed(batches, len(batches))

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import arguments
+from ..batches.model_inputs import lacks_dimension
 from ..batches.outputs import as_arrays
 from ..batches.preparation import Preparer
+from ..errors import ErrorContext, locate
 from ..models.keras_versions import keras_version_of
 from ..models.protocol import KerasModel
 from ..models.supported import check_model
@@ -34,11 +36,15 @@ def run(
     steps = Steps.of(model)
     if not predicts:
         model.reset_metrics()
-    with keras_version.trained():
-        if steps.eager:
-            outputs = steps.run_eagerly(mode, batch.pack())
-        else:
-            outputs = (steps.find(mode, batch) or steps.trace(mode, batch))(*batch.leaves)
+    try:
+        with keras_version.trained():
+            if steps.eager:
+                outputs = steps.run_eagerly(mode, batch.pack())
+            else:
+                outputs = (steps.find(mode, batch) or steps.trace(mode, batch))(*batch.leaves)
+    except Exception as error:
+        locate(error, ErrorContext(vector_inputs=lacks_dimension(model, batch)))
+        raise
     return as_arrays(outputs) if predicts else keras_version.logs(outputs)
 
 

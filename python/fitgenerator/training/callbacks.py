@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 import keras
 
 from ..checkpoint.checkpoint import Checkpoint
-from ..errors import ArgumentTypeError, add_note
+from ..errors import ArgumentTypeError, ErrorContext, locate
 from ..host.interface import ForeignHook
 from ..messages import describe
 from ..models.keras_versions import classes
@@ -54,9 +54,8 @@ def flattened(given: SomeCallbacks) -> list[Hooked]:
     for callback in callbacks:
         known = isinstance(callback, ForeignCallback)
         if not known and not all(hasattr(callback, n) for n in ("set_model", "set_params")):
-            raise ArgumentTypeError(
-                f"`callbacks` must hold keras.callbacks.Callback objects, not {describe(callback)}."
-            )
+            rule = f"must hold keras.callbacks.Callback objects, not {describe(callback)}."
+            raise ArgumentTypeError.of("callbacks", rule)
     return list(callbacks)
 
 
@@ -148,5 +147,5 @@ def _call(callback: Callback, hook: str, args: tuple[Any, ...]) -> None:
     try:
         getattr(callback, hook)(*args)
     except BaseException as error:
-        add_note(error, f"Raised by the callback {type(callback).__name__} in {hook}().")
+        locate(error, ErrorContext(callback=type(callback).__name__, hook=hook))
         raise

@@ -132,10 +132,8 @@ def steps_of(
     if given is not None:
         return arguments.whole(given, argument, 1)
     if source.length == 0:
-        raise ArgumentError(f"`{name}` has no batches: its length is 0.")
+        raise ArgumentError.of(name, "has no batches: its length is 0.")
     if source.length is None and (source.endless or not source.restarts):
-        raise ArgumentError(
-            f"`{argument}` must be given: `{name}` has no length, so the number of batches has to "
-            "be said."
-        )
+        rule = f"must be given: `{name}` has no length, so the number of batches has to be said."
+        raise ArgumentError.of(argument, rule)
     return source.length

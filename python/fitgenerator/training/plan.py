@@ -111,7 +111,7 @@ def _order_checkpoint(context: RunContext) -> int:
     """
     checkpoints, others = context.callbacks.move_last(Checkpoint)
     if len(checkpoints) > 1:
-        raise ArgumentError(f"`callbacks` must hold one Checkpoint, not {len(checkpoints)}.")
+        raise ArgumentError.of("callbacks", f"must hold one Checkpoint, not {len(checkpoints)}.")
     for checkpoint in checkpoints:
         checkpoint.others = others
     return sum(checkpoint.epoch for checkpoint in checkpoints)

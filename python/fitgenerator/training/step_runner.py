@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..batches.model_inputs import lacks_dimension
 from ..batches.outputs import joined
 from ..batches.prepared import Batch
-from ..errors import ArgumentError, ClosedError, add_note
+from ..errors import ArgumentError, ClosedError, ErrorContext, Stage, locate
 from ..host.interface import ForeignHook
 from ..messages import reason
 from ..models.keras_versions import STOPS
@@ -24,6 +25,8 @@ from .call_policy import Asked, CallPolicy
 from .run_context import RunContext
 
 Outputs = Any  # what a step returns: the user's, where the model has a step of its own
+
+_STAGES: dict[str, Stage] = {"train": "trained on", "test": "evaluated", "predict": "predicted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class StepRunner:
         """Build the model from the first batch, where there is one."""
         batch = self.prefetcher.prime()
         if batch is not None and not self._steps.eager:
-            with self._placing():
+            with self._placing(batch):
                 # Thread rule 3: traced on the calling thread, executed elsewhere.
                 self.context.host.call(lambda: self._steps.trace(self._mode, batch))
 
@@ -156,7 +159,7 @@ class StepRunner:
 
     def _execute(self, call: Batch) -> list[Outputs]:
         outputs: list[Outputs] = []
-        with self._placing():
+        with self._placing(call):
             for piece in self._pieces(call):
                 first = self.prefetcher.used + 1
                 self.prefetcher.begin(piece.batch.count)
@@ -168,18 +171,20 @@ class StepRunner:
         return outputs
 
     @contextmanager
-    def _placing(self) -> Iterator[None]:
+    def _placing(self, call: Batch) -> Iterator[None]:
         """An error of the model's says at which batch it came: in tracing, or in a step."""
         before = self.prefetcher.used
         try:
             yield
-        except ClosedError:
-            raise
         except Exception as error:
             first, last = before + 1, max(before + 1, self.prefetcher.used)
-            which = f"batch {last}" if last == first else f"batches {first} to {last}"
-            verb = {"train": "trained on", "test": "evaluated", "predict": "predicted"}[self._mode]
-            add_note(error, f"While {which} of `{self.prefetcher.setup.argument}` was {verb}.")
+            where = ErrorContext(
+                self.prefetcher.setup.argument,
+                last if last == first else (first, last),
+                _STAGES[self._mode],
+                vector_inputs=lacks_dimension(self.context.model, call),
+            )
+            locate(error, where)
             raise
 
     def _pieces(self, call: Batch) -> Iterator[_Piece]:

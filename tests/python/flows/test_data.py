@@ -240,4 +240,6 @@ def test_bad_input_is_refused_by_the_name_of_the_argument(given: Any, words: str
 
 def test_masked_values_are_refused_not_dropped_where_R_holds_the_array() -> None:
     masked = np.ma.array(X, mask=X > 5)
-    assert "`x` must be an array without masked values" in data_flow({"x": masked}, {})
+    refusal = data_flow({"x": masked}, {})
+    assert refusal["argument"] == "x"
+    assert "`x` must be an array without masked values" in refusal["text"]

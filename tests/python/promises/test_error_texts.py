@@ -105,6 +105,14 @@ def test_E2_every_text_is_short_and_a_sentence(name: str) -> None:
     assert sentence.splitlines()[0].endswith((".", " It stands at:"))
 
 
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_argument_with_which_a_text_begins_is_a_field_of_the_error(name: str) -> None:
+    error = caught_error(name)
+    named = re.match(r"`(\w+)`(?! and `)", str(error))
+    if isinstance(error, (errors.ArgumentError, errors.ArgumentTypeError)) and named:
+        assert error.argument == named[1]
+
+
 # -- is everything there? -----------------------------------------------------------------------
 
 
@@ -114,8 +122,9 @@ def raise_sites() -> Iterator[tuple[str, int, int]]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(node, ast.Raise) or not isinstance(node.exc, ast.Call):
                 continue
-            name = getattr(node.exc.func, "id", "")
-            if name in OURS or name in MAKERS:
+            made = node.exc.func  # ArgumentError(...), or ArgumentError.of(...)
+            names = {getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(made)}
+            if names & {*OURS, *MAKERS}:
                 yield str(path), node.lineno, node.end_lineno or node.lineno
 
 

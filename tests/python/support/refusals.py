@@ -16,8 +16,8 @@ import numpy as np
 import scipy.sparse
 import tensorflow as tf
 from fitgenerator import evaluate_generator, predict_generator
-from fitgenerator.batches import structure as batches
 from fitgenerator.batches.class_weight import weigh
+from fitgenerator.batches.structure import Parts
 from fitgenerator.models import supported
 from fitgenerator.models.keras_versions import Keras3
 from fitgenerator.r.rpy2 import embedded_r
@@ -174,7 +174,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a class without a weight": batch(X, Y, class_weight={0: 1}),
     "classes and several weights": batch(X, Y, [W, W], class_weight={1: 1}),
     "classes that are text": batch(X, np.array(["a"] * 4), class_weight={0: 1}),
-    "classes without columns": lambda: weigh(batches.Parts(X, np.ones((4, 0))), {0: 1.0}),
+    "classes without columns": lambda: weigh(Parts(X, np.ones((4, 0))), {0: 1.0}),
     "classes that are NaN": batch(X, Y * np.nan, class_weight={0: 1}),
     # arrays
     "text": batch("text", Y),

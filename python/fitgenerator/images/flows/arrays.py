@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError
-from ...messages import describe
+from ...messages import Message, describe
 from ...models.protocol import Array
 from .. import arguments
 from ..augmenter import Augmenter
@@ -52,8 +52,8 @@ class NumpyArrayIterator(Iterator):
         self.sample_weight = None if weight is None else weight[rows]
         super().__init__(len(self.x), self.x.shape[1:], generator, batching)
 
-    def _named(self, index: int) -> str:
-        return f"image {index + 1} of the flow"
+    def _label(self, index: int) -> int:
+        return int(index) + 1
 
     def _fill(self, row: Array, index: int, parameters: dict[str, Any]) -> bool:
         image = self.x[index]
@@ -76,8 +76,8 @@ def _inputs(x: Any) -> tuple[Any, list[Any]]:
     if not isinstance(x, (list, tuple)):
         return x, []
     if len(x) != 2:
-        raise ArgumentError(
-            f"`x` must be an array of images, or two: (images, other inputs), not {describe(x)}."
+        raise ArgumentError.of(
+            "x", f"must be an array of images, or two: (images, other inputs), not {describe(x)}."
         )
     images, further = x
     return images, list(further) if isinstance(further, list) else [further]
@@ -86,9 +86,8 @@ def _inputs(x: Any) -> tuple[Any, list[Any]]:
 def _rows(given: Any, argument: str, rows: int) -> Array:
     array = np.asarray(given)
     if not array.ndim or len(array) != rows:
-        raise ArgumentError(
-            f"`{argument}` must have a row for each of the {rows} images, not the shape "
-            f"{array.shape}."
+        raise ArgumentError.of(
+            argument, f"must have a row for each of the {rows} images, not the shape {array.shape}."
         )
     return array
 
@@ -96,14 +95,16 @@ def _rows(given: Any, argument: str, rows: int) -> Array:
 def _part_of(count: int, generator: Augmenter, subset: str | None) -> slice:
     part = part_of(count, share_of(generator.validation_split, subset))
     if part.start == part.stop:
-        raise ArgumentError(f"`subset` = {subset!r} has 0 of the {count} images.")
+        rule = "= {subset!r} has 0 of the {count} images."
+        raise ArgumentError.of("subset", rule, subset=subset, count=count)
     return part
 
 
 def _check_classes(y: Array, part: slice) -> None:
     inside, outside = y[part], np.concatenate([y[: part.start], y[part.stop :]])
     if not np.array_equal(np.unique(inside), np.unique(outside)):
-        raise ArgumentError(
+        text = Message(
             "`subset`: training and validation images would have different classes; shuffle "
-            "the arrays first, or give ignore_class_split=True."
+            "the arrays first, or give `ignore_class_split` = {True}."
         )
+        raise ArgumentError(text, argument="subset")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...batches.aligned_memory import empty
-from ...errors import ClosedError, GeneratorTimeoutError, ImageError, add_note
+from ...errors import ErrorContext, locate
 from ...models.protocol import Array
 from ...sources.readers import indexed
 from ...sources.source import Source
@@ -110,13 +110,12 @@ class Iterator(PassIterator):
         try:
             return self._fill(row, index, parameters)
         except Exception as error:
-            if not isinstance(error, (ImageError, ClosedError, GeneratorTimeoutError)):
-                add_note(error, f"While {self._named(index)} was processed.")
+            locate(error, ErrorContext(image=self._label(index)))
             raise
 
     @abstractmethod
-    def _named(self, index: int) -> str:
-        """Image `index`, for messages."""
+    def _label(self, index: int) -> int | str:
+        """What errors call image `index`: the path of its file, or its number from 1."""
 
     @abstractmethod
     def _fill(self, row: Array, index: int, parameters: dict[str, Any]) -> bool:

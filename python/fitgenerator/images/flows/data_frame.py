@@ -11,7 +11,7 @@ import numpy as np
 
 from ...caller_warnings import warn
 from ...errors import ArgumentError, ArgumentTypeError, ImageWarning
-from ...messages import describe, listed
+from ...messages import Message, describe, listed
 from ...models.protocol import Array
 from .. import arguments
 from ..arguments import Path
@@ -38,8 +38,8 @@ class _Table:
     def __init__(self, frame: Any) -> None:
         names = frame.keys() if hasattr(frame, "keys") else getattr(frame, "columns", None)
         if names is None:
-            raise ArgumentTypeError(
-                f"`dataframe` must be a data frame, or a dict of columns, not {describe(frame)}."
+            raise ArgumentTypeError.of(
+                "dataframe", f"must be a data frame, or a dict of columns, not {describe(frame)}."
             )
         self._frame, self._names = frame, names
 
@@ -50,10 +50,8 @@ class _Table:
             ArgumentError: There is none of that name.
         """
         if not isinstance(name, str) or name not in self._names:
-            raise ArgumentError(
-                f"`{argument}` must name a column of the data frame, not {arguments.shown(name)}; "
-                f"it has {listed(self._names)}."
-            )
+            rule = "must name a column of the data frame, not {name!r}; it has {names}."
+            raise ArgumentError.of(argument, rule, name=name, names=listed(self._names))
         values = self._frame[name]
         return list(values.to_list() if hasattr(values, "to_list") else values)
 
@@ -61,28 +59,28 @@ class _Table:
         """The column of the files' names; a dict must have columns of that length only."""
         names = self.column(x_col, "x_col")
         if not all(isinstance(name, str) for name in names):
-            raise ArgumentTypeError(f"`x_col` = {x_col!r} must hold names of files, as text.")
+            rule = "= {col!r} must hold names of files, as text."
+            raise ArgumentTypeError.of("x_col", rule, col=x_col)
         frame = self._frame
         lengths = {key: len(frame[key]) for key in frame} if isinstance(frame, Mapping) else {}
         if any(length != len(names) for length in lengths.values()):
-            raise ArgumentError(f"`dataframe` must have columns of one length, not {lengths}.")
+            raise ArgumentError.of("dataframe", f"must have columns of one length, not {lengths}.")
         return names
 
     def targets(self, y_col: Names) -> Array:
         """A column of numbers, or of lists of them."""
         values = np.array(self.column(y_col, "y_col"))
         if values.dtype.kind not in "fiub":
-            raise ArgumentTypeError(
-                f"`y_col` = {y_col!r} must hold numbers, or lists of one length, not "
-                f"{values.dtype} values."
-            )
+            rule = "= {col!r} must hold numbers, or lists of one length, not {dtype} values."
+            raise ArgumentTypeError.of("y_col", rule, col=y_col, dtype=values.dtype)
         return values
 
     def weights(self, weight_col: str) -> Array:
         """A column of weights."""
         weights = np.array(self.column(weight_col, "weight_col"))
         if weights.dtype.kind not in "fiu" or weights.ndim != 1:
-            raise ArgumentTypeError(f"`weight_col` = {weight_col!r} must hold numbers.")
+            rule = "= {col!r} must hold numbers."
+            raise ArgumentTypeError.of("weight_col", rule, col=weight_col)
         return weights
 
 
@@ -120,7 +118,8 @@ class DataFrameIterator(FileIterator):
             labels = table.column(y_col, "y_col")
             kept, self.class_indices = self._classes_in(labels, kept, classes, y_col)
         elif classes is not None:
-            warn(f"`classes` has no effect with class_mode={self.class_mode!r}.", ImageWarning)
+            text = "`classes` has no effect with `class_mode` = {mode!r}."
+            warn(Message(text, mode=self.class_mode), ImageWarning)
         kept = _part_of(kept, generator, batching.subset)
         self.filenames = [names[row] for row in kept]
         weights = None if not weight_col else table.weights(weight_col)[kept]
@@ -145,18 +144,25 @@ class DataFrameIterator(FileIterator):
             fine = isinstance(labels[row], (str, list, tuple) if several else str)
             if not fine:
                 what = "text, or lists of text," if several else "text"
-                raise ArgumentTypeError(
-                    f"`y_col` = {y_col!r} must hold {what} for class_mode={self.class_mode!r}; "
-                    f"row {row} has {describe(labels[row])}."
+                raise ArgumentTypeError.of(
+                    "y_col",
+                    "= {col!r} must hold {what} for `class_mode` = {mode!r}; row {row!i} has {it}.",
+                    col=y_col,
+                    what=what,
+                    mode=self.class_mode,
+                    row=row,
+                    it=describe(labels[row]),
                 )
         if given is not None and (isinstance(given, str) or not hasattr(given, "__iter__")):
-            raise ArgumentTypeError(f"`classes` must be a list of classes, not {describe(given)}.")
+            raise ArgumentTypeError.of(
+                "classes", f"must be a list of classes, not {describe(given)}."
+            )
         names = list(dict.fromkeys(str(name) for name in given or ()))
         if not names:
             names = sorted({name for row in kept for name in _each(labels[row])})
         if self.class_mode == "binary" and len(names) != 2:
-            raise ArgumentError(
-                f'`class_mode` = "binary" needs 2 classes, not {len(names)}: {listed(names)}.'
+            raise ArgumentError.of(
+                "class_mode", f'= "binary" needs 2 classes, not {len(names)}: {listed(names)}.'
             )
         numbers = {name: number for number, name in enumerate(names)}
         return [row for row in kept if any(n in numbers for n in _each(labels[row]))], numbers
@@ -178,10 +184,8 @@ class DataFrameIterator(FileIterator):
             return targets.class_targets(self.class_mode, [], 0, dtype)
         several = isinstance(y_col, (list, tuple))
         if self.class_mode == "multi_output" and not several:
-            raise ArgumentTypeError(
-                f'`y_col` must be a list of columns for class_mode="multi_output", not '
-                f"{arguments.shown(y_col)}."
-            )
+            rule = 'must be a list of columns for `class_mode` = "multi_output", not {value!r}.'
+            raise ArgumentTypeError.of("y_col", rule, value=y_col)
         columns = [table.targets(name)[kept] for name in (y_col if several else [y_col])]
         if self.class_mode == "multi_output":
             self.labels = columns
@@ -203,7 +207,7 @@ def refuse_unknown(given: Collection[str]) -> None:
     """
     for name in given:
         if name not in _GONE:
-            raise ArgumentTypeError(f"`{name}` is no argument of flow_from_dataframe().")
+            raise ArgumentTypeError.of(name, "is no argument of flow_from_dataframe().")
         text = f"`{name}` has no effect, as in Keras; give the data frame the rows that you want."
         warn(text, ImageWarning)
 
@@ -217,10 +221,14 @@ def _existing(paths: list[str], x_col: str) -> list[int]:
     ]
     if len(kept) < len(paths):
         missing = sorted(set(range(len(paths))) - set(kept))
-        text = (
-            f"`x_col` = {x_col!r}: {len(missing)} of {len(paths)} files are not there, or have "
-            f"another ending than {', '.join(ENDINGS)}; their rows are left out: "
-            f"{listed(paths[row] for row in missing[:4])}."
+        text = Message(
+            "`x_col` = {col!r}: {missing} of {all} files are not there, or have another ending "
+            "than {endings}; their rows are left out: {paths}.",
+            col=x_col,
+            missing=len(missing),
+            all=len(paths),
+            endings=", ".join(ENDINGS),
+            paths=listed(paths[row] for row in missing[:4]),
         )
         warn(text, ImageWarning)
     return kept
@@ -229,11 +237,9 @@ def _existing(paths: list[str], x_col: str) -> list[int]:
 def _part_of(kept: list[int], generator: Augmenter, subset: str | None) -> list[int]:
     part = kept[part_of(len(kept), share_of(generator.validation_split, subset))]
     if not part:
-        where = "" if subset is None else f" in the subset {subset!r}"
-        raise ArgumentError(
-            f"`dataframe` has 0 images{where}: no row is left whose file is there and whose class "
-            "is wanted."
-        )
+        where = "" if subset is None else Message(" in the subset {subset!r}", subset=subset)
+        rule = "has 0 images{where}: no row is left whose file is there and whose class is wanted."
+        raise ArgumentError.of("dataframe", rule, where=where)
     return part
 
 

@@ -73,24 +73,27 @@ def _classes(directory: str, given: Sequence[str] | None) -> list[str]:
     try:
         entries = sorted(os.listdir(directory))
     except OSError as error:
-        raise ArgumentError(
-            f"`directory` must be a folder that can be read; {directory}: {reason(error)}."
+        raise ArgumentError.of(
+            "directory", f"must be a folder that can be read; {directory}: {reason(error)}."
         ) from error
     there = [name for name in entries if os.path.isdir(os.path.join(directory, name))]
     if given is None or (isinstance(given, (list, tuple)) and not given):
         return there
     if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
-        raise ArgumentTypeError(
-            f"`classes` must be a list of names of folders, not {describe(given)}."
+        raise ArgumentTypeError.of(
+            "classes", f"must be a list of names of folders, not {describe(given)}."
         )
     names = [str(name) for name in given]
     if len(set(names)) < len(names):
-        raise ArgumentError(f"`classes` must name each class once: {listed(names)}.")
+        raise ArgumentError.of("classes", f"must name each class once: {listed(names)}.")
     for name in names:
         if not os.path.isdir(os.path.join(directory, name)):
-            raise ArgumentError(
-                f"`classes` names {name!r}, and {directory} has no such folder; it has "
-                f"{listed(there) or 'no folders'}."
+            raise ArgumentError.of(
+                "classes",
+                "names {name!r}, and {directory} has no such folder; it has {there}.",
+                name=name,
+                directory=directory,
+                there=listed(there) or "no folders",
             )
     return names
 
@@ -110,8 +113,8 @@ def _folders(top: str, follow_links: bool) -> Endless[tuple[str, list[str]]]:
     """Every folder from `top` down with its files; links that lead back up are not followed."""
 
     def refuse(error: OSError) -> None:
-        raise ArgumentError(
-            f"`directory` must be a folder that can be read; {error.filename}: {error.strerror}."
+        raise ArgumentError.of(
+            "directory", f"must be a folder that can be read; {error.filename}: {error.strerror}."
         ) from error
 
     for folder, inner, files in os.walk(top, followlinks=follow_links, onerror=refuse):
@@ -130,13 +133,20 @@ def _leads_up(path: str) -> bool:
 
 def _empty(directory: str, names: list[str], subset: str | None) -> ArgumentError:
     if subset is not None and names:
-        return ArgumentError(
-            f"`subset` = {subset!r} has 0 images: `validation_split` leaves none of those in "
-            f"{directory} to it."
+        return ArgumentError.of(
+            "subset",
+            "= {subset!r} has 0 images: `validation_split` leaves none of those in {directory} to "
+            "it.",
+            subset=subset,
+            directory=directory,
         )
     there = f"its folders are {listed(names)}" if names else "it has no folders"
-    return ArgumentError(
-        f"`directory` has 0 images ({', '.join(ENDINGS)}) in {directory}; {there}. It must have a "
-        "folder of images for each class, such as cats/1.jpg and dogs/1.jpg. For images without "
-        'classes in the directory itself, give classes=["."] and class_mode=None.'
+    return ArgumentError.of(
+        "directory",
+        "has 0 images ({endings}) in {directory}; {there}. It must have a folder of images for "
+        "each class, such as cats/1.jpg and dogs/1.jpg. For images without classes in the "
+        "directory itself, give `classes` = {the directory itself} and `class_mode` = {None}.",
+        endings=", ".join(ENDINGS),
+        directory=directory,
+        there=there,
     )

@@ -81,8 +81,8 @@ class FileIterator(SkippingIterator):
         self._format = target_format
         self._targets = targets
 
-    def _named(self, index: int) -> str:
-        return f"the file {self.filepaths[index]}"
+    def _label(self, index: int) -> str:
+        return self.filepaths[index]
 
     def _fill(self, row: Array, index: int, parameters: dict[str, Any]) -> bool:
         path = self.filepaths[index]

@@ -46,16 +46,17 @@ def saving(save_to_dir: Path | None, save_prefix: str, save_format: str, channel
         return Saving(None, "", "")
     name = Image.registered_extensions().get(f".{save_format}".lower())
     if name not in Image.SAVE:
-        raise ArgumentError(
-            f'`save_format` must be a format that Pillow writes, such as "png" or "jpeg", not '
-            f"{arguments.shown(save_format)}."
-        )
+        rule = 'must be a format that Pillow writes, such as "png" or "jpeg", not {value!r}.'
+        raise ArgumentError.of("save_format", rule, value=save_format)
     try:
         _picture(np.zeros((1, 1, channels)), "channels_last").save(io.BytesIO(), name)
     except Exception as error:  # Pillow and its plugins raise what they like
-        raise ArgumentError(
-            f"`save_format` = {save_format!r} cannot hold images of {channels} channels: "
-            f"{reason(error)}."
+        raise ArgumentError.of(
+            "save_format",
+            "= {value!r} cannot hold images of {channels} channels: {why}.",
+            value=save_format,
+            channels=channels,
+            why=reason(error),
         ) from error
     return Saving(arguments.folder(save_to_dir, "save_to_dir"), str(save_prefix), str(save_format))
 

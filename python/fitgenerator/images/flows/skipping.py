@@ -54,7 +54,7 @@ class SkippingIterator(Iterator, Warns):
             last = next(reversed(self.skipped.values()))
         text = (
             f"{len(self.skipped)} of {self.n} files could not be read and were left out "
-            f'(on_error="skip"); `skipped` of the flow has all of them. The last: {last}'
+            f'(`on_error` = "skip"); `skipped` of the flow has all of them. The last: {last}'
         )
         return [(text, ImageWarning)]
 

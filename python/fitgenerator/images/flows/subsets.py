@@ -16,9 +16,10 @@ def share_of(validation_split: float, subset: str | None) -> Share:
     """
     arguments.one_of(subset, "subset", (*arguments.SUBSETS, None))
     if subset == "validation" and not validation_split:
-        raise ArgumentError(
-            '`subset` = "validation" needs a share of the images: give the generator a '
-            "`validation_split`, such as 0.2."
+        raise ArgumentError.of(
+            "subset",
+            '= "validation" needs a share of the images: give the generator a '
+            "`validation_split`, such as 0.2.",
         )
     if subset is None:
         return 0.0, 1.0

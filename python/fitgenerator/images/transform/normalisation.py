@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, ArgumentTypeError
-from ...messages import describe
+from ...messages import Message, describe
 from ...models.protocol import Array
 from ..settings import Settings
 from .seeded_function import Seeded
@@ -52,10 +52,11 @@ def check_learned(settings: Settings) -> None:
     """
     for argument, attribute in _NEEDED.items():
         if getattr(settings, argument) and getattr(settings, attribute) is None:
-            raise ArgumentError(
-                f"`{argument}` needs what fit() learns from sample images: call "
-                "generator.fit(images) before the first batch."
+            rule = Message(
+                "needs what is learned from sample images: call {fit to images} before the first "
+                "batch."
             )
+            raise ArgumentError.of(argument, rule)
 
 
 def standardize(settings: Settings, x: Array, seed: int | None = None) -> Array:
@@ -90,9 +91,10 @@ def _check_floating(settings: Settings, x: Any) -> None:
     given = (getattr(settings, argument) for argument in _COMPUTED)
     if not (isinstance(x, np.ndarray) and x.dtype.kind == "f") and any(given):
         what = f" and dtype {x.dtype}" if isinstance(x, np.ndarray) else ""
-        raise ArgumentTypeError(
-            "`x` must be an array of floating dtype, as it is normalised in place, such as "
-            f'x.astype("float32"); not {describe(x)}{what}.'
+        raise ArgumentTypeError.of(
+            "x",
+            "must be an array of floating dtype, as it is normalised in place, such as "
+            f'x.astype("float32"); not {describe(x)}{what}.',
         )
 
 
@@ -110,9 +112,10 @@ def _preprocessed(function: Callable[[Any], Any], x: Array, seed: int | None) ->
 def _take_over(x: Array, result: Any) -> None:
     made = np.asarray(result)
     if made.shape != x.shape or made.dtype.kind not in "fiub":
-        raise ArgumentError(
-            "`preprocessing_function` must return an image of the shape that it was given, "
-            f"{x.shape}, not {describe(result)}."
+        raise ArgumentError.of(
+            "preprocessing_function",
+            "must return an image of the shape that it was given, "
+            f"{x.shape}, not {describe(result)}.",
         )
     np.copyto(x, made, casting="unsafe")
 
@@ -120,8 +123,12 @@ def _take_over(x: Array, result: Any) -> None:
 def _whitened(x: Array, matrix: Array) -> Array:
     size = math.prod(x.shape[-3:])
     if matrix.shape[0] != size:
-        raise ArgumentError(
-            f"`zca_whitening` was fitted on images of {matrix.shape[0]} values; these have {size}, "
-            f"of shape {x.shape[-3:]}. Call generator.fit() with images of that shape."
+        raise ArgumentError.of(
+            "zca_whitening",
+            "was fitted on images of {fitted} values; these have {size}, of shape {shape}. Call "
+            "{fit to images} with images of that shape.",
+            fitted=matrix.shape[0],
+            size=size,
+            shape=x.shape[-3:],
         )
     return np.reshape(x.reshape(-1, size) @ matrix, x.shape)

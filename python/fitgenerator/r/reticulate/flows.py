@@ -1,4 +1,4 @@
-"""Flows of R's arrays and data frames. Nothing here raises into R: a refusal is its text.
+"""Flows of R's arrays and data frames. Nothing here raises into R: a refusal is its fields.
 
 Flows take their batches from rows, so R's arrays are copied row by row in memory.
 """
@@ -17,6 +17,7 @@ from ...flows.data import flow_from_data
 from ...flows.formula import Layout
 from ...flows.frames import flow_from_frame
 from ...flows.timeseries import timeseries_generator
+from .results import failure_of
 from .values import own
 
 
@@ -40,10 +41,9 @@ def cutter(batch_size: int, options: dict[str, Any]) -> Cutter:
     return Cutter(Layout(**options, whole=False), batch_size)
 
 
-def add(to: Cutter, frame: dict[str, Any]) -> str | None:
+def add(to: Cutter, frame: dict[str, Any]) -> dict[str, Any] | None:
     """Add a data frame, or say why it cannot be used."""
-    refusal = _made(lambda: to.add(_frame(frame)))
-    return None if refusal is None else str(refusal)
+    return _made(lambda: to.add(_frame(frame)))  # type: ignore[no-any-return]
 
 
 def ready(of: Cutter, last: bool) -> bool:
@@ -60,7 +60,7 @@ def _made(make: Callable[[], Any]) -> Any:
     try:
         return make()
     except (ArgumentError, ArgumentTypeError) as error:
-        return str(error)
+        return failure_of(error)
 
 
 def _frame(columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ...host.switchboard import Switchboard
 from ...prefetch.prefetcher import GRACE
 from .host_loop import HostLoop, RList
 from .image_functions import RFunction
-from .results import told
+from .results import in_r, told
 from .values import own
 
 
@@ -61,7 +61,7 @@ def _told(make: Callable[[], Any]) -> RList:
     ours: list[Warned] = []
     for warning in caught:
         if issubclass(warning.category, ImageWarning):
-            ours.append((str(warning.message), warning.category))
+            ours.append((in_r(warning.message), warning.category))
         else:
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno

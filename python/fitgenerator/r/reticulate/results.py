@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from ... import errors
 from ...host.outcome import Failed, Value
-from ...messages import text_of
+from ...messages import Vocabulary, said_in
 from ...reporting.history import History, last_history
 from ...reporting.timeline import Event
 from .image_functions import RFunctionError
@@ -21,6 +22,7 @@ class ForeignError(Exception):
         self.number = number
 
 
+# How R's conditions are made of an error: by the first kind that fits.
 _KINDS: dict[str, Any] = {
     "r": ForeignError,
     "function": RFunctionError,
@@ -31,9 +33,23 @@ _KINDS: dict[str, Any] = {
     "interrupt": KeyboardInterrupt,
 }
 
+_R = Vocabulary(
+    {
+        "None": "NULL",
+        "True": "TRUE",
+        "False": "FALSE",
+        "the directory itself": '"."',
+        "categories": "factors",
+        "fit to images": "fit_image_data_generator(generator, images)",
+    },
+    first=1,
+    number=lambda number: f"{number:.15g}",
+    string=lambda text: f'"{text}"',
+)
+
 
 def told(
-    outcome: Value[Any] | Failed, warnings: Sequence[errors.Warned] = (), said: str = ""
+    outcome: Value[Any] | Failed, warnings: Iterable[errors.Warned] = (), said: str = ""
 ) -> dict[str, Any]:
     """An outcome as R is told, with what to warn of (text and class) and what was printed."""
     value = failure = None
@@ -44,22 +60,33 @@ def told(
             pass
         case Failed(error):
             failure = failure_of(error)
-    texts = [[text, kind.__name__] for text, kind in warnings]
+    texts = [[in_r(text), kind.__name__] for text, kind in warnings]
     return {"value": value, "failure": failure, "warnings": texts, "said": said}
 
 
 def failure_of(error: BaseException) -> dict[str, Any]:
-    """What failed, for R to make a condition of."""
+    """What failed, as fields that R makes a condition of.
+
+    Those of the error's context, and: `kind`, a key of `_KINDS`; `type`, its class; `text`, what it
+    says, in R's words; `notes`, sentences below that; `argument`, the one to blame; `number` or
+    `cell`, where R keeps a condition of its own.
+    """
+    kinds = (kind for kind, types in _KINDS.items() if isinstance(error, types))
     return {
-        "kind": next(
-            (name for name, types in _KINDS.items() if isinstance(error, types)), "python"
-        ),
+        **asdict(errors.context_of(error)),
+        "kind": next(kinds, "python"),
         "type": type(error).__name__,
-        "text": text_of(error),
+        "text": in_r(error),
         "notes": list(getattr(error, "__notes__", ())),
+        "argument": error.argument if isinstance(error, errors.OwnError) else None,
         "number": error.number if isinstance(error, ForeignError) else 0,
         "cell": error.cell if isinstance(error, RFunctionError) else None,
     }
+
+
+def in_r(thing: BaseException | str) -> str:
+    """A text, or what an error or a warning says, in R's words."""
+    return said_in(_R, thing)
 
 
 def history_parts(history: History | None) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ from ...training.options import fit_options, run_options, steps_of
 from ...training.plan import plan_evaluate, plan_fit, plan_predict
 from .host_loop import HostLoop, RList
 from .model_code import holds_r_code
-from .results import told
+from .results import failure_of, told
 from .values import Arrays
 
 _FIT_ARGUMENTS = (
@@ -129,12 +129,12 @@ def _plan(
     return plan_predict(host, generator, steps, run_options("predict", model, **given))
 
 
-def checkpoint(path: str) -> Checkpoint | str:
-    """The callback, for R, or why there can be none."""
+def checkpoint(path: str) -> Checkpoint | dict[str, Any]:
+    """The callback, for R, or the failure to make it."""
     try:
         return Checkpoint(path)
     except (errors.ArgumentError, errors.ArgumentTypeError) as error:
-        return str(error)
+        return failure_of(error)
 
 
 def sequence(length: int, shuffle: bool, seed: int) -> Passes:

@@ -44,9 +44,10 @@ def source(function: RFunction, argument: str) -> Source:
     """
     required = needed_args(function)
     if required:
-        raise ArgumentError(
-            f"`{argument}` must be an R function without arguments, not one that needs "
-            f"`{'`, `'.join(required)}`; wrap it: function() f(...)."
+        raise ArgumentError.of(
+            argument,
+            f"must be an R function without arguments, not one that needs "
+            f"`{'`, `'.join(required)}`; wrap it: function() f(...).",
         )
     return closure_source(function, identity_of(function))
 

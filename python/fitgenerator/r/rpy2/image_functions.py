@@ -7,6 +7,7 @@ makes a batch of a call, asks that call's host.
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,11 +59,12 @@ class ImageFunction:
             return self._here(image, seed)
         host = host_here()
         if not isinstance(host, Switchboard):
-            raise ArgumentError(
-                f"`{self.__name__}` is an R function, which only Python's main thread can run; the "
+            raise ArgumentError.of(
+                self.__name__,
+                f"is an R function, which only Python's main thread can run; the "
                 f"call came from the thread {threading.current_thread().name}. Read the flow on "
                 "the main thread, or give it to fit_generator(), evaluate_generator() or "
-                "predict_generator() there."
+                "predict_generator() there.",
             )
         return host.apply(self.__name__, self, image, seed)  # type: ignore[no-any-return]
 
@@ -91,7 +93,8 @@ class ImageFunction:
         made, kind, detail = apply(self._function, self.__name__, to_r(image), number)
         if kind[0] == "failed":
             raise kept_error(detail)
-        return outcome_of(kind[0], detail, ArgumentError) or Value(made)
+        refusal = partial(ArgumentError, argument=self.__name__)
+        return outcome_of(kind[0], detail, refusal) or Value(made)
 
 
 def image_function(given: RFunction, argument: str) -> ImageFunction:
@@ -103,7 +106,7 @@ def image_function(given: RFunction, argument: str) -> ImageFunction:
     """
     fault = list(needed_args(given, "image_function_fault")) if is_function(given) else [None]
     if fault:
-        raise ArgumentTypeError(
-            f"`{argument}` must be a function of one image, not {fault[0] or describe(given)}."
+        raise ArgumentTypeError.of(
+            argument, f"must be a function of one image, not {fault[0] or describe(given)}."
         )
     return ImageFunction(given, argument)

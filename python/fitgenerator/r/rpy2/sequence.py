@@ -55,6 +55,7 @@ def sequence(
     if takes not in (1, 2):
         raise ArgumentError(
             f"The function of `{argument}` must take the number of a batch, or that and the number "
-            f"of the epoch, not {takes} arguments."
+            f"of the epoch, not {takes} arguments.",
+            argument=argument,
         )
     return passes_source(Indexed(function, hook, seeded=seeded), passes)
