@@ -112,8 +112,9 @@ class RequestPrefetcher(Prefetcher):
 
     def end(self) -> None:
         """The function has no more batches."""
-        self.schedule.end_round()
-        self._hand_on(self._void())
+        fetch = self._void()
+        self.schedule.end_round(fetch)
+        self._hand_on(fetch)
 
     def fail(self, error: BaseException) -> None:
         """The function failed."""
@@ -131,8 +132,6 @@ class RequestPrefetcher(Prefetcher):
 
 
 def _bytes(raw: RawBatch) -> int:
-    if isinstance(raw, (list, tuple)):
-        return sum(map(_bytes, raw))
-    if isinstance(raw, dict):
-        return sum(map(_bytes, raw.values()))
+    if isinstance(raw, (list, tuple, dict)):
+        return sum(map(_bytes, raw.values() if isinstance(raw, dict) else raw))
     return int(getattr(raw, "nbytes", 0))

@@ -44,7 +44,7 @@ class ThreadPrefetcher(Prefetcher):
                     fetch.raw = fetch.read()
         except BaseException as error:
             if isinstance(error, StopIteration):
-                self.schedule.end_round()
+                self.schedule.end_round(fetch)
             else:
                 self._fail(fetch, error)
             fetch.read = None

@@ -1,9 +1,8 @@
 """The record of one fetch, which carries a batch from the schedule to the queue.
 
-The way of a batch, which only goes forwards: `schedule` makes the record, with the call that reads
-the batch. `by_threads` or `by_request` has the call made, and `prefetcher` prepares what it gave.
-`reordering` puts the batches in order, several into one call of the model, and the calls into the
-queue that the training loop takes them from.
+The way of a batch goes forwards only: `schedule` makes the record, with the call that reads the raw
+batch; `by_threads` or `by_request` has it read, and `prefetcher` prepares it; `reordering` puts
+batches in order, several into one call of the model, and the call into the training loop's queue.
 """
 
 from __future__ import annotations

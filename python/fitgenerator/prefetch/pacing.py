@@ -1,9 +1,8 @@
 """When the calling thread makes a batch, if it also runs a hook at each step.
 
-Thread rule 6: a hook that comes while the calling thread makes a batch waits for it. So making one
-begins when the next step would lack a batch, or where it should end before the running step does;
-otherwise it waits for the next step. The lead grows to what fits in parallel with the steps; order
-and values of the batches are the same.
+Thread rule 6: a hook that comes while the calling thread makes a batch waits for it. So a batch is
+begun when the next step would lack one, or where it should be made before the running step ends;
+else at the next step. The lead grows to what fits in parallel with the steps.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far a source may be fetched ahead of the model."""
+"""How far a source may be fetched ahead of the model: thread rule 6, the bounded lead."""
 
 from __future__ import annotations
 

@@ -90,9 +90,12 @@ class Schedule:
             self._over = True
         return fetch
 
-    def end_round(self) -> None:
-        """The source has ended: a counted round takes what was granted after it along."""
+    def end_round(self, fetch: Fetch | None = None) -> None:
+        """The source has ended, in the place of a fetch; a counted round takes all others along."""
         self._over = True
+        if fetch is not None:
+            self.withdraw([fetch])  # which gave no batch,
+            self._sequence += 1  # but has its place
         if self._round is not None and self._round.count is not None:
             self._epochs = range(0)
             self._granted.clear()
@@ -101,6 +104,5 @@ class Schedule:
         """Undo the newest fetches, which will not be made."""
         self._sequence -= len(fetches)
         for fetch in fetches:
-            if fetch.read is not None:
-                self.begun -= 1
-                fetch.round.call_size.begun -= 1
+            self.begun -= fetch.read is not None
+            fetch.round.call_size.begun -= fetch.read is not None

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 from fitgenerator import EndedEarlyWarning, EndedError, evaluate_generator, predict_generator
-from support.tiny_trainings import HookLog, Reiterable, catch, echo_model, numbered_batch, run
+from support.tiny_trainings import (
+    HookLog,
+    Reiterable,
+    catch,
+    echo_model,
+    notes_of,
+    numbered_batch,
+    run,
+)
 
 
 def short(count: int) -> Iterator[Any]:
@@ -60,6 +68,26 @@ def test_C2_a_pass_that_gives_nothing_ends_training_early(queue: int) -> None:
     with pytest.warns(EndedEarlyWarning, match="`generator` gave nothing for epoch 2 of 3"):
         history = run(echo_model(), Once([*short(2)]), None, 3, max_queue_size=queue)
     assert history.epoch == [0]
+
+
+def test_the_end_of_a_pass_is_counted_as_no_batch(queue: int) -> None:
+    class Failing(Reiterable):
+        passes = 0
+
+        def __iter__(self) -> Iterator[Any]:
+            self.passes += 1
+            for number, batch in enumerate(super().__iter__()):
+                if (self.passes, number) == (3, 1):
+                    raise ValueError("mine")
+                yield batch
+
+    with pytest.raises(ValueError, match="mine") as caught:
+        run(echo_model(), Failing([*short(3)]), None, 4, max_queue_size=queue)
+    assert "While batch 8 of `generator` was made." in notes_of(caught.value)
+    history = run(echo_model(), Reiterable([*short(3)]), None, 2, max_queue_size=queue)
+    for what in ("generator", "step"):
+        events = [event for event in history.pipeline.timeline if event.what == what]
+        assert [event.batch for event in events] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("steps", [None, 2])
