@@ -45,6 +45,8 @@ class JoinedThreads:
             try:
                 thread = self._ended.get(SLICE)
             except queue.Empty:
+                # One whose start was interrupted does not run.
+                self.alive = [thread for thread in self.alive if thread.ident is not None]
                 if deadline is not None and time.perf_counter() > deadline:
                     break
                 continue

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 
+from ..errors import ClosedError
 from ..host.current_host import asking
 from .prefetcher import Prefetcher
 
@@ -22,7 +23,7 @@ class ThreadPrefetcher(Prefetcher):
             self.setup.host.call(self._fetch_here)
 
     def _fetch_here(self) -> None:
-        with asking(self.setup.host):
+        with suppress(ClosedError), asking(self.setup.host):  # what closed it waits in the queue
             self._fetch(self.setup.host.user_code())
 
     def _work(self) -> None:

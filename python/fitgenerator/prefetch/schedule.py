@@ -26,7 +26,7 @@ class Schedule:
         # batches are claimed before those of its validation; a wait for a round is within.
         self._claiming = threading.Lock()
         self._granted: ClosableQueue[tuple[Round, range]] = ClosableQueue()
-        self._round: Round | None = None  # that is being fetched
+        self._round = Round(0, lambda raw: raw)  # that is being fetched; none yet
         self._epochs = range(0)  # that it will be fetched for again
         self._over = True  # nothing is left of it
         self._index = 0  # batches of it that were handed out
@@ -72,14 +72,12 @@ class Schedule:
                 self._rest()
             self._round, self._epochs = self._granted.get(None)
         round_ = self._round
-        assert round_ is not None
         epoch, self._epochs = self._epochs[0], self._epochs[1:]
         self._over, self._index = False, 0
         self._reader.begin(fresh=round_.restart, wrap=round_.wrap, epoch=epoch, count=round_.count)
 
     def _record(self, read: Claim | None, outcome: Outcome) -> Fetch:
         round_, counts = self._round, read is not None
-        assert round_ is not None
         size = round_.call_size
         self.begun += counts
         fetch = Fetch(round_, self._sequence, self.begun, size.begun, self._index, read, outcome)
@@ -96,7 +94,7 @@ class Schedule:
         if fetch is not None:
             self.withdraw([fetch])  # which gave no batch,
             self._sequence += 1  # but has its place
-        if self._round is not None and self._round.count is not None:
+        if self._round.count is not None:
             self._epochs = range(0)
             self._granted.clear()
 

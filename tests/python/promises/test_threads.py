@@ -365,3 +365,16 @@ def test_a_thread_that_cannot_start_is_an_error_at_once(monkeypatch: pytest.Monk
         run(echo_model(), numbered(), 2)
     monkeypatch.undo()
     assert run(echo_model(), numbered(), 2).history["loss"] == [1.5]
+
+
+def test_a_start_that_is_interrupted_leaves_nothing_to_wait_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):  # a warning of a thread left behind would be an error
+        run(echo_model(), numbered(), 2)
+    monkeypatch.undo()
+    assert run(echo_model(), numbered(), 2).history["loss"] == [1.5]
