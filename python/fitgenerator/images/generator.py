@@ -9,9 +9,9 @@ from .arguments import Path
 from .augmenter import Augmenter
 from .flows.arrays import NumpyArrayIterator
 from .flows.base import Batching
-from .flows.data_frame import DataFrameIterator, Names, refuse_unknown
+from .flows.data_frame import DataFrameIterator, Names, Table, refuse_unknown
 from .flows.directory import DirectoryIterator
-from .flows.files import checked_format
+from .reading.target_format import TargetFormat
 
 
 class ImageDataGenerator(Augmenter):
@@ -104,14 +104,10 @@ class ImageDataGenerator(Augmenter):
             ValueError: An argument has an invalid value, or arrays differ in length.
             TypeError: An argument is of a type that cannot be used.
         """
-        return NumpyArrayIterator(
-            x,
-            y,
-            self,
-            Batching(batch_size, shuffle, seed, subset, save_to_dir, save_prefix, save_format),
-            sample_weight=sample_weight,
-            ignore_class_split=ignore_class_split,
+        batching = Batching(
+            batch_size, shuffle, seed, subset, save_to_dir, save_prefix, save_format
         )
+        return NumpyArrayIterator(x, y, self, batching, sample_weight, ignore_class_split)
 
     def flow_from_directory(
         self,
@@ -162,14 +158,12 @@ class ImageDataGenerator(Augmenter):
             ValueError: An argument has an invalid value, or there are no images.
             TypeError: An argument is of a type that cannot be used.
         """
+        target = TargetFormat(target_size, color_mode, interpolation, keep_aspect_ratio, on_error)
+        batching = Batching(
+            batch_size, shuffle, seed, subset, save_to_dir, save_prefix, save_format
+        )
         return DirectoryIterator(
-            directory,
-            self,
-            checked_format(target_size, color_mode, interpolation, keep_aspect_ratio, on_error),
-            Batching(batch_size, shuffle, seed, subset, save_to_dir, save_prefix, save_format),
-            classes=classes,
-            class_mode=class_mode,
-            follow_links=follow_links,
+            directory, self, target, batching, classes, class_mode, follow_links
         )
 
     def flow_from_dataframe(
@@ -226,16 +220,12 @@ class ImageDataGenerator(Augmenter):
             ImageWarning: Rows are left out because their files do not exist.
         """
         refuse_unknown(without_effect)
+        target = TargetFormat(target_size, color_mode, interpolation, keep_aspect_ratio, on_error)
+        batching = Batching(
+            batch_size, shuffle, seed, subset, save_to_dir, save_prefix, save_format
+        )
+        class_mode = "raw" if class_mode == "other" else class_mode
+        table = Table(dataframe, x_col, y_col, weight_col)
         return DataFrameIterator(
-            dataframe,
-            self,
-            checked_format(target_size, color_mode, interpolation, keep_aspect_ratio, on_error),
-            Batching(batch_size, shuffle, seed, subset, save_to_dir, save_prefix, save_format),
-            directory=directory,
-            x_col=x_col,
-            y_col=y_col,
-            weight_col=weight_col,
-            classes=classes,
-            class_mode="raw" if class_mode == "other" else class_mode,
-            validate_filenames=validate_filenames,
+            table, self, target, batching, directory, classes, class_mode, validate_filenames
         )

@@ -34,7 +34,6 @@ class NumpyArrayIterator(Iterator):
         y: Any,
         generator: Augmenter,
         batching: Batching,
-        *,
         sample_weight: Any,
         ignore_class_split: bool,
     ) -> None:
@@ -64,11 +63,7 @@ class NumpyArrayIterator(Iterator):
 
     def _with_targets(self, x: Array, indices: Array) -> Any:
         inputs = [x, *(part[indices] for part in self.x_misc)] if self.x_misc else x
-        if self.y is None:
-            return inputs
-        if self.sample_weight is None:
-            return inputs, self.y[indices]
-        return inputs, self.y[indices], self.sample_weight[indices]
+        return self._weighted(inputs, None if self.y is None else self.y[indices], indices)
 
 
 def _inputs(x: Any) -> tuple[Any, list[Any]]:
@@ -76,9 +71,8 @@ def _inputs(x: Any) -> tuple[Any, list[Any]]:
     if not isinstance(x, (list, tuple)):
         return x, []
     if len(x) != 2:
-        raise ArgumentError.of(
-            "x", f"must be an array of images, or two: (images, other inputs), not {describe(x)}."
-        )
+        rule = f"must be an array of images, or two: (images, other inputs), not {describe(x)}."
+        raise ArgumentError.of("x", rule)
     images, further = x
     return images, list(further) if isinstance(further, list) else [further]
 
@@ -86,9 +80,8 @@ def _inputs(x: Any) -> tuple[Any, list[Any]]:
 def _rows(given: Any, argument: str, rows: int) -> Array:
     array = np.asarray(given)
     if not array.ndim or len(array) != rows:
-        raise ArgumentError.of(
-            argument, f"must have a row for each of the {rows} images, not the shape {array.shape}."
-        )
+        rule = f"must have a row for each of the {rows} images, not the shape {array.shape}."
+        raise ArgumentError.of(argument, rule)
     return array
 
 

@@ -6,6 +6,8 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from ...batches.aligned_memory import empty
 from ...errors import ErrorContext, locate
 from ...models.protocol import Array
@@ -15,11 +17,11 @@ from ..arguments import Path
 from ..augmenter import Augmenter
 from ..opencv import single_threaded
 from ..transform.normalisation import check_learned
-from ..transform.seeded_function import Seeded, seed_images
+from ..transform.seeded_function import Seeded
 from .batch_order import Pass
 from .batch_row import draw_parameters
 from .passes import PassIterator
-from .saving import save, saving
+from .saving import Saving
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,10 @@ class Iterator(PassIterator):
         image_shape: Shape of one image, in the generator's `data_format`.
     """
 
+    sample_weight: Array | None
+
     def __init__(
-        self,
-        n: int,
-        image_shape: tuple[int, ...],
-        generator: Augmenter,
-        batching: Batching,
+        self, n: int, image_shape: tuple[int, ...], generator: Augmenter, batching: Batching
     ) -> None:
         super().__init__(n, batching.batch_size, batching.shuffle, batching.seed)
         self.image_shape = image_shape
@@ -67,7 +67,7 @@ class Iterator(PassIterator):
         self.save_to_dir = batching.save_to_dir
         self.save_prefix, self.save_format = batching.save_prefix, batching.save_format
         channels = image_shape[generator.channel_axis - 1]
-        self._saving = saving(self.save_to_dir, self.save_prefix, self.save_format, channels)
+        self._saving = Saving(self.save_to_dir, self.save_prefix, self.save_format, channels)
 
     def __repr__(self) -> str:
         """How many images of which size, in which batches."""
@@ -91,19 +91,17 @@ class Iterator(PassIterator):
         indices, random = under_way.batch(index)
         generator = self.image_data_generator
         parameters = [draw_parameters(generator, self.image_shape, random) for _ in indices]
-        seed_images(generator.preprocessing_function, parameters, random)
+        if isinstance(generator.preprocessing_function, Seeded):
+            for one in parameters:
+                one["seed"] = int(random.randint(2**31 - 1))
         check_learned(generator)
         x = empty((len(indices), *self.image_shape), self.dtype)
         with single_threaded:
-            kept = [
-                row
-                for row, index in enumerate(indices)
-                if self._filled(x[row], index, parameters[row])
-            ]
+            filled = map(self._filled, x, indices, parameters)
+            kept = [row for row, is_filled in enumerate(filled) if is_filled]
         if len(kept) < len(indices):
             x, indices = x[kept], indices[kept]
-            self._check_left(indices)
-        save(self._saving, x, indices, random, str(self.data_format))
+        self._saving.save(x, indices, random, self.data_format)
         return self._with_targets(x, indices)
 
     def _filled(self, row: Array, index: int, parameters: dict[str, Any]) -> bool:
@@ -123,7 +121,12 @@ class Iterator(PassIterator):
 
     @abstractmethod
     def _with_targets(self, x: Array, indices: Array) -> Any:
-        """The batch of these images: inputs alone, or with targets, or with weights too."""
+        """The batch of these images, with their targets and weights."""
 
-    def _check_left(self, indices: Array) -> None:
-        """Check the images that are left after some of the batch were left out."""
+    def _weighted(self, inputs: Any, targets: Any, indices: Array) -> Any:
+        """Inputs alone, or with targets if there are any, or with weights too."""
+        if targets is None:
+            return inputs
+        if self.sample_weight is None:
+            return inputs, targets
+        return inputs, targets, np.asarray(self.sample_weight)[indices]

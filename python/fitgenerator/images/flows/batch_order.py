@@ -16,23 +16,14 @@ from ...models.protocol import Array
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass over the images.
-
-    Attributes:
-        samples: Number of images.
-        batch_size: Images of one batch; the last may have fewer.
-        shuffle: Whether the pass has an order of its own.
-        seed: Seed of batch 0 of the first pass.
-        first: Number of its first batch, counted through all passes.
-        order: The images' indices in the order of the pass.
-    """
+    """One pass over the images."""
 
     samples: int
-    batch_size: int
-    shuffle: bool
-    seed: int
-    first: int
-    order: Array
+    batch_size: int  # the last batch may have fewer images
+    shuffle: bool  # whether the pass has an order of its own
+    seed: int  # of batch 0 of the first pass
+    first: int  # number of the pass's first batch, counted through all passes
+    order: Array  # the images' indices in the order of the pass
 
     def __len__(self) -> int:
         """Batches of a pass."""
@@ -51,13 +42,6 @@ class Pass:
         if index == 0 and self.shuffle:
             random.permutation(self.samples)  # the order, which `after` drew
         return self.order[index * self.batch_size : (index + 1) * self.batch_size], random
-
-
-def first_pass(samples: int, batch_size: int, shuffle: bool, seed: int | None) -> Pass:
-    """The pass that begins with batch 0; without a `seed`, one is drawn from `numpy.random`."""
-    drawn = int(np.random.randint(2**31)) if seed is None else seed
-    start = Pass(samples, batch_size, shuffle, drawn, 0, np.arange(samples))
-    return start.after(0)
 
 
 def _random(seed: int, number: int) -> np.random.RandomState:

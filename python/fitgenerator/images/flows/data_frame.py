@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -28,40 +29,39 @@ _GONE = ("drop_duplicates", "has_ext", "sort")
 Names = str | Sequence[str]
 
 
-class _Table:
-    """The columns of a data frame of any package, or of a dict of columns.
+@dataclass(frozen=True)
+class Table:
+    """A data frame of any package, or a dict of columns, and the names of the columns to use.
 
-    Raises:
-        ArgumentTypeError: `frame` has no columns.
+    Reading a column raises an `ArgumentTypeError` if there are none, or if its values cannot be
+    used, and an `ArgumentError` if there is none of that name.
     """
 
-    def __init__(self, frame: Any) -> None:
-        names = frame.keys() if hasattr(frame, "keys") else getattr(frame, "columns", None)
-        if names is None:
-            raise ArgumentTypeError.of(
-                "dataframe", f"must be a data frame, or a dict of columns, not {describe(frame)}."
-            )
-        self._frame, self._names = frame, names
+    frame: Any
+    x_col: str
+    y_col: Names
+    weight_col: str | None
 
     def column(self, name: Names, argument: str) -> list[Any]:
-        """One column.
-
-        Raises:
-            ArgumentError: There is none of that name.
-        """
-        if not isinstance(name, str) or name not in self._names:
+        """The column that an argument names."""
+        frame = self.frame
+        names = frame.keys() if hasattr(frame, "keys") else getattr(frame, "columns", None)
+        if names is None:
+            rule = f"must be a data frame, or a dict of columns, not {describe(frame)}."
+            raise ArgumentTypeError.of("dataframe", rule)
+        if not isinstance(name, str) or name not in names:
             rule = "must name a column of the data frame, not {name!r}; it has {names}."
-            raise ArgumentError.of(argument, rule, name=name, names=listed(self._names))
-        values = self._frame[name]
+            raise ArgumentError.of(argument, rule, name=name, names=listed(names))
+        values = frame[name]
         return list(values.to_list() if hasattr(values, "to_list") else values)
 
-    def files(self, x_col: str) -> list[str]:
+    def files(self) -> list[str]:
         """The column of the files' names; a dict must have columns of that length only."""
-        names = self.column(x_col, "x_col")
+        names = self.column(self.x_col, "x_col")
         if not all(isinstance(name, str) for name in names):
             rule = "= {col!r} must hold names of files, as text."
-            raise ArgumentTypeError.of("x_col", rule, col=x_col)
-        frame = self._frame
+            raise ArgumentTypeError.of("x_col", rule, col=self.x_col)
+        frame = self.frame
         lengths = {key: len(frame[key]) for key in frame} if isinstance(frame, Mapping) else {}
         if any(length != len(names) for length in lengths.values()):
             raise ArgumentError.of("dataframe", f"must have columns of one length, not {lengths}.")
@@ -75,12 +75,14 @@ class _Table:
             raise ArgumentTypeError.of("y_col", rule, col=y_col, dtype=values.dtype)
         return values
 
-    def weights(self, weight_col: str) -> Array:
-        """A column of weights."""
-        weights = np.array(self.column(weight_col, "weight_col"))
+    def weights(self) -> Array | None:
+        """The column of weights, if one is named."""
+        if not self.weight_col:
+            return None
+        weights = np.array(self.column(self.weight_col, "weight_col"))
         if weights.dtype.kind not in "fiu" or weights.ndim != 1:
             rule = "= {col!r} must hold numbers."
-            raise ArgumentTypeError.of("weight_col", rule, col=weight_col)
+            raise ArgumentTypeError.of("weight_col", rule, col=self.weight_col)
         return weights
 
 
@@ -94,43 +96,34 @@ class DataFrameIterator(FileIterator):
 
     def __init__(
         self,
-        dataframe: Any,
+        table: Table,
         generator: Augmenter,
         target_format: TargetFormat,
         batching: Batching,
-        *,
         directory: Path | None,
-        x_col: str,
-        y_col: Names,
-        weight_col: str | None,
         classes: Collection[str] | None,
         class_mode: str | None,
         validate_filenames: bool,
     ) -> None:
         self.directory = arguments.folder(directory, "directory") if directory else ""
         self.class_mode = arguments.one_of(class_mode, "class_mode", targets.FRAME_MODES)
-        table = _Table(dataframe)
-        names = table.files(x_col)
+        names = table.files()
         paths = [os.path.join(self.directory, name) for name in names]
-        kept = _existing(paths, x_col) if validate_filenames else [*range(len(paths))]
+        kept = _existing(paths, table.x_col) if validate_filenames else [*range(len(paths))]
         labels: list[Any] = []
         if self.class_mode in targets.OF_CLASSES:
-            labels = table.column(y_col, "y_col")
-            kept, self.class_indices = self._classes_in(labels, kept, classes, y_col)
+            labels = table.column(table.y_col, "y_col")
+            kept, self.class_indices = self._classes_in(labels, kept, classes, table.y_col)
         elif classes is not None:
             text = "`classes` has no effect with `class_mode` = {mode!r}."
             warn(Message(text, mode=self.class_mode), ImageWarning)
         kept = _part_of(kept, generator, batching.subset)
         self.filenames = [names[row] for row in kept]
-        weights = None if not weight_col else table.weights(weight_col)[kept]
-        super().__init__(
-            [paths[row] for row in kept],
-            generator,
-            target_format,
-            batching,
-            self._targets_of(table, y_col, labels, kept, generator.dtype),
-            weights,
-        )
+        weights = table.weights()
+        weights = None if weights is None else weights[kept]
+        found = [paths[row] for row in kept]
+        made = self._targets_of(table, labels, kept, generator.dtype)
+        super().__init__(found, generator, target_format, batching, made, weights)
         if keras.config.is_interactive_logging_enabled():
             among = f" belonging to {len(self.class_indices)} classes" if labels else ""
             print(f"Found {self.samples} image filenames{among}.")
@@ -140,40 +133,27 @@ class DataFrameIterator(FileIterator):
     ) -> tuple[list[int], dict[str, int]]:
         """The rows that have one of the classes, and each class's number."""
         several = self.class_mode == "categorical"
-        for row in kept:
-            fine = isinstance(labels[row], (str, list, tuple) if several else str)
-            if not fine:
-                what = "text, or lists of text," if several else "text"
-                raise ArgumentTypeError.of(
-                    "y_col",
-                    "= {col!r} must hold {what} for `class_mode` = {mode!r}; row {row!i} has {it}.",
-                    col=y_col,
-                    what=what,
-                    mode=self.class_mode,
-                    row=row,
-                    it=describe(labels[row]),
-                )
+        kinds = (str, list, tuple) if several else (str,)
+        wrong = next((row for row in kept if not isinstance(labels[row], kinds)), None)
+        if wrong is not None:
+            rule = "= {col!r} must hold {what} for `class_mode` = {mode!r}; row {row!i} has {it}."
+            what = "text, or lists of text," if several else "text"
+            found = {"mode": self.class_mode, "row": wrong, "it": describe(labels[wrong])}
+            raise ArgumentTypeError.of("y_col", rule, col=y_col, what=what, **found)
         if given is not None and (isinstance(given, str) or not hasattr(given, "__iter__")):
-            raise ArgumentTypeError.of(
-                "classes", f"must be a list of classes, not {describe(given)}."
-            )
+            rule = f"must be a list of classes, not {describe(given)}."
+            raise ArgumentTypeError.of("classes", rule)
         names = list(dict.fromkeys(str(name) for name in given or ()))
         if not names:
             names = sorted({name for row in kept for name in _each(labels[row])})
         if self.class_mode == "binary" and len(names) != 2:
-            raise ArgumentError.of(
-                "class_mode", f'= "binary" needs 2 classes, not {len(names)}: {listed(names)}.'
-            )
+            rule = f'= "binary" needs 2 classes, not {len(names)}: {listed(names)}.'
+            raise ArgumentError.of("class_mode", rule)
         numbers = {name: number for number, name in enumerate(names)}
         return [row for row in kept if any(n in numbers for n in _each(labels[row]))], numbers
 
     def _targets_of(
-        self,
-        table: _Table,
-        y_col: Names,
-        labels: list[Any],
-        kept: list[int],
-        dtype: np.dtype[Any],
+        self, table: Table, labels: list[Any], kept: list[int], dtype: np.dtype[Any]
     ) -> targets.Targets | None:
         self.labels: Any = None
         if self.class_mode in targets.OF_CLASSES:
@@ -182,11 +162,12 @@ class DataFrameIterator(FileIterator):
             return targets.class_targets(self.class_mode, self.classes, count, dtype)
         if self.class_mode in targets.DIRECTORY_MODES:
             return targets.class_targets(self.class_mode, [], 0, dtype)
-        several = isinstance(y_col, (list, tuple))
+        several = isinstance(table.y_col, (list, tuple))
         if self.class_mode == "multi_output" and not several:
             rule = 'must be a list of columns for `class_mode` = "multi_output", not {value!r}.'
-            raise ArgumentTypeError.of("y_col", rule, value=y_col)
-        columns = [table.targets(name)[kept] for name in (y_col if several else [y_col])]
+            raise ArgumentTypeError.of("y_col", rule, value=table.y_col)
+        names = table.y_col if several else [table.y_col]
+        columns = [table.targets(name)[kept] for name in names]
         if self.class_mode == "multi_output":
             self.labels = columns
         else:
@@ -214,13 +195,9 @@ def refuse_unknown(given: Collection[str]) -> None:
 
 def _existing(paths: list[str], x_col: str) -> list[int]:
     """The rows whose file exists and has the ending of an image; warns about the others."""
-    kept = [
-        row
-        for row, path in enumerate(paths)
-        if path.lower().endswith(ENDINGS) and os.path.isfile(path)
-    ]
-    if len(kept) < len(paths):
-        missing = sorted(set(range(len(paths))) - set(kept))
+    there = [path.lower().endswith(ENDINGS) and os.path.isfile(path) for path in paths]
+    if not all(there):
+        missing = [path for path, fine in zip(paths, there, strict=True) if not fine]
         text = Message(
             "`x_col` = {col!r}: {missing} of {all} files are not there, or have another ending "
             "than {endings}; their rows are left out: {paths}.",
@@ -228,10 +205,10 @@ def _existing(paths: list[str], x_col: str) -> list[int]:
             missing=len(missing),
             all=len(paths),
             endings=", ".join(ENDINGS),
-            paths=listed(paths[row] for row in missing[:4]),
+            paths=listed(missing[:4]),
         )
         warn(text, ImageWarning)
-    return kept
+    return [row for row, fine in enumerate(there) if fine]
 
 
 def _part_of(kept: list[int], generator: Augmenter, subset: str | None) -> list[int]:

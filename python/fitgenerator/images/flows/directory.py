@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator as Endless
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -35,7 +34,6 @@ class DirectoryIterator(FileIterator):
         generator: Augmenter,
         target_format: TargetFormat,
         batching: Batching,
-        *,
         classes: Sequence[str] | None,
         class_mode: str | None,
         follow_links: bool,
@@ -51,7 +49,8 @@ class DirectoryIterator(FileIterator):
             raise _empty(self.directory, names, batching.subset)
         self.class_indices = {name: label for label, name in enumerate(names)}
         self.num_classes = len(names)
-        self.classes = np.repeat(np.arange(len(names), dtype=np.int32), [*map(len, found)])
+        labels = np.repeat(np.arange(len(names), dtype=np.int32), [*map(len, found)])
+        self.classes = self.labels = labels
         super().__init__(
             [os.path.join(self.directory, name) for name in self.filenames],
             generator,
@@ -62,39 +61,28 @@ class DirectoryIterator(FileIterator):
         if keras.config.is_interactive_logging_enabled():
             print(f"Found {self.samples} images belonging to {self.num_classes} classes.")
 
-    @property
-    def labels(self) -> Any:
-        """The classes."""
-        return self.classes
-
 
 def _classes(directory: str, given: Sequence[str] | None) -> list[str]:
     """The folders that are classes: the given names, or else all folders in alphabetical order."""
     try:
         entries = sorted(os.listdir(directory))
     except OSError as error:
-        raise ArgumentError.of(
-            "directory", f"must be a folder that can be read; {directory}: {reason(error)}."
-        ) from error
+        rule = f"must be a folder that can be read; {directory}: {reason(error)}."
+        raise ArgumentError.of("directory", rule) from error
     there = [name for name in entries if os.path.isdir(os.path.join(directory, name))]
     if given is None or (isinstance(given, (list, tuple)) and not given):
         return there
     if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
-        raise ArgumentTypeError.of(
-            "classes", f"must be a list of names of folders, not {describe(given)}."
-        )
+        rule = f"must be a list of names of folders, not {describe(given)}."
+        raise ArgumentTypeError.of("classes", rule)
     names = [str(name) for name in given]
     if len(set(names)) < len(names):
         raise ArgumentError.of("classes", f"must name each class once: {listed(names)}.")
     for name in names:
         if not os.path.isdir(os.path.join(directory, name)):
-            raise ArgumentError.of(
-                "classes",
-                "names {name!r}, and {directory} has no such folder; it has {there}.",
-                name=name,
-                directory=directory,
-                there=listed(there) or "no folders",
-            )
+            rule = "names {name!r}, and {directory} has no such folder; it has {there}."
+            folders = listed(there) or "no folders"
+            raise ArgumentError.of("classes", rule, name=name, directory=directory, there=folders)
     return names
 
 
@@ -113,9 +101,8 @@ def _folders(top: str, follow_links: bool) -> Endless[tuple[str, list[str]]]:
     """Every folder from `top` down with its files; links that lead back up are not followed."""
 
     def refuse(error: OSError) -> None:
-        raise ArgumentError.of(
-            "directory", f"must be a folder that can be read; {error.filename}: {error.strerror}."
-        ) from error
+        rule = f"must be a folder that can be read; {error.filename}: {error.strerror}."
+        raise ArgumentError.of("directory", rule) from error
 
     for folder, inner, files in os.walk(top, followlinks=follow_links, onerror=refuse):
         yield folder, files
@@ -133,20 +120,16 @@ def _leads_up(path: str) -> bool:
 
 def _empty(directory: str, names: list[str], subset: str | None) -> ArgumentError:
     if subset is not None and names:
-        return ArgumentError.of(
-            "subset",
+        rule = (
             "= {subset!r} has 0 images: `validation_split` leaves none of those in {directory} to "
-            "it.",
-            subset=subset,
-            directory=directory,
+            "it."
         )
+        return ArgumentError.of("subset", rule, subset=subset, directory=directory)
     there = f"its folders are {listed(names)}" if names else "it has no folders"
-    return ArgumentError.of(
-        "directory",
+    endings = ", ".join(ENDINGS)
+    rule = (
         "has 0 images ({endings}) in {directory}; {there}. It must have a folder of images for "
         "each class, such as cats/1.jpg and dogs/1.jpg. For images without classes in the "
-        "directory itself, give `classes` = {the directory itself} and `class_mode` = {None}.",
-        endings=", ".join(ENDINGS),
-        directory=directory,
-        there=there,
+        "directory itself, give `classes` = {the directory itself} and `class_mode` = {None}."
     )
+    return ArgumentError.of("directory", rule, endings=endings, directory=directory, there=there)

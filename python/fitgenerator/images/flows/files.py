@@ -4,47 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ...errors import ImageError
 from ...models.protocol import Array
-from .. import arguments
 from ..augmenter import Augmenter
 from ..reading.decode import read
-from ..reading.resize import FILTERS
 from ..reading.target_format import TargetFormat
-from .base import Batching
+from .base import Batching, Iterator
 from .batch_row import fill_row
-from .skipping import SkippingIterator
+from .skipping import Skipping
 from .targets import Targets
 
 # Endings of the files that count as images, as in Keras.
 ENDINGS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
-ON_ERROR = ("raise", "skip")
 
 
-def checked_format(
-    target_size: tuple[int, int],
-    color_mode: str,
-    interpolation: str,
-    keep_aspect_ratio: bool,
-    on_error: str,
-) -> TargetFormat:
-    """The format into which image files are read.
-
-    Raises:
-        ArgumentError: An argument is not what it must be.
-    """
-    return TargetFormat(
-        arguments.size(target_size),
-        arguments.one_of(color_mode, "color_mode", arguments.COLOR_MODES),
-        arguments.one_of(interpolation, "interpolation", tuple(FILTERS)),
-        bool(keep_aspect_ratio),
-        arguments.one_of(on_error, "on_error", ON_ERROR),
-    )
-
-
-class FileIterator(SkippingIterator):
+class FileIterator(Iterator, Skipping):
     """Batches of images that are read from files.
 
     Attributes:
@@ -55,6 +29,7 @@ class FileIterator(SkippingIterator):
         class_indices: Name of a class to its number; missing where there are none.
         labels: The classes, or the targets that are not classes.
         sample_weight: Weight of each image, or `None`.
+        on_error: What to do with a file that cannot be read: "raise" or "skip".
         skipped: Path to reason of the files that were left out (`on_error="skip"`).
     """
 
@@ -70,13 +45,15 @@ class FileIterator(SkippingIterator):
         size = target_format.target_size
         first = generator.data_format == "channels_first"
         shape = (target_format.channels, *size) if first else (*size, target_format.channels)
-        super().__init__(len(paths), shape, generator, batching, target_format.on_error)
+        super().__init__(len(paths), shape, generator, batching)
+        Skipping.__init__(self)
         self.samples = len(paths)
         self.filepaths = paths
         self.target_size = size
         self.color_mode = target_format.color_mode
         self.interpolation = target_format.interpolation
         self.keep_aspect_ratio = target_format.keep_aspect_ratio
+        self.on_error = target_format.on_error
         self.sample_weight = sample_weight
         self._format = target_format
         self._targets = targets
@@ -97,9 +74,6 @@ class FileIterator(SkippingIterator):
         return True
 
     def _with_targets(self, x: Array, indices: Array) -> Any:
-        if self._targets is None:
-            return x
-        targets = self._targets(x, indices)
-        if self.sample_weight is None:
-            return x, targets
-        return x, targets, np.asarray(self.sample_weight)[indices]
+        self._check_left(indices)
+        targets = None if self._targets is None else self._targets(x, indices)
+        return self._weighted(x, targets, indices)

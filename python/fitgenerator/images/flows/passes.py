@@ -11,13 +11,14 @@ from abc import abstractmethod
 from typing import Any
 
 import keras
+import numpy as np
 
 from ...arguments import whole
 from ...errors import ArgumentError
 from ...models.protocol import Array
 from ...sources.source import Readable
 from .. import arguments
-from .batch_order import Pass, first_pass
+from .batch_order import Pass
 
 
 class PassIterator(keras.utils.PyDataset, Readable):
@@ -32,7 +33,8 @@ class PassIterator(keras.utils.PyDataset, Readable):
         self._lock = threading.Lock()
         self._cursor = 0  # batches of this pass that `next` has given
         self._begun = False  # whether a batch of this pass has been given
-        self._pass = first_pass(n, self.batch_size, self.shuffle, self.seed)
+        drawn = int(np.random.randint(2**31)) if self.seed is None else self.seed
+        self._pass = Pass(n, self.batch_size, self.shuffle, drawn, 0, np.arange(n)).after(0)
 
     # -- by index -------------------------------------------------------------------------------
 
@@ -47,9 +49,8 @@ class PassIterator(keras.utils.PyDataset, Readable):
             ArgumentError: There is no such batch.
         """
         if not 0 <= index < len(self):
-            raise ArgumentError(
-                f"The flow has batches 0 to {len(self) - 1} in a pass, none with number {index}."
-            )
+            text = f"The flow has batches 0 to {len(self) - 1} in a pass, none with number {index}."
+            raise ArgumentError(text)
         self._begun = True
         return self._batch(self._pass, index)
 

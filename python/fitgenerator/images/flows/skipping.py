@@ -1,4 +1,4 @@
-"""Flows that leave out images which cannot be read, and warn about them."""
+"""Files that a flow leaves out because they cannot be read, and the warnings about them."""
 
 from __future__ import annotations
 
@@ -7,31 +7,21 @@ import threading
 from ...caller_warnings import warn
 from ...errors import ImageError, ImageWarning, Warned, Warns
 from ...models.protocol import Array
-from ..augmenter import Augmenter
-from .base import Batching, Iterator
 
 # How the names of the engine's threads begin.
 OUR_THREADS = "fitgenerator-"
 
 
-class SkippingIterator(Iterator, Warns):
-    """A flow of files, some of which it may skip.
+class Skipping(Warns):
+    """What a flow of `n` files knows of those that it has left out.
 
     Attributes:
-        on_error: What to do with a file that cannot be read: "raise" or "skip".
         skipped: Path to reason of the files that were left out.
     """
 
-    def __init__(
-        self,
-        n: int,
-        image_shape: tuple[int, ...],
-        generator: Augmenter,
-        batching: Batching,
-        on_error: str,
-    ) -> None:
-        super().__init__(n, image_shape, generator, batching)
-        self.on_error = on_error
+    n: int
+
+    def __init__(self) -> None:
         self.skipped: dict[str, str] = {}
         self._skipping = threading.Lock()
         self._untold = 0  # files left out that no warning has mentioned
@@ -59,6 +49,7 @@ class SkippingIterator(Iterator, Warns):
         return [(text, ImageWarning)]
 
     def _check_left(self, indices: Array) -> None:
+        """Check that at least one image of a batch could be read."""
         if not len(indices):
             with self._skipping:
                 last = next(reversed(self.skipped.values()))

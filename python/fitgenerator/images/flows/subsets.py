@@ -14,13 +14,10 @@ def share_of(validation_split: float, subset: str | None) -> Share:
     Raises:
         ArgumentError: An unknown subset, or validation without a `validation_split`.
     """
-    arguments.one_of(subset, "subset", (*arguments.SUBSETS, None))
+    arguments.one_of(subset, "subset", ("training", "validation", None))
     if subset == "validation" and not validation_split:
-        raise ArgumentError.of(
-            "subset",
-            '= "validation" needs a share of the images: give the generator a '
-            "`validation_split`, such as 0.2.",
-        )
+        rule = '= "validation" needs a share of the images: give the generator a '
+        raise ArgumentError.of("subset", f"{rule}`validation_split`, such as 0.2.")
     if subset is None:
         return 0.0, 1.0
     return (0.0, validation_split) if subset == "validation" else (validation_split, 1.0)

@@ -101,10 +101,8 @@ def _by_pillow(data: bytes, target: TargetFormat) -> Array:
                 return np.asarray(opened).astype(np.float32)
             return np.asarray(opened if opened.mode == wanted else opened.convert(wanted))
     except Image.DecompressionBombError as error:
-        raise ImageError(
-            "holds more pixels than may be decoded (decompression bomb): "
-            f"{reason(error)}; PIL.Image.MAX_IMAGE_PIXELS sets the limit"
-        ) from error
+        what = f"holds more pixels than may be decoded (decompression bomb): {reason(error)}"
+        raise ImageError(f"{what}; PIL.Image.MAX_IMAGE_PIXELS sets the limit") from error
     except Image.UnidentifiedImageError as error:
         raise ImageError(f"of {len(data)} bytes is no image that is known") from error
     except Exception as error:  # decoders raise what they like

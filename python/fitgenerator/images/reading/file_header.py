@@ -6,7 +6,7 @@ Files that are not common are left to Pillow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Markers of JPEG that begin a frame which all decoders know: baseline to progressive, 8 bits.
 _FRAMES = (0xC0, 0xC1, 0xC2)
@@ -17,21 +17,13 @@ _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _CHANNELS = {0: 1, 2: 3, 6: 4}
 
 
-@dataclass(frozen=True)
-class Header:
-    """The header of a file.
+class Header(NamedTuple):
+    """The header of a file: its format, and its size in pixels."""
 
-    Attributes:
-        jpeg: Whether the file is JPEG, else PNG.
-        rows: Height in pixels.
-        cols: Width in pixels.
-        channels: 1 for grey, 3 for colours, 4 for colours and transparency; 8 bits each.
-    """
-
-    jpeg: bool
+    jpeg: bool  # else PNG
     rows: int
     cols: int
-    channels: int
+    channels: int  # 1 grey, 3 colours, 4 colours and transparency; 8 bits each
 
 
 def header_of(data: bytes) -> Header | None:

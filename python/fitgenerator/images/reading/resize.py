@@ -7,19 +7,9 @@ import numpy as np
 from ...models.protocol import Array
 from ..opencv import Image, cv2
 from .channels import unpadded
-from .target_format import Size, TargetFormat
+from .target_format import FILTERS, Size, TargetFormat
 
 Box = tuple[int, int, int, int]
-
-# By their public names; Pillow's filters widen when they shrink an image.
-FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-    "box": Image.Resampling.BOX,
-    "hamming": Image.Resampling.HAMMING,
-}
 
 
 def crop_of(rows: int, cols: int, target: TargetFormat) -> Box:
