@@ -95,11 +95,10 @@ class Augmenter(Settings):
             images *= self.rescale
         if augment:
             random = random_parameters.random_of(seed)
-            times = whole(rounds, "rounds", 1)
-            transformed = (
+            transformed = [
                 self.apply_transform(image, random_parameters.draw(self, image.shape, random))
-                for _ in range(times)
+                for _ in range(whole(rounds, "rounds", 1))
                 for image in images
-            )
-            images = np.stack(list(transformed))
+            ]
+            images = np.stack(transformed)
         normalisation.learn(self, images)

@@ -91,11 +91,8 @@ def _check_floating(settings: Settings, x: Any) -> None:
     given = (getattr(settings, argument) for argument in _COMPUTED)
     if not (isinstance(x, np.ndarray) and x.dtype.kind == "f") and any(given):
         what = f" and dtype {x.dtype}" if isinstance(x, np.ndarray) else ""
-        raise ArgumentTypeError.of(
-            "x",
-            "must be an array of floating dtype, as it is normalised in place, such as "
-            f'x.astype("float32"); not {describe(x)}{what}.',
-        )
+        rule = "must be an array of floating dtype, as it is normalised in place, such as "
+        raise ArgumentTypeError.of("x", f'{rule}x.astype("float32"); not {describe(x)}{what}.')
 
 
 def _preprocessed(function: Callable[[Any], Any], x: Array, seed: int | None) -> Array:
@@ -105,30 +102,21 @@ def _preprocessed(function: Callable[[Any], Any], x: Array, seed: int | None) ->
     else:
         result = function(x)
     if result is not x:
-        _take_over(x, result)
+        made = np.asarray(result)
+        if made.shape != x.shape or made.dtype.kind not in "fiub":
+            rule = f"must return an image of the shape that it was given, {x.shape}, not "
+            raise ArgumentError.of("preprocessing_function", f"{rule}{describe(result)}.")
+        np.copyto(x, made, casting="unsafe")
     return x
-
-
-def _take_over(x: Array, result: Any) -> None:
-    made = np.asarray(result)
-    if made.shape != x.shape or made.dtype.kind not in "fiub":
-        raise ArgumentError.of(
-            "preprocessing_function",
-            "must return an image of the shape that it was given, "
-            f"{x.shape}, not {describe(result)}.",
-        )
-    np.copyto(x, made, casting="unsafe")
 
 
 def _whitened(x: Array, matrix: Array) -> Array:
     size = math.prod(x.shape[-3:])
     if matrix.shape[0] != size:
-        raise ArgumentError.of(
-            "zca_whitening",
+        rule = (
             "was fitted on images of {fitted} values; these have {size}, of shape {shape}. Call "
-            "{fit to images} with images of that shape.",
-            fitted=matrix.shape[0],
-            size=size,
-            shape=x.shape[-3:],
+            "{fit to images} with images of that shape."
         )
+        given = {"fitted": matrix.shape[0], "size": size, "shape": x.shape[-3:]}
+        raise ArgumentError.of("zca_whitening", rule, **given)
     return np.reshape(x.reshape(-1, size) @ matrix, x.shape)

@@ -7,8 +7,7 @@ gives the same parameters. One difference: `height_shift_range` moves up and dow
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,32 +15,17 @@ from ..arguments import seed as checked_seed
 from ..settings import Settings
 
 
-class Random(Protocol):
-    """A source of random numbers: a `numpy.random.RandomState`, or the module `numpy.random`."""
-
-    def uniform(self, low: float, high: float, size: int | None = None) -> Any:
-        """Numbers between `low` and `high`."""
-
-    def choice(self, a: int | Sequence[float]) -> Any:
-        """One of several, or a whole number below `a`."""
-
-    def random(self) -> Any:
-        """A number between 0 and 1."""
-
-
-def random_of(seed: int | None) -> Random:
+def random_of(seed: int | None) -> np.random.RandomState:
     """Random numbers that follow from `seed`; where there is none, those of `numpy.random`."""
-    return np.random if seed is None else np.random.RandomState(checked_seed(seed))
+    if seed is None:
+        return np.random  # type: ignore[return-value]  # has the methods of one
+    return np.random.RandomState(checked_seed(seed))
 
 
-def draw(settings: Settings, shape: tuple[int, ...], random: Random) -> dict[str, Any]:
-    """Parameters for an image of `shape`, by the names that `apply_transform` takes.
-
-    Args:
-        settings: The ranges.
-        shape: Shape of the image, in `data_format`.
-        random: The parameters are drawn from it.
-    """
+def draw(
+    settings: Settings, shape: tuple[int, ...], random: np.random.RandomState
+) -> dict[str, Any]:
+    """Parameters for an image of `shape`, by the names that `apply_transform` takes."""
     rows, cols = shape[settings.row_axis - 1], shape[settings.col_axis - 1]
     theta = _around_zero(settings.rotation_range, random)
     vertical = _shift(settings.height_shift_range, rows, random)
@@ -70,11 +54,11 @@ def draw(settings: Settings, shape: tuple[int, ...], random: Random) -> dict[str
     }
 
 
-def _around_zero(most: float, random: Random) -> float:
+def _around_zero(most: float, random: np.random.RandomState) -> float:
     return float(random.uniform(-most, most)) if most else 0
 
 
-def _shift(given: float | list[float], pixels: int, random: Random) -> float:
+def _shift(given: float | list[float], pixels: int, random: np.random.RandomState) -> float:
     """A shift in pixels: between -x and x, or one of several, or of the whole numbers below n."""
     if not given:
         return 0

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
-
-import numpy as np
+from typing import Protocol, runtime_checkable
 
 from ...models.protocol import Array
 
@@ -23,14 +20,3 @@ class Seeded(Protocol):
 
     def seeded(self, image: Array, seed: int) -> Array:
         """The processed image; random numbers that follow from `seed`, from 0 to below 2**31."""
-
-
-def seed_images(
-    function: Callable[[Array], Any] | None,
-    parameters: list[dict[str, Any]],
-    random: np.random.RandomState,
-) -> None:
-    """Give each image's parameters a `seed`, if the function needs one."""
-    if isinstance(function, Seeded):
-        for one in parameters:
-            one["seed"] = int(random.randint(2**31 - 1))

@@ -18,22 +18,8 @@ from ..settings import Settings
 from . import colour
 from .warp import matrix_of, warp
 
-
-class _Scratch(threading.local):
-    """The arrays that the warps of one thread read from, and write padded images to."""
-
-    def __init__(self) -> None:
-        self._arrays: dict[str, Array] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """The array of that name."""
-        held = self._arrays.get(name)
-        if held is None or held.shape != shape or held.dtype != dtype:
-            held = self._arrays[name] = np.empty(shape, dtype)
-        return held
-
-
-_scratch = _Scratch()
+# The arrays that the warps of one thread read from, and write padded images to.
+_scratch = threading.local()
 
 
 def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -42,14 +28,11 @@ def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def transform(settings: Settings, image: Array, parameters: Mapping[str, Any], out: Array) -> None:
-    """Write the transformed `image` into `out`.
+    """Write the transformed `image` into `out`, by parameters that `apply_transform` takes.
 
-    Args:
-        settings: Say how the warp makes points that are no pixels of the image.
-        image: Shape `(rows, columns, channels)`, any dtype of numbers. May have a meaningless
-            fourth channel where `out` has three.
-        parameters: The parameters that `apply_transform` takes.
-        out: Another array, C-contiguous, float32 or float64.
+    `image` has shape `(rows, columns, channels)` and any dtype of numbers, and may have a
+    meaningless fourth channel where `out` has three. `out` is another array, C-contiguous, float32
+    or float64.
     """
     matrix = matrix_of(parameters, *image.shape[:2])
     if matrix is not None:
@@ -65,17 +48,25 @@ def transform(settings: Settings, image: Array, parameters: Mapping[str, Any], o
         colour.brighten(out, parameters["brightness"])
 
 
+def _scratch_array(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    held: Array | None = getattr(_scratch, name, None)
+    if held is None or held.shape != shape or held.dtype != dtype:
+        held = np.empty(shape, dtype)
+        setattr(_scratch, name, held)
+    return held
+
+
 def _warped(settings: Settings, image: Array, matrix: Array, out: Array) -> None:
     pays = out.dtype == np.float32 and out.shape[2] == 3 and image.dtype == np.uint8
     if pays and image.shape[2] == 3:
         image = padded(image)
     elif not pays and image.shape[2] > out.shape[2]:
         image = unpadded(image)
-    source = _scratch.array("source", image.shape, out.dtype)
+    source = _scratch_array("source", image.shape, out.dtype)
     np.copyto(source, image, casting="unsafe")
     if not pays:
         warp(settings, source, matrix, out)
         return
-    result = _scratch.array("result", image.shape, out.dtype)
+    result = _scratch_array("result", image.shape, out.dtype)
     warp(settings, source, matrix, result)
     unpadded(result, out)

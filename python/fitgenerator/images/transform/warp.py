@@ -22,13 +22,10 @@ _BORDERS = {
     "reflect": cv2.BORDER_REFLECT,
     "wrap": cv2.BORDER_REPLICATE,  # the places are wrapped beforehand
 }
+# By `interpolation_order`.
 _INTERPOLATIONS = (
-    cv2.INTER_NEAREST,
-    cv2.INTER_LINEAR,
-    cv2.INTER_CUBIC,
-    cv2.INTER_CUBIC,
-    cv2.INTER_LANCZOS4,
-    cv2.INTER_LANCZOS4,
+    *(cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC),
+    *(cv2.INTER_CUBIC, cv2.INTER_LANCZOS4, cv2.INTER_LANCZOS4),
 )
 # Places up to this far outside of the image, in pixels, count as on its edge: rounding errors.
 _ON_THE_EDGE = 1e-6
@@ -69,7 +66,8 @@ def warp(settings: Settings, image: Array, matrix: Array, out: Array) -> None:
     interpolation = _INTERPOLATIONS[settings.interpolation_order]
     border = _BORDERS[settings.fill_mode]
     if settings.fill_mode == "wrap":
-        x, y = _wrapped(matrix, rows, cols)
+        x, y = _places(matrix, rows, cols)
+        x, y = _wrapped(x, cols - 1), _wrapped(y, rows - 1)
         cv2.remap(image, x, y, interpolation, out, border)
     else:
         flags = interpolation | cv2.WARP_INVERSE_MAP
@@ -95,13 +93,8 @@ def _outside(matrix: Array, rows: int, cols: int) -> Array:
     return outside
 
 
-def _wrapped(matrix: Array, rows: int, cols: int) -> tuple[Array, Array]:
-    """The places, wrapped as SciPy does: the last row and column lie on the first."""
-    x, y = _places(matrix, rows, cols)
-    return _around(x, cols - 1), _around(y, rows - 1)
-
-
-def _around(places: Array, last: int) -> Array:
+def _wrapped(places: Array, last: int) -> Array:
+    """Places along one axis, wrapped as SciPy does: the last row or column lies on the first."""
     if last < 1:
         return np.zeros_like(places, np.float32)
     outside = (places < 0) | (places > last)
