@@ -24,11 +24,5 @@ __all__ = [
 ]
 
 # Their module is the public one, in `repr`, in pickles and in R's class(), wherever a file lies.
-for _kind in (
-    DataFrameIterator,
-    DirectoryIterator,
-    ImageDataGenerator,
-    Iterator,
-    NumpyArrayIterator,
-):
+for _kind in map(globals().__getitem__, __all__):
     _kind.__module__ = __name__

@@ -1,4 +1,7 @@
-"""Checks of the arguments of image generators and flows: errors say what was expected and given."""
+"""Checks of the arguments of image generators and flows: errors say what was expected and given.
+
+Each function returns the value as it is used, or raises an `ArgumentError`.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +24,12 @@ from ..r_functions import bridge_of
 Path = str | os.PathLike[str]
 
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
-COLOR_MODES = ("grayscale", "rgb", "rgba")
-DATA_FORMATS = ("channels_last", "channels_first")
-SUBSETS = ("training", "validation")
 # Orders of interpolation from nearest neighbour (0) up, as SciPy counts them.
 HIGHEST_ORDER = 5
 
 
 def number(value: Any, argument: str, least: float = -np.inf) -> float:
-    """`value` as a finite number of at least `least`; whole numbers stay whole.
-
-    Raises:
-        ArgumentError: `value` is something else.
-    """
+    """A finite number of at least `least`; whole numbers stay whole."""
     plain = np.nan
     if not isinstance(value, (bool, np.bool_)) and isinstance(value, Real):
         plain = int(value) if isinstance(value, Integral) else float(value)
@@ -45,11 +41,7 @@ def number(value: Any, argument: str, least: float = -np.inf) -> float:
 
 
 def pair(value: Any, argument: str) -> tuple[float, float]:
-    """A pair of numbers.
-
-    Raises:
-        ArgumentError: `value` is no pair, or no pair of numbers.
-    """
+    """A pair of numbers."""
     if not _is_list(value) or len(value) != 2:
         raise ArgumentError.of(argument, "must be two numbers, not {value!r}.", value=value)
     low, high = (number(v, argument) for v in value)
@@ -57,11 +49,7 @@ def pair(value: Any, argument: str) -> tuple[float, float]:
 
 
 def zoom(value: float | Sequence[float]) -> list[float]:
-    """`zoom_range` as lower and upper factor; a number z stands for 1 - z and 1 + z.
-
-    Raises:
-        ArgumentError: `value` is neither a number nor a pair, or a factor would be below 0.
-    """
+    """`zoom_range` as lower and upper factor; a number z stands for 1 - z and 1 + z."""
     if _is_list(value):
         low, high = pair(value, "zoom_range")
     else:
@@ -74,11 +62,7 @@ def zoom(value: float | Sequence[float]) -> list[float]:
 
 
 def shift(value: float | Sequence[float], argument: str) -> float | list[float]:
-    """`width_shift_range` or `height_shift_range`: a number, or a list of them.
-
-    Raises:
-        ArgumentError: `value` is something else.
-    """
+    """`width_shift_range` or `height_shift_range`: a number, or a list of them."""
     if not _is_list(value):
         return number(value, argument)
     shifts = [number(v, argument) for v in np.ravel(np.asarray(value)).tolist()]
@@ -89,11 +73,7 @@ def shift(value: float | Sequence[float], argument: str) -> float | list[float]:
 
 
 def brightness(value: Sequence[float] | None) -> tuple[float, float] | None:
-    """`brightness_range`: two factors of at least 0.
-
-    Raises:
-        ArgumentError: `value` is something else.
-    """
+    """`brightness_range`: two factors of at least 0."""
     if value is None:
         return None
     low, high = pair(value, "brightness_range")
@@ -102,11 +82,7 @@ def brightness(value: Sequence[float] | None) -> tuple[float, float] | None:
 
 
 def one_of(value: Any, argument: str, allowed: Collection[str | None]) -> Any:
-    """`value`, one of a few names.
-
-    Raises:
-        ArgumentError: `value` is none of them.
-    """
+    """`value`, one of a few names."""
     if not (value is None or isinstance(value, str)) or value not in allowed:
         rule = "must be one of {names!l}, not {value!r}."
         raise ArgumentError.of(argument, rule, names=allowed, value=value)
@@ -116,8 +92,7 @@ def one_of(value: Any, argument: str, allowed: Collection[str | None]) -> Any:
 def function(value: Any, argument: str) -> Callable[[Any], Any] | None:
     """A function of one image, or `None`; a function of R as one that other threads may call.
 
-    Raises:
-        ArgumentTypeError: `value` cannot be called with one image.
+    What cannot be called with one image is an `ArgumentTypeError`.
     """
     bridge = bridge_of(value)
     if bridge is not None:
@@ -129,27 +104,18 @@ def function(value: Any, argument: str) -> Callable[[Any], Any] | None:
 
 
 def image(value: ArrayLike) -> Array:
-    """One image as an array.
-
-    Raises:
-        ArgumentError: `value` is not of rank 3.
-    """
+    """One image as an array of rank 3."""
     given = np.asarray(value)
     if given.ndim != 3:
-        raise ArgumentError.of(
-            "x",
-            "must be one image, an array of rank 3 (a grey one has 1 channel), not of shape "
-            f"{given.shape}.",
-        )
+        rule = "must be one image, an array of rank 3 (a grey one has 1 channel), not of shape "
+        raise ArgumentError.of("x", f"{rule}{given.shape}.")
     return given
 
 
 def images(value: ArrayLike, data_format: str | None, channel_axis: int) -> Array:
-    """Several images as one array; warns about an unusual number of channels.
+    """At least one image, as an array of rank 4; warns about an unusual number of channels.
 
-    Raises:
-        ArgumentError: `value` is not of rank 4, or holds no image.
-        ArgumentTypeError: `value` holds no numbers.
+    If `value` holds no numbers, this is an `ArgumentTypeError`.
     """
     shape = "(images, height, width, channels)"
     if data_format == "channels_first":
@@ -178,11 +144,7 @@ def images(value: ArrayLike, data_format: str | None, channel_axis: int) -> Arra
 
 
 def order(value: int) -> int:
-    """`interpolation_order`.
-
-    Raises:
-        ArgumentError: `value` is no whole number from 0 to 5.
-    """
+    """`interpolation_order`: a whole number from 0 to 5."""
     given = whole(value, "interpolation_order", 0)
     if given > HIGHEST_ORDER:
         rule = f"must be 0 (nearest), 1 (linear), 2 or 3 (cubic), 4 or 5 (Lanczos), not {given}."
@@ -191,21 +153,13 @@ def order(value: int) -> int:
 
 
 def data_format(value: str | None) -> str:
-    """`data_format`; Keras's default if it is `None`.
-
-    Raises:
-        ArgumentError: `value` is something else.
-    """
+    """`data_format`; Keras's default if it is `None`."""
     given = keras.config.image_data_format() if value is None else value
-    return str(one_of(given, "data_format", DATA_FORMATS))
+    return str(one_of(given, "data_format", ("channels_last", "channels_first")))
 
 
 def dtype(value: DTypeLike | None) -> np.dtype[Any]:
-    """`dtype`; Keras's `floatx` if it is `None`.
-
-    Raises:
-        ArgumentError: `value` is no dtype of numbers.
-    """
+    """`dtype`, one of numbers; Keras's `floatx` if it is `None`."""
     try:
         given: np.dtype[Any] = np.dtype(keras.config.floatx() if value is None else value)
     except TypeError:
@@ -217,11 +171,7 @@ def dtype(value: DTypeLike | None) -> np.dtype[Any]:
 
 
 def split(value: float | None) -> float:
-    """`validation_split`.
-
-    Raises:
-        ArgumentError: `value` is no number from 0 to below 1.
-    """
+    """`validation_split`: a number from 0 to below 1."""
     fraction = number(value or 0.0, "validation_split", 0)
     if fraction >= 1:
         raise ArgumentError.of("validation_split", f"must be from 0 to below 1, not {fraction:g}.")
@@ -229,11 +179,7 @@ def split(value: float | None) -> float:
 
 
 def size(value: Sequence[int]) -> tuple[int, int]:
-    """`target_size`: rows and columns in pixels.
-
-    Raises:
-        ArgumentError: `value` is no pair of whole numbers of at least 1.
-    """
+    """`target_size`: rows and columns in pixels, at least 1 of each."""
     if not _is_list(value) or len(value) != 2:
         rule = "must be (height, width) in pixels, not {value!r}."
         raise ArgumentError.of("target_size", rule, value=value)
@@ -242,11 +188,7 @@ def size(value: Sequence[int]) -> tuple[int, int]:
 
 
 def seed(value: int | None) -> int | None:
-    """`seed`: a whole number below 2**32, or `None`.
-
-    Raises:
-        ArgumentError: `value` is something else.
-    """
+    """`seed`: a whole number below 2**32, or `None`."""
     if value is None:
         return None
     given = whole(value, "seed", 0)
@@ -256,12 +198,7 @@ def seed(value: int | None) -> int | None:
 
 
 def folder(value: Any, argument: str) -> str:
-    """The path of a folder that exists.
-
-    Raises:
-        ArgumentTypeError: `value` is no path.
-        ArgumentError: There is no such folder.
-    """
+    """The path of a folder that exists; what is no path is an `ArgumentTypeError`."""
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
         rule = "must be the path of a folder, not {value!r}."
         raise ArgumentTypeError.of(argument, rule, value=value)

@@ -11,10 +11,6 @@ from ..errors import ImageWarning
 from ..messages import Message
 from . import arguments
 
-_SWITCHES = (
-    *("featurewise_center", "samplewise_center", "featurewise_std_normalization"),
-    *("samplewise_std_normalization", "zca_whitening", "horizontal_flip", "vertical_flip"),
-)
 _NUMBERS = ("rotation_range", "shear_range", "channel_shift_range", "cval")
 # A normalisation, what it needs or replaces, and the value that it sets.
 _IMPLIED = (
@@ -64,8 +60,9 @@ class Settings:
     dtype: Any = None
 
     def __post_init__(self) -> None:
-        for argument in _SWITCHES:
-            setattr(self, argument, bool(getattr(self, argument)))
+        for field in fields(Settings):
+            if isinstance(field.default, bool):
+                setattr(self, field.name, bool(getattr(self, field.name)))
         for argument in _NUMBERS:
             setattr(self, argument, arguments.number(getattr(self, argument), argument))
         self.zca_epsilon = arguments.number(self.zca_epsilon, "zca_epsilon", 0)
@@ -96,9 +93,10 @@ class Settings:
     def __repr__(self) -> str:
         """The arguments that differ from their defaults."""
         default = Settings()
-        shown = []
-        for argument in (field.name for field in fields(Settings)):
-            value = getattr(self, argument)
-            if value != getattr(default, argument):
-                shown.append(f"{argument}={getattr(value, '__name__', None) or repr(value)}")
+        given = {field.name: getattr(self, field.name) for field in fields(Settings)}
+        shown = (
+            f"{argument}={getattr(value, '__name__', None) or repr(value)}"
+            for argument, value in given.items()
+            if value != getattr(default, argument)
+        )
         return f"{type(self).__name__}({', '.join(shown)})"
