@@ -21,7 +21,6 @@ AUGMENTED: dict[str, Any] = {
     **{"channel_shift_range": 20, "brightness_range": (0.5, 1.5), "horizontal_flip": True},
 }
 
-
 pytestmark = pytest.mark.usefixtures("quietly")
 
 
@@ -137,15 +136,8 @@ def test_a_flow_has_the_attributes_of_keras_own(
     names = ("class_indices", "filenames", "filepaths", "samples", "n", "batch_size", "seed")
     more = ("image_shape", "target_size", "color_mode", "num_classes", "class_mode", "shuffle")
     saved = ("save_to_dir", "save_prefix", "save_format", "subset", "interpolation")
-    for name in (
-        *names,
-        *more,
-        *saved,
-        "data_format",
-        "batch_index",
-        "total_batches_seen",
-        "dtype",
-    ):
+    batches = ("data_format", "batch_index", "total_batches_seen", "dtype")
+    for name in (*names, *more, *saved, *batches):
         assert getattr(made, name) == getattr(wanted, name), name
     assert list(made.classes) == list(made.labels) == list(wanted.classes)
     assert iter(made) is made
@@ -262,12 +254,7 @@ def test_pictures_are_saved_under_keras_own_names(animals: Path, tmp_path: Path)
     for folder, generator in zip(folders, both(rotation_range=30), strict=True):
         folder.mkdir()
         flow = generator.flow_from_directory(
-            animals,
-            target_size=(8, 8),
-            seed=2,
-            batch_size=5,
-            save_to_dir=str(folder),
-            save_prefix="p",
+            animals, (8, 8), seed=2, batch_size=5, save_to_dir=str(folder), save_prefix="p"
         )
         next(flow)
     names = [sorted(path.name for path in folder.iterdir()) for folder in folders]
