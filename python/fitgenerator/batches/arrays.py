@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from ..messages import describe
 from ..models.protocol import Array, Shaped
 
 RawLeaf = Any  # what was given as an array: nothing is known of it before `as_array`
+Leaf = TypeVar("Leaf")
 
 _PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 
@@ -101,19 +102,16 @@ def _with_rows(tensor: Shaped) -> Shaped:
     """A tensor whose number of rows is known: it has values."""
     rank = tensor.shape.rank
     if rank is None or (rank and tensor.shape[0] is None):
-        raise NoArrayError(
-            f"must be an array of shape (rows, ...), not a {type(tensor).__name__} whose number of "
-            "rows is not known: it has no values"
-        )
+        text = f"must be an array of shape (rows, ...), not a {type(tensor).__name__}"
+        raise NoArrayError(f"{text} whose number of rows is not known: it has no values")
     return tensor
 
 
 def _unmasked(array: Array) -> Array:
     if np.ma.is_masked(array):
-        raise NoArrayError(
-            "must be an array without masked values, which a tensor cannot have; fill them, as in "
-            "array.filled(0), and give their rows sample weights of 0"
-        )
+        rule = "must be an array without masked values, which a tensor cannot have"
+        advice = "fill them, as in array.filled(0), and give their rows sample weights of 0"
+        raise NoArrayError(f"{rule}; {advice}")
     return np.asarray(array)
 
 
@@ -150,3 +148,24 @@ def _from_scipy(matrix: RawLeaf) -> Shaped:
     rows.sum_duplicates()  # also sorts them
     entries = rows.tocoo()
     return Sparse(entries.row, entries.col, entries.data, entries.shape)
+
+
+# -- floats: nothing else casts them ------------------------------------------------------------
+
+
+def as_floatx(leaf: Leaf) -> Leaf:
+    """`leaf`, an array of floats as `floatx`: Keras's `fit` casts fixed arrays so, not batches."""
+    if isinstance(leaf, np.ndarray) and np.issubdtype(leaf.dtype, np.floating):
+        return leaf.astype(keras.config.floatx(), copy=False)  # type: ignore[return-value]
+    return leaf
+
+
+def copy_of_r(array: Array, order: Literal["K", "C"] = "K") -> Array:
+    """A copy of an array in R's memory: doubles become `floatx`, raw bytes `uint8`."""
+    if array.dtype.kind == "V":  # R's raw
+        array = array.view("uint8")
+    dtype = keras.config.floatx() if array.dtype == np.float64 else array.dtype
+    # Thread rule 9 (R's memory stays on its thread): R may use the memory again, so even an array
+    # that needs no cast is copied.
+    with np.errstate(invalid="ignore", over="ignore"):  # R's NA, and numbers above floatx's
+        return np.array(array, dtype, order=order)

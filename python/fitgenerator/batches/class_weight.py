@@ -27,25 +27,20 @@ def weigh(parts: Parts, class_weight: Mapping[int, float]) -> Parts:
     targets = [target for target in flat_leaves(parts.targets) if target is not None]
     if len(targets) != 1 or len(targets[0].shape) > 2:
         found = listed(tuple(target.shape) for target in targets) or "none"
-        raise BatchError(
-            "`class_weight` needs one target of shape (rows,), (rows, 1) or one-hot "
-            f"(rows, classes), not {found}; give sample weights in the batch instead."
-        )
+        forms = "(rows,), (rows, 1) or one-hot (rows, classes)"
+        rule = f"`class_weight` needs one target of shape {forms}, not {found}"
+        raise BatchError(f"{rule}; give sample weights in the batch instead.")
     classes = _classes(_numbers(targets[0], "targets"))
     unknown = sorted(set(classes.tolist()) - set(class_weight))
     if unknown:
-        raise BatchError(
-            f"`class_weight` has no weight for class {listed(unknown)} of the targets; it names "
-            f"{listed(sorted(class_weight)) or 'none'}."
-        )
-    table = np.vectorize(class_weight.__getitem__, otypes=[keras.config.floatx()])
-    weights = table(classes)
+        names = listed(sorted(class_weight)) or "none"
+        text = f"`class_weight` has no weight for class {listed(unknown)} of the targets"
+        raise BatchError(f"{text}; it names {names}.")
+    weights = np.vectorize(class_weight.__getitem__, otypes=[keras.config.floatx()])(classes)
     leaves = [leaf for leaf in flat_leaves(parts.weights) if leaf is not None]
     if len(leaves) > 1:
-        raise BatchError(
-            "`class_weight` can be multiplied with one array of sample weights, not with "
-            f"{len(leaves)}; multiply them in the batch instead."
-        )
+        rule = "`class_weight` can be multiplied with one array of sample weights"
+        raise BatchError(f"{rule}, not with {len(leaves)}; multiply them in the batch instead.")
     if leaves:
         given = _numbers(leaves[0], "sample weights")
         weights = given * weights.reshape((-1,) + (1,) * (given.ndim - 1))

@@ -17,7 +17,7 @@ from ..messages import listed
 from ..models.keras_versions import keras_version_of
 from ..models.protocol import KerasModel, Nested, Shaped
 from .prepared import Batch
-from .structure import Parts, place_of
+from .structure import Parts, flat_leaves, place_of
 
 
 class Expected:
@@ -46,17 +46,15 @@ class Expected:
     def _check_inputs(self, inputs: Nested) -> None:
         if isinstance(inputs, Mapping):
             if self._names is not None and set(inputs) != self._names:
-                raise BatchError(
-                    f"The batch's inputs are named {listed(sorted(map(str, inputs)))}; the "
-                    f"model's are named {listed(sorted(map(str, self._names)))}."
-                )
+                came, names = (listed(sorted(map(str, n))) for n in (inputs, self._names))
+                text = f"The batch's inputs are named {came}; the model's are named {names}."
+                raise BatchError(text)
             return
-        given, wanted = len(_leaves(inputs)), len(self._inputs)
+        given, wanted = len(flat_leaves(inputs)), len(self._inputs)
         if given != wanted:
-            raise BatchError(
-                f"The batch has {_inputs(given)} and the model {_inputs(wanted)}: a batch is "
-                "(inputs, targets), where several inputs are a list, or a dict by their names."
-            )
+            rule = "(inputs, targets), where several inputs are a list, or a dict by their names."
+            counts = f"{_inputs(given)} and the model {_inputs(wanted)}"
+            raise BatchError(f"The batch has {counts}: a batch is {rule}")
 
 
 def lacks_dimension(model: KerasModel, batch: Batch) -> bool:
@@ -93,21 +91,12 @@ def _inputs(count: int) -> str:
     return "1 input" if count == 1 else f"{count} inputs"
 
 
-def _leaves(part: Nested) -> list[Shaped | None]:
-    return [part] if type(part) is np.ndarray else list(keras.tree.flatten(part))
-
-
 def _check_real(part: Nested, symbols: list[Shaped], name: str) -> None:
-    if part is None:
-        return
-    for index, leaf in enumerate(_leaves(part)):
-        if leaf is None or not _is_complex(leaf):
-            continue
-        if not any(_is_complex(symbol) for symbol in symbols):
-            raise BatchError(
-                f"The batch's {name}{place_of(index, part)} are complex, where the model has real "
-                "numbers; give the real and the imaginary part as two columns."
-            )
+    for index, leaf in enumerate(flat_leaves(part)):
+        if leaf is not None and _is_complex(leaf) and not any(map(_is_complex, symbols)):
+            where = f"{name}{place_of(index, part)}"
+            text = f"The batch's {where} are complex, where the model has real numbers"
+            raise BatchError(f"{text}; give the real and the imaginary part as two columns.")
 
 
 def _is_complex(array: Shaped) -> bool:

@@ -8,24 +8,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..models.protocol import Nested, Shaped
+from ..models.protocol import Nested
 
 
 def joined(outputs: list[Nested]) -> Any:
     """The outputs of several batches as one: all their rows in order, in the model's structure."""
-    return keras.tree.map_structure_up_to(
-        outputs[0], lambda *tensors: _concatenated(tensors), *outputs
-    )
+    return keras.tree.map_structure_up_to(outputs[0], _concatenated, *outputs)
 
 
-def _concatenated(tensors: tuple[Shaped, ...]) -> Any:
+def _concatenated(*tensors: Any) -> Any:
     if isinstance(tensors[0], tf.SparseTensor):
         return tf.sparse.concat(0, list(tensors))
-    if isinstance(tensors[0], tf.RaggedTensor):
-        return tf.concat(tensors, axis=0)
-    if len({tuple(t.shape[1:]) for t in tensors}) > 1:
+    ragged = isinstance(tensors[0], tf.RaggedTensor)
+    if not ragged and len({tuple(t.shape[1:]) for t in tensors}) > 1:
         # Sequences of changing length: as Keras's `predict`, ragged.
-        return tf.concat([tf.RaggedTensor.from_tensor(t) for t in tensors], axis=0)
+        tensors = tuple(map(tf.RaggedTensor.from_tensor, tensors))
     return tf.concat(tensors, axis=0)
 
 

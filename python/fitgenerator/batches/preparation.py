@@ -74,11 +74,9 @@ class Preparer:
                 if leaf is not None:
                     keep = part == 0 and place in self._expected.sparse
                     leaves.append(_named(leaf, keep, part, place, value))
-            packed = None if value is None else keras.tree.pack_sequence_as(value, indices)
-            structure.append(packed)
-        return Batch(
-            tuple(leaves), _form(tuple(structure), leaves), rows, exclusive=self._exclusive
-        )
+            structure.append(None if value is None else keras.tree.pack_sequence_as(value, indices))
+        form = _form(tuple(structure), leaves)
+        return Batch(tuple(leaves), form, rows, exclusive=self._exclusive)
 
 
 def _key(raw: RawBatch) -> tuple[Hashable, ...] | None:
@@ -119,10 +117,9 @@ def _named(leaf: Shaped, keep_sparse: bool, part: int, place: int, value: Nested
         return _leaf(leaf, keep_sparse=keep_sparse)
     except Exception as error:
         where = f"{PART_NAMES[part]}{place_of(place, value)}"
-        raise BatchError(
-            f"The batch's {where}, of shape {tuple(leaf.shape)} and dtype {dtype_of(leaf)}, cannot "
-            f"become a tensor: {reason(error)}.{_advice(leaf)}"
-        ) from error
+        what = f"{where}, of shape {tuple(leaf.shape)} and dtype {dtype_of(leaf)}"
+        why = f"{reason(error)}.{_advice(leaf)}"
+        raise BatchError(f"The batch's {what}, cannot become a tensor: {why}") from error
 
 
 def _advice(leaf: Shaped) -> str:

@@ -23,8 +23,7 @@ Shapes = tuple[tuple[int | None, ...], ...]  # of the leaves, without their rows
 class Form:
     """What batches have in common that one call, or one traced function, can take."""
 
-    # The nested structure, with a leaf's index, or `None`, in each place.
-    layout: tuple[Layout, ...]
+    layout: tuple[Layout, ...]  # of inputs, targets and weights
     kind: Hashable  # what decides on which function takes them, lengths apart
     shapes: Shapes  # the leaves' shapes without the rows
     stackable: bool  # several such batches can be stacked: no leaf is sparse or ragged

@@ -8,9 +8,6 @@ import keras
 
 from ..models.protocol import Array
 
-# Rows of a batch when validation data is a tuple of arrays, as in Keras's `fit`.
-ARRAY_BATCH_ROWS = 32
-
 Columns = tuple[Any, ...]  # inputs, targets, weights: arrays, `None`, or nested structures of these
 
 
@@ -28,7 +25,7 @@ class RowBatches:
         order: The numbers of the rows in the order in which they come, `None` for that of the data.
     """
 
-    def __init__(self, parts: Columns, count: int, size: int = ARRAY_BATCH_ROWS) -> None:
+    def __init__(self, parts: Columns, count: int, size: int = 32) -> None:  # as Keras's `fit`
         self.order: Array | None = None
         self._parts = parts
         self._count = count

@@ -58,10 +58,8 @@ def _check_order(raw: RawBatch) -> None:
         return
     meant = [_FIELDS.get(str(field).lower().removesuffix("s")) for field in fields]
     if any(place not in (None, here) for here, place in enumerate(meant)):
-        raise BatchError(
-            f"A batch is read by position, {FORMS}; the fields of the named tuple are in another "
-            f"order: {listed(fields)}."
-        )
+        order = f"the fields of the named tuple are in another order: {listed(fields)}."
+        raise BatchError(f"A batch is read by position, {FORMS}; {order}")
 
 
 def check(
@@ -82,15 +80,13 @@ def check(
     """
     rows: dict[str, int] = {}
     arrays = []
-    vectors = False
     for number, part in enumerate(parts[:1] if predicting else parts):
         argument = arguments[number] if arguments else None
         short = f"`{argument}`" if argument else PART_NAMES[number]
         name = short if argument else f"{whose}'s {short}"
         flat = flat_leaves(part, name, argument)
         if number == 0 and (not flat or any(leaf is None for leaf in flat)):
-            text = f"{name} are missing: element 1 is empty or None."
-            raise BatchError(text, argument=argument)
+            raise BatchError(f"{name} are missing: element 1 is empty or None.", argument=argument)
         if number == 1 and part is not None and not flat:
             raise BatchError(f"{name} are missing: element 2 is empty.", argument=argument)
         leaves = [_as_array(leaf, i, part, name, argument) for i, leaf in enumerate(flat)]
@@ -100,17 +96,15 @@ def check(
             if leaf is None:
                 continue
             shape = tuple(leaf.shape)
-            vectors = vectors or (number == 0 and len(shape) == 1)
             rows.setdefault(f"{short} {shape}", int(shape[0]))
             if 0 in shape[1:] and number > 0:  # the mean of no numbers is NaN
                 text = f"{name}{place_of(index, part)} have no values: their shape is {shape}."
                 raise BatchError(text, argument=argument)
     if len(set(rows.values())) > 1:
         found = listed((f"{count} in {where}" for where, count in rows.items()), most=6)
-        raise BatchError(
-            f"{whose}'s arrays must all have the same number of rows (samples), not {found}.",
-            context=ErrorContext(vector_inputs=vectors),
-        )
+        text = f"{whose}'s arrays must all have the same number of rows (samples), not {found}."
+        vectors = any(len(leaf.shape) == 1 for leaf in keras.tree.flatten(arrays[0]))
+        raise BatchError(text, context=ErrorContext(vector_inputs=vectors))
     count = next(iter(rows.values()))
     if count == 0:
         raise BatchError(f"{whose} is empty: its arrays have 0 rows (samples).")

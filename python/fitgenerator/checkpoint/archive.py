@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
@@ -51,24 +52,21 @@ def _fill(file: IO[bytes], note: Mapping[str, Any], arrays: Iterable[tuple[str, 
         archive.writestr(NOTE, json.dumps(note, default=_as_list))
         for name, array in arrays:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, _plain(array), allow_pickle=False)
+                npy.write_array(entry, _plain(array), allow_pickle=False)
 
 
 def _as_list(value: Any) -> Any:
     """A number or an array of NumPy's, for JSON."""
     array = np.asarray(value)
     if array.dtype == object:
-        raise ArgumentTypeError(
-            f"A checkpoint can keep metrics that are numbers or arrays, not {describe(value)}."
-        )
+        text = f"A checkpoint can keep metrics that are numbers or arrays, not {describe(value)}."
+        raise ArgumentTypeError(text)
     return array.tolist()
 
 
 def _plain(array: Array) -> Array:
     """`array`, its bits as whole numbers where NumPy itself does not know the type (bfloat16)."""
-    if array.dtype.isbuiltin == 1:
-        return array
-    return array.view(f"u{array.dtype.itemsize}")
+    return array if array.dtype.isbuiltin == 1 else array.view(f"u{array.dtype.itemsize}")
 
 
 def _temporary(path: Path) -> Path:
@@ -100,9 +98,8 @@ def prepare(path: Path) -> None:
         _temporary(path).touch()
         _temporary(path).unlink()
     except OSError as error:
-        raise ArgumentError.of(
-            "path", f"must name a file that can be written; {path} cannot: {error.strerror}."
-        ) from error
+        rule = f"must name a file that can be written; {path} cannot: {error.strerror}."
+        raise ArgumentError.of("path", rule) from error
 
 
 def read_note(path: Path) -> dict[str, Any] | None:
@@ -131,8 +128,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]] | None:
         for name in archive.namelist():
             if name.endswith(".npy"):
                 with archive.open(name) as entry:
-                    array = np.lib.format.read_array(entry, allow_pickle=False)
-                arrays[name.removesuffix(".npy")] = array
+                    arrays[name.removesuffix(".npy")] = npy.read_array(entry, allow_pickle=False)
         return note, arrays
 
 
@@ -147,11 +143,9 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         text = f"`path`: {path} cannot be read: {error.strerror}."
         raise ArgumentError(text, argument="path") from error
     except Exception as error:  # what a damaged file makes the readers of its parts raise
-        raise ArgumentError(
-            f"`path`: {path} is not a checkpoint of fitgenerator, or it is damaged ({error}). Give "
-            "another path, or remove the file to begin anew.",
-            argument="path",
-        ) from error
+        text = f"`path`: {path} is not a checkpoint of fitgenerator, or it is damaged ({error})."
+        advice = "Give another path, or remove the file to begin anew."
+        raise ArgumentError(f"{text} {advice}", argument="path") from error
 
 
 def _note(archive: zipfile.ZipFile) -> dict[str, Any]:
@@ -159,9 +153,6 @@ def _note(archive: zipfile.ZipFile) -> dict[str, Any]:
     if note["format"] != FORMAT:
         raise ValueError(f"its format is {note['format']!r}")
     if note["version"] > VERSION:
-        raise ArgumentError(
-            f"`path`: {archive.filename} was written by a later version of fitgenerator; install "
-            "that, or give another path.",
-            argument="path",
-        )
+        text = f"`path`: {archive.filename} was written by a later version of fitgenerator"
+        raise ArgumentError(f"{text}; install that, or give another path.", argument="path")
     return dict(note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import keras
 
 from ..arguments import Unchecked
 from ..errors import ArgumentError, ArgumentTypeError
-from ..models.protocol import Array, Logs
+from ..models.protocol import Logs
 from ..reporting.history import History
 from . import archive, callback_state, model_state
 
@@ -36,10 +36,9 @@ class Checkpoint(keras.callbacks.Callback):
     first.
 
     Keras's own `BackupAndRestore` can be given instead. It keeps neither the history nor the state
-    of random layers, and writes the weights and the number of the epoch into two files, over the
-    old ones: a process that is killed while it writes leaves a file that cannot be read, so that
-    the next call fails, or the weights of one epoch with the number of another, so that an epoch is
-    trained twice. `initial_epoch` resumes by hand; where there is a checkpoint, that counts.
+    of random layers, and writes weights and epoch into two files, over the old ones: a process that
+    is killed while it writes leaves a file that cannot be read, or the weights of one epoch with
+    the number of another. `initial_epoch` resumes by hand; if there is a checkpoint, that counts.
 
     A training that was resumed equals one that was never disturbed, to the last digit, if both get
     the same batches; XLA (`jit_compile`) may change last digits. Nobody can rewind a generator. So
@@ -153,19 +152,14 @@ class Checkpoint(keras.callbacks.Callback):
             "parts": [part.described() for part in parts],
             "callbacks": callback_state.described(self.others),
         }
-        archive.write(self.path, note, self._arrays(parts))
-
-    def _arrays(self, parts: list[model_state.Part]) -> Iterator[tuple[str, Array]]:
-        for part in parts:
-            yield from part.arrays()
-        yield from callback_state.arrays(self.others)
+        arrays = chain(*(part.arrays() for part in parts), callback_state.arrays(self.others))
+        archive.write(self.path, note, arrays)
 
     def _history(self) -> History:
         history = getattr(self.model, "history", None)
         if not isinstance(history, History):
-            raise ArgumentError(
-                "Checkpoint works in fit_generator(); Keras's own fit() has BackupAndRestore."
-            )
+            text = "Checkpoint works in fit_generator(); Keras's own fit() has BackupAndRestore."
+            raise ArgumentError(text)
         return history
 
 

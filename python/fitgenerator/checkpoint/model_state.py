@@ -20,12 +20,14 @@ class Part:
 
     name: str  # what they are called in the file
     title: str  # what they are called in messages: "the model", "the optimizer Adam"
-    # The variables; their order tells them apart, since names are numbered on.
-    variables: list[Variable]
+    variables: list[Variable]  # their order tells them apart, since names are numbered on
 
     def described(self) -> dict[str, Any]:
         """What the file says of them, for JSON."""
-        variables = [[_path(v), list(v.shape), type_of(v)] for v in self.variables]
+        variables = [
+            [str(getattr(v, "path", None) or v.name), list(v.shape), type_of(v)]
+            for v in self.variables
+        ]
         return {"name": self.name, "title": self.title, "variables": variables}
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
@@ -36,10 +38,10 @@ class Part:
 
 def parts_of(model: KerasModel) -> list[Part]:
     """All that a training changes: the model's variables, seeds included, and its optimizers'."""
-    parts = [Part("model", "the model", list(model.variables))]
-    for name, optimizer in _optimizers(model):
-        parts.append(Part(name, f"the optimizer {_kind(optimizer)}", _variables(optimizer)))
-    return parts
+    return [
+        Part("model", "the model", list(model.variables)),
+        *(Part(n, f"the optimizer {_kind(o)}", _variables(o)) for n, o in _optimizers(model)),
+    ]
 
 
 def seeds() -> list[Part]:
@@ -70,10 +72,6 @@ def _variables(optimizer: Optimizer) -> list[Variable]:
     return list(given() if callable(given) else given)
 
 
-def _path(variable: Variable) -> str:
-    return str(getattr(variable, "path", None) or variable.name)
-
-
 def type_of(variable: Variable) -> str:
     """The name of a variable's type."""
     return str(getattr(variable.dtype, "name", variable.dtype))
@@ -99,14 +97,13 @@ def restore(
         from keras.src.random.seed_generator import global_seed_generator
 
         parts.append(_seeds_of(global_seed_generator().state))
-    try:
-        _check([part.described() for part in parts], described)
-    except _UnfitError as error:
+    misfit = _misfit([part.described() for part in parts], described)
+    if misfit is not None:
         raise ArgumentError(
-            f"`path`: {path} does not fit the model: {error}. Give the model that it was written "
+            f"`path`: {path} does not fit the model: {misfit}. Give the model that it was written "
             "for, or another path, or remove the file to begin anew.",
             argument="path",
-        ) from None
+        )
     for part in parts:
         for number, variable in enumerate(part.variables):
             variable.assign(like(variable, arrays[f"{part.name}/{number}"]))
@@ -129,27 +126,22 @@ def _build_optimizers(model: KerasModel, described: list[dict[str, Any]], path: 
             build(model.trainable_variables)
 
 
-class _UnfitError(Exception):
-    """What the file holds is not what the model has."""
-
-
-def _check(wanted: list[dict[str, Any]], saved: list[dict[str, Any]]) -> None:
+def _misfit(wanted: list[dict[str, Any]], saved: list[dict[str, Any]]) -> str | None:
+    """The first thing in the file that is not what the model has."""
     titles, came = ([part["title"] for part in parts[1:]] for parts in (wanted, saved))
     if titles != came:
-        raise _UnfitError(f"it was written with {_listed(came)}, where there is {_listed(titles)}")
+        return f"it was written with {_listed(came)}, where there is {_listed(titles)}"
     for mine, other in zip(wanted, saved, strict=True):
         title, count = mine["title"], len(mine["variables"])
         if len(other["variables"]) != count:
-            raise _UnfitError(
-                f"it holds {len(other['variables'])} variables of {title}, which has {count}"
-            )
+            return f"it holds {len(other['variables'])} variables of {title}, which has {count}"
         pairs = zip(mine["variables"], other["variables"], strict=True)
         for number, ((path, *form), (old_path, *old_form)) in enumerate(pairs, 1):
             if form != old_form:
-                raise _UnfitError(
-                    f"variable {number} of {title} is {_variable(old_path, *old_form)} in it, "
-                    f"where {_variable(path, *form)} was expected"
-                )
+                held, expected = _variable(old_path, *old_form), _variable(path, *form)
+                what = f"variable {number} of {title} is {held} in it"
+                return f"{what}, where {expected} was expected"
+    return None
 
 
 def _listed(titles: list[str]) -> str:
@@ -162,6 +154,5 @@ def _variable(path: str, shape: list[int], dtype: str) -> str:
 
 def like(variable: Variable, array: Array) -> Array:
     """`array` as it was, where it was written as bits."""
-    if array.dtype.name == type_of(variable):
-        return array
-    return array.view(variable.numpy().dtype)
+    same = array.dtype.name == type_of(variable)
+    return array if same else array.view(variable.numpy().dtype)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 
 from ..arguments import whole
-from ..batches.floats import as_floatx
+from ..batches.arrays import as_floatx
 from ..batches.row_batches import Columns, take_rows
 from ..errors import ArgumentTypeError
 from ..messages import describe
@@ -44,11 +45,9 @@ class Cutter:
         """A batch, if one is ready."""
         if not self.ready(last=last):
             return None
-        taken: Columns = keras.tree.map_structure(
-            as_floatx, take_rows(self._left, slice(self._size))
-        )
-        self._left = take_rows(self._left, slice(self._size, None))
-        self._rows = max(0, self._rows - self._size)
+        size, parts = self._size, self._left
+        self._left, self._rows = take_rows(parts, slice(size, None)), max(0, self._rows - size)
+        taken: Columns = keras.tree.map_structure(as_floatx, take_rows(parts, slice(size)))
         return taken
 
 
@@ -62,12 +61,10 @@ class ChunkFlow:
     def __iter__(self) -> Iterator[Columns]:
         """Read everything from its beginning."""
         cutter = self._cutter()
-        frames = self._read()
+        frames: Any = self._read()
         if not isinstance(frames, Iterable):
-            raise ArgumentTypeError(
-                f"`read()` must return an iterable of data frames, not {describe(frames)}.",
-                argument="read",
-            )
+            text = f"`read()` must return an iterable of data frames, not {describe(frames)}."
+            raise ArgumentTypeError(text, argument="read")
         for frame in frames:
             cutter.add(frame)
             while (batch := cutter.take()) is not None:
@@ -134,8 +131,5 @@ def flow_from_chunks(
             f"not {describe(read)}.",
         )
     size = whole(batch_size, "batch_size", 1)
-
-    def cutter() -> Cutter:
-        return Cutter(Layout(inputs, targets, sample_weight, one_hot, levels, whole=False), size)
-
-    return ChunkFlow(read, cutter)
+    layout = partial(Layout, inputs, targets, sample_weight, one_hot, levels, whole=False)
+    return ChunkFlow(read, lambda: Cutter(layout(), size))

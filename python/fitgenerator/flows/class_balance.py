@@ -20,10 +20,7 @@ Classes = list[Rows]  # the rows of each class
 def classes_of(balance: Any, parts: Columns, rows: int) -> Classes | None:
     """The rows of each class, if classes are to be balanced.
 
-    Args:
-        balance: `True`, `False`, or an array of one label per row.
-        parts: Inputs, targets and perhaps sample weights.
-        rows: Number of rows.
+    `balance` is `True`, `False`, or an array of one label per row; `rows` is the number of rows.
 
     Raises:
         ArgumentError: There are no labels, or `balance` is none of these.
@@ -39,9 +36,8 @@ def classes_of(balance: Any, parts: Columns, rows: int) -> Classes | None:
             rule = "must be {True}, {False} or an array of a label for each row, not {what}."
             raise ArgumentError.of("balance", rule, what=describe(balance)) from error
         if len(labels) != rows:
-            raise ArgumentError.of(
-                "balance", f"must have a label for each of the {rows} rows, not {len(labels)}."
-            )
+            rule = f"must have a label for each of the {rows} rows, not {len(labels)}."
+            raise ArgumentError.of("balance", rule)
     _, codes = np.unique(_one_per_row(labels), return_inverse=True)
     return [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
 
@@ -49,11 +45,9 @@ def classes_of(balance: Any, parts: Columns, rows: int) -> Classes | None:
 def _targets(parts: Columns) -> Array:
     leaves = keras.tree.flatten(parts[1]) if len(parts) > 1 else []
     if len(leaves) != 1 or not isinstance(leaves[0], np.ndarray):
-        raise ArgumentError.of(
-            "balance",
-            f"needs one array of targets, not {len(leaves) or 'none'}; give an array of "
-            "a label for each row as `balance` instead.",
-        )
+        rule = f"needs one array of targets, not {len(leaves) or 'none'}"
+        advice = "give an array of a label for each row as `balance` instead."
+        raise ArgumentError.of("balance", f"{rule}; {advice}")
     return leaves[0]
 
 
@@ -64,13 +58,10 @@ def _one_per_row(labels: Array) -> Array:
     fine = labels.size == len(labels)
     if fine and labels.dtype.kind == "f":
         fine = bool((np.round(labels) == labels).all())  # NaN equals nothing
-    if not fine:
-        raise ArgumentError.of(
-            "balance",
-            "needs classes: an array of a whole number or a word for each row, or of "
-            f"one-hot rows, not {describe(labels)} with other values.",
-        )
-    return labels.reshape(len(labels))
+    if fine:
+        return labels.reshape(len(labels))
+    rule = "needs classes: an array of a whole number or a word for each row, or of one-hot rows"
+    raise ArgumentError.of("balance", f"{rule}, not {describe(labels)} with other values.")
 
 
 def balanced_order(classes: Classes, random: np.random.Generator | None) -> Rows:
@@ -81,8 +72,7 @@ def balanced_order(classes: Classes, random: np.random.Generator | None) -> Rows
     """
     total = sum(map(len, classes))
     turns = -(-total // len(classes))
-    columns = [_repeated(rows, turns, random) for rows in classes]
-    table = np.stack(columns, axis=1)
+    table = np.stack([_repeated(rows, turns, random) for rows in classes], axis=1)
     if random is not None:
         table = random.permuted(table, axis=1)
     order: Rows = table.reshape(-1)[:total]

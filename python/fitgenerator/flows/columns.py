@@ -34,9 +34,6 @@ class Coded:
     codes: Array
     levels: tuple[Any, ...]
 
-    def __len__(self) -> int:
-        return len(self.codes)
-
     def recoded(self, levels: tuple[Any, ...], name: str) -> Coded:
         """The same values as codes of other levels."""
         if levels == self.levels:
@@ -60,22 +57,19 @@ def coded(values: Array, levels: tuple[Any, ...], name: str) -> Coded:
     """
     places = {level: code for code, level in enumerate(levels)}
     missing = missing_in(values)
-    codes = np.array(
-        [-1 if m else places.get(v, -2) for v, m in zip(values.tolist(), missing, strict=True)],
-        dtype="int32",
-    )
+    pairs = zip(values.tolist(), missing, strict=True)
+    codes = np.array([-1 if m else places.get(v, -2) for v, m in pairs], dtype="int32")
     unknown = sorted({str(v) for v in values[codes == -2]})
     if unknown:
-        raise ArgumentError.of(
-            "levels",
-            f"of the column {_quoted(name)} must have all of its values, and lacks "
-            f"{listed(unknown)}.",
-        )
+        rule = f"of the column {_quoted(name)} must have all of its values, and lacks"
+        raise ArgumentError.of("levels", f"{rule} {listed(unknown)}.")
     return Coded(codes, levels)
 
 
-def missing_in(values: Array) -> Array:
+def missing_in(values: Array | Coded) -> Array:
     """Which of the values are NaN, None, or a missing value of pandas."""
+    if isinstance(values, Coded):
+        return values.codes < 0
     if values.dtype.kind == "f":
         return np.isnan(values)
     if values.dtype.kind == "M":
@@ -94,10 +88,9 @@ def names_of(frame: Frame) -> list[str]:
     """
     names = frame.keys() if isinstance(frame, Mapping) else getattr(frame, "columns", None)
     if names is None or isinstance(frame, type):
-        raise ArgumentTypeError.of(
-            "data", f"must be a data frame, or a dict of columns, not {describe(frame)}."
-        )
-    found = [str(name) for name in names]
+        rule = f"must be a data frame, or a dict of columns, not {describe(frame)}."
+        raise ArgumentTypeError.of("data", rule)
+    found = list(map(str, names))
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
         raise ArgumentError.of("data", f"has several columns of one name: {listed(twice)}.")

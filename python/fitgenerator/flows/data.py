@@ -8,8 +8,7 @@ import keras
 import numpy as np
 
 from ..arguments import choice, whole
-from ..batches.arrays import Sparse
-from ..batches.floats import as_floatx
+from ..batches.arrays import Sparse, as_floatx
 from ..batches.row_batches import Columns, take_rows
 from ..batches.structure import Parts, check
 from ..errors import ArgumentError, BatchError
@@ -44,10 +43,11 @@ class DataFlow(Passes):
         self._last = choice(last_batch, "last_batch", ("keep", "drop", "fill"))
         self._classes = classes_of(balance, self._parts, self.n)
         if len(self) == 0:
+            rule = (
+                f'must be at most the number of rows, {self.n}, where `last_batch` is "drop", not'
+            )
             raise ArgumentError.of(
-                "batch_size",
-                f"must be at most the number of rows, {self.n}, where `last_batch` is "
-                f'"drop", not {self.batch_size}: no batch would be left.',
+                "batch_size", f"{rule} {self.batch_size}: no batch would be left."
             )
 
     def __len__(self) -> int:
@@ -70,10 +70,9 @@ class DataFlow(Passes):
 
     def make_order(self, epoch: int) -> Rows:
         """All rows, or as many rows with every class equally often."""
-        random = self.random(epoch) if self.shuffle else None
-        if self._classes is not None:
-            return balanced_order(self._classes, random)
-        return np.arange(self.n) if random is None else random.permutation(self.n)
+        if self._classes is None:
+            return self.permutation(epoch, self.n)
+        return balanced_order(self._classes, self.random(epoch) if self.shuffle else None)
 
 
 def flow_from_data(
@@ -136,9 +135,8 @@ def flow_from_data(
 def _checked(parts: Columns) -> tuple[Columns, int]:
     """Inputs, targets and weights without those that are missing, and their number of rows."""
     if parts[1] is None and parts[2] is not None:
-        raise ArgumentError.of(
-            "sample_weight", Message("needs targets: `y` must be given, not {None}.")
-        )
+        rule = Message("needs targets: `y` must be given, not {None}.")
+        raise ArgumentError.of("sample_weight", rule)
     try:
         checked, rows = check(Parts(*map(_numbers, parts)), whose="The data", arguments=ARGUMENTS)
     except BatchError as error:
@@ -156,14 +154,10 @@ def _numbers(part: Any) -> Any:
 
 
 def _as_numpy(leaf: Any) -> Any:
-    if leaf is None or isinstance(leaf, (np.ndarray, Sparse)):
-        return leaf
-    return keras.ops.convert_to_numpy(leaf)
+    kept = leaf is None or isinstance(leaf, (np.ndarray, Sparse))
+    return leaf if kept else keras.ops.convert_to_numpy(leaf)
 
 
 def _dense(leaf: Array | Sparse | None) -> Array | None:
     """Rows as a batch has them, floats as Keras's `fit` casts them."""
-    if leaf is None:
-        return None
-    dense: Array = as_floatx(leaf.dense() if isinstance(leaf, Sparse) else leaf)
-    return dense
+    return as_floatx(leaf.dense() if isinstance(leaf, Sparse) else leaf)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,17 +35,8 @@ _TERM = re.compile(r"\s*([+-]?)\s*(?:`([^`]+)`|([A-Za-z_.][\w.]*))\s*")
 class Layout:
     """Makes inputs, targets and weights of frames that have the same columns.
 
-    The first frame decides what the arguments leave open: all other columns, the levels of
-    categories.
-
-    Args:
-        inputs: A formula, or the names of columns; `None` for all that are not targets or weights.
-        targets: Names of columns, likewise; `None` for none.
-        sample_weight: Name of the column of weights, or `None`.
-        one_hot: Which columns of categories or words become one column per level: all, none, or
-            their names.
-        levels: Column name to the values that its codes stand for, from 0.
-        whole: The first frame is the only one: the levels of words may be taken from it.
+    The arguments are those of `flow_from_frame`. The first frame decides what they leave open: all
+    other columns, the levels of categories, and, if it is the only one (`whole`), those of words.
     """
 
     def __init__(
@@ -61,8 +52,8 @@ class Layout:
         self._given = (inputs, targets, one_hot)
         self._inputs: Spec = []
         self._targets: Spec | None = None
-        self._weights = sample_weight
-        self._one_hot: bool | list[str] = False
+        self._weights = [] if sample_weight is None else [sample_weight]
+        self._one_hot: list[str] = []
         self._levels = {name: tuple(values) for name, values in (levels or {}).items()}
         self._whole = whole
         self._resolved = False
@@ -76,13 +67,12 @@ class Layout:
         names = names_of(frame)
         if not self._resolved:
             self._resolve(names)
-        used = self._used()
+        used = dict.fromkeys(_flat(self._inputs) + _flat(self._targets) + self._weights)
         _all_known(used, names, "data")
         columns = {name: self._column(frame, name) for name in used}
         _none_missing(columns)
         inputs, targets = (self._part(spec, columns) for spec in (self._inputs, self._targets))
-        weights = None if self._weights is None else columns[self._weights]
-        return inputs, targets, weights
+        return inputs, targets, columns[self._weights[0]] if self._weights else None
 
     # -- names ----------------------------------------------------------------------------------
 
@@ -95,45 +85,33 @@ class Layout:
             inputs, targets = _formula(inputs, names, self._weights)
         self._targets = None if targets is None else _spec(targets, "targets")
         if inputs is None:
-            taken = {*_flat(self._targets), self._weights}
+            taken = {*_flat(self._targets), *self._weights}
             inputs = [name for name in names if name not in taken]
         self._inputs = _spec(inputs, "inputs")
         for argument, spec in (("inputs", self._inputs), ("targets", self._targets)):
             _all_known(_flat(spec), names, argument)
-        _all_known([self._weights] if self._weights else [], names, "sample_weight")
-        _all_known(list(self._levels), names, "levels")
+        _all_known(self._weights, names, "sample_weight")
+        _all_known(self._levels, names, "levels")
         if isinstance(one_hot, bool):
-            self._one_hot = one_hot
+            self._one_hot = names if one_hot else []
         else:
             self._one_hot = _flat(_spec(one_hot, "one_hot"))
             _all_known(self._one_hot, names, "one_hot")
         self._resolved = True
-
-    def _used(self) -> list[str]:
-        weights = [self._weights] if self._weights else []
-        return list(dict.fromkeys([*_flat(self._inputs), *_flat(self._targets), *weights]))
-
-    def _is_one_hot(self, name: str) -> bool:
-        return self._one_hot if isinstance(self._one_hot, bool) else name in self._one_hot
 
     # -- values ---------------------------------------------------------------------------------
 
     def _column(self, frame: Frame, name: str) -> Array | Coded:
         column = column_of(frame, name)
         if isinstance(column, Coded):
-            levels = self._levels.setdefault(name, column.levels)
-            return column.recoded(levels, name)
-        if name not in self._levels and column.dtype.kind in "OUS" and self._is_one_hot(name):
+            return column.recoded(self._levels.setdefault(name, column.levels), name)
+        if name not in self._levels and column.dtype.kind in "OUS" and name in self._one_hot:
             if not self._whole:
-                raise ArgumentError.of(
-                    "levels",
-                    f"must have the values of the column `{name}`, which comes in parts "
-                    "and is to be one-hot.",
-                )
+                rule = f"must have the values of the column `{name}`, which comes in parts"
+                raise ArgumentError.of("levels", f"{rule} and is to be one-hot.")
             self._levels[name] = tuple(sorted(set(column[~missing_in(column)].tolist())))
-        if name in self._levels:
-            return coded(column, self._levels[name], name)
-        return column
+        levels = self._levels.get(name)
+        return column if levels is None else coded(column, levels, name)
 
     def _part(self, spec: Spec | None, columns: Mapping[str, Array | Coded]) -> Any:
         """One array, a list or a dict of them, as the names in `spec` are."""
@@ -141,7 +119,7 @@ class Layout:
             return None
 
         def matrix(names: Sequence[str]) -> Array:
-            blocks = [block_of(columns[name], self._is_one_hot(name)) for name in names]
+            blocks = [block_of(columns[name], name in self._one_hot) for name in names]
             return joined_blocks(blocks, names)
 
         if isinstance(spec, dict):
@@ -150,13 +128,11 @@ class Layout:
         return [matrix(part) for part in several] if several else matrix(_flat(spec))
 
 
-def _formula(
-    text: str, names: list[str], weights: str | None
-) -> tuple[list[str], list[str] | None]:
+def _formula(text: str, names: list[str], weights: list[str]) -> tuple[list[str], list[str] | None]:
     """Inputs and targets of a formula such as "y ~ a + b" or "y ~ . - a"."""
     left, _, right = text.partition("~")
     targets = _terms(left, [], text) if left.strip() else None
-    others = [name for name in names if name not in (*(targets or []), weights)]
+    others = [name for name in names if name not in (*(targets or []), *weights)]
     return _terms(right, others, text), targets
 
 
@@ -185,8 +161,6 @@ def _terms(side: str, others: list[str], text: str) -> list[str]:
 
 def _spec(given: Selection, argument: str) -> Spec:
     """Names as a list of names for each array."""
-    if isinstance(given, str):
-        return [given]
     if isinstance(given, Mapping) and given:
         return {name: _names(part, argument) for name, part in given.items()}
     if isinstance(given, Sequence) and given and not all(isinstance(n, str) for n in given):
@@ -199,21 +173,17 @@ def _names(given: Any, argument: str) -> list[str]:
         return [given]
     fine = isinstance(given, Sequence) and given and all(isinstance(name, str) for name in given)
     if not fine:
-        raise ArgumentTypeError.of(
-            argument,
-            f"must name columns: one, several, or a list or dict of these, not {describe(given)}.",
-        )
+        rule = "must name columns: one, several, or a list or dict of these"
+        raise ArgumentTypeError.of(argument, f"{rule}, not {describe(given)}.")
     return list(given)
 
 
-def _flat(spec: Selection | None) -> list[str]:
-    if spec is None or isinstance(spec, str):
-        return [] if spec is None else [spec]
-    parts = spec.values() if isinstance(spec, Mapping) else spec
+def _flat(spec: Spec | None) -> list[str]:
+    parts = spec.values() if isinstance(spec, dict) else spec or []
     return [name for part in parts for name in ([part] if isinstance(part, str) else part)]
 
 
-def _all_known(wanted: Sequence[str], names: list[str], argument: str) -> None:
+def _all_known(wanted: Iterable[str], names: list[str], argument: str) -> None:
     unknown = [name for name in wanted if name not in names]
     if unknown:
         lacking, there = listed(unknown), listed(names) or "none"
@@ -224,14 +194,8 @@ def _all_known(wanted: Sequence[str], names: list[str], argument: str) -> None:
 
 
 def _none_missing(columns: Mapping[str, Array | Coded]) -> None:
-    counts = {
-        name: int(np.sum(c.codes < 0 if isinstance(c, Coded) else missing_in(c)))
-        for name, c in columns.items()
-    }
+    counts = {name: int(np.sum(missing_in(column))) for name, column in columns.items()}
     found = [f"{count} in `{name}`" for name, count in counts.items() if count]
     if found:
-        raise ArgumentError.of(
-            "data",
-            f"must not have missing values, and has {listed(found)}; leave these rows out, "
-            "or fill the values in.",
-        )
+        rule = f"must not have missing values, and has {listed(found)}"
+        raise ArgumentError.of("data", f"{rule}; leave these rows out, or fill the values in.")

@@ -64,5 +64,4 @@ def flow_from_frame(
             inputs, targets = flow[0]  # of shapes (2, 3) and (2, 1)
     """
     layout = Layout(inputs, targets, sample_weight, one_hot, levels, whole=True)
-    parts = layout.arrays(data)
-    return DataFlow(parts, batch_size, shuffle, seed, last_batch, balance)
+    return DataFlow(layout.arrays(data), batch_size, shuffle, seed, last_batch, balance)

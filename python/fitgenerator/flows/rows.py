@@ -7,8 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..batches.arrays import Sparse
-from ..batches.floats import as_floatx
+from ..batches.arrays import Sparse, as_floatx
 from ..batches.row_batches import Columns, RowBatches, take_rows
 from ..batches.structure import Parts, check
 from ..errors import ArgumentError, BatchError
@@ -45,17 +44,12 @@ class Rows(RowBatches):
         """
         first = int(self._count * (1 - share))
         if not 0 < first < self._count:
-            raise ArgumentError.of(
-                "validation_split",
-                f"of {share:g} leaves {first} rows of {self._count} to train "
-                "on: there must be at least one, and one to validate with.",
-            )
+            rule = "there must be at least one, and one to validate with."
+            found = f"of {share:g} leaves {first} rows of {self._count} to train on"
+            raise ArgumentError.of("validation_split", f"{found}: {rule}")
         seed = None if self._random is None else int(self._random.integers(2**31))
-        trained, validated = slice(None, first), slice(first, None)
-        return (
-            Rows(take_rows(self._parts, trained), self._size, seed),
-            Rows(take_rows(self._parts, validated), self._size),
-        )
+        trained = Rows(take_rows(self._parts, slice(first)), self._size, seed)
+        return trained, Rows(take_rows(self._parts, slice(first, None)), self._size)
 
 
 def rows(parts: list[Any], size: int, seed: int | None = None, argument: str = "") -> Rows:
@@ -79,7 +73,6 @@ def _array(leaf: Any) -> Any:
         return leaf
     array = np.ascontiguousarray(leaf)
     if array.dtype == object:
-        raise ArgumentError(
-            f"The data must be arrays that rows can be taken from, not {describe(leaf)}."
-        )
+        text = f"The data must be arrays that rows can be taken from, not {describe(leaf)}."
+        raise ArgumentError(text)
     return as_floatx(array)

@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ..arguments import whole
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
 from ..r_functions import bridge_of, is_bridged_function, is_r_function
-from ..sources.seeded_source import Passes, PassReader, Rows
+from ..sources.seeded_source import Passes, PassReader
 from ..sources.source import Source
 
 
@@ -38,12 +36,6 @@ class BatchSequence(Passes):
     def __len__(self) -> int:
         """Batches of one pass."""
         return self._length
-
-    def make_order(self, epoch: int) -> Rows:
-        """The numbers of the batches in the order in which they are made."""
-        if self.shuffle:
-            return self.random(epoch).permutation(self._length)
-        return np.arange(self._length)
 
     def batch(self, epoch: int, index: int) -> Any:
         """Call the function."""
@@ -125,11 +117,8 @@ def batch_sequence(
         if not callable(given) and (given is not None or name == "function"):
             raise ArgumentTypeError.of(name, f"must be a function, not {describe(given)}.")
     if not is_bridged_function(function) and _takes(function) not in (1, 2):
-        raise ArgumentError.of(
-            "function",
-            "must take the number of a batch, or that and the number of the epoch, not "
-            f"{_takes(function)} arguments.",
-        )
+        rule = "must take the number of a batch, or that and the number of the epoch"
+        raise ArgumentError.of("function", f"{rule}, not {_takes(function)} arguments.")
     return BatchSequence(function, length, shuffle, seed, on_epoch_end)
 
 

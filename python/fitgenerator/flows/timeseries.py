@@ -8,8 +8,7 @@ import keras
 import numpy as np
 
 from ..arguments import flag, whole
-from ..batches.arrays import NoArrayError, Sparse, as_array
-from ..batches.floats import as_floatx
+from ..batches.arrays import NoArrayError, Sparse, as_array, as_floatx
 from ..errors import ArgumentError
 from ..messages import describe, dtype_of
 from ..models.protocol import Array
@@ -53,7 +52,7 @@ class TimeseriesFlow(Passes):
 
     def make_order(self, epoch: int) -> Rows:
         """All windows."""
-        return self.random(epoch).permutation(self.n) if self.shuffle else np.arange(self.n)
+        return self.permutation(epoch, self.n)
 
 
 def timeseries_generator(
@@ -110,10 +109,8 @@ def timeseries_generator(
     """
     data, targets = _array(data, "data"), _array(targets, "targets")
     if len(data) != len(targets):
-        raise ArgumentError(
-            "`data` and `targets` must have the same number of times (rows), not "
-            f"{len(data)} and {len(targets)}.",
-        )
+        rule = "`data` and `targets` must have the same number of times (rows)"
+        raise ArgumentError(f"{rule}, not {len(data)} and {len(targets)}.")
     length = whole(length, "length", 1)
     first, last = _span(len(data), length, start_index, end_index)
     steps = np.arange(-length, 0, whole(sampling_rate, "sampling_rate", 1))
@@ -133,15 +130,12 @@ def _span(times: int, length: int, start_index: int, end_index: int | None) -> t
     first = whole(start_index, "start_index", 0) + length
     last = times - 1 if end_index is None else whole(end_index, "end_index", 0)
     if last >= times:
-        raise ArgumentError.of(
-            "end_index", f"must be a time of the data, from 0 to {times - 1}, not {last}."
-        )
+        rule = f"must be a time of the data, from 0 to {times - 1}, not {last}."
+        raise ArgumentError.of("end_index", rule)
     if first > last:
-        raise ArgumentError.of(
-            "length",
-            f"leaves no window: the first would end at time {first} (`start_index` + "
-            f"`length`), and the last time is {last} (`end_index`).",
-        )
+        ends = f"the first would end at time {first} (`start_index` + `length`)"
+        rule = f"leaves no window: {ends}, and the last time is {last} (`end_index`)."
+        raise ArgumentError.of("length", rule)
     return first, last
 
 
@@ -156,6 +150,5 @@ def _array(given: Any, argument: str) -> Array:
         rule = f"must be an array of numbers, not {describe(given)} and dtype {dtype_of(array)}."
         raise ArgumentError.of(argument, rule)
     floats: Array = as_floatx(array)
-    if floats is array and floats.dtype.kind == "f":
-        return np.array(floats)  # a change that the caller makes later must not reach the batches
-    return floats
+    # A change that the caller makes later must not reach the batches.
+    return np.array(floats) if floats is array and floats.dtype.kind == "f" else floats

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ..host.interface import HostFunction, Place
-from .seeded_source import Passes, Position
+from .seeded_source import Passes, PositionReader
 from .source import Claim, Reader, Source
 
 
@@ -24,11 +25,10 @@ class ContinuingReader(Reader):
     """A function carries on across rounds; its batches are asked for, not read."""
 
     def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
-        """Nothing has to be done."""
+        pass
 
     def claim(self) -> Claim:
-        """Never called for its value."""
-        return lambda: None
+        return lambda: None  # never called for its value
 
 
 def for_host(places: Sequence[Place] | None) -> dict[str, Any] | None:
@@ -50,20 +50,11 @@ def for_host(places: Sequence[Place] | None) -> dict[str, Any] | None:
     }
 
 
-class PassPlaceReader(Reader):
-    """Has a function called with the indices of passes."""
-
-    def __init__(self, source: Passes) -> None:
-        self._source = source
-        self._position = Position(len(source))
-
-    def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
-        """Start a round."""
-        self._position.begin(fresh=fresh, wrap=wrap, epoch=epoch, count=count)
+class PassPlaceReader(PositionReader):
+    """Has a function called with the indices of passes: claims give places, for the host."""
 
     def claim(self) -> Claim:
-        """Gives the place of the batch, for the host."""
-        epoch, index, ended = self._position.advance()
+        epoch, index, ended = self._advance()
         index = int(self._source.order(epoch)[index])
         # Rule 8: its random numbers follow from seed, pass and place, whoever makes it, and when.
         seed = int(self._source.random(epoch, index + 1).integers(1, 2**31))
@@ -72,7 +63,7 @@ class PassPlaceReader(Reader):
 
 
 class StreamPlaceReader(Reader):
-    """Has a function called that can be opened again, and ends by itself."""
+    """The same, of a function that can be opened again and ends by itself."""
 
     def __init__(self) -> None:
         self._opened = False
@@ -80,11 +71,9 @@ class StreamPlaceReader(Reader):
         self._epoch = 0
 
     def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
-        """Start a round."""
         self._opens, self._wrap, self._epoch = fresh or not self._opened, wrap, epoch
 
     def claim(self) -> Claim:
-        """Gives the place of the batch, for the host."""
         place = Place(self._opens, self._epoch, wrap=self._wrap)
         self._opened, self._opens = True, False
         return lambda: place
@@ -92,14 +81,8 @@ class StreamPlaceReader(Reader):
 
 def passes_source(function: HostFunction, passes: Passes) -> Source:
     """The source that stands for a function of the host's, which makes batches by their index."""
-    return Source(
-        lambda: PassPlaceReader(passes),
-        passes,
-        len(passes),
-        restarts=True,
-        shuffled=passes.shuffle,
-        function=function,
-    )
+    reader, shuffled = partial(PassPlaceReader, passes), passes.shuffle
+    return Source(reader, passes, len(passes), restarts=True, shuffled=shuffled, function=function)
 
 
 def stream_source(function: HostFunction) -> Source:

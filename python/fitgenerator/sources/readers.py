@@ -3,13 +3,55 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from operator import getitem
+from typing import TypeVar
 
 from ..batches.structure import RawBatch
-from .fetches import Fetches, called
 from .source import Claim, Indexed, Reader, Source
+
+T = TypeVar("T")
+
+
+def called(call: Callable[[], T], what: str) -> T:
+    """What the source's own code gives; `what` that is, for messages.
+
+    Raises:
+        RuntimeError: It raised `StopIteration`: an error of the source's, not the end of its data.
+    """
+    try:
+        return call()
+    except StopIteration as error:
+        raise RuntimeError(f"{what} raised StopIteration.") from error
+
+
+class Fetches:
+    """The fetches of one reader: each is known from its claim on, until it has ended."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._idle = threading.Condition()
+
+    def claim(self, fetch: Callable[[], RawBatch], what: str) -> Callable[[], RawBatch]:
+        """The claim that runs `fetch`, on any thread; `what` it does, for messages."""
+        with self._idle:
+            self._running += 1
+        return partial(self._run, fetch, what)
+
+    def _run(self, fetch: Callable[[], RawBatch], what: str) -> RawBatch:
+        try:
+            return called(fetch, what)
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
+
+    def wait(self) -> None:
+        """Wait for those that were claimed: a source must not reshuffle under another's read."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._running == 0)
 
 
 class IteratorReader(Reader):
@@ -95,12 +137,8 @@ class IndexedReader(Reader):
 def indexed(given: Indexed, length: int | None) -> Source:
     """The source of an object with an index; of one without an end where `length` is `None`."""
     count = None if length is None else int(length)
+    reader = partial(IndexedReader, given, sys.maxsize if count is None else count)
+    shuffled = getattr(given, "shuffle", False) is True
     return Source(
-        lambda: IndexedReader(given, sys.maxsize if count is None else count),
-        given,
-        count,
-        restarts=True,
-        parallel=True,
-        endless=count is None,
-        shuffled=getattr(given, "shuffle", False) is True,
+        reader, given, count, restarts=True, parallel=True, endless=count is None, shuffled=shuffled
     )

@@ -8,9 +8,9 @@ import sys
 import keras
 
 from ..arguments import Unchecked
-from ..batches.floats import as_floatx
+from ..batches.arrays import as_floatx
 from ..batches.row_batches import RowBatches
-from ..batches.structure import Parts, check
+from ..batches.structure import FORMS, Parts, check
 from ..errors import ArgumentError, ArgumentTypeError, BatchError
 from ..messages import describe, reason
 from ..r_functions import bridge_of, is_r_function
@@ -32,9 +32,9 @@ def as_source(given: Unchecked, argument: str, *, arrays_allowed: bool = False) 
     if is_r_function(given):
         raise ArgumentTypeError.of(
             argument,
-            "is an R function that reticulate has wrapped. R functions are served "
-            "from R: call the R function fit_generator(), evaluate_generator() or "
-            "predict_generator() of the R package fitgenerator instead.",
+            "is an R function that reticulate has wrapped. R functions are served from R: call the "
+            "R function fit_generator(), evaluate_generator() or predict_generator() of the R "
+            "package fitgenerator instead.",
         )
     readable = any(_has(given, name) for name in ("__next__", "__iter__", "__getitem__"))
     if callable(given) and not readable:
@@ -42,10 +42,7 @@ def as_source(given: Unchecked, argument: str, *, arrays_allowed: bool = False) 
     if _is_dataset(given):
         count = int(given.cardinality())  # -1 is infinite, -2 unknown
         length = count if count >= 0 else None
-        endless = count == -1
-        return Source(
-            lambda: IteratorReader(None, given), given, length, restarts=True, endless=endless
-        )
+        return Source(lambda: IteratorReader(None, given), given, length, True, endless=count == -1)
     if isinstance(given, keras.utils.PyDataset):
         return indexed(given, given.num_batches)
     if isinstance(given, (list, tuple)):
@@ -91,18 +88,17 @@ def _from_callable(given: Unchecked, argument: str) -> Source:
     if bridge is not None and bridge.is_function(given):
         return bridge.source(given, argument)  # type: ignore[no-any-return]
     if inspect.isgeneratorfunction(given):
-        raise ArgumentTypeError.of(
-            argument, f"is a generator function; pass what it returns: {given.__name__}()."
-        )
+        rule = f"is a generator function; pass what it returns: {given.__name__}()."
+        raise ArgumentTypeError.of(argument, rule)
     raise _no_source(given, argument)
 
 
 def _no_source(given: Unchecked, argument: str) -> ArgumentTypeError:
     return ArgumentTypeError.of(
         argument,
-        "must give batches: an iterator or iterable, a generator, a "
-        "keras.utils.PyDataset or other object with __getitem__ and __len__, a tf.data.Dataset, "
-        f"or an R function, not {describe(given)}.",
+        "must give batches: an iterator or iterable, a generator, a keras.utils.PyDataset or other "
+        "object with __getitem__ and __len__, a tf.data.Dataset, or an R function, not "
+        f"{describe(given)}.",
     )
 
 
@@ -114,11 +110,7 @@ def _from_arrays(given: Unchecked, argument: str, allowed: bool) -> Source:
             "of tuples, and arrays are for the model's own methods, or for a generator.",
         )
     if not 2 <= len(given) <= 3:
-        raise ArgumentError.of(
-            argument,
-            f"as fixed arrays must be (inputs, targets) or (inputs, targets, "
-            f"sample_weights), not {describe(given)}.",
-        )
+        raise ArgumentError.of(argument, f"as fixed arrays must be {FORMS}, not {describe(given)}.")
     try:
         parts, rows = check(Parts(*given), whose=f"`{argument}`")
         arrays = [keras.tree.map_structure(as_floatx, part) for part in parts[: len(given)]]
@@ -127,9 +119,6 @@ def _from_arrays(given: Unchecked, argument: str, allowed: bool) -> Source:
     except BatchError as error:
         raise ArgumentError(str(error), argument=argument) from error
     except Exception as error:  # an array of which no rows can be taken
-        raise ArgumentError.of(
-            argument,
-            f"as fixed arrays must hold arrays that rows can be taken from, not "
-            f"{describe(given)}: {reason(error)}.",
-        ) from error
+        rule = "as fixed arrays must hold arrays that rows can be taken from, not"
+        raise ArgumentError.of(argument, f"{rule} {describe(given)}: {reason(error)}.") from error
     return indexed(batches, len(batches))

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..arguments import flag, whole
 from ..batches.structure import RawBatch
-from .fetches import Fetches, called
+from .readers import Fetches, called
 from .source import Claim, Readable, Reader, Source
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
@@ -65,14 +65,8 @@ class Passes(keras.utils.PyDataset, Readable):
 
     def as_source(self, argument: str) -> Source:
         """What the engine reads."""
-        return Source(
-            lambda: PassReader(self),
-            self,
-            len(self),
-            restarts=True,
-            parallel=True,
-            shuffled=self.shuffle,
-        )
+        reader, length = partial(PassReader, self), len(self)
+        return Source(reader, self, length, restarts=True, parallel=True, shuffled=self.shuffle)
 
     def random(self, *place: int) -> np.random.Generator:
         """Random numbers that follow from the seed and a place: a pass, or a batch in it."""
@@ -87,27 +81,32 @@ class Passes(keras.utils.PyDataset, Readable):
         self._orders = ((epoch, order), *self._orders[:2])
         return order
 
-    @abstractmethod
     def make_order(self, epoch: int) -> Rows:
-        """The order of a pass."""
+        """The order of a pass: that of its batches, if a subclass says nothing else."""
+        return self.permutation(epoch, len(self))
+
+    def permutation(self, epoch: int, count: int) -> Rows:
+        """The numbers below `count`, in the order of a pass."""
+        return self.random(epoch).permutation(count) if self.shuffle else np.arange(count)
 
 
-class Position:
-    """Where in its passes a source of so many batches is read."""
+class PositionReader(Reader):
+    """Keeps where in its passes a source is read, from any batch of any pass on."""
 
-    def __init__(self, length: int) -> None:
-        self._length = length
+    def __init__(self, source: Passes) -> None:
+        self._source = source
+        self._length = len(source)
         self._next = 0  # batches of all passes before the next one
         self._end: int | None = None
         self._pass: int | None = None  # the one that is read
 
-    def begin(self, *, fresh: bool, wrap: bool, epoch: int, count: int | None) -> None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
         """Go to where a round begins, had all epochs before it been read."""
         per_epoch = self._length if fresh or count is None else count
         self._next = epoch * per_epoch
         self._end = None if wrap else self._next + self._length
 
-    def advance(self) -> tuple[int, int, int | None]:
+    def _advance(self) -> tuple[int, int, int | None]:
         """Pass and index of the next batch, and the pass that ends before it, if one does.
 
         Raises:
@@ -121,23 +120,16 @@ class Position:
         return epoch, index, ended
 
 
-class PassReader(Reader):
-    """Reads a source of `Passes`, from any batch of any pass.
-
-    `between` is called with the number of a pass that has been read, before the next one begins.
-    """
+class PassReader(PositionReader):
+    """Reads batches; `between` is called with a pass that was read, before the next one begins."""
 
     def __init__(self, source: Passes, between: Callable[[int], object] | None = None) -> None:
-        self._source = source
+        super().__init__(source)
         self._between = between
-        self._position = Position(len(source))
         self._fetches = Fetches()
 
-    def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
-        self._position.begin(fresh=fresh, wrap=wrap, epoch=epoch, count=count)
-
     def claim(self) -> Claim:
-        epoch, index, ended = self._position.advance()
+        epoch, index, ended = self._advance()
         if self._between is not None and ended is not None:
             self._fetches.wait()
             called(partial(self._between, ended), "on_epoch_end()")

@@ -55,10 +55,8 @@ class Source:
     endless: bool = False  # one pass never ends
     shuffled: bool = False  # each pass has an order of its own
     asks: bool = False  # its batches need the calling thread while they are made: never there
-    # It makes each batch's arrays anew, and nobody has them but who reads it.
-    exclusive: bool = False
-    # What the host knows it by, where the calling thread makes its batches on request.
-    function: Any = None
+    exclusive: bool = False  # it makes each batch's arrays anew, and only its reader has them
+    function: Any = None  # what the host knows it by, where the calling thread makes its batches
 
     @property
     def hosted(self) -> bool:

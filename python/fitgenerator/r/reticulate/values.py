@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...batches.arrays import Sparse
-from ...batches.floats import copy_of_r
+from ...batches.arrays import Sparse, copy_of_r
 from ...batches.structure import Parts
 from ...models.protocol import Array
 

@@ -11,8 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...batches.arrays import Sparse
-from ...batches.floats import copy_of_r
+from ...batches.arrays import Sparse, copy_of_r
 from ...models.protocol import Array
 from .embedded_r import openrlib, rinterface
 
