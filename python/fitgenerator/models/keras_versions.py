@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import ModuleType
+from functools import reduce
 from typing import Any
 
 import keras
@@ -26,15 +26,9 @@ Waiting = Callable[[Gradients], AbstractContextManager[Gradients]]
 
 def classes(path: str) -> tuple[type[Any], ...]:
     """The classes with a name such as "callbacks.History", of Keras 3 and of Keras 2, if loaded."""
-    found = [_find(module, path) for module in (keras, sys.modules.get("tf_keras"))]
+    modules = (keras, sys.modules.get("tf_keras"))
+    found = [reduce(lambda thing, n: getattr(thing, n, None), path.split("."), m) for m in modules]
     return tuple(kind for kind in found if isinstance(kind, type))
-
-
-def _find(module: ModuleType | None, path: str) -> Any:
-    found: Any = module
-    for name in path.split("."):
-        found = getattr(found, name, None)
-    return found
 
 
 class Keras3:

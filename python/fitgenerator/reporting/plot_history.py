@@ -65,11 +65,7 @@ def draw(history: Epochs, metrics: Sequence[str] | None, smooth: float, log: boo
     plt = pyplot()
     panels = _panels(history, metrics, log)
     smooth = _share(smooth)
-    names = [
-        name
-        for name, series in panels.items()
-        if any(math.isfinite(v) for one in series for v in one.values)
-    ]
+    names = [name for name, panel in panels.items() if any(map(_drawable, panel))]
     columns = _columns(len(names))
     rows = max(1, -(-len(names) // columns))
     size = (max(6.4, 2.6 * columns), max(3.6, 1.9 * rows))

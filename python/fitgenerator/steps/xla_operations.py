@@ -7,7 +7,7 @@ compiles a model by itself only where the traced graph has no operation outside 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import tensorflow as tf
@@ -42,17 +42,10 @@ def unsafe_operation(graph: tf.Graph) -> str | None:
     """
     definition = graph.as_graph_def()
     for nodes in (definition.node, *(f.node_def for f in definition.library.function)):
-        found = _unsafe_among(nodes)
-        if found is not None:
-            return found
-    return None
-
-
-def _unsafe_among(nodes: Iterable[Node]) -> str | None:
-    by_name = {node.name: node for node in nodes}
-    for node in by_name.values():
-        if not (node.op in _ALWAYS or _is_safe_here(node, by_name)):
-            return str(node.op)
+        by_name = {node.name: node for node in nodes}
+        for node in by_name.values():
+            if not (node.op in _ALWAYS or _is_safe_here(node, by_name)):
+                return str(node.op)
     return None
 
 

@@ -74,9 +74,6 @@ class Callbacks:
         self._model = model
         self._around = around
 
-    def __len__(self) -> int:
-        return len(self._callbacks)
-
     def attach(self) -> None:
         """Tell every callback its model and parameters."""
         for callback in self._callbacks:
@@ -128,8 +125,7 @@ def _defines(callback: Hooked, hook: str) -> bool:
     """Asked of the instance, since `LambdaCallback` sets its hooks there."""
     if isinstance(callback, ForeignCallback):
         return callback.hook(hook) is not None
-    names = [hook] + ([_ALIASES[hook]] if hook in _ALIASES else [])
-    methods = [getattr(callback, name, None) for name in names]
+    methods = [getattr(callback, name, None) for name in (hook, _ALIASES.get(hook, hook))]
     return any(m is not None and not getattr(m, "_is_default", False) for m in methods)
 
 

@@ -38,9 +38,8 @@ def ended_early_text(name: str, wanted: int, came: int) -> str:
 class EvaluateLoop:
     """Evaluates on one round of a prefetcher.
 
-    Args:
-        runner: Runs the steps, in the mode "test".
-        fresh: Each evaluation begins with the source's first batch.
+    `runner` runs the steps, in the mode "test"; each evaluation begins with the source's first
+    batch where it is to be `fresh`.
     """
 
     def __init__(self, runner: StepRunner, fresh: bool) -> None:

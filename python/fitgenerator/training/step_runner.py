@@ -13,12 +13,12 @@ from ..batches.model_inputs import lacks_dimension
 from ..batches.outputs import joined
 from ..batches.prepared import Batch
 from ..errors import ArgumentError, ClosedError, ErrorContext, Stage, locate
-from ..host.interface import ForeignHook
+from ..host.interface import ForeignHook, RawBatch
 from ..messages import reason
 from ..models.keras_versions import STOPS
 from ..models.protocol import Logs
 from ..prefetch.call_size import CallSize
-from ..prefetch.fetch import RawBatch, Round
+from ..prefetch.fetch import Round
 from ..prefetch.prefetcher import Prefetcher
 from ..steps.compiled_steps import ExecutionMode, Steps, Traced
 from .call_policy import Asked, CallPolicy
@@ -39,25 +39,16 @@ class _Piece:
 
 
 class StepRunner:
-    """Runs the steps of one mode, round by round: epochs, evaluations, a prediction.
-
-    Args:
-        context: What every loop works with.
-        mode: "train", "test" or "predict".
-        prefetcher: Where the batches come from.
-        prepare: Makes what a step needs of a raw batch.
-        count: Steps of one round, `None` for as many as a pass of the source has.
-        rounds: How many rounds there will be.
-    """
+    """Runs the steps of one mode, round by round: epochs, evaluations, a prediction."""
 
     def __init__(
         self,
         context: RunContext,
-        mode: str,
+        mode: str,  # "train", "test" or "predict"
         prefetcher: Prefetcher,
         prepare: Callable[[RawBatch], Batch],
-        count: int | None,
-        rounds: int = 1,
+        count: int | None,  # steps of one round, `None` for as many as a pass of the source has
+        rounds: int = 1,  # how many there will be
     ) -> None:
         self.context = context
         self.prefetcher = prefetcher
@@ -277,5 +268,6 @@ class StepRunner:
         if not (last or stop):
             yield from context.callbacks.run(f"on_{self._mode}_batch_begin", upto, {})
         span = (begun, time.perf_counter(), threading.get_ident())
-        context.meter.called((self.prefetcher.setup.name, self.prefetcher.used), span)
+        place = (self.prefetcher.setup.name, self.prefetcher.used)
+        context.meter.timeline.saw(place, "callbacks", span)
         return stop
