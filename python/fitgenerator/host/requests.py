@@ -69,11 +69,7 @@ class Apply(Awaited):
         return GeneratorTimeoutError.at(stack, text)
 
     def answer(self, outcome: Outcome) -> None:
-        """Give the thread that waits what came of it.
-
-        Raises:
-            KeyboardInterrupt: The user interrupted the function; the thread still waits.
-        """
+        """Give the thread that waits what came of it; the user's interrupt is raised here."""
         match outcome:
             case Value() | Failed():
                 self.reply.put(outcome)
@@ -93,10 +89,8 @@ class Fetch(Request):
     def answer(self, outcomes: list[Outcome], seconds: float) -> None:
         """Give the source its batches, in order, and what came in place of a further one, if any.
 
-        Each of the outcomes took so many seconds; all are values, but perhaps for the last.
-
-        Raises:
-            KeyboardInterrupt: The user interrupted the function.
+        Each of the outcomes took so many seconds; all are values, but perhaps for the last. The
+        user's interrupt is raised here.
         """
         batches: list[RawBatch] = [each.value for each in outcomes if isinstance(each, Value)]
         self.source.deliver(batches, self.begun, seconds)

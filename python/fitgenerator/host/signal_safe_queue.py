@@ -45,11 +45,8 @@ class ClosableQueue(Generic[T]):
         """The next item; waits for `seconds` at the most, perhaps for less.
 
         Thread rule 2: on the calling thread every wait ends, so `None`, a wait without end, is only
-        for threads of ours, which `close` wakes.
-
-        Raises:
-            queue.Empty: None came.
-            ClosedError: The queue is closed, whatever is left in it.
+        for threads of ours, which `close` wakes. Raises `queue.Empty` where none came, and
+        `ClosedError` where the queue is closed, whatever is left in it.
         """
         if self.closed:
             raise ClosedError

@@ -105,9 +105,8 @@ class Keras3:
         """One step as Python code."""
         strategy = self.model.distribute_strategy
         outputs = strategy.run(getattr(self.model, f"{mode}_step"), args=(data,))
-        return keras.tree.map_structure(
-            lambda v: strategy.experimental_local_results(v)[0], outputs
-        )
+        local = strategy.experimental_local_results
+        return keras.tree.map_structure(lambda value: local(value)[0], outputs)
 
     def first_epoch(self, given: int, steps: int | None) -> int:
         """The epoch to begin with, which a callback may have set."""
@@ -200,11 +199,7 @@ STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_p
 
 
 def keras_version_of(model: KerasModel) -> Keras3:
-    """How a model is driven.
-
-    Raises:
-        ArgumentTypeError: It is no Keras model.
-    """
+    """How a model is driven; an `ArgumentTypeError` where it is no Keras model."""
     if isinstance(model, keras.Model):
         return Keras3(model)
     if isinstance(model, classes("Model")):

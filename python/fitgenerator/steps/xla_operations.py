@@ -55,13 +55,11 @@ def _is_safe_here(node: Node, by_name: Mapping[str, Node]) -> bool:
     wanted = _BY_INPUTS.get(node.op)
     if wanted is None:
         return False
-    return all(_made_by(node.input[place], by_name) in ops for place, ops in wanted.items())
-
-
-def _made_by(reference: str, by_name: Mapping[str, Node]) -> str | None:
-    """The operation that a reference such as "name:0" points to."""
-    node = by_name.get(reference.split(":", maxsplit=1)[0])
-    return None if node is None else node.op
+    for place, operations in wanted.items():
+        maker = by_name.get(node.input[place].split(":")[0])  # of a reference such as "name:0"
+        if maker is None or maker.op not in operations:
+            return False
+    return True
 
 
 def _is_float(code: int) -> bool:
