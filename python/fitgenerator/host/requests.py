@@ -16,7 +16,7 @@ from .outcome import Ended, Failed, Interrupted, Outcome, TimedOut, Value
 class Request:
     """Something that the calling thread is asked for."""
 
-    begun: float = field(default=0.0, init=False)  # when that took it up, in seconds; 0 before
+    begun: float = field(default=0.0, init=False)  # when it was taken up, in seconds; 0 before
 
     def abandon(self) -> None:
         """The call is over: the request will not be answered."""
@@ -38,7 +38,7 @@ class Job(Awaited):
     """Run a job on the calling thread."""
 
     work: Work
-    hooks: Hooks | None = field(default=None, init=False)  # runs the job, where it has some
+    hooks: Hooks | None = field(default=None, init=False)  # what runs the job, where it has hooks
 
     def advance(self) -> Any:
         """Run it up to the next foreign hook, which is returned, or to its end, for its result."""

@@ -53,7 +53,7 @@ class Switchboard:
             self.waited += max(0.0, job.begun - asked)
 
     def apply(self, name: str, function: HostFunction, *args: Any) -> Any:
-        """Have the calling thread call a function for a batch; `ClosedError` if none is made."""
+        """Have the calling thread call a function for a batch; its value, or a `ClosedError`."""
         return self.ask(Apply(name, function, args, self.patience))
 
     def say(self, thing: Shown) -> None:

@@ -33,8 +33,8 @@ class Watchdog:
 
     def __init__(
         self,
-        interrupt: Callable[[], None] = lambda: None,  # of a function of the host's language
-        recall: Callable[[], None] | None = None,  # takes back one that has not arrived
+        interrupt: Callable[[], None] = lambda: None,  # interrupts what the host runs
+        recall: Callable[[], None] | None = None,  # takes back an interrupt that has not arrived
     ) -> None:
         self._interrupt = interrupt
         self._recall = recall

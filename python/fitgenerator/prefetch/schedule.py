@@ -1,4 +1,4 @@
-"""Which batch of a source may be fetched next, and how far ahead of the model.
+"""Which batch of a source may be fetched next, and how far fetches may be ahead of the model.
 
 Thread rule 5: exact fetches. A batch that is fetched and not used is lost to the next call on the
 same generator. So nothing is handed out beyond the rounds that were granted.
