@@ -208,8 +208,8 @@ class Steps:
         first = batch.split()[0]
         single = self.find(mode, first) or self.trace(mode, first)
         loop = _looped(one_step, single.concrete.structured_outputs, keep_all=mode == "predict")
-        xla = execution is ExecutionMode.XLA or self.compiled
-        return tf.function(loop, jit_compile=xla, autograph=False)
+        compiled = execution is ExecutionMode.XLA or self.compiled
+        return tf.function(loop, jit_compile=compiled, autograph=False)
 
     def refuse(self, mode: str, batch: Batch, execution: ExecutionMode, reason: str) -> None:
         """Remember that such batches cannot be run so."""

@@ -97,11 +97,8 @@ class FitLoop:
 
     def _run_epoch(self, epoch: int) -> Logs | None:
         """Train one epoch and validate; its logs, `None` where the generator ended in it."""
-        context, keras_version, count = (
-            self.context,
-            self.context.keras_version,
-            self._runner.round.count,
-        )
+        context, keras_version = self.context, self.context.keras_version
+        count = self._runner.round.count
         validation = self._validation if self._options.validates(epoch) else None
         context.progress.begin_epoch(epoch, count)
         context.host.call(lambda: self._begin_epoch(epoch))
