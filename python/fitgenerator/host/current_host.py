@@ -12,18 +12,13 @@ from contextlib import contextmanager
 
 from .interface import Host
 
-
-class _Here(threading.local):
-    host: Host | None = None
-
-
-_here = _Here()
+_here = threading.local()
 
 
 @contextmanager
 def asking(host: Host) -> Iterator[None]:
     """Within this context, code on this thread may ask `host`."""
-    before, _here.host = _here.host, host
+    before, _here.host = host_here(), host
     try:
         yield
     finally:
@@ -32,4 +27,5 @@ def asking(host: Host) -> Iterator[None]:
 
 def host_here() -> Host | None:
     """The host that code on this thread may ask."""
-    return _here.host
+    host: Host | None = getattr(_here, "host", None)
+    return host

@@ -32,36 +32,22 @@ class ForeignHook:
 
 @dataclass(frozen=True)
 class Place:
-    """What a function that can begin again is told of one batch.
+    """What a function that can begin again is told of one batch."""
 
-    Attributes:
-        opens: It is the first one of a pass.
-        epoch: The number of the pass, from 0.
-        index: What the function is called with, from 0; streams are not called with one.
-        seed: What its random numbers follow from.
-        ended: The pass that ended before, if one did.
-        wrap: A stream that ends begins again at once.
-    """
-
-    opens: bool
-    epoch: int = 0
-    index: int = 0
-    seed: int = 0
-    ended: int | None = None
-    wrap: bool = False
+    opens: bool  # it is the first one of a pass
+    epoch: int = 0  # the number of the pass, from 0
+    index: int = 0  # what the function is called with, from 0; streams are not called with one
+    seed: int = 0  # what its random numbers follow from
+    ended: int | None = None  # the pass that ended before, if one did
+    wrap: bool = False  # a stream that ends begins again at once
 
 
 class Host(Protocol):
-    """What the training loop needs from the calling thread.
+    """What the training loop needs from the calling thread."""
 
-    Attributes:
-        waited: How long jobs waited until the calling thread took them up, in seconds: it was
-            making batches then.
-        patience: How long one batch may take, in seconds; `None` for ever.
-    """
-
+    # Seconds that jobs waited until the calling thread took them up: it was making batches then.
     waited: float
-    patience: float | None
+    patience: float | None  # how long one batch may take, in seconds; `None` for ever
 
     def call(self, work: Work) -> Any:
         """Run a job on the calling thread, return its result, raise what it raised."""
@@ -78,9 +64,7 @@ class Host(Protocol):
     def interrupt_overdue(self) -> Watched | None:
         """Interrupt the function that the calling thread makes a batch with: it takes too long.
 
-        Returns:
-            The source or the call that the function belongs to, which will fail; `None` where no
-            function runs.
+        The source or the call that it belongs to, which will fail; `None` where no function runs.
         """
 
     def check(self) -> None:
@@ -94,14 +78,10 @@ class HostedSource(Watched, Protocol):
     """A source whose function only the host can call: the host fetches its batches when it is free.
 
     All methods are called by the host.
-
-    Attributes:
-        function: What the host knows the function by.
-        rank: Sources of a lower rank are served first.
     """
 
     function: HostFunction
-    rank: int
+    rank: int  # sources of a lower rank are served first
 
     def wanted(self) -> int:
         """How many batches may be fetched now."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from types import GeneratorType
 from typing import Any
 
@@ -14,13 +14,9 @@ from .outcome import Ended, Failed, Interrupted, Outcome, TimedOut, Value
 
 @dataclass(eq=False)
 class Request:
-    """Something that the calling thread is asked for.
+    """Something that the calling thread is asked for."""
 
-    Attributes:
-        begun: When that took it up, in seconds; 0 before.
-    """
-
-    begun: float = field(default=0.0, init=False)
+    begun: float = field(default=0.0, init=False)  # when it was taken up, in seconds; 0 before
 
     def abandon(self) -> None:
         """The call is over: the request will not be answered."""
@@ -30,9 +26,7 @@ class Request:
 class Awaited(Request):
     """A request whose answer a background thread waits for."""
 
-    reply: queue.SimpleQueue[Value[Any] | Failed] = field(
-        default_factory=queue.SimpleQueue, init=False
-    )
+    reply: SimpleQueue[Value[Any] | Failed] = field(default_factory=SimpleQueue, init=False)
 
     def abandon(self) -> None:
         """Unwind the thread that waits."""
@@ -41,14 +35,10 @@ class Awaited(Request):
 
 @dataclass(eq=False)
 class Job(Awaited):
-    """Run a job on the calling thread.
-
-    Attributes:
-        hooks: What runs the job step by step, where it has foreign hooks.
-    """
+    """Run a job on the calling thread."""
 
     work: Work
-    hooks: Hooks | None = field(default=None, init=False)
+    hooks: Hooks | None = field(default=None, init=False)  # what runs the job, where it has hooks
 
     def advance(self) -> Any:
         """Run it up to the next foreign hook, which is returned, or to its end, for its result."""
@@ -66,19 +56,12 @@ class Job(Awaited):
 
 @dataclass(eq=False)
 class Apply(Awaited):
-    """Call a function for a batch that another thread makes.
+    """Call a function for a batch that another thread makes."""
 
-    Attributes:
-        name: The argument that the function was given as, for messages.
-        function: What the host knows it by.
-        args: What it is called with.
-        patience: How long the batch may take that it is for, in seconds; `None` for ever.
-    """
-
-    name: str
+    name: str  # the argument that the function was given as, for messages
     function: HostFunction
     args: tuple[Any, ...]
-    patience: float | None = None
+    patience: float | None = None  # seconds that its batch may take; `None` for ever
 
     def timed_out(self, stack: str) -> GeneratorTimeoutError:
         """The error for a call that takes too long; `stack` is where the function stands."""
@@ -86,11 +69,7 @@ class Apply(Awaited):
         return GeneratorTimeoutError.at(stack, text)
 
     def answer(self, outcome: Outcome) -> None:
-        """Give the thread that waits what came of it.
-
-        Raises:
-            KeyboardInterrupt: The user interrupted the function; the thread still waits.
-        """
+        """Give the thread that waits what came of it; the user's interrupt is raised here."""
         match outcome:
             case Value() | Failed():
                 self.reply.put(outcome)
@@ -102,24 +81,16 @@ class Apply(Awaited):
 
 @dataclass(eq=False)
 class Fetch(Request):
-    """Fetch batches of a source, as many as come quickly. Nobody waits: the source takes them.
-
-    Attributes:
-        most: How many, at most. Rule 5, exact pulls: the host never fetches one more.
-    """
+    """Fetch batches of a source, as many as come quickly. Nobody waits: the source takes them."""
 
     source: HostedSource
-    most: int
+    most: int  # how many, at most. Rule 5, exact pulls: the host never fetches one more
 
     def answer(self, outcomes: list[Outcome], seconds: float) -> None:
         """Give the source its batches, in order, and what came in place of a further one, if any.
 
-        Args:
-            outcomes: Values, of which the last may be something else.
-            seconds: How long each of them took.
-
-        Raises:
-            KeyboardInterrupt: The user interrupted the function.
+        Each of the outcomes took so many seconds; all are values, but perhaps for the last. The
+        user's interrupt is raised here.
         """
         batches: list[RawBatch] = [each.value for each in outcomes if isinstance(each, Value)]
         self.source.deliver(batches, self.begun, seconds)

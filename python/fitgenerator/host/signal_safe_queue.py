@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import Generic, TypeVar, cast
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
 
 from ..errors import ClosedError
 
 # How long a wait on the calling thread lasts before it looks for an interrupt, in seconds.
 SLICE = 0.05
 T = TypeVar("T")
-_CLOSED = object()  # wakes the readers of a closed queue, one after the other
+_CLOSED: Any = object()  # wakes the readers of a closed queue, one after the other
 
 
 class ClosableQueue(Generic[T]):
@@ -27,15 +28,12 @@ class ClosableQueue(Generic[T]):
 
     def __init__(self) -> None:
         self.closed = False
-        self._items: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[T] = queue.SimpleQueue()
         self._bell = threading.Lock()  # free where something may have come
         self._bell.acquire()
 
     def put(self, item: T) -> None:
         """Add an item; from any thread."""
-        self._add(item)
-
-    def _add(self, item: object) -> None:
         self._items.put(item)
         if self._bell.locked():
             try:
@@ -47,11 +45,8 @@ class ClosableQueue(Generic[T]):
         """The next item; waits for `seconds` at the most, perhaps for less.
 
         Thread rule 2: on the calling thread every wait ends, so `None`, a wait without end, is only
-        for threads of ours, which `close` wakes.
-
-        Raises:
-            queue.Empty: None came.
-            ClosedError: The queue is closed, whatever is left in it.
+        for threads of ours, which `close` wakes. Raises `queue.Empty` where none came, and
+        `ClosedError` where the queue is closed, whatever is left in it.
         """
         if self.closed:
             raise ClosedError
@@ -68,7 +63,7 @@ class ClosableQueue(Generic[T]):
         if item is _CLOSED:
             self._items.put(_CLOSED)  # for the next reader
             raise ClosedError
-        return cast(T, item)
+        return item
 
     def empty(self) -> bool:
         """Whether nothing is there."""
@@ -77,14 +72,12 @@ class ClosableQueue(Generic[T]):
     def close(self) -> None:
         """Have every `get`, now and later, raise `ClosedError`; any thread may call this, again."""
         self.closed = True
-        self._add(_CLOSED)
+        self.put(_CLOSED)
 
     def clear(self) -> None:
         """Let go of all items."""
-        while not self._items.empty():
-            try:
+        with suppress(queue.Empty):
+            while True:
                 self._items.get_nowait()
-            except queue.Empty:  # another thread was faster
-                break
         if self.closed:  # the mark that wakes readers may have gone with them
-            self._add(_CLOSED)
+            self.put(_CLOSED)

@@ -26,10 +26,8 @@ class Switchboard:
     """Carries requests from background threads to the calling thread.
 
     `call`, `apply`, `say`, `ask`, `wake`, `interrupt_overdue` and `end` are for background threads;
-    `serve`, `next_request`, `watchdog` and `close` for the calling thread.
-
-    Args:
-        watchdog: Interrupts the functions that the calling thread runs, where they take too long.
+    `serve`, `next_request`, `watchdog` and `close` for the calling thread. The watchdog interrupts
+    the functions that the calling thread runs, where they take too long.
     """
 
     def __init__(self, watchdog: Watchdog | None = None) -> None:
@@ -55,11 +53,7 @@ class Switchboard:
             self.waited += max(0.0, job.begun - asked)
 
     def apply(self, name: str, function: HostFunction, *args: Any) -> Any:
-        """Have the calling thread call a function for a batch; its value.
-
-        Raises:
-            ClosedError: No batch is made any more.
-        """
+        """Have the calling thread call a function for a batch; its value, or a `ClosedError`."""
         return self.ask(Apply(name, function, args, self.patience))
 
     def say(self, thing: Shown) -> None:
@@ -121,20 +115,16 @@ class Switchboard:
             self._collect()
             request = self._pick()
             if request is not None:
-                self._begin(request)
+                request.begun = time.perf_counter()
+                if isinstance(request, Fetch):
+                    self.watchdog.start(request.source)
+                elif isinstance(request, Apply):
+                    self.watchdog.start(request)
                 return request
             left = deadline - time.perf_counter()
             if left <= 0:
                 return None
             self._receive(left)
-
-    def _begin(self, request: Request) -> None:
-        request.begun = time.perf_counter()
-        match request:
-            case Fetch(source=source):
-                self.watchdog.start(source)
-            case Apply():
-                self.watchdog.start(request)
 
     def _receive(self, seconds: float) -> None:
         try:

@@ -20,10 +20,6 @@ class Watched(Protocol):
         """The error for a function that exceeds the timeout; `stack` is where it stands."""
 
 
-def _nothing() -> None:
-    """There is no function that could be interrupted."""
-
-
 class Watchdog:
     """Watches the function that the host runs, and interrupts it when it takes too long.
 
@@ -33,16 +29,12 @@ class Watchdog:
     An interrupt that was sent may arrive after its function has returned. Where `recall` can take
     it back, `finish` does so. Where nothing can, it arrives sooner or later, and whoever takes it
     asks `was_ours`.
-
-    Args:
-        interrupt: Interrupts the calling thread where it runs a function of the host's language.
-        recall: Takes back an interrupt that has not arrived; `None` where that is not possible.
     """
 
     def __init__(
         self,
-        interrupt: Callable[[], None] = _nothing,
-        recall: Callable[[], None] | None = None,
+        interrupt: Callable[[], None] = lambda: None,  # interrupts what the host runs
+        recall: Callable[[], None] | None = None,  # takes back an interrupt that has not arrived
     ) -> None:
         self._interrupt = interrupt
         self._recall = recall
@@ -50,14 +42,14 @@ class Watchdog:
         self._running: Watched | None = None
         self._sent_at = self._finished_at = -_INTERVAL  # in seconds
         self._sent = False  # an interrupt, which has not been seen to arrive
-        self._late = False  # an interrupt was sent while the last function ran
+        self.late = False  # an interrupt was sent while the last function ran
         self._stopping = False  # an interrupt arrived, and stops the function
 
     def start(self, watched: Watched) -> None:
         """The calling thread begins to run a function."""
         with self._lock:
             self._running = watched
-            self._late = self._stopping = False
+            self.late = self._stopping = False
 
     def finish(self) -> None:
         """The function has ended, in whatever way; harmless where none runs."""
@@ -67,18 +59,13 @@ class Watchdog:
                 self._sent = False
                 self._recall()
 
-    @property
-    def late(self) -> bool:
-        """Whether an interrupt was sent to the function that ran last."""
-        return self._late
-
     def settle(self, outcome: Outcome) -> Outcome:
         """What counts of what came of the function that has finished.
 
         A value that came too late, because the interrupt did not stop the function, is a timeout.
         So is an interruption, unless the interrupt was the user's.
         """
-        if not self._late:
+        if not self.late:
             return outcome
         match outcome:
             case Value():
@@ -96,7 +83,7 @@ class Watchdog:
             now = time.perf_counter()
             running = self._running is not None and not self._stopping
             if running and now > self._sent_at + _INTERVAL:
-                self._sent_at, self._sent, self._late = now, True, True
+                self._sent_at, self._sent, self.late = now, True, True
                 self._interrupt()
             return self._running
 

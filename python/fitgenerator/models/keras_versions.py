@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import ModuleType
+from functools import reduce
 from typing import Any
 
 import keras
@@ -26,15 +26,9 @@ Waiting = Callable[[Gradients], AbstractContextManager[Gradients]]
 
 def classes(path: str) -> tuple[type[Any], ...]:
     """The classes with a name such as "callbacks.History", of Keras 3 and of Keras 2, if loaded."""
-    found = [_find(module, path) for module in (keras, sys.modules.get("tf_keras"))]
+    modules = (keras, sys.modules.get("tf_keras"))
+    found = [reduce(lambda thing, n: getattr(thing, n, None), path.split("."), m) for m in modules]
     return tuple(kind for kind in found if isinstance(kind, type))
-
-
-def _find(module: ModuleType | None, path: str) -> Any:
-    found: Any = module
-    for name in path.split("."):
-        found = getattr(found, name, None)
-    return found
 
 
 class Keras3:
@@ -111,9 +105,8 @@ class Keras3:
         """One step as Python code."""
         strategy = self.model.distribute_strategy
         outputs = strategy.run(getattr(self.model, f"{mode}_step"), args=(data,))
-        return keras.tree.map_structure(
-            lambda v: strategy.experimental_local_results(v)[0], outputs
-        )
+        local = strategy.experimental_local_results
+        return keras.tree.map_structure(lambda value: local(value)[0], outputs)
 
     def first_epoch(self, given: int, steps: int | None) -> int:
         """The epoch to begin with, which a callback may have set."""
@@ -206,11 +199,7 @@ STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_p
 
 
 def keras_version_of(model: KerasModel) -> Keras3:
-    """How a model is driven.
-
-    Raises:
-        ArgumentTypeError: It is no Keras model.
-    """
+    """How a model is driven; an `ArgumentTypeError` where it is no Keras model."""
     if isinstance(model, keras.Model):
         return Keras3(model)
     if isinstance(model, classes("Model")):

@@ -17,11 +17,7 @@ _trained: set[int] = set()  # ids of models, which live as long as their trainin
 
 
 def refuse_trained(model: KerasModel) -> None:
-    """Refuse a model that another call is training.
-
-    Raises:
-        ArgumentError: It is being trained.
-    """
+    """Raise an `ArgumentError` for a model that another call is training."""
     if id(model) in _trained:
         raise ArgumentError(
             "The model is being trained by another call of fit_generator(), which has not ended: a "

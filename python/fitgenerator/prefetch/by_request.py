@@ -12,10 +12,10 @@ import time
 from collections import deque
 
 from ..errors import ClosedError
-from ..host.interface import Place
+from ..host.interface import Place, RawBatch
 from ..host.signal_safe_queue import ClosableQueue
 from ..sources.source import Source
-from .fetch import Fetch, RawBatch
+from .fetch import Fetch
 from .pacing import Pacing
 from .prefetcher import Prefetcher, Setup
 

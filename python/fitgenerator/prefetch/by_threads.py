@@ -43,11 +43,11 @@ class ThreadPrefetcher(Prefetcher):
             if fetch.read is not None:
                 with around:
                     fetch.raw = fetch.read()
+        except StopIteration:
+            self.schedule.end_round(fetch)
+            fetch.read = None
         except BaseException as error:
-            if isinstance(error, StopIteration):
-                self.schedule.end_round(fetch)
-            else:
-                self._fail(fetch, error)
+            self._fail(fetch, error)
             fetch.read = None
         fetch.span = (begun, time.perf_counter(), threading.get_ident())
         if fetch.read is None:

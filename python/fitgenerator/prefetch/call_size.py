@@ -17,9 +17,8 @@ class CallSize:
         self.full_size = 1  # of a call that is waited for
         self.begun = 0  # batches whose fetch has begun
         self._block = block  # no call goes beyond a multiple of it in a round; 0 is no bound
-        self.full_from: int | None = (
-            None  # the first batch, among all, of calls that are waited for
-        )
+        # The first batch, among all, of calls that are waited for.
+        self.full_from: int | None = None
 
     def fill(self, size: int) -> None:
         """From a position on that the first lead cannot reach, wait for full calls of `size`."""

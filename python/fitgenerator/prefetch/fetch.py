@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..batches.prepared import Batch
+from ..host.interface import RawBatch
 from ..reporting.timeline import Span
 from ..sources.source import Claim
 from .call_size import CallSize
 
-RawBatch = Any  # what the user's generator gave
 # The batch, or what was raised in its place, or `None` where the source has ended.
 Outcome = Batch | BaseException | None
 

@@ -25,9 +25,8 @@ from ..reporting.meter import Meter
 from ..reporting.progress import Progress
 from ..sources.source import Source
 from .fetch import Fetch
-from .permits import Permits
 from .reordering import Reordering
-from .schedule import Schedule
+from .schedule import Permits, Schedule
 from .thread_stacks import stack_of
 
 # How long a generator in foreign code may take to return when the call ends, in seconds.
@@ -180,7 +179,7 @@ class Prefetcher(ABC):
 
     def _run(self) -> None:
         try:
-            self.setup.meter.enter()
+            self.setup.meter.timeline.enter()
             # Thread rule 10: the caller's state holds on our threads, which start without it.
             with self.setup.scope(), asking(self.setup.host):
                 self._work()

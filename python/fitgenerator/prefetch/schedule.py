@@ -1,4 +1,4 @@
-"""Which batch of a source may be fetched next.
+"""Which batch of a source may be fetched next, and how far fetches may be ahead of the model.
 
 Thread rule 5: exact fetches. A batch that is fetched and not used is lost to the next call on the
 same generator. So nothing is handed out beyond the rounds that were granted.
@@ -6,6 +6,7 @@ same generator. So nothing is handed out beyond the rounds that were granted.
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Sequence
 
@@ -104,3 +105,23 @@ class Schedule:
         for fetch in fetches:
             self.begun -= fetch.read is not None
             fetch.round.call_size.begun -= fetch.read is not None
+
+
+class Permits(ClosableQueue[None]):
+    """Thread rule 6, the bounded lead: how far a source may be fetched ahead of the model.
+
+    One is taken before each fetch, and given back when the step that uses the batch begins.
+    """
+
+    def give(self, count: int = 1) -> None:
+        """Allow so many fetches more."""
+        for _ in range(count):
+            self.put(None)
+
+    def take(self, *, wait: bool) -> bool:
+        """Take one; False where there is none and nobody waits. `ClosedError` after `close`."""
+        try:
+            self.get(None if wait else 0.0)
+        except queue.Empty:
+            return False
+        return True

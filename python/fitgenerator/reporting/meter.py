@@ -17,8 +17,8 @@ class Meter:
 
     def __init__(self, max_queue_size: int) -> None:
         self._begun = time.perf_counter()
-        self._timeline = Timeline(self._begun)
-        self.pipeline = Pipeline(max_queue_size, _timeline=self._timeline)
+        self.timeline = Timeline(self._begun)
+        self.pipeline = Pipeline(max_queue_size, _timeline=self.timeline)
         self._lock = threading.Lock()
         self._takes = 0
 
@@ -26,10 +26,6 @@ class Meter:
         """Add `amount` to the figure `stage`; from any thread."""
         with self._lock:
             setattr(self.pipeline, stage, getattr(self.pipeline, stage) + amount)
-
-    def enter(self) -> None:
-        """This thread, which is ours, has a lane of its own in the timeline."""
-        self._timeline.enter()
 
     def made(self, place: Place, came: Span, converted: Span, waited: float = 0.0) -> None:
         """A batch came, after its source waited for room, and was prepared; from any thread."""
@@ -39,7 +35,7 @@ class Meter:
             figures.generator += came[1] - came[0]
             figures.conversion += converted[1] - converted[0]
             figures.batches += 1
-        self._timeline.made(place, came, converted)
+        self.timeline.made(place, came, converted)
 
     def ran(self, first: Place, steps: int, span: Span, *, xla: bool) -> None:
         """A call ran so many steps, from the batch `first` on. For the training loop."""
@@ -49,11 +45,7 @@ class Meter:
             figures.steps += steps
             figures.calls += 1
             figures.xla_steps += steps if xla else 0
-        self._timeline.ran(first, steps, span)
-
-    def called(self, place: Place, span: Span) -> None:
-        """The hooks that follow a step were called; from any thread."""
-        self._timeline.saw(place, "callbacks", span)
+        self.timeline.ran(first, steps, span)
 
     def waits(self, name: str, seconds: float) -> None:
         """The model has been waiting for a batch of `name` for so many seconds."""
@@ -72,7 +64,7 @@ class Meter:
         figures.queue_fill += (ready - figures.queue_fill) / self._takes
         if place is not None:
             self.add("model_waited", seconds)
-            self._timeline.saw(place, "wait", span)
+            self.timeline.saw(place, "wait", span)
 
     def finish(self) -> None:
         """Fix the wall time."""

@@ -117,15 +117,9 @@ class Pipeline:
             ("whole call", self.wall),
         ]
         lines = [f"  {name:<26}{seconds:>9.2f} s" for name, seconds in rows]
-        return "\n".join(
-            [
-                f"{self.batches} batches pulled, {self.steps} steps, "
-                f"{self.queue_fill:.1f} of {self.max_queue_size} batches ready on average",
-                *lines,
-                *self._calls(),
-                self.verdict,
-            ]
-        )
+        counts = f"{self.batches} batches pulled, {self.steps} steps"
+        ready = f"{self.queue_fill:.1f} of {self.max_queue_size} batches ready on average"
+        return "\n".join([f"{counts}, {ready}", *lines, *self._calls(), self.verdict])
 
     def _calls(self) -> list[str]:
         """Said only where it is news: several steps in a call, or why not."""

@@ -26,11 +26,9 @@ _MANY_EPOCHS = 30
 class Epochs:
     """The figures of a history."""
 
-    # Metric name to its values, validation metrics with `val_`.
-    metrics: Mapping[str, Sequence[Metric]]
+    metrics: Mapping[str, Sequence[Metric]]  # values by name, those of validations with `val_`
     finished: Sequence[int]  # numbers of the finished epochs, from 0
-    # After which epochs there was a validation, as `fit_generator` takes it.
-    validation_freq: int | Sequence[int]
+    validation_freq: int | Sequence[int]  # epochs with a validation, as `fit_generator` takes it
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,7 @@ class Series:
 
 
 def pyplot() -> Any:
-    """matplotlib's `pyplot`.
-
-    Raises:
-        SetupError: matplotlib is not installed.
-    """
+    """matplotlib's `pyplot`; a `SetupError` where matplotlib is not installed."""
     try:
         from matplotlib import pyplot as module
     except ImportError as error:
@@ -65,11 +59,7 @@ def draw(history: Epochs, metrics: Sequence[str] | None, smooth: float, log: boo
     plt = pyplot()
     panels = _panels(history, metrics, log)
     smooth = _share(smooth)
-    names = [
-        name
-        for name, series in panels.items()
-        if any(math.isfinite(v) for one in series for v in one.values)
-    ]
+    names = [name for name, panel in panels.items() if any(map(_drawable, panel))]
     columns = _columns(len(names))
     rows = max(1, -(-len(names) // columns))
     size = (max(6.4, 2.6 * columns), max(3.6, 1.9 * rows))
@@ -190,12 +180,8 @@ def _draw_panel(ax: Axes, name: str, panel: list[Series], smooth: float, log: bo
         shown: dict[str, Any] = {"marker": marker, "markersize": 4, "color": colour}
         if len(series.epochs) > _MANY_EPOCHS:  # without a point, there is none in the legend
             shown |= {"markevery": alone} if alone else {"marker": ""}
-        faint: dict[str, Any] = {
-            "linestyle": "-" if smooth else line,
-            "alpha": 0.4 if smooth else 1.0,
-        }
-        label = None if smooth else series.data
-        ax.plot(series.epochs, series.values, **shown, **faint, label=label)
+        label, style, alpha = (None, "-", 0.4) if smooth else (series.data, line, 1.0)
+        ax.plot(series.epochs, series.values, **shown, linestyle=style, alpha=alpha, label=label)
         if smooth:
             smoothed = moving_average(series.values, smooth)
             ax.plot(series.epochs, smoothed, color=colour, linestyle=line, label=series.data)

@@ -92,15 +92,10 @@ def draw_timeline(events: list[Event], last: int) -> Any:
     ax.autoscale_view(scaley=False)
     ax.ticklabel_format(axis="x", useOffset=False)
     ax.set_xlabel("seconds since the call began")
-    handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
-    names = [name for name, _ in _EVENTS.values() if name in handles]
-    ax.figure.legend(
-        [handles[name] for name in names],
-        names,
-        loc="outside upper center",
-        ncols=len(names),
-        frameon=False,
-    )
+    drawn = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    names = [name for name, _ in _EVENTS.values() if name in drawn]
+    handles, where = [drawn[name] for name in names], "outside upper center"
+    ax.figure.legend(handles, names, loc=where, ncols=len(names), frameon=False)
     return ax
 
 

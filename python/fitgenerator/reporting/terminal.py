@@ -15,15 +15,10 @@ _NOTEBOOK_WIDTH = 500
 
 def bar_interval() -> float | None:
     """Least seconds between two bars; `None` where a line cannot be overwritten."""
-    return INTERVAL if _overwrites() else None
-
-
-def _overwrites() -> bool:
-    """In a terminal, or in a notebook."""
     if _in_notebook():
-        return True
-    simple = os.environ.get("TERM") == "dumb" or bool(os.environ.get("INSIDE_EMACS"))
-    return bool(getattr(sys.stdout, "isatty", bool)()) and not simple
+        return INTERVAL
+    simple = os.environ.get("TERM") == "dumb" or os.environ.get("INSIDE_EMACS")
+    return INTERVAL if getattr(sys.stdout, "isatty", bool)() and not simple else None
 
 
 def _in_notebook() -> bool:

@@ -145,7 +145,7 @@ class Steps:
     def trace(
         self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
     ) -> Traced:
-        """Trace the function for such batches.
+        """Trace the function for such batches; `LoopError` where it cannot be put in a loop.
 
         Thread rule 3 (traced on the calling thread, executed elsewhere): TensorFlow's graph context
         belongs to a thread, and what is traced may be R code. So only the calling thread calls
@@ -155,9 +155,6 @@ class Steps:
         dimensions in which they differ are left open, so that a third length needs no trace; but
         not where the model fixes them, or one is 1, which is squeezed or broadcast: with an open
         dimension Keras would not look. What XLA compiles has all its shapes fixed.
-
-        Raises:
-            LoopError: The step cannot be put in a loop.
         """
         self.renew()
         begun = time.perf_counter()
@@ -211,9 +208,8 @@ class Steps:
         first = batch.split()[0]
         single = self.find(mode, first) or self.trace(mode, first)
         loop = _looped(one_step, single.concrete.structured_outputs, keep_all=mode == "predict")
-        return tf.function(
-            loop, jit_compile=execution is ExecutionMode.XLA or self.compiled, autograph=False
-        )
+        compiled = execution is ExecutionMode.XLA or self.compiled
+        return tf.function(loop, jit_compile=compiled, autograph=False)
 
     def refuse(self, mode: str, batch: Batch, execution: ExecutionMode, reason: str) -> None:
         """Remember that such batches cannot be run so."""
@@ -306,18 +302,17 @@ def _count_open(shapes: Shapes) -> int:
 def _specs(batch: Batch, shapes: Shapes, execution: ExecutionMode) -> Iterator[Any]:
     """What a function is traced with; the number of rows, and of batches, stays open."""
     for leaf, shape in zip(batch.leaves, shapes, strict=True):
+        rows = (None, *shape)
         if execution is ExecutionMode.XLA:
             yield tf.TensorSpec(leaf.shape, leaf.dtype)
         elif execution is ExecutionMode.LOOP:
-            yield tf.TensorSpec((None, None, *shape), leaf.dtype)
+            yield tf.TensorSpec((None, *rows), leaf.dtype)
         elif isinstance(leaf, tf.SparseTensor):
-            yield tf.SparseTensorSpec((None, *shape), leaf.dtype)
+            yield tf.SparseTensorSpec(rows, leaf.dtype)
         elif isinstance(leaf, tf.RaggedTensor):
-            yield tf.RaggedTensorSpec(
-                (None, *shape), leaf.dtype, leaf.ragged_rank, leaf.row_splits.dtype
-            )
+            yield tf.RaggedTensorSpec(rows, leaf.dtype, leaf.ragged_rank, leaf.row_splits.dtype)
         else:
-            yield tf.TensorSpec((None, *shape), leaf.dtype)
+            yield tf.TensorSpec(rows, leaf.dtype)
 
 
 def _signature_of(keras_version: Keras3) -> tuple[Any, ...]:

@@ -23,11 +23,8 @@ def run(
     """Loss and metrics of one batch by name; in the mode "predict" the model's outputs as arrays.
 
     The step is that of `fit_generator`, so batches may change their form from call to call. The
-    metrics are of this batch alone.
-
-    Raises:
-        ArgumentError: The model cannot be used so.
-        BatchError: The batch is malformed.
+    metrics are of this batch alone. `ArgumentError`: the model cannot be used so; `BatchError`: the
+    batch is malformed.
     """
     predicts = mode == "predict"
     keras_version = check_model(keras_version_of(model), mode, foreign=False)

@@ -23,24 +23,20 @@ def whole_updates(keras_version: Keras3) -> Iterator[None]:
     """
     losses: list[Any] = []
     model = keras_version.model
+    compute_loss = model.compute_loss
+
+    def compute_and_keep(*args: Any, **named: Any) -> Any:
+        losses.append(compute_loss(*args, **named))
+        return losses[-1]
+
     with ExitStack() as stack:
-        stack.enter_context(_instead(model, "compute_loss", _kept(losses, model.compute_loss)))
+        stack.enter_context(_instead(model, "compute_loss", compute_and_keep))
         for optimizer in keras_version.optimizers:
             with tf.init_scope():  # it may make the variable that counts
                 regardless = keras_version.regardless(optimizer)
             update = keras_version.update(optimizer, _waiting(losses, regardless))
             stack.enter_context(_instead(optimizer, keras_version.updates, update))
         yield
-
-
-def _kept(results: list[Any], function: Callable[P, T]) -> Callable[P, T]:
-    """The function, whose results are added to a list."""
-
-    def call_and_keep(*args: P.args, **named: P.kwargs) -> T:
-        results.append(function(*args, **named))
-        return results[-1]  # type: ignore[no-any-return]
-
-    return call_and_keep
 
 
 def _waiting(losses: list[Any], regardless: list[tuple[Any, str]]) -> Waiting:

@@ -7,7 +7,7 @@ compiles a model by itself only where the traced graph has no operation outside 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import tensorflow as tf
@@ -42,17 +42,10 @@ def unsafe_operation(graph: tf.Graph) -> str | None:
     """
     definition = graph.as_graph_def()
     for nodes in (definition.node, *(f.node_def for f in definition.library.function)):
-        found = _unsafe_among(nodes)
-        if found is not None:
-            return found
-    return None
-
-
-def _unsafe_among(nodes: Iterable[Node]) -> str | None:
-    by_name = {node.name: node for node in nodes}
-    for node in by_name.values():
-        if not (node.op in _ALWAYS or _is_safe_here(node, by_name)):
-            return str(node.op)
+        by_name = {node.name: node for node in nodes}
+        for node in by_name.values():
+            if not (node.op in _ALWAYS or _is_safe_here(node, by_name)):
+                return str(node.op)
     return None
 
 
@@ -62,13 +55,11 @@ def _is_safe_here(node: Node, by_name: Mapping[str, Node]) -> bool:
     wanted = _BY_INPUTS.get(node.op)
     if wanted is None:
         return False
-    return all(_made_by(node.input[place], by_name) in ops for place, ops in wanted.items())
-
-
-def _made_by(reference: str, by_name: Mapping[str, Node]) -> str | None:
-    """The operation that a reference such as "name:0" points to."""
-    node = by_name.get(reference.split(":", maxsplit=1)[0])
-    return None if node is None else node.op
+    for place, operations in wanted.items():
+        maker = by_name.get(node.input[place].split(":")[0])  # of a reference such as "name:0"
+        if maker is None or maker.op not in operations:
+            return False
+    return True
 
 
 def _is_float(code: int) -> bool:

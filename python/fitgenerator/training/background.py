@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import ClosedError
 from ..host.joined_threads import JoinedThreads
-from ..host.outcome import Failed, Value
+from ..host.outcome import Failed, Value, attempt
 from ..host.switchboard import Switchboard
 from .evaluate_loop import EvaluateLoop
 from .fit_loop import FitLoop
@@ -20,8 +20,8 @@ class BackgroundLoop:
 
     def __init__(self, board: Switchboard, loop: Loop) -> None:
         self.loop = loop
-        self._result: Any = None
-        self._error: BaseException | None = None
+        # The loop's result, or what it raised, unless it was only stopped.
+        self.outcome: Value[Any] | Failed = Value(None)
         self._board = board
         self._thread = JoinedThreads()
 
@@ -30,17 +30,18 @@ class BackgroundLoop:
         self._thread.start("fitgenerator-training", self._run)
 
     def _run(self) -> None:
-        for part in (self._train, self._board.close_fetches, self.loop.context.close):
-            try:
-                part()
-            except BaseException as error:  # of several, the first is the cause
-                self._error = self._error or error
+        parts = (self._train, self._board.close_fetches, self.loop.context.close)
+        outcomes = [attempt(part) for part in parts]
+        failed = [each for each in outcomes if isinstance(each, Failed)]
+        first = (failed or outcomes)[0]  # of several failures, the first is the cause
+        if not (isinstance(first, Failed) and isinstance(first.error, ClosedError)):
+            self.outcome = first
         self._board.end()
 
-    def _train(self) -> None:
-        self.loop.context.meter.enter()
+    def _train(self) -> Any:
+        self.loop.context.meter.timeline.enter()
         with self.loop.context.scope():  # rule 10: a new thread starts without the caller's state
-            self._result = self.loop.run_alone()
+            return self.loop.run_alone()
 
     def stop(self) -> None:
         """Stop the loop, wait until its threads have ended, serve nothing meanwhile.
@@ -56,10 +57,3 @@ class BackgroundLoop:
     def used(self) -> int:
         """Batches of the generator whose steps have begun."""
         return self.loop.context.prefetchers[0].used
-
-    @property
-    def outcome(self) -> Value[Any] | Failed:
-        """The loop's result, or what it raised, unless it was only stopped."""
-        if self._error is None or isinstance(self._error, ClosedError):
-            return Value(self._result)
-        return Failed(self._error)

@@ -29,28 +29,17 @@ _SAMPLE = 3
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for.
+    """What was asked for."""
 
-    Attributes:
-        total: Steps in the whole call, where that is known.
-        in_round: Steps of one round, where that is known.
-        jit_compile: "auto", True or False.
-    """
-
-    total: int | None
-    in_round: int | None
-    jit_compile: str | bool
+    total: int | None  # steps in the whole call, where that is known
+    in_round: int | None  # steps of one round, where that is known
+    jit_compile: str | bool  # "auto", True or False
 
 
 class CallPolicy:
     """Decides on the size of one mode's calls, from what was asked for and what is measured.
 
-    Args:
-        steps: The model's compiled steps.
-        mode: "train", "test" or "predict".
-        call_size: What is decided on.
-        asked: What was asked for.
-        weights: Counts the model's weights.
+    `mode` is "train", "test" or "predict"; `weights` counts the model's.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import keras
 
@@ -19,8 +19,6 @@ from ..host.interface import ForeignHook
 from ..messages import describe
 from ..models.keras_versions import classes
 from ..models.protocol import Callback, KerasModel
-
-T = TypeVar("T")
 
 _ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
 
@@ -43,11 +41,7 @@ SomeCallbacks: TypeAlias = "Hooked | Sequence[SomeCallbacks] | None"
 
 
 def flattened(given: SomeCallbacks) -> list[Hooked]:
-    """The callbacks in the order given.
-
-    Raises:
-        ArgumentTypeError: One of them is no callback.
-    """
+    """The callbacks in the order given; an `ArgumentTypeError` where one of them is no callback."""
     if isinstance(given, classes("callbacks.CallbackList")):
         given = given.callbacks
     callbacks = keras.tree.flatten(given) if given else []
@@ -69,40 +63,22 @@ class Callbacks:
         params: Mapping[str, int | None],  # `verbose`, `epochs`, `steps`
         around: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self._callbacks = list(callbacks)
+        self.all = list(callbacks)
         self.params = dict(params)
         self._model = model
         self._around = around
 
-    def __len__(self) -> int:
-        return len(self._callbacks)
-
     def attach(self) -> None:
         """Tell every callback its model and parameters."""
-        for callback in self._callbacks:
+        for callback in self.all:
             if not isinstance(callback, ForeignCallback):
                 with self._around():
                     callback.set_model(self._model)
                     callback.set_params(self.params)
 
-    def find(self, kind: type[T]) -> T | None:
-        """The first callback of a class, or `None`."""
-        return next((c for c in self._callbacks if isinstance(c, kind)), None)
-
-    def append(self, callback: Callback) -> None:
-        """Add a callback after the others."""
-        self._callbacks.append(callback)
-
-    def move_last(self, kind: type[Any]) -> tuple[list[Any], list[Hooked]]:
-        """Put the callbacks of a class after the others; those, and the others."""
-        moved = [c for c in self._callbacks if isinstance(c, kind)]
-        others = [c for c in self._callbacks if not isinstance(c, kind)]
-        self._callbacks = others + moved
-        return moved, others
-
     def run(self, hook: str, *args: Any) -> Iterator[Any]:
         """Call one hook of every callback that defines it; a job for the host."""
-        for callback in self._callbacks:
+        for callback in self.all:
             if isinstance(callback, ForeignCallback):
                 name = callback.hook(hook)
                 if name is not None:
@@ -119,7 +95,7 @@ class Callbacks:
         hooks = (f"on_{mode}_batch_begin", f"on_{mode}_batch_end")
         return any(
             _defines(callback, hook) and not _is_idle(callback)
-            for callback in self._callbacks
+            for callback in self.all
             for hook in hooks
         )
 
@@ -128,8 +104,7 @@ def _defines(callback: Hooked, hook: str) -> bool:
     """Asked of the instance, since `LambdaCallback` sets its hooks there."""
     if isinstance(callback, ForeignCallback):
         return callback.hook(hook) is not None
-    names = [hook] + ([_ALIASES[hook]] if hook in _ALIASES else [])
-    methods = [getattr(callback, name, None) for name in names]
+    methods = [getattr(callback, name, None) for name in (hook, _ALIASES.get(hook, hook))]
     return any(m is not None and not getattr(m, "_is_default", False) for m in methods)
 
 

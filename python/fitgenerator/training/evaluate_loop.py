@@ -21,10 +21,9 @@ def metrics_of(model: KerasModel, outputs: Nested) -> Logs:
 def check_end(runner: StepRunner, done: int, stopped: bool, purpose: str) -> None:
     """Note where a round ended early, after `done` steps, unless a callback stopped it.
 
-    Raises:
-        EndedError: There was no step at all; `purpose` says what for.
+    Raises an `EndedError` where there was no step at all; `purpose` says what for.
     """
-    name, count = runner.prefetcher.setup.argument, runner.count
+    name, count = runner.prefetcher.setup.argument, runner.round.count
     if done == 0:
         raise EndedError.at_once(name, purpose)
     if count is not None and done < count and not stopped:
@@ -38,39 +37,32 @@ def ended_early_text(name: str, wanted: int, came: int) -> str:
 class EvaluateLoop:
     """Evaluates on one round of a prefetcher.
 
-    Args:
-        runner: Runs the steps, in the mode "test".
-        fresh: Each evaluation begins with the source's first batch.
+    `runner` runs the steps, in the mode "test"; each evaluation begins with the source's first
+    batch where it is to be `fresh`.
     """
 
     def __init__(self, runner: StepRunner, fresh: bool) -> None:
         self.context = runner.context
-        self.count = runner.count
-        self._runner = runner
+        self.runner = runner
         self._fresh = fresh
-
-    @property
-    def identity(self) -> Any:
-        """What the prefetcher reads."""
-        return self._runner.prefetcher.source.identity
 
     def grant(self, epoch: int = 0) -> None:
         """Let the batches of one evaluation be fetched, that of the epoch `epoch`."""
-        self._runner.grant(restart=self._fresh, epoch=epoch)
+        self.runner.grant(restart=self._fresh, epoch=epoch)
 
     def run(self) -> Logs:
         """Evaluate; the metrics by name."""
         context = self.context
         context.host.call(self._begin)
-        done, outputs = self._runner.run()
-        check_end(self._runner, done, bool(context.model.stop_evaluating), "evaluate")
+        done, outputs = self.runner.run()
+        check_end(self.runner, done, bool(context.model.stop_evaluating), "evaluate")
         return dict(context.host.call(lambda: self._end(outputs)))
 
     def run_alone(self) -> Logs:
         """Evaluate as a call of its own."""
         self.grant()
-        self._runner.prefetcher.start()
-        self.context.progress.begin(total=self.count)
+        self.runner.prefetcher.start()
+        self.context.progress.begin(total=self.runner.round.count)
         logs = self.run()
         self.context.progress.end(self.context.meter.pipeline.steps, logs)
         return logs
@@ -79,7 +71,7 @@ class EvaluateLoop:
         self.context.keras_version.begin("test")
         yield from self.context.callbacks.run("on_test_begin", {})
         self.context.model.reset_metrics()
-        yield from self._runner.begin()
+        yield from self.runner.begin()
 
     def _end(self, outputs: Nested) -> Generator[Any, None, Logs]:
         logs = self.context.keras_version.logs(metrics_of(self.context.model, outputs))

@@ -38,8 +38,8 @@ class FitLoop:
         self._validation = validation
         # Thread rule 12: where one object is training and validation data, nobody reads ahead
         # across the border between the two.
-        identity = runner.prefetcher.source.identity
-        self._ahead = validation is None or validation.identity is not identity
+        other = None if validation is None else validation.runner.prefetcher.source
+        self._ahead = other is None or other.identity is not runner.prefetcher.source.identity
         self._trained = 0  # steps, in all epochs
         self._granted = False  # the first epoch's batches, by the building of the model
 
@@ -57,7 +57,7 @@ class FitLoop:
         last: Logs = {}
         self._granted = self._build()
         context.host.call(self._begin)
-        self._epoch = context.keras_version.first_epoch(self._epoch, self._runner.count)
+        self._epoch = context.keras_version.first_epoch(self._epoch, self._runner.round.count)
         self._start()
         for epoch in range(self._epoch, epochs):
             logs = self._run_epoch(epoch)
@@ -97,7 +97,8 @@ class FitLoop:
 
     def _run_epoch(self, epoch: int) -> Logs | None:
         """Train one epoch and validate; its logs, `None` where the generator ended in it."""
-        context, keras_version, count = self.context, self.context.keras_version, self._runner.count
+        context, keras_version = self.context, self.context.keras_version
+        count = self._runner.round.count
         validation = self._validation if self._options.validates(epoch) else None
         context.progress.begin_epoch(epoch, count)
         context.host.call(lambda: self._begin_epoch(epoch))
@@ -113,7 +114,7 @@ class FitLoop:
         if validation is not None:
             if not self._ahead:
                 validation.grant(epoch)
-            context.progress.begin_validation(validation.count)
+            context.progress.begin_validation(validation.runner.round.count)
             logs.update({f"val_{name}": value for name, value in validation.run().items()})
         logs = keras_version.logs(logs)
         context.progress.end(done, logs)
@@ -121,7 +122,7 @@ class FitLoop:
         return dict(logs)
 
     def _let_fetch(self, epoch: int, validation: EvaluateLoop | None) -> None:
-        prefetcher, count = self._runner.prefetcher, self._runner.count
+        prefetcher, count = self._runner.prefetcher, self._runner.round.count
         if not self._ahead:
             if not self._granted:
                 self._grant(epoch)
@@ -140,7 +141,7 @@ class FitLoop:
 
     def _end_early(self, epoch: int, came: int) -> None:
         runner, epochs = self._runner, self._options.epochs
-        name, count = runner.prefetcher.setup.argument, runner.count
+        name, count = runner.prefetcher.setup.argument, runner.round.count
         check_end(runner, self._trained, True, "train on")
         text = f"`{name}` gave nothing for epoch {epoch + 1} of {epochs}."
         if count is not None:

@@ -21,8 +21,7 @@ class RunOptions:
     """What the three functions have in common."""
 
     verbose: int  # 0, 1 or 2
-    # Least seconds between two bars; `None`: a bar cannot be overwritten.
-    bar_interval: float | None
+    bar_interval: float | None  # least seconds between two bars; `None`: no bar can be overwritten
     argument: str  # what the caller calls `generator`, for messages
     jit_compile: str | bool  # XLA for calls that run several steps: "auto", True or False
     timeout: float | None  # seconds to wait for one batch, `None` for ever
@@ -46,8 +45,7 @@ class FitOptions:
     passes: bool  # each epoch is one pass of the source, from its first batch
     epochs: int  # number of the last epoch, from 1
     initial_epoch: int  # number of the first epoch, from 0
-    # After which epochs there is a validation, as it was asked for.
-    validation_freq: int | Sequence[int]
+    validation_freq: int | Sequence[int]  # the epochs that a validation follows, as asked for
     validates: Callable[[int], bool]  # whether one follows the epoch with a given number, from 0
     validation_steps: int | None  # batches of one validation, `None` for as many as a pass has
 

@@ -93,13 +93,13 @@ def _context(host: Host, options: RunOptions, steps: int | None, epochs: int = 1
 
 
 def _history_of(context: RunContext, options: FitOptions) -> History:
-    known = context.callbacks.find(History)
-    history = known or History()
+    callbacks = context.callbacks.all
+    history = next((each for each in callbacks if isinstance(each, History)), None)
+    if history is None:
+        callbacks.append(history := History())
     history.pipeline = context.meter.pipeline
     history.incomplete = True
     history.validation_freq = options.validation_freq
-    if known is None:
-        context.callbacks.append(history)
     context.model.history = history
     return history
 
@@ -109,11 +109,13 @@ def _order_checkpoint(context: RunContext) -> int:
 
     The epoch that the training will go on with, 0 where there is no checkpoint.
     """
-    checkpoints, others = context.callbacks.move_last(Checkpoint)
+    callbacks = context.callbacks.all
+    callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))  # others keep their order
+    checkpoints = [each for each in callbacks if isinstance(each, Checkpoint)]
     if len(checkpoints) > 1:
         raise ArgumentError.of("callbacks", f"must hold one Checkpoint, not {len(checkpoints)}.")
     for checkpoint in checkpoints:
-        checkpoint.others = others
+        checkpoint.others = callbacks[:-1]
     return sum(checkpoint.epoch for checkpoint in checkpoints)
 
 

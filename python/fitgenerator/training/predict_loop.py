@@ -24,7 +24,7 @@ class PredictLoop:
         self._runner.grant(restart=prefetcher.source.restarts)
         prefetcher.start()
         context.host.call(self._begin)
-        context.progress.begin(total=self._runner.count)
+        context.progress.begin(total=self._runner.round.count)
         done, _ = self._runner.run(outputs.extend)
         check_end(self._runner, done, bool(context.model.stop_predicting), "predict")
         context.progress.end(done, {})

@@ -20,44 +20,25 @@ from .callbacks import Callbacks
 
 @dataclass
 class Notices:
-    """What the caller has to be warned of at the end of the call.
+    """What the caller has to be warned of at the end of the call."""
 
-    Attributes:
-        early: What ended early.
-        others: Everything else: text and class.
-        stuck: Names of threads that did not end.
-    """
-
-    early: list[str] = field(default_factory=list)
-    others: list[Warned] = field(default_factory=list)
-    stuck: list[str] = field(default_factory=list)
+    early: list[str] = field(default_factory=list)  # what ended early
+    others: list[Warned] = field(default_factory=list)  # everything else: text and class
+    stuck: list[str] = field(default_factory=list)  # names of threads that did not end
 
 
 @dataclass
 class RunContext:
-    """What every loop works with.
+    """What every loop works with."""
 
-    Attributes:
-        keras_version: How the model is driven.
-        jit_compile: Whether loops are compiled by XLA: "auto", True or False.
-        host: The hand-over to the calling thread.
-        callbacks: The user's callbacks.
-        progress: What the user sees.
-        meter: Where the time goes.
-        scope: Makes the caller's context on a thread of ours.
-        prefetchers: Every prefetcher of the call, that of the training first.
-        pacing: When the calling thread may make a batch in parallel with hooks.
-        notices: What the caller has to be warned of.
-    """
-
-    keras_version: Keras3
-    jit_compile: str | bool
-    host: Host
+    keras_version: Keras3  # how the model is driven
+    jit_compile: str | bool  # whether XLA compiles loops: "auto", True or False
+    host: Host  # the hand-over to the calling thread
     callbacks: Callbacks
-    progress: Progress
-    meter: Meter
-    scope: Callable[[], AbstractContextManager[None]]
-    prefetchers: list[Prefetcher] = field(default_factory=list)
+    progress: Progress  # what the user sees
+    meter: Meter  # where the time goes
+    scope: Callable[[], AbstractContextManager[None]]  # the caller's context on a thread of ours
+    prefetchers: list[Prefetcher] = field(default_factory=list)  # that of the training first
     pacing: Pacing = field(default_factory=Pacing)
     notices: Notices = field(default_factory=Notices)
 

@@ -6,19 +6,19 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..batches.model_inputs import lacks_dimension
 from ..batches.outputs import joined
 from ..batches.prepared import Batch
 from ..errors import ArgumentError, ClosedError, ErrorContext, Stage, locate
-from ..host.interface import ForeignHook
+from ..host.interface import ForeignHook, RawBatch
 from ..messages import reason
 from ..models.keras_versions import STOPS
 from ..models.protocol import Logs
 from ..prefetch.call_size import CallSize
-from ..prefetch.fetch import RawBatch, Round
+from ..prefetch.fetch import Round
 from ..prefetch.prefetcher import Prefetcher
 from ..steps.compiled_steps import ExecutionMode, Steps, Traced
 from .call_policy import Asked, CallPolicy
@@ -29,35 +29,17 @@ Outputs = Any  # what a step returns: the user's, where the model has a step of 
 _STAGES: dict[str, Stage] = {"train": "trained on", "test": "evaluated", "predict": "predicted"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """What one call of a function runs; without a function, Python does."""
-
-    batch: Batch
-    way: ExecutionMode
-    function: Traced | None
-
-
 class StepRunner:
-    """Runs the steps of one mode, round by round: epochs, evaluations, a prediction.
-
-    Args:
-        context: What every loop works with.
-        mode: "train", "test" or "predict".
-        prefetcher: Where the batches come from.
-        prepare: Makes what a step needs of a raw batch.
-        count: Steps of one round, `None` for as many as a pass of the source has.
-        rounds: How many rounds there will be.
-    """
+    """Runs the steps of one mode, round by round: epochs, evaluations, a prediction."""
 
     def __init__(
         self,
         context: RunContext,
-        mode: str,
+        mode: str,  # "train", "test" or "predict"
         prefetcher: Prefetcher,
         prepare: Callable[[RawBatch], Batch],
-        count: int | None,
-        rounds: int = 1,
+        count: int | None,  # steps of one round, `None` for as many as a pass of the source has
+        rounds: int = 1,  # how many there will be
     ) -> None:
         self.context = context
         self.prefetcher = prefetcher
@@ -67,15 +49,10 @@ class StepRunner:
         self._execution = context.keras_version.steps_per_execution
         self._hooked = context.callbacks.has_batch_hooks(mode)
         self._done = 0  # steps, in all rounds
-        self._round = Round(count, prepare, call_size=self._call_size())
+        self.round = Round(count, prepare, call_size=self._call_size())
         asked = Asked(None if count is None else count * rounds, count, context.jit_compile)
         weights = context.model.count_params
-        self._policy = CallPolicy(self._steps, mode, self._round.call_size, asked, weights)
-
-    @property
-    def count(self) -> int | None:
-        """Steps of one round, `None` for as many as a pass of the source has."""
-        return self._round.count
+        self._policy = CallPolicy(self._steps, mode, self.round.call_size, asked, weights)
 
     def _call_size(self) -> CallSize:
         capacity = self.prefetcher.setup.capacity
@@ -90,7 +67,7 @@ class StepRunner:
         self, *, restart: bool = False, wrap: bool = False, epoch: int = 0, times: int = 1
     ) -> None:
         """Let the batches of so many rounds be fetched, the first one for the epoch `epoch`."""
-        round_ = replace(self._round, restart=restart, wrap=wrap, epoch=epoch)
+        round_ = replace(self.round, restart=restart, wrap=wrap, epoch=epoch)
         self.prefetcher.schedule.grant(round_, times)
         self.context.host.wake()  # it may make batches now
 
@@ -118,7 +95,7 @@ class StepRunner:
 
         As in Keras, hooks and stops come between groups of `steps_per_execution` steps.
         """
-        context, count, group, done = self.context, self.count, [None], 0
+        context, count, group, done = self.context, self.round.count, [None], 0
         while count is None or done < count:
             size = self._execution if count is None else min(self._execution, count - done)
             ran, outputs = self._run_group(size)
@@ -160,13 +137,13 @@ class StepRunner:
     def _execute(self, call: Batch) -> list[Outputs]:
         outputs: list[Outputs] = []
         with self._placing(call):
-            for piece in self._pieces(call):
+            for batch, way, function in self._pieces(call):
                 first = self.prefetcher.used + 1
-                self.prefetcher.begin(piece.batch.count)
+                self.prefetcher.begin(batch.count)
                 if self._hooked:
                     self.context.pacing.begin()
                     self.context.host.wake()  # it may make batches now
-                outputs += self._run_piece(piece, first)
+                outputs += self._run_piece(batch, way, function, first)
                 self.context.pacing.end()
         return outputs
 
@@ -187,12 +164,12 @@ class StepRunner:
             locate(error, where)
             raise
 
-    def _pieces(self, call: Batch) -> Iterator[_Piece]:
-        """What `call` is run as: whole, or batch by batch; traced where that is needed."""
+    def _pieces(self, call: Batch) -> Iterator[tuple[Batch, ExecutionMode, Traced | None]]:
+        """What `call` is run as: whole, or batch by batch; traced, but where Python runs it."""
         way = self._policy.way(call, self._done)
         while way is not ExecutionMode.STEP and not self._eager:
             try:
-                yield _Piece(call, way, self._traced(call, way))
+                yield call, way, self._traced(call, way)
                 return
             except (ClosedError, ArgumentError):
                 raise
@@ -201,11 +178,11 @@ class StepRunner:
                 way = self._policy.way(call, self._done)
         for batch in (call,) if call.count == 1 else call.split():
             if self._eager:
-                yield _Piece(batch, ExecutionMode.STEP, None)
+                yield batch, ExecutionMode.STEP, None
                 continue
             function = self._traced(batch, ExecutionMode.STEP)
             self._policy.first(batch, function)
-            yield _Piece(batch, ExecutionMode.STEP, function)
+            yield batch, ExecutionMode.STEP, function
 
     def _traced(self, batch: Batch, way: ExecutionMode) -> Traced:
         steps, mode = self._steps, self._mode
@@ -214,8 +191,9 @@ class StepRunner:
         # context belongs to a thread, and what is traced may be R code.
         return known or self.context.host.call(lambda: steps.trace(mode, batch, way))
 
-    def _run_piece(self, piece: _Piece, first: int) -> list[Outputs]:
-        batch, way, function = piece.batch, piece.way, piece.function
+    def _run_piece(
+        self, batch: Batch, way: ExecutionMode, function: Traced | None, first: int
+    ) -> list[Outputs]:
         begun, thread = time.perf_counter(), threading.get_ident()
         if function is None:
             thread, outputs = self.context.host.call(lambda: self._run_eagerly(batch))
@@ -244,9 +222,9 @@ class StepRunner:
 
     def _run_again(self, call: Batch, first: int) -> list[Outputs]:
         outputs: list[Outputs] = []
-        for piece in self._pieces(call):
-            outputs += self._run_piece(piece, first)
-            first += piece.batch.count
+        for batch, way, function in self._pieces(call):
+            outputs += self._run_piece(batch, way, function, first)
+            first += batch.count
         return outputs
 
     def _give_up(self, call: Batch, way: ExecutionMode, error: Exception) -> None:
@@ -277,5 +255,6 @@ class StepRunner:
         if not (last or stop):
             yield from context.callbacks.run(f"on_{self._mode}_batch_begin", upto, {})
         span = (begun, time.perf_counter(), threading.get_ident())
-        context.meter.called((self.prefetcher.setup.name, self.prefetcher.used), span)
+        place = (self.prefetcher.setup.name, self.prefetcher.used)
+        context.meter.timeline.saw(place, "callbacks", span)
         return stop

@@ -19,9 +19,8 @@ import pytest
 from fitgenerator.host.signal_safe_queue import ClosableQueue
 from fitgenerator.host.switchboard import Switchboard
 from fitgenerator.host.watchdog import Watchdog
-from fitgenerator.prefetch.permits import Permits
 from fitgenerator.prefetch.reordering import Reordering
-from fitgenerator.prefetch.schedule import Schedule
+from fitgenerator.prefetch.schedule import Permits, Schedule
 
 WANTED = os.environ.get("FITGENERATOR_STRESS") == "1"
 # The longest sleep at a hand-over, in seconds, and how many of the hand-overs have one.
