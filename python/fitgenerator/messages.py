@@ -113,13 +113,13 @@ def said_in(vocabulary: Vocabulary, thing: BaseException | str) -> str:
 def describe(value: Any) -> str:
     """What `value` is: type, shape or length."""
     try:
-        text = _described(value, inside=True)
+        text = _described(value)
     except Exception:  # an object whose attributes fail, or are not what their names say
         text = _a(_kind(value))
     return cut(text)
 
 
-def _described(value: Any, *, inside: bool) -> str:
+def _described(value: Any, depth: int = 0) -> str:
     kind = _kind(value)
     if value is None:
         return "None"
@@ -132,7 +132,7 @@ def _described(value: Any, *, inside: bool) -> str:
     if isinstance(value, Mapping):
         return f"{_a(kind)} with {len(value)} {'key' if len(value) == 1 else 'keys'}"
     if isinstance(value, Sequence):
-        return f"{_a(kind)} of length {len(value)}" + _contents(value, inside)
+        return f"{_a(kind)} of length {len(value)}" + _contents(value, depth)
     if hasattr(value, "shape"):
         what = "an array" if type(value) is np.ndarray else _a(kind)
         return f"{what} of shape {tuple(value.shape)}"
@@ -141,18 +141,12 @@ def _described(value: Any, *, inside: bool) -> str:
     return _a(kind)
 
 
-def _contents(value: Sequence[Any], inside: bool) -> str:
-    """The elements of a short list, and those of the lists in it."""
-    if not inside or not 0 < len(value) <= 4:
+def _contents(value: Sequence[Any], depth: int) -> str:
+    """The elements of a short sequence, and those of the lists in it."""
+    looks_inside = depth == 0 or (depth == 1 and isinstance(value, (list, tuple)))
+    if not looks_inside or not 0 < len(value) <= 4:
         return ""
-    return f" ({', '.join(_element(v) for v in value[:4])})"
-
-
-def _element(value: Any) -> str:
-    if isinstance(value, (list, tuple)) and 0 < len(value) <= 4:
-        elements = ", ".join(_described(v, inside=False) for v in value)
-        return f"{_described(value, inside=False)} ({elements})"
-    return _described(value, inside=False)
+    return f" ({', '.join(_described(v, depth + 1) for v in value[:4])})"
 
 
 def _kind(value: Any) -> str:

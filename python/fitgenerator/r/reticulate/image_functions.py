@@ -48,19 +48,16 @@ class RFunction:
 
     def __call__(self, image: Array) -> Array:
         """The processed image; the session's random numbers."""
-        return self._apply(image, None)
+        return self.seeded(image, None)
 
-    def seeded(self, image: Array, seed: int) -> Array:
-        """The processed image; random numbers by `seed`.
+    def seeded(self, image: Array, seed: int | None) -> Array:
+        """The processed image; random numbers by `seed`, or the session's.
 
         Raises:
             RFunctionError: The function failed.
             GeneratorTimeoutError: It took too long.
             ClosedError: No batch is made any more.
         """
-        return self._apply(image, seed)
-
-    def _apply(self, image: Array, seed: int | None) -> Array:
         host = host_here()
         if threading.get_ident() != self._home and isinstance(host, Switchboard):
             return host.apply(self.__name__, self._cell, image, seed)  # type: ignore[no-any-return]

@@ -21,7 +21,6 @@ _FILES = (
     *("host-random-streams.R", "images-functions.R", "fetch.R", "forks.R"),
 )
 
-
 RFunction = Any  # rpy2's wrapper of an R function
 RValue = Any  # rpy2's wrapper of any value of R
 
@@ -81,10 +80,7 @@ def helper(name: str) -> Any:
 def outcome_of(kind: str, detail: RValue, refusal: Callable[[str], Exception]) -> Outcome | None:
     """What came in place of a value, by what our R code says of it; `None` where a value came.
 
-    Args:
-        kind: What it was, as r/code/fetch.R names it.
-        detail: What belongs to that kind.
-        refusal: Makes the error for a value that cannot be used.
+    `kind` is as r/code/fetch.R names it; `refusal` makes the error for a value that is of no use.
     """
     match kind:
         case "ended":
