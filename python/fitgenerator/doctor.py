@@ -27,8 +27,6 @@ _PATIENCE = 60.0
 PYTHON, KERAS, TENSORFLOW, RETICULATE = "3.10", "3.5", "2.16", "1.41"
 # What has to be there: how it is imported, and what to install.
 _NEEDED = {"numpy": "numpy", "tensorflow": f"tensorflow>={TENSORFLOW}", "keras": f"keras>={KERAS}"}
-# TensorFlow goes by several names.
-_TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow-intel")
 # What is used where it is there: for what, and the names of its distributions.
 _OPTIONAL = {
     "tf_keras": ("models of Keras 2", "tf_keras"),
@@ -124,7 +122,7 @@ def _python() -> Finding:
 
 def _required() -> Iterator[Finding]:
     yield _package("NumPy", version_of("numpy"), pip(_NEEDED["numpy"]))
-    tensorflow = version_of(*_TENSORFLOWS)
+    tensorflow = version_of("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow-intel")
     yield _package("TensorFlow", tensorflow, pip(_NEEDED["tensorflow"]), TENSORFLOW)
     yield _package("Keras", version_of("keras"), pip(_NEEDED["keras"]), KERAS)
     backend = os.environ.get("KERAS_BACKEND") or _configured_backend()

@@ -52,7 +52,7 @@ class Vocabulary(Formatter):
             return listed(map(self._value, value), 10)
         if conversion == "i":
             return value + self.first
-        return value.said_in(self) if isinstance(value, Message) else value
+        return said_in(self, value) if isinstance(value, Message) else value
 
     def _value(self, value: Any) -> str:
         plain = value.item() if isinstance(value, np.generic) else value
@@ -86,17 +86,13 @@ class Message(str):
     or FALSE, not NULL.".
     """
 
-    _template: str
-    _values: Mapping[str, Any]
+    template: str
+    values: Mapping[str, Any]
 
     def __new__(cls, template: str, **values: Any) -> Message:
         message = super().__new__(cls, PYTHON.vformat(template, (), values))
-        message._template, message._values = template, values
+        message.template, message.values = template, values
         return message
-
-    def said_in(self, vocabulary: Vocabulary) -> str:
-        """The text in the words of another language."""
-        return vocabulary.vformat(self._template, (), self._values)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return str, (str(self),)  # values need not be what can be pickled
@@ -106,7 +102,7 @@ def said_in(vocabulary: Vocabulary, thing: BaseException | str) -> str:
     """A text, or what an error or a warning says, in the words of a language."""
     text = thing.args[0] if isinstance(thing, BaseException) and len(thing.args) == 1 else thing
     if isinstance(text, Message):
-        return text.said_in(vocabulary)
+        return vocabulary.vformat(text.template, (), text.values)
     return thing if isinstance(thing, str) else text_of(thing)
 
 

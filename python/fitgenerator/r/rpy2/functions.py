@@ -41,13 +41,9 @@ def source(function: RFunction, argument: str) -> Source:
     Raises:
         ArgumentError: The function needs arguments, or this is not Python's main thread.
     """
-    required = needed_args(function)
-    if required:
-        raise ArgumentError.of(
-            argument,
-            f"must be an R function without arguments, not one that needs "
-            f"`{'`, `'.join(required)}`; wrap it: function() f(...).",
-        )
+    if required := "`, `".join(needed_args(function)):
+        rule = f"must be an R function without arguments, not one that needs `{required}`; "
+        raise ArgumentError.of(argument, f"{rule}wrap it: function() f(...).")
     return closure_source(function, identity_of(function))
 
 

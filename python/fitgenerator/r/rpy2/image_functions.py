@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import Any
-
-import numpy as np
 
 from ...errors import ArgumentError, ArgumentTypeError
 from ...host.current_host import host_here
 from ...host.outcome import Failed, Outcome, Value
 from ...host.switchboard import Switchboard
 from ...messages import describe
+from ...models.protocol import Array
 from ...r_functions import share
 from .embedded_r import rinterface
 from .functions import RFunction, helper, is_function, kept_error, needed_args, outcome_of
 from .interrupts import Interrupts
 from .values import to_array, to_r
-
-Array = np.ndarray[Any, Any]
 
 
 class ImageFunction:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...host.garbage_collection import Collector
 from ...host.interface import Host, Shown, run_job
-from ...host.outcome import Failed, Outcome, TimedOut, Value
+from ...host.outcome import Failed, Outcome, TimedOut, Value, attempt
 from ...host.requests import Apply, End, Fetch, Job, Request, Say
 from ...host.signal_safe_queue import SLICE
 from ...host.switchboard import Switchboard
@@ -89,13 +89,10 @@ class _Server:
             self.request = None
 
     def _serve_job(self, job: Job) -> None:
-        outcome: Value[Any] | Failed
-        try:
-            with self.interrupts.allowed():
-                outcome = Value(run_job(job.work))
-        except BaseException as error:
-            self.interrupts.check_error(error)
-            outcome = Failed(error)
+        with self.interrupts.allowed():
+            outcome = attempt(lambda: run_job(job.work))
+        if isinstance(outcome, Failed):
+            self.interrupts.check_error(outcome.error)
         job.answer(outcome)
 
     def _serve_apply(self, request: Apply) -> None:
