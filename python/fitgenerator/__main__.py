@@ -19,10 +19,9 @@ Trains Keras models on batches that a generator makes while the model trains. It
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
+    formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="python -m fitgenerator",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="python -m fitgenerator", description=_DESCRIPTION, formatter_class=formatter
     )
     parser.add_argument("--version", action="version", version=f"fitgenerator {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command")

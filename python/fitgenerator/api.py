@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any
 
@@ -165,15 +165,10 @@ def evaluate_generator(
     """Evaluate a model on batches that a generator yields meanwhile.
 
     Args:
-        model: As for `fit_generator`.
-        generator: As for `fit_generator`.
+        model, generator: As for `fit_generator`.
         steps: Batches to evaluate on. `None`: the generator's length, or one pass.
-        max_queue_size: As for `fit_generator`.
-        workers: As for `fit_generator`.
         callbacks: Callbacks with `on_test_*` hooks.
-        verbose: As for `fit_generator`.
-        timeout: As for `fit_generator`.
-        jit_compile: As for `fit_generator`.
+        max_queue_size, workers, verbose, timeout, jit_compile: As for `fit_generator`.
 
     Returns:
         The loss and the metrics by name, over all rows.
@@ -212,12 +207,8 @@ def predict_generator(
         model: A `keras.Model` or `tf_keras.Model`.
         generator: As for `fit_generator`; a batch may also be inputs alone, or a tuple of one.
         steps: Batches to predict. `None`: the generator's length, or one pass.
-        max_queue_size: As for `fit_generator`.
-        workers: As for `fit_generator`.
         callbacks: Callbacks with `on_predict_*` hooks.
-        verbose: As for `fit_generator`.
-        timeout: As for `fit_generator`.
-        jit_compile: As for `fit_generator`.
+        max_queue_size, workers, verbose, timeout, jit_compile: As for `fit_generator`.
 
     Returns:
         The predictions of all rows in the order of the batches, as an array or the model's nested
@@ -236,13 +227,12 @@ def predict_generator(
     options = run_options(
         "predict", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose
     )
-    plan = partial(plan_predict, generator=source, steps=count, options=options)
-    return _run(plan, source)
+    return _run(partial(plan_predict, generator=source, steps=count, options=options), source)
 
 
-def _run(plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
+def _run(plan: Callable[[Host], Loop], *given: Source | None) -> Any:
     """Run a loop where its sources want it: here, or on a training thread that we host."""
-    screen = Screen()
+    sources = [source for source in given if source is not None]
     contexts: list[RunContext] = []
 
     def planned(host: Host) -> Loop:
@@ -250,32 +240,28 @@ def _run(plan: Callable[[Host], Loop], *sources: Source | None) -> Any:
         contexts.append(loop.context)
         return loop
 
-    try:
-        if _needs_r(sources):
-            from .r.rpy2 import server
+    with closing(Screen()) as screen:
+        try:
+            if _needs_r(sources):
+                from .r.rpy2 import server
 
-            result = server.host(planned, sources, screen.show)
-        else:
-            result = _run_here(planned, screen)
-    except BaseException:
-        with suppress(UserWarning):  # where warnings are errors, what was raised comes first
-            _warn(contexts)
-        raise
-    else:
+                result = server.host(planned, sources, screen.show)
+            else:
+                result = _run_here(planned, screen)
+        except BaseException:
+            with suppress(UserWarning):  # where warnings are errors, what was raised comes first
+                _warn(contexts)
+            raise
         _warn(contexts)
         return result
-    finally:
-        screen.close()
 
 
-def _needs_r(sources: Sequence[Source | None]) -> bool:
+def _needs_r(sources: Sequence[Source]) -> bool:
     """Whether R functions (rpy2) make the batches, or are applied to them."""
-    if any(source is not None and source.hosted for source in sources):
+    if any(source.hosted for source in sources):
         return True
-    if not may_be_asked():
-        return False
     # A flow says whether it asks; what is in a generator of the user's cannot be seen.
-    return any(s is not None and (s.asks or not isinstance(s.identity, Readable)) for s in sources)
+    return may_be_asked() and any(s.asks or not isinstance(s.identity, Readable) for s in sources)
 
 
 def _warn(contexts: Sequence[RunContext]) -> None:

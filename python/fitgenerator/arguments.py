@@ -15,9 +15,6 @@ from .messages import describe
 
 Unchecked = Any  # what a caller gave as an argument: nothing is known of it before it is checked
 
-# The longest wait in seconds: more than a century.
-_LONGEST = float(2**32)
-
 
 def whole(value: Unchecked, argument: str, least: int) -> int:
     """`value` as an int; 2.0 counts as 2."""
@@ -57,11 +54,8 @@ def class_weights(given: Unchecked) -> dict[int, float] | None:
     if given is None:
         return None
     if not isinstance(given, Mapping):
-        raise ArgumentTypeError.of(
-            "class_weight",
-            "must map classes (whole numbers from 0) to weights, for example "
-            f"{{0: 1.0, 1: 5.0}}, not {describe(given)}.",
-        )
+        rule = "must map classes (whole numbers from 0) to weights, for example {0: 1.0, 1: 5.0}, "
+        raise ArgumentTypeError.of("class_weight", f"{rule}not {describe(given)}.")
     weights: dict[int, float] = {}
     for name, value in given.items():
         try:
@@ -70,9 +64,8 @@ def class_weights(given: Unchecked) -> dict[int, float] | None:
             rule = "must map whole numbers from 0 to weights; {name!r}: {value!r} does not."
             raise ArgumentError.of("class_weight", rule, name=name, value=value) from None
         if not 0 <= weight < float("inf"):
-            raise ArgumentError.of(
-                "class_weight", f"of class {number} must be at least 0, not {weight}."
-            )
+            rule = f"of class {number} must be at least 0, not {weight}."
+            raise ArgumentError.of("class_weight", rule)
         if number in weights:
             raise ArgumentError.of("class_weight", f"names class {number} twice.")
         weights[number] = weight
@@ -98,7 +91,7 @@ def seconds(value: Unchecked, argument: str) -> float | None:
     if not _is_number(value) or isinstance(value, bool) or not value > 0:
         rule = "must be a number of seconds above 0, not {value!r}."
         raise ArgumentError.of(argument, rule, value=value)
-    return float(min(value, _LONGEST))
+    return float(min(value, 2.0**32))  # more than a century
 
 
 def verbosity(value: Unchecked) -> int:

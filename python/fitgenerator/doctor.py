@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from ._version import __version__
 from .errors import SetupError
 
 # How long R, or TensorFlow, may take to say what it has, in seconds.
@@ -25,20 +26,14 @@ _PATIENCE = 60.0
 # The least versions, as in pyproject.toml and DESCRIPTION.
 PYTHON, KERAS, TENSORFLOW, RETICULATE = "3.10", "3.5", "2.16", "1.41"
 # What has to be there: how it is imported, and what to install.
-_NEEDED = {
-    "numpy": "numpy",
-    "tensorflow": f"tensorflow>={TENSORFLOW}",
-    "keras": f"keras>={KERAS}",
-}
-# TensorFlow goes by several names.
-_TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow-intel")
-# What is used where it is there, the names of its distributions, and for what.
-_OPTIONAL: dict[str, tuple[tuple[str, ...], str]] = {
-    "tf_keras": (("tf_keras",), "models of Keras 2"),
-    "torch": (("torch",), "DataLoaders"),
-    "matplotlib": (("matplotlib",), "plots"),
-    "Pillow": (("Pillow",), "image flows"),
-    "opencv": (("opencv-python-headless", "opencv-python"), "image flows"),
+_NEEDED = {"numpy": "numpy", "tensorflow": f"tensorflow>={TENSORFLOW}", "keras": f"keras>={KERAS}"}
+# What is used where it is there: for what, and the names of its distributions.
+_OPTIONAL = {
+    "tf_keras": ("models of Keras 2", "tf_keras"),
+    "torch": ("DataLoaders", "torch"),
+    "matplotlib": ("plots", "matplotlib"),
+    "Pillow": ("image flows", "Pillow"),
+    "opencv": ("image flows", "opencv-python-headless", "opencv-python"),
 }
 
 
@@ -109,8 +104,13 @@ def examine(r: dict[str, str] | None = None) -> list[Finding]:
     found = [_python(), *_required()]
     if all(finding.state == "ok" for finding in found):
         found.append(_devices())
-    found += [_optional(name) for name in _OPTIONAL]
-    return found + (_r(_ask_r()) if r is None else _r(r)) + ([_rpy2()] if r is None else [])
+    for name, (use, *distributions) in _OPTIONAL.items():
+        found.append(_package(name, version_of(*distributions), pip(distributions[0]), use=use))
+    if r is not None:
+        return found + _r(r)
+    use = "R functions from Python"
+    rpy2 = _package("rpy2", version_of("rpy2"), pip("rpy2==3.5.17"), use=use)
+    return [*found, *_r(_ask_r()), rpy2]
 
 
 def _python() -> Finding:
@@ -121,9 +121,10 @@ def _python() -> Finding:
 
 
 def _required() -> Iterator[Finding]:
-    yield _package("NumPy", ("numpy",), _NEEDED["numpy"], "")
-    yield _package("TensorFlow", _TENSORFLOWS, _NEEDED["tensorflow"], TENSORFLOW)
-    yield _package("Keras", ("keras",), _NEEDED["keras"], KERAS)
+    yield _package("NumPy", version_of("numpy"), pip(_NEEDED["numpy"]))
+    tensorflow = version_of("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow-intel")
+    yield _package("TensorFlow", tensorflow, pip(_NEEDED["tensorflow"]), TENSORFLOW)
+    yield _package("Keras", version_of("keras"), pip(_NEEDED["keras"]), KERAS)
     backend = os.environ.get("KERAS_BACKEND") or _configured_backend()
     if backend == "tensorflow":
         yield Finding("Keras's backend", backend)
@@ -140,13 +141,15 @@ def _configured_backend() -> str:
         return "tensorflow"
 
 
-def _package(name: str, distributions: tuple[str, ...], requirement: str, least: str) -> Finding:
-    version = version_of(*distributions)
-    if version is None:
-        return Finding(name, "is not installed", "missing", pip(requirement))
-    if least and older(version, least):
-        return Finding(name, f"{version} is too old", "missing", pip(requirement))
-    return Finding(name, version)
+def _package(name: str, version: str | None, mend: str, least: str = "", use: str = "") -> Finding:
+    """Whether a package is there, and is new enough; `use` is what one that is optional is for."""
+    if version and not older(version, least):
+        return Finding(name, version)
+    if use:
+        missing = f"{version} is too old" if version else "not installed"
+        return Finding(name, f"{missing} ({use})", "optional", mend)
+    missing = f"{version} is too old" if version else "is not installed"
+    return Finding(name, missing, "missing", mend)
 
 
 def _devices() -> Finding:
@@ -157,18 +160,9 @@ def _devices() -> Finding:
     )
     said, error = _output([sys.executable, "-c", code])
     if said is None:
-        return Finding(
-            "Devices", f"TensorFlow does not load: {error}", "missing", pip("tensorflow")
-        )
+        fault = f"TensorFlow does not load: {error}"
+        return Finding("Devices", fault, "missing", pip("tensorflow"))
     return Finding("Devices", said.strip().rpartition("\n")[2].replace("|", ", "))
-
-
-def _optional(name: str) -> Finding:
-    distributions, use = _OPTIONAL[name]
-    version = version_of(*distributions)
-    if version is None:
-        return Finding(name, f"not installed ({use})", "optional", pip(distributions[0]))
-    return Finding(name, version)
 
 
 def _ask_r() -> dict[str, str] | None:
@@ -178,49 +172,29 @@ def _ask_r() -> dict[str, str] | None:
         return None
     code = (
         "v <- function(p) if (nzchar(system.file(package = p))) format(packageVersion(p)) else '';"
-        "cat(format(getRversion()), R.home(), v('reticulate'), v('fitgenerator'), sep = '\\n')"
+        "cat(format(getRversion()), R.home(), v('reticulate'), sep = '\\n')"
     )
     said, _ = _output([rscript, "--vanilla", "-e", code])
     if said is None:
         return None
-    version, home, reticulate, package, *_ = [*said.split("\n"), "", "", "", ""]
-    return {"version": version, "home": home, "reticulate": reticulate, "package": package}
+    return dict(zip(("version", "home", "reticulate"), [*said.split("\n"), "", ""], strict=False))
 
 
 def _r(r: dict[str, str] | None) -> list[Finding]:
     if r is None:
         return [Finding("R", "not found on the path (generators in R)", "optional", "install R")]
     install = "Rscript -e 'install.packages(\"reticulate\")'"
-    there = r.get("reticulate", "")
-    if not there:
-        reticulate = Finding("reticulate", "not installed (use from R)", "optional", install)
-    elif older(there, RETICULATE):
-        reticulate = Finding("reticulate", f"{there} is too old (use from R)", "optional", install)
-    else:
-        reticulate = Finding("reticulate", there)
+    there = r.get("reticulate")
+    reticulate = _package("reticulate", there, install, RETICULATE, use="use from R")
     return [Finding("R", f"{r['version']}, {r['home']}"), reticulate]
-
-
-def _rpy2() -> Finding:
-    version = version_of("rpy2")
-    if version is not None:
-        return Finding("rpy2", version)
-    return Finding(
-        "rpy2", "not installed (R functions from Python)", "optional", pip("rpy2==3.5.17")
-    )
 
 
 def _output(command: list[str]) -> tuple[str | None, str]:
     """What a command printed, or why it failed."""
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     try:
         done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            env={**os.environ, **quiet},
-            check=False,
+            command, capture_output=True, text=True, timeout=_PATIENCE, env=quiet, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return None, str(error)
@@ -231,16 +205,12 @@ def _output(command: list[str]) -> tuple[str | None, str]:
 
 def lines(findings: list[Finding]) -> list[str]:
     """The report: a line for each finding, and what to do."""
-    from ._version import __version__
-
     width = max(len(finding.name) for finding in findings)
     marks = {"ok": " ", "missing": "!", "optional": "-"}
     text = [f"fitgenerator {__version__}, {Path(__file__).parent}"]
     text += [f"{marks[f.state]} {f.name.ljust(width)}  {f.found}" for f in findings]
-    for state, title in (
-        ("missing", "It does not work without:"),
-        ("optional", "What is not there, and can be:"),
-    ):
+    titles = {"missing": "It does not work without:", "optional": "What is not there, and can be:"}
+    for state, title in titles.items():
         mends = [f"  {f.name.ljust(width)}  {f.mend}" for f in findings if f.state == state]
         text += ["", title, *mends] if mends else []
     if works(findings):

@@ -78,8 +78,7 @@ class OwnError(Exception):
 
     Args:
         text: What the error says.
-        argument: The name of the argument to blame; `None` if there is none, or if there are
-            several.
+        argument: The name of the argument to blame, if there is exactly one.
         context: Where it happened, if the place that raises the error knows that.
     """
 

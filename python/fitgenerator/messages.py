@@ -52,7 +52,7 @@ class Vocabulary(Formatter):
             return listed(map(self._value, value), 10)
         if conversion == "i":
             return value + self.first
-        return value.said_in(self) if isinstance(value, Message) else value
+        return said_in(self, value) if isinstance(value, Message) else value
 
     def _value(self, value: Any) -> str:
         plain = value.item() if isinstance(value, np.generic) else value
@@ -86,17 +86,13 @@ class Message(str):
     or FALSE, not NULL.".
     """
 
-    _template: str
-    _values: Mapping[str, Any]
+    template: str
+    values: Mapping[str, Any]
 
     def __new__(cls, template: str, **values: Any) -> Message:
         message = super().__new__(cls, PYTHON.vformat(template, (), values))
-        message._template, message._values = template, values
+        message.template, message.values = template, values
         return message
-
-    def said_in(self, vocabulary: Vocabulary) -> str:
-        """The text in the words of another language."""
-        return vocabulary.vformat(self._template, (), self._values)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return str, (str(self),)  # values need not be what can be pickled
@@ -106,20 +102,20 @@ def said_in(vocabulary: Vocabulary, thing: BaseException | str) -> str:
     """A text, or what an error or a warning says, in the words of a language."""
     text = thing.args[0] if isinstance(thing, BaseException) and len(thing.args) == 1 else thing
     if isinstance(text, Message):
-        return text.said_in(vocabulary)
+        return vocabulary.vformat(text.template, (), text.values)
     return thing if isinstance(thing, str) else text_of(thing)
 
 
 def describe(value: Any) -> str:
     """What `value` is: type, shape or length."""
     try:
-        text = _described(value, inside=True)
+        text = _described(value)
     except Exception:  # an object whose attributes fail, or are not what their names say
         text = _a(_kind(value))
     return cut(text)
 
 
-def _described(value: Any, *, inside: bool) -> str:
+def _described(value: Any, depth: int = 0) -> str:
     kind = _kind(value)
     if value is None:
         return "None"
@@ -132,7 +128,7 @@ def _described(value: Any, *, inside: bool) -> str:
     if isinstance(value, Mapping):
         return f"{_a(kind)} with {len(value)} {'key' if len(value) == 1 else 'keys'}"
     if isinstance(value, Sequence):
-        return f"{_a(kind)} of length {len(value)}" + _contents(value, inside)
+        return f"{_a(kind)} of length {len(value)}" + _contents(value, depth)
     if hasattr(value, "shape"):
         what = "an array" if type(value) is np.ndarray else _a(kind)
         return f"{what} of shape {tuple(value.shape)}"
@@ -141,18 +137,12 @@ def _described(value: Any, *, inside: bool) -> str:
     return _a(kind)
 
 
-def _contents(value: Sequence[Any], inside: bool) -> str:
-    """The elements of a short list, and those of the lists in it."""
-    if not inside or not 0 < len(value) <= 4:
+def _contents(value: Sequence[Any], depth: int) -> str:
+    """The elements of a short sequence, and those of the lists in it."""
+    looks_inside = depth == 0 or (depth == 1 and isinstance(value, (list, tuple)))
+    if not looks_inside or not 0 < len(value) <= 4:
         return ""
-    return f" ({', '.join(_element(v) for v in value[:4])})"
-
-
-def _element(value: Any) -> str:
-    if isinstance(value, (list, tuple)) and 0 < len(value) <= 4:
-        elements = ", ".join(_described(v, inside=False) for v in value)
-        return f"{_described(value, inside=False)} ({elements})"
-    return _described(value, inside=False)
+    return f" ({', '.join(_described(v, depth + 1) for v in value[:4])})"
 
 
 def _kind(value: Any) -> str:

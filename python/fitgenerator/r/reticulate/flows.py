@@ -5,35 +5,34 @@ Flows take their batches from rows, so R's arrays are copied row by row in memor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError, ArgumentTypeError
 from ...flows.chunks import Cutter
 from ...flows.columns import Coded, Unusable
 from ...flows.data import flow_from_data
 from ...flows.formula import Layout
 from ...flows.frames import flow_from_frame
 from ...flows.timeseries import timeseries_generator
-from .results import failure_of
+from .results import made
 from .values import own
 
 
 def data_flow(arrays: dict[str, Any], options: dict[str, Any]) -> Any:
     """`flow_from_data` of R's arrays."""
-    return _made(lambda: flow_from_data(**own(arrays, "C"), **own(options, "C")))
+    return made(lambda: flow_from_data(**own(arrays, "C"), **own(options, "C")))
 
 
 def series_flow(arrays: dict[str, Any], options: dict[str, Any]) -> Any:
     """`timeseries_generator` of R's arrays."""
-    return _made(lambda: timeseries_generator(**own(arrays, "C"), **options))
+    return made(lambda: timeseries_generator(**own(arrays, "C"), **options))
 
 
 def frame_flow(frame: dict[str, Any], options: dict[str, Any]) -> Any:
     """`flow_from_frame` of R's columns."""
-    return _made(lambda: flow_from_frame(_frame(frame), **own(options, "C")))
+    return made(lambda: flow_from_frame(_frame(frame), **own(options, "C")))
 
 
 def cutter(batch_size: int, options: dict[str, Any]) -> Cutter:
@@ -43,7 +42,7 @@ def cutter(batch_size: int, options: dict[str, Any]) -> Cutter:
 
 def add(to: Cutter, frame: dict[str, Any]) -> dict[str, Any] | None:
     """Add a data frame, or say why it cannot be used."""
-    return _made(lambda: to.add(_frame(frame)))  # type: ignore[no-any-return]
+    return made(lambda: to.add(_frame(frame)))  # type: ignore[no-any-return]
 
 
 def ready(of: Cutter, last: bool) -> bool:
@@ -54,13 +53,6 @@ def ready(of: Cutter, last: bool) -> bool:
 def take(of: Cutter, last: bool) -> Any:
     """The next batch."""
     return of.take(last=last)
-
-
-def _made(make: Callable[[], Any]) -> Any:
-    try:
-        return make()
-    except (ArgumentError, ArgumentTypeError) as error:
-        return failure_of(error)
 
 
 def _frame(columns: Mapping[str, Any]) -> dict[str, Any]:

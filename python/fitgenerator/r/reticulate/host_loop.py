@@ -11,12 +11,12 @@ import time
 from typing import Any, TypeVar
 
 from ...host.interface import ForeignHook, RawBatch, Shown
-from ...host.outcome import Ended, Failed, Outcome, Value
+from ...host.outcome import Ended, Failed, Outcome, Value, attempt
 from ...host.requests import Apply, End, Fetch, Job, Request, Say
 from ...host.switchboard import Switchboard
 from ...reporting.progress_bar import Bar
 from ...sources.on_request import for_host
-from .image_functions import Answer, outcome_of
+from .image_functions import Answer, image_of
 from .results import ForeignError
 from .values import owned_batches
 
@@ -110,28 +110,21 @@ class HostLoop:
         """Answer with what a function made of an image, or with its failure; then wait."""
         request = self._take(Apply)
         self._board.watchdog.finish()
-        request.answer(self._board.watchdog.settle(outcome_of(answer)))
+        request.answer(self._board.watchdog.settle(attempt(lambda: image_of(answer))))
         return self.wait(seconds)
 
     def overdue(self, stops: bool) -> bool:
-        """Whether an interrupt that R took was sent because a closure takes too long.
-
-        `stops`: whether it stops the closure.
-        """
+        """Whether an interrupt that R took is the watchdog's; `stops`: it stops the closure."""
         return self._board.watchdog.was_ours(stops=stops)
 
     def advance(self) -> RList | None:
         """Run the job that was asked for until it is done (`None`) or needs a hook that R calls."""
         job = self._request
         assert isinstance(job, Job)
-        outcome: Value[Any] | Failed
-        try:
-            result = job.advance()
-            if isinstance(result, ForeignHook):
-                return {"table": result.table, "hook": result.hook, "args": list(result.args)}
-            outcome = Value(result)
-        except BaseException as error:
-            outcome = Failed(error)
+        outcome = attempt(job.advance)
+        match outcome:
+            case Value(ForeignHook(table, hook, args)):
+                return {"table": table, "hook": hook, "args": list(args)}
         self._take(Job).answer(outcome)
         return None
 

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from ...host.current_host import host_here
-from ...host.outcome import Failed, Value, attempt
 from ...host.switchboard import Switchboard
+from ...models.protocol import Array
 
-Array = np.ndarray[Any, Any]
 Cell = Any  # an environment of R's
 # What R answers: an image, in R's memory, or `{"text": ..., "cell": ...}` for a failure.
 Answer = Array | dict[str, Any]
@@ -48,31 +47,24 @@ class RFunction:
 
     def __call__(self, image: Array) -> Array:
         """The processed image; the session's random numbers."""
-        return self._apply(image, None)
+        return self.seeded(image, None)
 
-    def seeded(self, image: Array, seed: int) -> Array:
-        """The processed image; random numbers by `seed`.
+    def seeded(self, image: Array, seed: int | None) -> Array:
+        """The processed image; random numbers by `seed`, or the session's.
 
         Raises:
             RFunctionError: The function failed.
             GeneratorTimeoutError: It took too long.
             ClosedError: No batch is made any more.
         """
-        return self._apply(image, seed)
-
-    def _apply(self, image: Array, seed: int | None) -> Array:
         host = host_here()
         if threading.get_ident() != self._home and isinstance(host, Switchboard):
             return host.apply(self.__name__, self._cell, image, seed)  # type: ignore[no-any-return]
-        return _image(self._call(image, seed))  # from another thread, reticulate goes to R's
+        return image_of(self._call(image, seed))  # from another thread, reticulate goes to R's
 
 
-def outcome_of(answer: Answer) -> Value[Array] | Failed:
-    """What came of a call of the function, by what R answered; for R's thread."""
-    return attempt(lambda: _image(answer))
-
-
-def _image(answer: Answer) -> Array:
+def image_of(answer: Answer) -> Array:
+    """The image that R answered with, or the failure that it told of; for R's thread."""
     if isinstance(answer, dict):
         raise RFunctionError(answer["text"], answer["cell"])
     return np.array(answer)  # rule 9: the memory is R's, and must be released on its thread

@@ -27,13 +27,9 @@ from .values import own
 
 def generator(arguments: RList, function: RList | None) -> RList:
     """An `ImageDataGenerator`; `function` is an R function, as `RFunction` is made of it."""
-
-    def make() -> Any:
-        if function is not None:
-            arguments["preprocessing_function"] = RFunction(**function)
-        return import_module("fitgenerator.images").ImageDataGenerator(**arguments)
-
-    return _told(make)
+    if function is not None:
+        arguments["preprocessing_function"] = RFunction(**function)
+    return _told(lambda: import_module("fitgenerator.images").ImageDataGenerator(**arguments))
 
 
 def fit(given: Any, x: Any, arguments: RList) -> RList:
@@ -59,22 +55,16 @@ def _told(make: Callable[[], Any]) -> RList:
         warnings.simplefilter("always")
         outcome = attempt(make)
     ours: list[Warned] = []
-    for warning in caught:
-        if issubclass(warning.category, ImageWarning):
-            ours.append((in_r(warning.message), warning.category))
+    for w in caught:
+        if issubclass(w.category, ImageWarning):
+            ours.append((in_r(w.message), w.category))
         else:
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
     return told(outcome, ours, said.getvalue())
 
 
 class NextBatch(HostLoop):
-    """The next batch of a flow, made while R's thread runs what is asked of it meanwhile.
-
-    Args:
-        flow: A flow, or another iterator.
-    """
+    """The next batch of a flow, or other iterator, made while R's thread runs what it is asked."""
 
     def __init__(self, flow: Iterator[Any]) -> None:
         super().__init__(Switchboard(), {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -11,17 +12,14 @@ from ...r_functions import is_r_function
 
 def holds_r_code(model: Any) -> bool:
     """Whether the model's loss, metrics or layers are functions or classes made in R."""
-    try:
-        layers = list(model._flatten_layers())
-    except AttributeError:
-        layers = []
-    parts = [getattr(model, "loss", None), *layers]
+    parts = [getattr(model, "loss", None), *(getattr(model, "metrics", []) or [])]
+    with suppress(AttributeError):
+        parts += list(model._flatten_layers())
     own = getattr(model, "__dict__", {})  # what is no model is refused later, in words
     metrics = own.get("_compile_metrics")
     if metrics is None:  # Keras 2
         metrics = getattr(own.get("compiled_metrics"), "_user_metrics", None)
     parts.append(metrics)
-    parts += list(getattr(model, "metrics", []) or [])
     return any(_is_r(part) for top in parts for part in keras.tree.flatten(top))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -52,14 +52,10 @@ def told(
     outcome: Value[Any] | Failed, warnings: Iterable[errors.Warned] = (), said: str = ""
 ) -> dict[str, Any]:
     """An outcome as R is told, with what to warn of (text and class) and what was printed."""
-    value = failure = None
-    match outcome:
-        case Value(History() as history):
-            value = history_parts(history)
-        case Value(value):
-            pass
-        case Failed(error):
-            failure = failure_of(error)
+    value = outcome.value if isinstance(outcome, Value) else None
+    failure = failure_of(outcome.error) if isinstance(outcome, Failed) else None
+    if isinstance(value, History):
+        value = history_parts(value)
     texts = [[in_r(text), kind.__name__] for text, kind in warnings]
     return {"value": value, "failure": failure, "warnings": texts, "said": said}
 
@@ -84,31 +80,33 @@ def failure_of(error: BaseException) -> dict[str, Any]:
     }
 
 
+def made(make: Callable[[], Any]) -> Any:
+    """What `make` gives; a refusal is its fields, because nothing raises into R."""
+    try:
+        return make()
+    except (errors.ArgumentError, errors.ArgumentTypeError) as error:
+        return failure_of(error)
+
+
 def in_r(thing: BaseException | str) -> str:
     """A text, or what an error or a warning says, in R's words."""
     return said_in(_R, thing)
 
 
-def history_parts(history: History | None) -> dict[str, Any] | None:
+def history_parts(history: History) -> dict[str, Any]:
     """A history as what R makes its own of."""
-    if history is None:
-        return None
+    events = history.pipeline.timeline
+    timeline = {name: [event[i] for event in events] for i, name in enumerate(Event._fields)}
     return {
         "params": {**(history.params or {}), "validation_freq": history.validation_freq},
         "metrics": {name: [*values] for name, values in history.history.items()},
         "epoch": list(history.epoch),
         "incomplete": history.incomplete,
-        "pipeline": {
-            **history.pipeline.as_dict(),
-            "timeline": _columns(history.pipeline.timeline),
-        },
+        "pipeline": {**history.pipeline.as_dict(), "timeline": timeline},
     }
-
-
-def _columns(events: list[Event]) -> dict[str, list[Any]]:
-    return {name: [event[i] for event in events] for i, name in enumerate(Event._fields)}
 
 
 def last() -> dict[str, Any] | None:
     """The last history, for R."""
-    return history_parts(last_history())
+    history = last_history()
+    return None if history is None else history_parts(history)

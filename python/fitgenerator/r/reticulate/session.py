@@ -6,7 +6,6 @@ import threading
 from functools import partial
 from typing import Any
 
-from ... import errors
 from ...checkpoint.checkpoint import Checkpoint
 from ...flows.sequence import BatchSequence
 from ...host import interrupts
@@ -25,7 +24,7 @@ from ...training.options import fit_options, run_options, steps_of
 from ...training.plan import plan_evaluate, plan_fit, plan_predict
 from .host_loop import HostLoop, RList
 from .model_code import holds_r_code
-from .results import failure_of, told
+from .results import made, told
 from .values import Arrays
 
 _FIT_ARGUMENTS = (
@@ -111,7 +110,10 @@ def _plan(
     host: Host, kind: str, model: Any, sources: RList, arguments: RList, interval: float | None
 ) -> Loop:
     given = dict(arguments)
-    given["callbacks"] = _callbacks(given["callbacks"])
+    given["callbacks"] = [  # a table of R functions comes as its number and its hooks' names
+        ForeignCallback(int(c["table"]), list(c["hooks"])) if isinstance(c, dict) else c
+        for c in given["callbacks"]
+    ]
     given["foreign"] = bool(given.pop("foreign", False)) or holds_r_code(model)
     given["interval"] = lambda: interval
     name = given["argument"]
@@ -131,10 +133,7 @@ def _plan(
 
 def checkpoint(path: str) -> Checkpoint | dict[str, Any]:
     """The callback, for R, or the failure to make it."""
-    try:
-        return Checkpoint(path)
-    except (errors.ArgumentError, errors.ArgumentTypeError) as error:
-        return failure_of(error)
+    return made(lambda: Checkpoint(path))  # type: ignore[no-any-return]
 
 
 def sequence(length: int, shuffle: bool, seed: int) -> Passes:
@@ -155,11 +154,3 @@ def _source(given: Any, name: str) -> Source | None:
     if isinstance(given, Arrays):
         return as_source(given.parts, name, arrays_allowed=True)
     return as_source(given, name, arrays_allowed=name == "validation_data")
-
-
-def _callbacks(given: list[Any]) -> list[Any]:
-    """R's list of callbacks; a table of R functions comes as its number and its hooks' names."""
-    return [
-        ForeignCallback(int(c["table"]), list(c["hooks"])) if isinstance(c, dict) else c
-        for c in given
-    ]

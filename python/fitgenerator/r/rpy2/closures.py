@@ -24,8 +24,12 @@ class Closures:
         predicting: Whether their batches are inputs alone.
     """
 
-    def __init__(self, sources: Sequence[Source | None], *, predicting: bool) -> None:
-        self._names = _names(sources)
+    def __init__(self, sources: Sequence[Source], *, predicting: bool) -> None:
+        # The argument that each R function was given as; the first where it was given twice.
+        self._names: dict[str, str] = {}
+        for name, source in zip(("generator", "validation_data"), sources, strict=False):
+            if source.hosted:
+                self._names.setdefault(identity_of(source.function), name)
         self._fetched = dict.fromkeys(self._names.values(), 0)
         self._predicting = predicting
         self._streams = helper("new_streams")()
@@ -34,28 +38,18 @@ class Closures:
     def fetch(self, request: Fetch, used: int) -> list[Outcome]:
         """Fetch batches, which are values of R, and what came in place of a further one.
 
-        Args:
-            request: What is to be fetched.
-            used: Batches of the generator whose steps have begun.
+        `used`: batches of the generator whose steps have begun.
         """
-        source = request.source
-        name = self._names[identity_of(source.function)]
+        function, places = request.source.function, for_host(request.source.places())
+        name = self._names[identity_of(function)]
         fetched = self._fetched[name]
         # The first batch is delivered alone: the model waits for it.
         most = request.most if fetched else 1
-        function, places = source.function, for_host(source.places())
         if places is not None:
             function.seek(places)
             function = function.call
         lot, kind, detail = helper("fetch")(
-            function,
-            name,
-            self._predicting,
-            self._streams,
-            fetched + 1,
-            most,
-            used,
-            places is None,
+            function, name, self._predicting, self._streams, fetched + 1, most, used, places is None
         )
         outcomes: list[Outcome] = [Value(batch) for batch in lot]
         self._fetched[name] += len(outcomes)
@@ -65,12 +59,3 @@ class Closures:
     def close(self, used: int) -> None:
         """Put R's random numbers where they belong: after the last batch that was trained on."""
         helper("undisturbed")(helper("end_streams"), self._streams, used)
-
-
-def _names(sources: Sequence[Source | None]) -> dict[str, str]:
-    """The argument that each R function was given as; the first where it was given twice."""
-    names: dict[str, str] = {}
-    for name, source in zip(("generator", "validation_data"), sources, strict=False):
-        if source is not None and source.hosted:
-            names.setdefault(identity_of(source.function), name)
-    return names

@@ -21,7 +21,6 @@ _FILES = (
     *("host-random-streams.R", "images-functions.R", "fetch.R", "forks.R"),
 )
 
-
 RFunction = Any  # rpy2's wrapper of an R function
 RValue = Any  # rpy2's wrapper of any value of R
 
@@ -42,13 +41,9 @@ def source(function: RFunction, argument: str) -> Source:
     Raises:
         ArgumentError: The function needs arguments, or this is not Python's main thread.
     """
-    required = needed_args(function)
-    if required:
-        raise ArgumentError.of(
-            argument,
-            f"must be an R function without arguments, not one that needs "
-            f"`{'`, `'.join(required)}`; wrap it: function() f(...).",
-        )
+    if required := "`, `".join(needed_args(function)):
+        rule = f"must be an R function without arguments, not one that needs `{required}`; "
+        raise ArgumentError.of(argument, f"{rule}wrap it: function() f(...).")
     return closure_source(function, identity_of(function))
 
 
@@ -81,10 +76,7 @@ def helper(name: str) -> Any:
 def outcome_of(kind: str, detail: RValue, refusal: Callable[[str], Exception]) -> Outcome | None:
     """What came in place of a value, by what our R code says of it; `None` where a value came.
 
-    Args:
-        kind: What it was, as r/code/fetch.R names it.
-        detail: What belongs to that kind.
-        refusal: Makes the error for a value that cannot be used.
+    `kind` is as r/code/fetch.R names it; `refusal` makes the error for a value that is of no use.
     """
     match kind:
         case "ended":

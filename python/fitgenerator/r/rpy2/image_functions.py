@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import Any
-
-import numpy as np
 
 from ...errors import ArgumentError, ArgumentTypeError
 from ...host.current_host import host_here
 from ...host.outcome import Failed, Outcome, Value
 from ...host.switchboard import Switchboard
 from ...messages import describe
+from ...models.protocol import Array
 from ...r_functions import share
 from .embedded_r import rinterface
 from .functions import RFunction, helper, is_function, kept_error, needed_args, outcome_of
 from .interrupts import Interrupts
 from .values import to_array, to_r
-
-Array = np.ndarray[Any, Any]
 
 
 class ImageFunction:
@@ -41,10 +37,10 @@ class ImageFunction:
 
     def __call__(self, image: Array) -> Array:
         """The processed image; R's own random numbers."""
-        return self._apply(image, None)
+        return self.seeded(image, None)
 
-    def seeded(self, image: Array, seed: int) -> Array:
-        """The processed image; random numbers by `seed`.
+    def seeded(self, image: Array, seed: int | None) -> Array:
+        """The processed image; random numbers by `seed`, or R's own.
 
         Raises:
             RRuntimeError: The function failed.
@@ -52,20 +48,16 @@ class ImageFunction:
             GeneratorTimeoutError: It took too long.
             ClosedError: No batch is made any more.
         """
-        return self._apply(image, seed)
-
-    def _apply(self, image: Array, seed: int | None) -> Array:
         if threading.current_thread() is threading.main_thread():
             return self._here(image, seed)
         host = host_here()
         if not isinstance(host, Switchboard):
-            raise ArgumentError.of(
-                self.__name__,
-                f"is an R function, which only Python's main thread can run; the "
-                f"call came from the thread {threading.current_thread().name}. Read the flow on "
-                "the main thread, or give it to fit_generator(), evaluate_generator() or "
-                "predict_generator() there.",
+            rule = (
+                "is an R function, which only Python's main thread can run; the call came from the "
+                f"thread {threading.current_thread().name}. Read the flow on the main thread, or "
+                "give it to fit_generator(), evaluate_generator() or predict_generator() there."
             )
+            raise ArgumentError.of(self.__name__, rule)
         return host.apply(self.__name__, self, image, seed)  # type: ignore[no-any-return]
 
     def _here(self, image: Array, seed: int | None) -> Array:

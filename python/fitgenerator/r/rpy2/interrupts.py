@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from ...host.interrupts import Deferred, Handler, send
 from .embedded_r import openrlib, rinterface
@@ -33,7 +33,7 @@ class Interrupts(Deferred):
     def send(self) -> None:
         """Interrupt R's thread, as Ctrl-C does; no `KeyboardInterrupt` comes of it."""
         self._sent = True
-        interrupt_r()
+        _interrupt_r()
         send(self._thread)
 
     def recall(self) -> None:
@@ -49,46 +49,37 @@ class Interrupts(Deferred):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._stack.enter_context(_watcher(interrupt_r))
+        self._stack.enter_context(_watcher())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:
         self._stack.close()
         openrlib.rlib.R_interrupts_pending = 0
-        super().__exit__(kind, error, traceback)
+        super().__exit__(*raised)
 
     def _takes_over(self, handler: Handler | int | None) -> bool:
         return True
 
-    def caused(self, error: BaseException) -> bool:
-        """Whether an interrupt is behind an error: by its flag, or as R tells of it.
+    def check_error(self, error: BaseException) -> None:
+        """Raise the interrupt behind an error, if one came: by its flag, or as R tells of it.
 
         R's own handler, which it installs while it sleeps, sets no flag: R then gives an error
         without text.
         """
         silent = isinstance(error, rinterface.embedded.RRuntimeError) and not str(error).strip()
         self.pending = self.pending or silent
-        return self.pending
-
-    def check_error(self, error: BaseException) -> None:
-        """Raise the interrupt behind an error, if one came."""
-        if self.caused(error):
+        if self.pending:
             raise KeyboardInterrupt from None
 
 
-def interrupt_r() -> None:
+def _interrupt_r() -> None:
     """Have R take an interrupt the next time that it looks for one."""
     openrlib.rlib.R_interrupts_pending = 1
 
 
 @contextmanager
-def _watcher(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Call `interrupt` at once when SIGINT comes, also while the main thread is inside R.
+def _watcher() -> Iterator[None]:
+    """Interrupt R at once when SIGINT comes, also while the main thread is inside R.
 
     Python's own handlers only run when the main thread is back in Python; but the signal's number
     is written to the wake-up descriptor at once, and R runs without Python's lock.
@@ -99,7 +90,7 @@ def _watcher(interrupt: Callable[[], None]) -> Iterator[None]:
     def watch() -> None:
         while (byte := os.read(inlet, 1)) != b"":
             if byte[0] == signal.SIGINT:
-                interrupt()
+                _interrupt_r()
 
     thread = threading.Thread(target=watch, name="fitgenerator-watcher", daemon=True)
     thread.start()

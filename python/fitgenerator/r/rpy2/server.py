@@ -8,12 +8,13 @@ code stops too.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 from ...host.garbage_collection import Collector
 from ...host.interface import Host, Shown, run_job
-from ...host.outcome import Failed, Outcome, TimedOut, Value
+from ...host.outcome import Failed, Outcome, TimedOut, Value, attempt
 from ...host.requests import Apply, End, Fetch, Job, Request, Say
 from ...host.signal_safe_queue import SLICE
 from ...host.switchboard import Switchboard
@@ -29,16 +30,11 @@ from .values import to_array, to_python
 
 
 def host(
-    plan: Callable[[Host], Loop], sources: Sequence[Source | None], show: Callable[[Shown], None]
+    plan: Callable[[Host], Loop], sources: Sequence[Source], show: Callable[[Shown], None]
 ) -> Any:
     """Run the loop that `plan` makes on a training thread, and serve it from this one.
 
-    Returns:
-        The result of the loop.
-
-    Raises:
-        BaseException: What the loop raised.
-        KeyboardInterrupt: On Ctrl-C.
+    Returns the loop's result, and raises what the loop raised, or `KeyboardInterrupt` on Ctrl-C.
     """
     interrupts = Interrupts()
     board = Switchboard(Watchdog(interrupts.send, interrupts.recall))
@@ -60,33 +56,25 @@ def host(
     return outcome.value
 
 
+@dataclass
 class _Server:
     """The host loop of one call."""
 
-    def __init__(
-        self,
-        board: Switchboard,
-        running: BackgroundLoop,
-        closures: Closures,
-        show: Callable[[Shown], None],
-        interrupts: Interrupts,
-        collector: Collector,
-    ) -> None:
-        self._board = board
-        self._running = running
-        self._closures = closures
-        self._show = show
-        self._interrupts = interrupts
-        self._collector = collector
-        self._request: Request | None = None  # that has not been answered yet
-        self._fork = helper("replace_fork")(helper("refuse_fork"))
+    board: Switchboard
+    running: BackgroundLoop
+    closures: Closures
+    show: Callable[[Shown], None]
+    interrupts: Interrupts
+    collector: Collector
+    request: Request | None = None  # that has not been answered yet
+    fork: Any = field(default_factory=lambda: helper("replace_fork")(helper("refuse_fork")))
 
     def serve(self) -> None:
         """Answer requests until the loop has ended."""
         while True:
-            self._interrupts.check()
-            self._collector.collect()
-            request = self._request = self._board.next_request(SLICE)
+            self.interrupts.check()
+            self.collector.collect()
+            request = self.request = self.board.next_request(SLICE)
             match request:
                 case Fetch():
                     self._serve_fetch(request)
@@ -95,19 +83,16 @@ class _Server:
                 case Job():
                     self._serve_job(request)
                 case Say():
-                    self._show(request.shown)
+                    self.show(request.shown)
                 case End():
                     return
-            self._request = None
+            self.request = None
 
     def _serve_job(self, job: Job) -> None:
-        outcome: Value[Any] | Failed
-        try:
-            with self._interrupts.allowed():
-                outcome = Value(run_job(job.work))
-        except BaseException as error:
-            self._interrupts.check_error(error)
-            outcome = Failed(error)
+        with self.interrupts.allowed():
+            outcome = attempt(lambda: run_job(job.work))
+        if isinstance(outcome, Failed):
+            self.interrupts.check_error(outcome.error)
         job.answer(outcome)
 
     def _serve_apply(self, request: Apply) -> None:
@@ -120,7 +105,7 @@ class _Server:
 
     def _serve_fetch(self, request: Fetch) -> None:
         """Fetch batches, as many as come quickly."""
-        outcomes = self._watched(lambda: self._closures.fetch(request, self._running.used))
+        outcomes = self._watched(lambda: self.closures.fetch(request, self.running.used))
         seconds = (perf_counter() - request.begun) / len(outcomes)
         # Rule 9: R's memory stays on this thread. The batches are copies, cast.
         copies = (Value(to_python(o.value)) if isinstance(o, Value) else o for o in outcomes)
@@ -132,7 +117,7 @@ class _Server:
         Raises:
             KeyboardInterrupt: The user's interrupt is behind an error.
         """
-        watchdog, escaped = self._board.watchdog, False
+        watchdog, escaped = self.board.watchdog, False
         try:
             outcomes = call()
         except rinterface.embedded.RRuntimeError as error:  # perhaps R's way to say "interrupted"
@@ -143,7 +128,7 @@ class _Server:
             return [TimedOut()]
         *values, last = outcomes
         if isinstance(last, Failed):
-            self._interrupts.check_error(last.error)
+            self.interrupts.check_error(last.error)
         return [*values, watchdog.settle(last)]
 
     def close(self) -> None:
@@ -151,10 +136,10 @@ class _Server:
 
         Rule 11: nothing of the call's survives it.
         """
-        if self._request is not None:
-            self._request.abandon()
-        self._running.stop()
+        if self.request is not None:
+            self.request.abandon()
+        self.running.stop()
         # R would take a pending interrupt, or one that comes now, in the midst of it.
-        if not isinstance(self._fork, rinterface.NULLType):
-            helper("undisturbed")(helper("replace_fork"), self._fork)
-        self._closures.close(self._running.used)
+        if not isinstance(self.fork, rinterface.NULLType):
+            helper("undisturbed")(helper("replace_fork"), self.fork)
+        self.closures.close(self.running.used)

@@ -7,13 +7,16 @@ batch.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from ...batches.arrays import Sparse, copy_of_r
 from ...models.protocol import Array
 from .embedded_r import openrlib, rinterface
+
+Wrapper = Any  # rpy2's wrapper of a value of R
+Pointer = Any  # the address of a value of R, as cffi gives it
 
 # R's codes for the types of its values; see "SEXPTYPEs" in the manual "R Internals".
 _NULL, _LOGICAL, _INTEGER, _REAL, _STRING, _LIST, _RAW = 0, 10, 13, 14, 16, 19, 24
@@ -24,18 +27,6 @@ _MEMORY: dict[int, tuple[str, np.dtype[Any]]] = {
     _LOGICAL: ("LOGICAL", np.dtype("int32")),
     _RAW: ("RAW", np.dtype("uint8")),
 }
-
-
-class Pointer(Protocol):
-    """The address of a value of R, as cffi gives it."""
-
-    sxpinfo: Any
-
-
-class Wrapper(Protocol):
-    """A value of R that rpy2 holds."""
-
-    __sexp__: Any
 
 
 def to_python(value: Wrapper) -> Any:
