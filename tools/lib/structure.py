@@ -277,7 +277,7 @@ def report(figures: dict[str, float], limits: dict[str, float | None]) -> bool:
         over = limit is not None and figure > limit
         fine = fine and not over
         bound = "" if limit is None else f"  (at most {limit:,g})"
-        print(f"{name:<42}{figure:>9,.4g}{bound}{'  TOO HIGH' if over else ''}")
+        print(f"{name:<42}{round(figure, 1):>9,}{bound}{'  TOO HIGH' if over else ''}")
     return fine
 
 
