@@ -21,7 +21,8 @@ class Pipeline:
         conversion: Time spent checking batches and making tensors of them.
         step: Time spent in the model's compiled steps.
         model_waited: Time that the model waited for a batch.
-        generator_waited: Time that the training generator waited for room in the queue.
+        generator_waited: Time that the training generator waited for room in the queue before a
+            batch; a wait that the end of the call cuts off is not counted.
         wall: Time of the whole call.
         queue_fill: Mean number of batches that were ready when the model asked for one.
         max_queue_size: The size of the queue, as asked for.
