@@ -37,6 +37,15 @@ as_inputs <- function(x, place = "generator", batch = 1L) {
   list(as_part(x[[1L]], place, "element 1 (inputs)", batch))
 }
 
+# The conversion for predict with a model whose inputs have the names `known`, a promise: they are asked for only where
+# a list has names that could be those of the parts of a batch. Such a list is a batch, as it is for training.
+inputs_reader <- function(known) {
+  function(x, place = "generator", batch = 1L) {
+    if (has_part_names(x) && !all(names(x) %in% known)) x <- unname(x)
+    as_inputs(x, place, batch)
+  }
+}
+
 # Converts one part of a batch (inputs, targets or weights), or one array of a part. The first line is the fast path: a
 # double array that has only a `dim` is returned without a copy, in one or two microseconds.
 as_part <- function(x, place = "generator", what = NULL, batch = 1L) {
@@ -186,10 +195,22 @@ offending_columns <- function(kinds) {
 # A batch is read by position. Names are allowed, unless they contradict the order.
 check_part_order <- function(x, place, batch) {
   if (is.null(names(x))) return(invisible())
-  words <- c(x = 1, input = 1, feature = 1, y = 2, target = 2, label = 2, output = 2, w = 3, weight = 3,
-             sample_weight = 3)
-  meant <- words[sub("s$", "", tolower(names(x)))]
+  meant <- meant_places(x)
   if (all(is.na(meant) | meant == seq_along(x))) return(invisible())
   text <- "%s a list named %s; expected the order inputs, targets, weights: a batch is read by position."
   refuse(sprintf(text, opening(place, batch), first_of(cut_text(names(x)), 3L)), place, batch)
+}
+
+# The places in a batch that the names of a list stand for, `NA` for other names.
+meant_places <- function(x) {
+  words <- c(x = 1, input = 1, feature = 1, y = 2, target = 2, label = 2, output = 2, w = 3, weight = 3,
+             sample_weight = 3)
+  words[sub("s$", "", tolower(names(x)))]
+}
+
+# Whether `x` is a list whose names, as far as they say something, are those of the parts of a batch, in their order.
+has_part_names <- function(x) {
+  if (!is.list(x) || is.data.frame(x) || is.null(names(x)) || !length(x) %in% 1:3) return(FALSE)
+  meant <- meant_places(x)
+  !all(is.na(meant)) && all(is.na(meant) | meant == seq_along(x))
 }

@@ -7,12 +7,27 @@ check_whole <- function(x, name, least, null = FALSE) {
   if (!is_whole(x) || x < least) {
     abort_argument(sprintf("`%s` must be a whole number of at least %d, not %s.", name, least, shown(x)), name)
   }
-  as.integer(x)
+  as_whole(x)
 }
 
-is_whole <- function(x) {
-  is_number(x) && x == round(x) && abs(x) <= .Machine$integer.max
+# A number of batches, or `NULL`. One that is not whole, such as a number of samples divided by the batch size, is
+# rounded down, as in 2017, and if `warn`, with a warning. `consequence` says what a number of batches leaves out, or
+# nothing.
+check_steps <- function(x, name, consequence = function(steps) "", warn = TRUE) {
+  if (!is_number(x) || is_whole(x) || x < 1 || x > .Machine$integer.max) return(check_whole(x, name, 1L, null = TRUE))
+  steps <- as.integer(floor(x))
+  if (warn) {
+    warn_steps(sprintf("`%s` is %s, which is rounded down to %d%s.", name, shown(x), steps, consequence(steps)), name)
+  }
+  steps
 }
+
+# Whether `x` is a whole number, apart from errors of rounding, as in 0.1 * 3 * 10.
+is_whole <- function(x) {
+  is_number(x) && abs(x - round(x)) <= 1e-8 * abs(x) && abs(round(x)) <= .Machine$integer.max
+}
+
+as_whole <- function(x) as.integer(round(x))
 
 # One finite number. (A factor is not a number, although its codes are.)
 is_number <- function(x) {
@@ -29,6 +44,7 @@ check_seconds <- function(x, name) {
 
 check_verbose <- function(x) {
   if (identical(x, "auto")) return(1L)
+  if (is_whole(x)) x <- as_whole(x)
   if (length(x) != 1L || !(is.numeric(x) || is.logical(x)) || !x %in% 0:2) {
     abort_argument(sprintf("`verbose` must be 0, 1 or 2, not %s.", shown(x)), "verbose")
   }

@@ -80,6 +80,7 @@ warning_classes <- c(
   EndedEarlyWarning = "fitgenerator_ended_warning",
   AbandonedThreadWarning = "fitgenerator_thread_warning",
   ShuffledWarning = "fitgenerator_shuffled_warning",
+  StepsWarning = "fitgenerator_steps_warning",
   ImageWarning = "fitgenerator_image_warning"
 )
 

@@ -48,6 +48,9 @@
 #'     the end of the call. Its thread was detached and left behind.}
 #'   \item{`fitgenerator_shuffled_warning`}{The predictions are those of a source that shuffles, so that their order is
 #'     unknown.}
+#'   \item{`fitgenerator_steps_warning`}{A number of batches is not used as it was given: it is not whole, and is
+#'     rounded down; or it is the `validation_steps` of fixed arrays, all of whose rows are used. Element `argument`:
+#'     its name.}
 #'   \item{`fitgenerator_image_warning`}{Images were left out because their files could not be read.}
 #' }
 #'
@@ -106,6 +109,10 @@ fg_abort <- function(message, class, parent = NULL, ..., call = NULL) {
 
 fg_warn <- function(message, class, parent = NULL, ..., call = NULL) {
   warning(fg_condition(message, class, parent, ..., call = call, type = "warning"))
+}
+
+warn_steps <- function(message, argument) {
+  fg_warn(message, "fitgenerator_steps_warning", argument = argument)
 }
 
 abort_argument <- function(message, argument = NULL, ...) {

@@ -7,15 +7,16 @@
 #' @inheritParams fit_generator
 #' @inheritSection fit_generator Errors and interrupts
 #' @param object A compiled Keras model on TensorFlow.
-#' @param steps Number of batches to evaluate on, a whole number of at least 1. Missing or `NULL`: the length of the
-#'   generator, or all of its batches if it can be read again. Required for R functions and iterators.
+#' @param steps Number of batches to evaluate on, at least 1. A number that is not whole is rounded down, with a
+#'   warning. Missing or `NULL`: the length of the generator, or all of its batches if it can be read again. Required
+#'   for R functions and iterators.
 #' @param callbacks A list of Keras callbacks and of named lists of R functions, with the hooks `on_test_begin`,
 #'   `on_test_end`, `on_test_batch_begin` and `on_test_batch_end`; see [fit_generator()]. `NULL`: none.
 #' @param verbose 0: silent. 1: a progress bar where output can be overwritten, elsewhere one line. 2: one line.
 #'
-#' @return A named list of numbers: the loss and the metrics over all samples of all batches. Each sample (or its
-#'   weight) counts equally, whatever the size of its batch. If the generator ended too early, the numbers are those of
-#'   the batches that came, with a warning of class `fitgenerator_ended_warning`.
+#' @return A named list of numbers: the loss, then the metrics in the order of `compile()`, over all samples of all
+#'   batches. Each sample (or its weight) counts equally, whatever the size of its batch. If the generator ended too
+#'   early, the numbers are those of the batches that came, with a warning of class `fitgenerator_ended_warning`.
 #' @seealso [fit_generator()], [predict_generator()], [generators], [fitgenerator_conditions]
 #' @examplesIf fitgenerator:::has_keras()
 #' keras <- reticulate::import("keras")

@@ -35,9 +35,10 @@
 #' @param generator A function without arguments that returns batches, or another source of batches: a coro generator,
 #'   an iterator of the iterators package, a sequence or flow of this package, or a Python iterator, data set, loader or
 #'   indexed source. See [generators].
-#' @param steps_per_epoch Number of batches per epoch, a whole number of at least 1; usually the number of samples
-#'   divided by the batch size. Missing or `NULL`: the length of the generator, or all of its batches if it can be read
-#'   again. Required for R functions and iterators, which have no length and cannot be read again.
+#' @param steps_per_epoch Number of batches per epoch, at least 1; usually the number of samples divided by the batch
+#'   size. A number that is not whole is rounded down, with a warning. Missing or `NULL`: the length of the generator,
+#'   or all of its batches if it can be read again. Required for R functions and iterators, which have no length and
+#'   cannot be read again.
 #' @param epochs Number of the last epoch, counted from 1, at least 0. The call trains `epochs - initial_epoch` epochs;
 #'   if that is 0 or less, it trains nothing and does not call the generator.
 #' @param verbose 0: silent. 1: a progress bar where output can be overwritten (in a terminal, or in the console of
@@ -47,8 +48,9 @@
 #'   `list(on_epoch_end = function(epoch, logs) ...)`, which are called in this order; see below. `NULL`: none.
 #' @param validation_data Anything that `generator` may be, or fixed arrays, `list(inputs, targets)` or
 #'   `list(inputs, targets, weights)`, which are evaluated in batches of 32 rows. `NULL`: no validation.
-#' @param validation_steps Number of batches per validation, at least 1. Required if `validation_data` is an R function
-#'   or an iterator. `NULL`: all of `validation_data`.
+#' @param validation_steps Number of batches per validation, at least 1, rounded down like `steps_per_epoch`. Required
+#'   if `validation_data` is an R function or an iterator. `NULL`: all of `validation_data`. Does not apply to fixed
+#'   arrays, all of whose rows are used.
 #' @param class_weight Named list or vector that maps classes (whole numbers from 0) to weights (numbers of at least 0),
 #'   as in `list("0" = 1, "1" = 5)`. The loss of a sample is multiplied by the weight of its class, and by its weight in
 #'   the batch. A class that occurs in the targets but has no weight is an error. `NULL`: all classes have weight 1.
@@ -126,9 +128,9 @@ train_on <- function(object, generator, steps_per_epoch, epochs, verbose, callba
   if (!is.null(validation_data)) check_source(validation_data, "validation_data")
   arguments <- common_arguments(verbose, max_queue_size, workers, timeout, jit_compile)
   arguments <- c(arguments, list(
-    steps_per_epoch = check_whole(steps_per_epoch, "steps_per_epoch", 1L, null = TRUE),
+    steps_per_epoch = check_steps(steps_per_epoch, "steps_per_epoch"),
     epochs = check_whole(epochs, "epochs", 0L),
-    validation_steps = check_whole(validation_steps, "validation_steps", 1L, null = TRUE),
+    validation_steps = check_steps(validation_steps, "validation_steps", warn = !is_fixed(validation_data)),
     class_weight = check_class_weight(class_weight),
     initial_epoch = check_whole(initial_epoch, "initial_epoch", 0L),
     validation_freq = check_frequency(validation_freq)

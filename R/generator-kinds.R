@@ -27,18 +27,20 @@
 #'     is used like a flow.}
 #'   \item{A Python data set:}{An object that can be iterated over more than once, such as a `tf.data.Dataset` or
 #'     torch's `DataLoader`. It is used like a flow; if it has no length, an epoch ends when the data set does.}
-#'   \item{Fixed arrays:}{`list(inputs, targets)` or `list(inputs, targets, weights)`, for `validation_data` only. They
-#'     are evaluated in batches of 32 rows.}
+#'   \item{Fixed arrays:}{`list(inputs, targets)` or `list(inputs, targets, weights)`, for `validation_data` only. All
+#'     of their rows are evaluated, in batches of 32.}
 #' }
 #'
 #' Python sources are read on a separate thread, without R; an indexed source is read by `workers` threads.
 #'
 #' @section What a batch is:
-#' An R function returns `list(inputs, targets)` or `list(inputs, targets, weights)`. For [predict_generator()] it may
-#' also return the inputs alone. Inputs, targets and sample weights are arrays whose first dimension is the samples of
-#' the batch: at least one, and equally many in all arrays. For a model with several inputs or outputs, use a list of
-#' arrays, in the order of the model or with the model's names. The outer list is read by position; names that
-#' contradict this order are an error. Weights may be `NULL`.
+#' An R function returns `list(inputs, targets)` or `list(inputs, targets, weights)`. For
+#' [predict_generator()] it may also return the inputs alone. Inputs, targets and sample weights are arrays whose first
+#' dimension is the samples of the batch: at least one, and equally many in all arrays. For a model with several inputs
+#' or outputs, use a list of arrays, in the order of the model or with the model's names. The outer list is read by
+#' position; names that contradict this order are an error. Weights may be `NULL`. For [predict_generator()], a named
+#' list holds the inputs of a model with several inputs, unless its names are those of parts, such as `x` and `y`, and
+#' not those of the inputs.
 #'
 #' * Doubles become the model's float type, usually `float32`. Integers become `int32`, logicals `bool`, raw vectors
 #'   `uint8`, character vectors strings, and factors their codes, counted from 0.

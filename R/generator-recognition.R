@@ -72,6 +72,9 @@ check_source.list <- function(x, name) {
   ), name)
 }
 
+# Whether a source is fixed arrays, as validation data may be.
+is_fixed <- function(source) is.list(source) && !is.object(source)
+
 check_fixed <- function(x, name) {
   if (length(x) %in% 2:3) return(invisible(x))
   abort_argument(sprintf(
@@ -94,7 +97,7 @@ collect_sources <- function(sources, name = "generator", convert = as_batch) {
   crossing <- lapply(names(sources), function(stream) {
     source <- sources[[stream]]
     if (is.null(source) || is_python(source)) return(source)
-    if (is.list(source) && !is.object(source)) return(fixed_arrays(source, stream))
+    if (is_fixed(source)) return(fixed_arrays(source, stream))
     known <- vapply(given, identical, NA, source)
     if (any(known) && !restarts(source)) return(list(closure = which(known)[[1L]]))
     given <<- c(given, list(source))

@@ -75,7 +75,7 @@ use_ggplot2 <- function(method) {
 # follow.
 history_picture <- function(x, metrics, smooth, log) {
   data <- as.data.frame(x)
-  known <- unique(sub("^val_", "", names(x$metrics)))
+  known <- unique(sub("^val_", "", metric_order(x)))
   unknown <- setdiff(metrics, known)
   if (length(unknown)) {
     text <- "`metrics` must be among %s; there is no %s."

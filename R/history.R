@@ -2,8 +2,9 @@
 # for the one can read the other.
 
 # `params`: a list with `epochs` (the number of the last epoch that was asked for), `steps` (per epoch), `verbose` and,
-# if known, `validation_freq`. `metrics`: a named list with one vector per metric, as Keras's `History.history`.
-# `epochs`: the numbers of the finished epochs, from 0 as in Keras.
+# if known, `validation_freq` and `metrics`, the names of the metrics in the order of printed lines. `metrics`: a named
+# list with one vector per metric, as Keras's `History.history`. `epochs`: the numbers of the finished epochs, from 0 as
+# in Keras.
 new_history <- function(params, metrics, pipeline = NULL, incomplete = FALSE, epochs = NULL) {
   metrics <- as.list(metrics)
   if (is.null(epochs)) epochs <- seq_len(max(0L, lengths(metrics))) - 1L
@@ -31,9 +32,10 @@ flat_metrics <- function(metrics) {
 #' [fit_generator()] returns the history of the training: a list of class `fitgenerator_history` and
 #' `keras_training_history` with the elements
 #'
-#' * `params`: a list with `epochs`, `steps` (per epoch) and `verbose`;
-#' * `metrics`: a named list with one vector per metric, which holds one number per finished epoch; the names of
-#'   validation metrics have the prefix `val_`;
+#' * `params`: a list with `epochs`, `steps` (per epoch), `verbose`, and `metrics`, the names of the metrics in the
+#'   order in which prints and plots show them: the loss first, then the metrics in the order of `compile()`;
+#' * `metrics`: a named list with one vector per metric, which holds one number per finished epoch, in the order of
+#'   Keras's own `fit`; the names of validation metrics have the prefix `val_`;
 #' * `epoch`: the numbers of the finished epochs, counted from 0 as in Keras;
 #' * `incomplete`: `TRUE` if the training ended within an epoch, because the generator had no more batches, or because
 #'   of an error or an interrupt (see [last_history()]);
@@ -95,12 +97,17 @@ spread_metric <- function(values, name, x) {
   spread
 }
 
+# The names of the metrics as prints and plots show them: the loss first, then the metrics as compiled. Those that this
+# order does not have, which a callback may have added, come last.
+metric_order <- function(x) unique(c(intersect(unlist(x$params$metrics), names(x$metrics)), names(x$metrics)))
+
 #' @rdname fitgenerator_history
 #' @export
 print.fitgenerator_history <- function(x, ...) {
   cat(trained_line(x), "\n", sep = "")
   if (length(x$epoch)) {
-    last <- vapply(x$metrics, function(values) if (length(values)) utils::tail(values, 1L) else NA_real_, 0)
+    metrics <- x$metrics[metric_order(x)]
+    last <- vapply(metrics, function(values) if (length(values)) utils::tail(values, 1L) else NA_real_, 0)
     shown <- vapply(last, function(value) format(value, digits = 4L), "")
     cat(sprintf("  %s  %s\n", format(names(last), justify = "left"), shown), sep = "")
   }

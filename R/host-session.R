@@ -20,8 +20,17 @@ run_session <- function(kind, object, sources, callbacks, arguments, name = "gen
 run_round <- function(kind, object, generator, steps, callbacks, arguments, name = "generator", convert = as_batch) {
   check_model(object)
   check_source(generator, name)
-  arguments <- c(arguments, list(steps = check_whole(steps, "steps", 1L, null = TRUE)))
+  consequence <- function(count) if (kind == "predict") left_out(generator, count) else ""
+  arguments <- c(arguments, list(steps = check_steps(steps, "steps", consequence)))
   run_session(kind, object, list(generator = generator), callbacks, arguments, name, convert)
+}
+
+# What a warning says of the rows of a source that a prediction of `steps` batches leaves out, where that is known.
+left_out <- function(source, steps) {
+  if (!is_python(source)) return("")
+  rows <- ask(core_function("rows_left_out", "sources.row_counts"), source, steps)
+  if (is.null(rows)) return("")
+  sprintf(": %d of the %d rows %s left out", rows[[1L]], rows[[2L]], if (rows[[1L]] == 1L) "is" else "are")
 }
 
 # Checks the arguments that the three functions have in common.

@@ -20,8 +20,8 @@ check_settings <- function(arguments) {
 }
 
 check_size <- function(x) {
-  whole <- is.numeric(x) && length(x) == 2L && all(vapply(x, function(n) is_whole(n) && n >= 1, NA))
-  if (whole) return(as.list(as.integer(x)))
+  whole <- is.numeric(x) && length(x) == 2L && all(vapply(x, function(n) is_whole(n) && as_whole(n) >= 1L, NA))
+  if (whole) return(as.list(as_whole(x)))
   abort_argument(
     sprintf("`target_size` must be c(height, width) in pixels, not %s.", if (is.numeric(x)) deparse(x) else shown(x)),
     "target_size"

@@ -23,7 +23,8 @@
 #' @param sample_weight Weights of the rows, one per row; for several outputs, a list. `NULL`: all 1.
 #' @param steps_per_epoch Number of batches per epoch, at least 1. `NULL`: all batches. Otherwise, each epoch continues
 #'   where the last one ended.
-#' @param validation_steps Number of batches per validation, at least 1. `NULL`: all batches.
+#' @param validation_steps Number of batches per validation, at least 1. `NULL`: all batches. If neither `batch_size`
+#'   nor `validation_batch_size` is given, the rows of arrays are cut into so many batches.
 #' @param validation_batch_size Number of rows per batch in a validation. `NULL`: `batch_size`.
 #' @param ... Not used. `view_metrics`, an argument of keras, is ignored; other arguments are errors.
 #'
@@ -53,16 +54,18 @@ fit.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_lint
 ) {
   check_rest(..., but = "view_metrics")
   check_model(object)
-  train <- as_rows(x, y, sample_weight, batch_size, seed_of_order(shuffle))
+  train <- as_rows(x, y, sample_weight, batch_size, seed = seed_of_order(shuffle))
+  if (is.null(validation_batch_size)) validation_batch_size <- batch_size
   if (is.null(validation_data) && check_share(validation_split) > 0) {
-    halves <- split_rows(train, validation_split)
+    validation_steps <- check_steps(validation_steps, "validation_steps")
+    halves <- split_rows(train, validation_split, validation_batch_size, validation_steps)
     train <- halves[[1L]]
     validation_data <- halves[[2L]]
-  } else if (is.list(validation_data)) {
+  } else if (is_fixed(validation_data)) {
     check_fixed(validation_data, "validation_data")
-    if (is.null(validation_batch_size)) validation_batch_size <- batch_size
+    validation_steps <- check_steps(validation_steps, "validation_steps")
     parts <- as_batch(validation_data, "validation_data", NULL)
-    validation_data <- make_rows(parts, validation_batch_size, argument = "validation_data")
+    validation_data <- make_rows(parts, validation_batch_size, validation_steps, argument = "validation_data")
   }
   train_on(object, train, steps_per_epoch, epochs, verbose, callbacks, validation_data, validation_steps,
            class_weight, max_queue_size, initial_epoch, workers, validation_freq, timeout, jit_compile, name = "x")
@@ -75,9 +78,10 @@ fit.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_lint
 #' @inheritParams fit
 #' @inheritParams evaluate_generator
 #' @param object A compiled Keras model. Other objects are passed on to [generics::evaluate()].
-#' @param steps Number of batches, at least 1. `NULL`: all batches.
+#' @param steps Number of batches, at least 1. `NULL`: all batches. If `batch_size` is `NULL` and `x` is data, the rows
+#'   are cut into so many batches.
 #'
-#' @return A named list of numbers: the loss and the metrics over all rows.
+#' @return A named list of numbers: the loss, then the metrics in the order of `compile()`, over all rows.
 #' @seealso [evaluate_generator()], [fit()]
 #' @examplesIf fitgenerator:::has_keras()
 #' model <- keras_model_sequential(2, layers = list(reticulate::import("keras")$layers$Dense(1L)))
@@ -100,7 +104,8 @@ evaluate.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length
 ) {
   check_rest(...)
   check_model(object)
-  source <- as_rows(x, y, sample_weight, batch_size)
+  steps <- check_steps(steps, "steps")
+  source <- as_rows(x, y, sample_weight, batch_size, steps)
   as.list(run_round("evaluate", object, source, steps, callbacks, common_arguments(verbose), "x"))
 }
 
@@ -114,7 +119,8 @@ evaluate.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length
 #' @param object A Keras model.
 #' @param x Inputs: an array, matrix, data frame or sparse `Matrix` whose first dimension is the rows, or a list of
 #'   several, by position or by name. Or a generator, see [generators].
-#' @param steps Number of batches, at least 1. `NULL`: all batches.
+#' @param steps Number of batches, at least 1. `NULL`: all batches. If `batch_size` is `NULL` and `x` is data, the rows
+#'   are cut into so many batches.
 #'
 #' @return The predictions for all rows, in order: an array whose first dimension is the rows, or, for a model with
 #'   several outputs, a (named) list of arrays.
@@ -129,8 +135,9 @@ predict.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_
 ) {
   check_rest(...)
   check_model(object)
-  source <- if (is_source(x)) as_rows(x, NULL, NULL, batch_size) else make_rows(inputs_of(x), batch_size)
-  run_round("predict", object, source, steps, callbacks, common_arguments(verbose), "x", as_inputs)
+  if (is.null(batch_size) && !is_source(x)) steps <- check_steps(steps, "steps")
+  source <- if (is_source(x)) as_rows(x, NULL, NULL, batch_size) else make_rows(inputs_of(x), batch_size, steps)
+  run_round("predict", object, source, steps, callbacks, common_arguments(verbose), "x", inputs_for(object))
 }
 
 #' @rdname predict.keras.src.trainers.trainer.Trainer
@@ -158,28 +165,30 @@ predict.tf_keras.src.utils.version_utils.ModelVersionSelector <- # nolint: objec
   predict.keras.src.trainers.trainer.Trainer
 
 # A source of batches of rows, or `x` itself if it is a generator.
-as_rows <- function(x, y, sample_weight, batch_size, seed = NULL) {
+as_rows <- function(x, y, sample_weight, batch_size, steps = NULL, seed = NULL) {
   if (is.null(y) && is.null(sample_weight) && is_source(x)) {
     if (is.null(batch_size)) return(x)
     abort_argument("`batch_size` must be NULL if `x` is a generator.", "batch_size")
   }
   parts <- c(inputs_of(x), list(if (!is.null(y)) as_part(y, "y", NULL, NULL)))
   if (!is.null(sample_weight)) parts[[3L]] <- as_part(sample_weight, "sample_weight", NULL, NULL)
-  make_rows(parts, batch_size, seed)
+  make_rows(parts, batch_size, steps, seed)
 }
 
 inputs_of <- function(x) list(as_part(x, "x", NULL, NULL))
 
-make_rows <- function(parts, batch_size, seed = NULL, argument = "") {
-  size <- if (is.null(batch_size)) 32L else check_whole(batch_size, "batch_size", 1L)
-  ask(reticulate::py_get_attr(core("flows.rows"), "rows"), parts, size, seed, argument)
+# Without a `batch_size`, the rows are cut into as many batches as there are `steps`, as in Keras; without both, into
+# batches of 32.
+make_rows <- function(parts, batch_size, steps = NULL, seed = NULL, argument = "") {
+  size <- check_whole(batch_size, "batch_size", 1L, null = TRUE)
+  ask(reticulate::py_get_attr(core("flows.rows"), "rows"), parts, size, steps, seed, argument)
 }
 
-split_rows <- function(rows, share) {
+split_rows <- function(rows, share, batch_size, steps) {
   if (is.function(rows) || !reticulate::py_has_attr(rows, "split")) {
     abort_argument("`validation_split` must be 0 if `x` is a generator; use `validation_data`.", "validation_split")
   }
-  ask(rows$split, share)
+  ask(rows$split, share, check_whole(batch_size, "validation_batch_size", 1L, null = TRUE), steps)
 }
 
 # Whether `x` is a generator rather than data: a function, a generator object of R, or a Python object that is no array.

@@ -9,7 +9,7 @@
 #' @param y Targets, in the same form, with the same number of rows.
 #' @param sample_weight Weights of the rows; for several outputs, a list. `NULL`: all 1.
 #'
-#' @return `train_on_batch()` and `test_on_batch()`: a named list of numbers, the loss and the metrics.
+#' @return `train_on_batch()` and `test_on_batch()`: a named list of numbers, the loss, then the metrics.
 #'   `predict_on_batch()`: an array whose first dimension is the rows, or, for a model with several outputs, a (named)
 #'   list of arrays. Data that does not fit the model raises a `fitgenerator_batch_error`.
 #' @seealso [fit()], [fit_generator()]

@@ -58,7 +58,7 @@ as_shape <- function(x) {
     abort_argument(sprintf("`input_shape` must be whole numbers of at least 1, or NA, not %s.", shown(x)),
                    "input_shape")
   }
-  lapply(lengths, function(n) if (is.null(n) || is.na(n)) NULL else as.integer(n))
+  lapply(lengths, function(n) if (is.null(n) || is.na(n)) NULL else as_whole(n))
 }
 
 #' Compile a Keras model
@@ -147,13 +147,14 @@ get_layer <- function(object, name = NULL, index = NULL) {
   }
   if (is.null(index)) return(ask(object$get_layer, name = name))
   count <- length(object$layers)
-  if (!is_whole(index) || !abs(index) %in% seq_len(count)) {
+  if (!is_whole(index) || !abs(as_whole(index)) %in% seq_len(count)) {
     abort_argument(sprintf(
       "`index` must be a whole number from 1 to %d, the number of layers, or from -%d to -1, not %s.",
       count, count, shown(index)
     ), "index")
   }
-  object$layers[[if (index < 0) count + 1L + index else index]]
+  index <- as_whole(index)
+  object$layers[[if (index < 0L) count + 1L + index else index]]
 }
 
 #' @rdname get_layer

@@ -2,7 +2,8 @@
 #'
 #' Predicts for the inputs of `steps` batches that a generator supplies, in parallel with the model. A batch may be the
 #' inputs alone, as an array or as `list(inputs)`; several inputs are a list within that list, `list(list(a, b))`, or a
-#' named list. It may also be a batch for [fit_generator()], whose targets and weights are ignored. The page
+#' named list. It may also be a batch for [fit_generator()], whose targets and weights are ignored; so is a list with
+#' names such as `x` and `y`, or `inputs` and `targets`, unless these are the names of the model's inputs. The page
 #' [generators] describes what else a generator may be and return.
 #'
 #' The next call with the same R function continues with the next batch. Create a new generator if row 1 of the result
@@ -11,8 +12,9 @@
 #' @inheritParams fit_generator
 #' @inheritSection fit_generator Errors and interrupts
 #' @param object A Keras model on TensorFlow. It need not be compiled.
-#' @param steps Number of batches to predict, a whole number of at least 1. Missing or `NULL`: the length of the
-#'   generator, or all of its batches if it can be read again. Required for R functions and iterators.
+#' @param steps Number of batches to predict, at least 1. A number that is not whole is rounded down, with a warning
+#'   that states how many rows are left out, where that is known. Missing or `NULL`: the length of the generator, or all
+#'   of its batches if it can be read again. Required for R functions and iterators.
 #' @param callbacks A list of Keras callbacks and of named lists of R functions, with the hooks `on_predict_begin`,
 #'   `on_predict_end`, `on_predict_batch_begin` and `on_predict_batch_end`; see [fit_generator()]. `NULL`: none.
 #' @param verbose 0: silent. 1: a progress bar where output can be overwritten, elsewhere one line. 2: one line.
@@ -43,5 +45,10 @@ predict_generator <- function(object, generator, steps, max_queue_size = 10, ver
                               callbacks = NULL, timeout = NULL, jit_compile = "auto") {
   arguments <- common_arguments(verbose, max_queue_size, workers, timeout, jit_compile)
   steps <- if (!missing(steps)) steps
-  run_round("predict", object, generator, steps, callbacks, arguments, convert = as_inputs)
+  run_round("predict", object, generator, steps, callbacks, arguments, convert = inputs_for(object))
+}
+
+# The conversion of batches for predict with `model`.
+inputs_for <- function(model) {
+  inputs_reader(as.character(ask(core_function("input_names", "batches.model_inputs"), model)))
 }

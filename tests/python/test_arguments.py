@@ -12,7 +12,7 @@ from support.tiny_trainings import Watched, echo_model, linear_model, make_batch
 
 X, Y = make_batches(1)[0]
 W = np.ones(4)
-WRONG_STEPS = [2.5, 0, -1, None, float("nan"), float("inf"), "3", True, np.ones(2)]
+WRONG_STEPS = [0.5, 0, -1, None, float("nan"), float("inf"), "3", True, np.ones(2)]
 
 
 @pytest.mark.parametrize("steps", WRONG_STEPS, ids=repr)

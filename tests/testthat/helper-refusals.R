@@ -81,7 +81,7 @@ batch_refusals <- function(x) {
 
 argument_refusals <- function(x) {
   list(
-    "a fraction of steps" = fit_with(2.5),
+    "a fraction of a step" = fit_with(0.5),
     "no steps" = fit_with(NULL),
     "no time" = fit_with(1, timeout = -1),
     "verbose" = fit_with(1, verbose = 7),

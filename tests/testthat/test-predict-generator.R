@@ -74,3 +74,40 @@ test_that("P1: prediction in lock-step, and beside a validation closure that sha
   expect_equal(predict_generator(echo_model(), generator, 3, max_queue_size = 0), matrix(1:3 + 0))
   expect_equal(predict_generator(echo_model(), generator, 2, workers = 0), matrix(4:5 + 0))
 })
+
+test_that("T22: a list named x and y, or inputs and targets, is a batch, as in training", {
+  x <- matrix(1:3 + 0)
+  named <- list(
+    list(x = x, y = x), list(x = x, y = x, sample_weight = 1:3), list(inputs = x, targets = x), list(x = x),
+    list(images = x, labels = x)
+  )
+  for (module in c("keras", "tf_keras")) {
+    keras <- reticulate::import(module)
+    bare <- keras$Sequential(list(keras$layers$Dense(1L, use_bias = FALSE, kernel_initializer = "ones")))
+    bare$compile("sgd", "mae")
+    known <- keras$Sequential(list(keras$layers$Input(list(1L)), bare))
+    known$compile("sgd", "mae")
+    for (model in list(bare, known)) {
+      for (batch in named) {
+        expect_equal(predict_generator(model, function() batch, 2), rbind(x, x))
+        expect_equal(predict(model, function() batch, steps = 1), x)
+        if (length(batch) > 1L) expect_gte(evaluate_generator(model, function() batch, 1)$loss, 0)
+      }
+    }
+  }
+})
+
+test_that("T22: inputs that have these names are found by them", {
+  a <- matrix(1:3 + 0)
+  b <- matrix(4:6 + 0)
+  for (module in c("keras", "tf_keras")) {
+    keras <- reticulate::import(module)
+    inputs <- list(x = keras$layers$Input(list(1L), name = "x"), y = keras$layers$Input(list(1L), name = "y"))
+    for (given in list(inputs, unname(inputs))) {
+      model <- keras$Model(given, keras$layers$Subtract()(unname(inputs)))
+      expect_equal(predict_generator(model, function() list(y = b, x = a), 1), a - b)
+      expect_equal(predict_generator(model, function() list(x = a, y = b), 1), a - b)
+      expect_equal(predict_generator(model, function() list(list(x = a, y = b), 1:3), 1), a - b)
+    }
+  }
+})

@@ -192,7 +192,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a tensor of a graph": batch(symbolic(), Y),
     "a sparse matrix of long doubles": batch(scipy.sparse.csr_matrix(X.astype("g")), Y),
     # options
-    "a fraction": options(steps=2.5),
+    "a fraction": options(steps=0.5),
     "a length of 0": lambda: run(echo_model(), Indexed([])),
     "no steps": options(steps=None),
     "class weights in a list": options(class_weight=[1, 2]),
