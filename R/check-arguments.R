@@ -4,7 +4,7 @@
 # A whole number of at least `least`; `null`: whether it may be `NULL`.
 check_whole <- function(x, name, least, null = FALSE) {
   if (null && is.null(x)) return(NULL)
-  if (!is_whole(x) || x < least) {
+  if (!is_whole(x) || as_whole(x) < least) {
     abort_argument(sprintf("`%s` must be a whole number of at least %d, not %s.", name, least, shown(x)), name)
   }
   as_whole(x)

@@ -181,7 +181,7 @@ inputs_of <- function(x) list(as_part(x, "x", NULL, NULL))
 # batches of 32.
 make_rows <- function(parts, batch_size, steps = NULL, seed = NULL, argument = "") {
   size <- check_whole(batch_size, "batch_size", 1L, null = TRUE)
-  ask(reticulate::py_get_attr(core("flows.rows"), "rows"), parts, size, steps, seed, argument)
+  ask(reticulate::py_get_attr(core("flows.rows"), "rows"), parts, size, seed, argument, steps)
 }
 
 split_rows <- function(rows, share, batch_size, steps) {

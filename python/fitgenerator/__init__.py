@@ -18,6 +18,7 @@ from .errors import (
     ImageWarning,
     SetupError,
     ShuffledWarning,
+    StepsWarning,
 )
 
 try:
@@ -52,6 +53,7 @@ __all__ = [
     "Pipeline",
     "SetupError",
     "ShuffledWarning",
+    "StepsWarning",
     "batch_sequence",
     "evaluate_generator",
     "fit_generator",

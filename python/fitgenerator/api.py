@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import Any
 
+from . import arguments
 from .caller_warnings import warn
 from .host.direct import DirectHost
 from .host.interface import Host
@@ -18,6 +19,7 @@ from .reporting.history import History
 from .reporting.terminal import Screen
 from .sources.recognition import as_source
 from .sources.source import Generator, Readable, Source
+from .sources.validation import as_validation
 from .training.background import Loop
 from .training.callbacks import SomeCallbacks
 from .training.options import fit_options, run_options, steps_of
@@ -41,12 +43,12 @@ register(_rpy2)
 def fit_generator(
     model: KerasModel,
     generator: Generator,
-    steps_per_epoch: int | None = None,
+    steps_per_epoch: float | None = None,
     epochs: int = 1,
     verbose: int | str = 1,
     callbacks: SomeCallbacks = None,
     validation_data: Generator | None = None,
-    validation_steps: int | None = None,
+    validation_steps: float | None = None,
     class_weight: Mapping[int, float] | None = None,
     max_queue_size: int = 10,
     initial_epoch: int = 0,
@@ -68,14 +70,17 @@ def fit_generator(
             `tf.data.Dataset`, a list of batches (tuples), or an R function (rpy2). A batch is
             `(inputs, targets)` or `(inputs, targets, sample_weights)`: arrays of shape
             `(rows, ...)`, or lists or dicts of them.
-        steps_per_epoch: Batches of one epoch. `None`: the generator's length, or one pass.
+        steps_per_epoch: Batches of one epoch; a fraction is rounded up. `None`: the generator's
+            length, or one pass.
         epochs: Number of the last epoch, counted from 1: `epochs - initial_epoch` are trained.
         verbose: 0 silent; 1 a progress bar on a terminal or in a notebook, else a line per epoch; 2
             a line per epoch.
         callbacks: Callbacks of the model's Keras.
-        validation_data: What `generator` may be, or a tuple of two or three arrays, evaluated in
-            batches of 32 after each epoch.
-        validation_steps: Batches of one validation. `None`: the length of the data.
+        validation_data: What `generator` may be, or fixed arrays, a tuple `(inputs, targets)` or
+            `(inputs, targets, sample_weights)`, all of whose rows are evaluated after each epoch,
+            in batches of 32. A tuple of tuples is batches only where it does not fit the model.
+        validation_steps: Batches of one validation; a fraction is rounded up. `None`: the length of
+            the data. Without effect on fixed arrays.
         class_weight: Class (whole number from 0) to weight; multiplied with sample weights. A class
             in the targets that has no weight is an error.
         max_queue_size: Batches that may wait for the model; 0 draws each batch, on the calling
@@ -110,6 +115,7 @@ def fit_generator(
     Warns:
         EndedEarlyWarning: The generator ended early; the history is marked incomplete.
         FormerArgumentWarning: An argument had the name of an earlier Keras (`nb_epoch`).
+        StepsWarning: A number of batches was rounded up, or is without effect on fixed arrays.
 
     Example:
         A generator that goes on for ever::
@@ -129,9 +135,7 @@ def fit_generator(
             history.history["loss"]
     """
     source = as_source(generator, "generator")
-    validation = None
-    if validation_data is not None:
-        validation = as_source(validation_data, "validation_data", arrays_allowed=True)
+    validation = None if validation_data is None else as_validation(validation_data, model)
     fit = fit_options(
         source,
         validation,
@@ -153,7 +157,7 @@ def fit_generator(
 def evaluate_generator(
     model: KerasModel,
     generator: Generator,
-    steps: int | None = None,
+    steps: float | None = None,
     max_queue_size: int = 10,
     *,
     workers: int = 1,
@@ -161,12 +165,14 @@ def evaluate_generator(
     verbose: int | str = 0,
     timeout: float | None = None,
     jit_compile: str | bool = "auto",
-) -> dict[str, float]:
+    return_dict: bool = False,
+) -> Any:
     """Evaluate a model on batches that a generator yields meanwhile.
 
     Args:
         model, generator: As for `fit_generator`.
-        steps: Batches to evaluate on. `None`: the generator's length, or one pass.
+        steps: Batches to evaluate on; a fraction is rounded up. `None`: the generator's length, or
+            one pass.
         callbacks: Callbacks with `on_test_*` hooks.
         max_queue_size, workers, verbose, timeout, jit_compile: As for `fit_generator`.
 
@@ -178,21 +184,25 @@ def evaluate_generator(
 
     Warns:
         EndedEarlyWarning: The generator ended early; the figures are those of what came.
+        StepsWarning: `steps` was rounded up.
     """
     source = as_source(generator, "generator")
     count = steps_of(source, steps)
     options = run_options(
         "test", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose
     )
+    named = arguments.flag(return_dict, "return_dict")
     plan = partial(plan_evaluate, generator=source, steps=count, options=options)
-    return _run(plan, source)  # type: ignore[no-any-return]
+    scores = _run(plan, source)
+    values = list(scores.values())
+    return scores if named else values[0] if len(values) == 1 else values
 
 
 @accepts_former
 def predict_generator(
     model: KerasModel,
     generator: Generator,
-    steps: int | None = None,
+    steps: float | None = None,
     max_queue_size: int = 10,
     *,
     workers: int = 1,
@@ -206,7 +216,8 @@ def predict_generator(
     Args:
         model: A `keras.Model` or `tf_keras.Model`.
         generator: As for `fit_generator`; a batch may also be inputs alone, or a tuple of one.
-        steps: Batches to predict. `None`: the generator's length, or one pass.
+        steps: Batches to predict; a fraction is rounded up. `None`: the generator's length, or one
+            pass.
         callbacks: Callbacks with `on_predict_*` hooks.
         max_queue_size, workers, verbose, timeout, jit_compile: As for `fit_generator`.
 
@@ -219,11 +230,13 @@ def predict_generator(
 
     Warns:
         EndedEarlyWarning: The generator ended early; the rows are those of what came.
+        StepsWarning: `steps` was rounded up; the warning says how many rows are left out, where
+            that is known.
         ShuffledWarning: The generator shuffles, so that nobody knows which row of the predictions
             is whose.
     """
     source = as_source(generator, "generator")
-    count = steps_of(source, steps)
+    count = steps_of(source, steps, predicting=True)
     options = run_options(
         "predict", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose
     )

@@ -5,7 +5,9 @@ Each function raises an `ArgumentError` where the value cannot be used.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,16 +19,31 @@ Unchecked = Any  # what a caller gave as an argument: nothing is known of it bef
 
 
 def whole(value: Unchecked, argument: str, least: int) -> int:
-    """`value` as an int; 2.0 counts as 2."""
-    try:
-        fine = not isinstance(value, (bool, str)) and int(value) == value and value >= least
-        fine = fine and int(value) < 2**63
-    except Exception:  # what it raises is the value's business
-        fine = False
-    if not fine:
+    """`value` as an int; 2.0 counts as 2, and so does what differs by an error of rounding."""
+    number = _nearest(value)
+    if number is None or not least <= number < 2**63:
         rule = "must be a whole number of at least {least}, not {value!r}."
         raise ArgumentError.of(argument, rule, least=least, value=value)
-    return int(value)
+    return number
+
+
+def _nearest(value: Unchecked) -> int | None:
+    """The whole number that `value` is, to within 1e-8 of its size."""
+    if isinstance(value, (bool, str)):
+        return None
+    try:
+        number = int(value)
+        if number != value:
+            number = round(float(value))
+        return number if abs(number - value) <= 1e-8 * abs(value) else None
+    except Exception:  # what it raises is the value's business
+        return None
+
+
+def rounded_up(value: Unchecked) -> int | None:
+    """The next whole number after a fraction that is more than 1."""
+    number = float(value) if isinstance(value, Real) else math.nan
+    return math.ceil(number) if _nearest(value) is None and 1 < number < 2**63 else None
 
 
 def _is_number(value: Unchecked) -> bool:
@@ -98,9 +115,10 @@ def verbosity(value: Unchecked) -> int:
     """0, 1 or 2; "auto" is 1."""
     if isinstance(value, str) and value == "auto":
         return 1
-    if not _is_number(value) or value not in (0, 1, 2):
+    level = _nearest(value) if _is_number(value) and not isinstance(value, bool) else value
+    if not _is_number(value) or level not in (0, 1, 2):
         raise ArgumentError.of("verbose", "must be 0, 1 or 2, not {value!r}.", value=value)
-    return int(value)
+    return int(level)
 
 
 def compilation(value: Unchecked) -> str | bool:

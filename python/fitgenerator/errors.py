@@ -155,6 +155,10 @@ class ImageWarning(UserWarning):
     """Images are left out, or are not what was asked for."""
 
 
+class StepsWarning(UserWarning):
+    """A number of batches is not used as it was given."""
+
+
 class ShuffledWarning(UserWarning):
     """Predictions come in an order that nobody knows: their source shuffles."""
 

@@ -70,6 +70,14 @@ def lacks_dimension(model: KerasModel, batch: Batch) -> bool:
     )
 
 
+def input_names(model: KerasModel) -> list[str]:
+    """The names by which inputs may be given in a dict; none where they are not known."""
+    structure = keras_version_of(model).named_inputs
+    if isinstance(structure, dict):
+        return list(map(str, structure))
+    return [str(getattr(symbol, "name", "")) for symbol in known_symbols(model)[0]]
+
+
 def known_symbols(model: KerasModel) -> tuple[list[Shaped], list[Shaped]]:
     """The symbols of a model's inputs and outputs; none where it is subclassed, or not built."""
     return _flat(model, "inputs"), _flat(model, "outputs")

@@ -8,6 +8,8 @@ import keras
 
 from ..models.protocol import Array
 
+DEFAULT_SIZE = 32  # rows of a batch, as in Keras's `fit`
+
 Columns = tuple[Any, ...]  # inputs, targets, weights: arrays, `None`, or nested structures of these
 
 
@@ -22,20 +24,22 @@ class RowBatches:
     """An indexed source: batches of `size` rows of arrays; the last one may have fewer.
 
     Attributes:
+        n: Number of rows.
+        batch_size: Rows of a batch.
         order: The numbers of the rows in the order in which they come, `None` for that of the data.
     """
 
-    def __init__(self, parts: Columns, count: int, size: int = 32) -> None:  # as Keras's `fit`
+    def __init__(self, parts: Columns, count: int, size: int = DEFAULT_SIZE) -> None:
         self.order: Array | None = None
         self._parts = parts
-        self._count = count
-        self._size = size
+        self.n = count
+        self.batch_size = size
 
     def __len__(self) -> int:
         """Number of batches."""
-        return (self._count + self._size - 1) // self._size
+        return (self.n + self.batch_size - 1) // self.batch_size
 
     def __getitem__(self, index: int) -> Columns:
         """The batch at `index`."""
-        rows = slice(index * self._size, (index + 1) * self._size)
+        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
         return take_rows(self._parts, rows if self.order is None else self.order[rows])

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from ..batches.arrays import Sparse, as_floatx
-from ..batches.row_batches import Columns, RowBatches, take_rows
+from ..batches.row_batches import DEFAULT_SIZE, Columns, RowBatches, take_rows
 from ..batches.structure import Parts, check
 from ..errors import ArgumentError, BatchError
 from ..messages import describe
@@ -34,37 +34,59 @@ class Rows(RowBatches):
     def on_epoch_end(self) -> None:
         """Shuffle anew, after each pass."""
         if self._random is not None:
-            self.order = self._random.permutation(self._count)
+            self.order = self._random.permutation(self.n)
 
-    def split(self, share: float) -> tuple[Rows, Rows]:
+    def split(
+        self, share: float, size: int | None = None, steps: int | None = None
+    ) -> tuple[Rows, Rows]:
         """Rows to train on, and a `share` of them, the last ones, to validate with.
+
+        `size` and `steps` say how those are cut, as for `rows`.
 
         Raises:
             ArgumentError: One of the two would have no rows.
         """
-        first = int(self._count * (1 - share))
-        if not 0 < first < self._count:
+        first = int(self.n * (1 - share))
+        if not 0 < first < self.n:
             rule = "there must be at least one, and one to validate with."
-            found = f"of {share:g} leaves {first} rows of {self._count} to train on"
+            found = f"of {share:g} leaves {first} rows of {self.n} to train on"
             raise ArgumentError.of("validation_split", f"{found}: {rule}")
         seed = None if self._random is None else int(self._random.integers(2**31))
-        trained = Rows(take_rows(self._parts, slice(first)), self._size, seed)
-        return trained, Rows(take_rows(self._parts, slice(first, None)), self._size)
+        trained = Rows(take_rows(self._parts, slice(first)), self.batch_size, seed)
+        size = _size_of(self.n - first, size, steps)
+        return trained, Rows(take_rows(self._parts, slice(first, None)), size)
 
 
-def rows(parts: list[Any], size: int, seed: int | None = None, argument: str = "") -> Rows:
+def rows(
+    parts: list[Any],
+    size: int | None,
+    seed: int | None = None,
+    argument: str = "",
+    steps: int | None = None,
+) -> Rows:
     """Batches of such parts, given as `argument`; where it is empty, as `x`, `y`, `sample_weight`.
+
+    They have `size` rows; without it, there are as many as there are `steps`.
 
     Raises:
         ArgumentError: They are no arrays with the same number of rows.
     """
     whose, names = (f"`{argument}`", ()) if argument else ("The data", ARGUMENTS)
     try:
-        checked, _ = check(Parts(*parts), predicting=len(parts) == 1, whose=whose, arguments=names)
+        checked, count = check(
+            Parts(*parts), predicting=len(parts) == 1, whose=whose, arguments=names
+        )
     except BatchError as error:
         raise ArgumentError(str(error), argument=argument or error.argument) from error
     arrays = [keras.tree.map_structure(_array, part) for part in checked[: len(parts)]]
-    return Rows(tuple(arrays), size, seed)
+    return Rows(tuple(arrays), _size_of(count, size, steps), seed)
+
+
+def _size_of(count: int, size: int | None, steps: int | None) -> int:
+    """Rows of a batch, as Keras cuts `count` rows."""
+    if size is not None or steps is None:
+        return size or DEFAULT_SIZE
+    return -(-count // steps)
 
 
 def _array(leaf: Any) -> Any:

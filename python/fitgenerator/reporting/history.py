@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from ..models.result_order import arranged
 from .pipeline import Pipeline
 
 
@@ -19,6 +20,7 @@ class History(keras.callbacks.History):
         params: `verbose`, `epochs` and `steps` of the call.
         pipeline: Where the time went.
         validation_freq: After which epochs there was a validation, as it was asked for.
+        order: Names of the metrics in the order of printed lines and plots: the loss first.
         broken_off: A callback stopped the last epoch before all of its steps were done.
         incomplete: The generator ended, or the call failed, before all epochs were trained.
     """
@@ -29,6 +31,7 @@ class History(keras.callbacks.History):
         self.history: dict[str, list[float]] = {}
         self.pipeline = Pipeline()
         self.validation_freq: int | Sequence[int] = 1
+        self.order: list[str] = []
         self.broken_off = False
         self.incomplete = True
 
@@ -57,7 +60,8 @@ class History(keras.callbacks.History):
         """
         from .plot_history import Epochs, draw
 
-        return draw(Epochs(self.history, self.epoch, self.validation_freq), metrics, smooth, log)
+        shown = arranged(self.history, self.order)
+        return draw(Epochs(shown, self.epoch, self.validation_freq), metrics, smooth, log)
 
 
 _last: History | None = None

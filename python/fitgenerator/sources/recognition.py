@@ -8,22 +8,18 @@ import sys
 import keras
 
 from ..arguments import Unchecked
-from ..batches.arrays import as_floatx
-from ..batches.row_batches import RowBatches
-from ..batches.structure import FORMS, Parts, check
-from ..errors import ArgumentError, ArgumentTypeError, BatchError
-from ..messages import describe, reason
+from ..errors import ArgumentTypeError
+from ..messages import describe
 from ..r_functions import bridge_of, is_r_function
 from .readers import IteratorReader, indexed
 from .source import Readable, Source
 
 
-def as_source(given: Unchecked, argument: str, *, arrays_allowed: bool = False) -> Source:
+def as_source(given: Unchecked, argument: str) -> Source:
     """The `Source` that `given` stands for.
 
     Raises:
         ArgumentTypeError: It is nothing that batches can be read from; the message says what is.
-        ArgumentError: Fixed arrays of the wrong number of parts.
     """
     if isinstance(given, Source):
         return given
@@ -48,7 +44,11 @@ def as_source(given: Unchecked, argument: str, *, arrays_allowed: bool = False) 
     if isinstance(given, (list, tuple)):
         if given and all(isinstance(element, tuple) for element in given):
             return indexed(given, len(given))
-        return _from_arrays(given, argument, arrays_allowed)
+        raise ArgumentTypeError.of(
+            argument,
+            f"must give batches, not {describe(given)}: a list of batches is a list "
+            "of tuples, and arrays are for the model's own methods, or for a generator.",
+        )
     if isinstance(given, (str, bytes, dict)) or _is_array(given):
         raise _no_source(given, argument)
     if _has(given, "__getitem__") and _has(given, "__len__"):
@@ -100,25 +100,3 @@ def _no_source(given: Unchecked, argument: str) -> ArgumentTypeError:
         "object with __getitem__ and __len__, a tf.data.Dataset, or an R function, not "
         f"{describe(given)}.",
     )
-
-
-def _from_arrays(given: Unchecked, argument: str, allowed: bool) -> Source:
-    if not allowed:
-        raise ArgumentTypeError.of(
-            argument,
-            f"must give batches, not {describe(given)}: a list of batches is a list "
-            "of tuples, and arrays are for the model's own methods, or for a generator.",
-        )
-    if not 2 <= len(given) <= 3:
-        raise ArgumentError.of(argument, f"as fixed arrays must be {FORMS}, not {describe(given)}.")
-    try:
-        parts, rows = check(Parts(*given), whose=f"`{argument}`")
-        arrays = [keras.tree.map_structure(as_floatx, part) for part in parts[: len(given)]]
-        batches = RowBatches(tuple(arrays), rows)
-        batches[0]  # rows can be taken
-    except BatchError as error:
-        raise ArgumentError(str(error), argument=argument) from error
-    except Exception as error:  # an array of which no rows can be taken
-        rule = "as fixed arrays must hold arrays that rows can be taken from, not"
-        raise ArgumentError.of(argument, f"{rule} {describe(given)}: {reason(error)}.") from error
-    return indexed(batches, len(batches))

@@ -56,6 +56,7 @@ class Source:
     shuffled: bool = False  # each pass has an order of its own
     asks: bool = False  # its batches need the calling thread while they are made: never there
     exclusive: bool = False  # it makes each batch's arrays anew, and only its reader has them
+    fixed: bool = False  # arrays, given as such: whoever evaluates them wants all of their rows
     function: Any = None  # what the host knows it by, where the calling thread makes its batches
 
     @property

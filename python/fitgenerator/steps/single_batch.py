@@ -13,6 +13,7 @@ from ..batches.preparation import Preparer
 from ..errors import ErrorContext, locate
 from ..models.keras_versions import keras_version_of
 from ..models.protocol import KerasModel
+from ..models.result_order import arranged, loss_first
 from ..models.supported import check_model
 from .compiled_steps import Steps
 
@@ -42,7 +43,9 @@ def run(
     except Exception as error:
         locate(error, ErrorContext(vector_inputs=lacks_dimension(model, batch)))
         raise
-    return as_arrays(outputs) if predicts else keras_version.logs(outputs)
+    if predicts:
+        return as_arrays(outputs)
+    return arranged(keras_version.logs(outputs), loss_first(model, outputs or {}))
 
 
 def summary(model: KerasModel, width: int, **given: Any) -> str:

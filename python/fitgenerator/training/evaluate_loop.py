@@ -6,16 +6,21 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from ..errors import EndedError
-from ..models.protocol import KerasModel, Logs, Nested
+from ..models.keras_versions import Keras3
+from ..models.protocol import Logs, Nested
+from ..models.result_order import arranged, as_listed
 from .step_runner import StepRunner
 
 
-def metrics_of(model: KerasModel, outputs: Nested) -> Logs:
-    """The model's metrics where the step returned just these, else what the last step returned."""
-    metrics = model.get_metrics_result()
-    if isinstance(outputs, dict) and set(outputs) != set(metrics):
-        return dict(outputs)
-    return dict(metrics)
+def results_of(keras_version: Keras3, outputs: Nested) -> tuple[Logs, list[str]]:
+    """The logs at the end of a round, and their names in the order of results.
+
+    They are the model's metrics where the step returned just these, else what the last step did.
+    """
+    metrics = keras_version.model.get_metrics_result()
+    own = isinstance(outputs, dict) and set(outputs) != set(metrics)
+    logs = keras_version.logs(outputs if own else metrics)  # type: ignore[arg-type]
+    return logs, as_listed(keras_version.model, logs, metrics)
 
 
 def check_end(runner: StepRunner, done: int, stopped: bool, purpose: str) -> None:
@@ -45,13 +50,14 @@ class EvaluateLoop:
         self.context = runner.context
         self.runner = runner
         self._fresh = fresh
+        self.order: list[str] = []  # the names of the last results, in their order
 
     def grant(self, epoch: int = 0) -> None:
         """Let the batches of one evaluation be fetched, that of the epoch `epoch`."""
         self.runner.grant(restart=self._fresh, epoch=epoch)
 
     def run(self) -> Logs:
-        """Evaluate; the metrics by name."""
+        """Evaluate; the metrics by name, in the order of this Keras."""
         context = self.context
         context.host.call(self._begin)
         done, outputs = self.runner.run()
@@ -63,7 +69,7 @@ class EvaluateLoop:
         self.grant()
         self.runner.prefetcher.start()
         self.context.progress.begin(total=self.runner.round.count)
-        logs = self.run()
+        logs = arranged(self.run(), self.order)
         self.context.progress.end(self.context.meter.pipeline.steps, logs)
         return logs
 
@@ -74,6 +80,6 @@ class EvaluateLoop:
         yield from self.runner.begin()
 
     def _end(self, outputs: Nested) -> Generator[Any, None, Logs]:
-        logs = self.context.keras_version.logs(metrics_of(self.context.model, outputs))
+        logs, self.order = results_of(self.context.keras_version, outputs)
         yield from self.context.callbacks.run("on_test_end", logs)
         return logs

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..models.protocol import Logs
+from ..models.result_order import arranged
 from ..models.training_lock import hold_training_lock
 from ..reporting.history import History, remember
-from .evaluate_loop import EvaluateLoop, check_end, ended_early_text, metrics_of
+from .evaluate_loop import EvaluateLoop, check_end, ended_early_text, results_of
 from .options import FitOptions
 from .step_runner import StepRunner
 
@@ -110,14 +111,16 @@ class FitLoop:
             self._end_early(epoch, done)
             return None
         self._history.broken_off = stopped and (count is None or done < count)
-        logs = context.host.call(lambda: keras_version.logs(metrics_of(context.model, outputs)))
+        logs, order = context.host.call(lambda: results_of(keras_version, outputs))
         if validation is not None:
             if not self._ahead:
                 validation.grant(epoch)
             context.progress.begin_validation(validation.runner.round.count)
             logs.update({f"val_{name}": value for name, value in validation.run().items()})
+            order += [f"val_{name}" for name in validation.order]
         logs = keras_version.logs(logs)
-        context.progress.end(done, logs)
+        self._history.order = list(dict.fromkeys([*self._history.order, *order]))
+        context.progress.end(done, arranged(logs, order))
         context.host.call(lambda: context.callbacks.run("on_epoch_end", epoch, logs))
         return dict(logs)
 

@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import arguments
-from ..errors import ArgumentError
+from ..caller_warnings import warn
+from ..errors import ArgumentError, StepsWarning
+from ..messages import Message
 from ..models.keras_versions import Keras3, keras_version_of
 from ..models.protocol import KerasModel
 from ..models.supported import check_model
 from ..models.training_lock import refuse_trained
 from ..reporting.terminal import bar_interval
+from ..sources.row_counts import rows_left_out
 from ..sources.source import Source
 from .callbacks import Hooked, SomeCallbacks, flattened
 
@@ -92,9 +95,9 @@ def fit_options(
     generator: Source,
     validation_data: Source | None,
     *,
-    steps_per_epoch: int | None,
+    steps_per_epoch: float | None,
     epochs: int,
-    validation_steps: int | None,
+    validation_steps: float | None,
     class_weight: Mapping[int, float] | None,
     initial_epoch: int,
     validation_freq: int | Sequence[int],
@@ -116,22 +119,42 @@ def fit_options(
 
 
 def steps_of(
-    source: Source | None, given: int | None, argument: str = "steps", name: str = "generator"
+    source: Source | None,
+    given: float | None,
+    argument: str = "steps",
+    name: str = "generator",
+    *,
+    predicting: bool = False,
 ) -> int | None:
     """Batches of one round: as asked for, else the source's length, else `None`: until it ends.
 
     `None` without a source, too. In messages, `given` is `argument`, and the source is `name`.
 
     Raises:
-        ArgumentError: Not a whole number of at least 1, or not given where the source has no end.
+        ArgumentError: Not a number of at least 1, or not given where the source has no end.
     """
     if source is None:
         return None
     if given is not None:
-        return arguments.whole(given, argument, 1)
+        up = arguments.rounded_up(given)
+        if up is None:
+            return arguments.whole(given, argument, 1)
+        if not source.fixed:
+            _warn_rounded(given, up, argument, source if predicting else None)
+        return up
     if source.length == 0:
         raise ArgumentError.of(name, "has no batches: its length is 0.")
     if source.length is None and (source.endless or not source.restarts):
         rule = f"must be given: `{name}` has no length, so the number of batches has to be said."
         raise ArgumentError.of(argument, rule)
     return source.length
+
+
+def _warn_rounded(given: float, up: int, argument: str, predicted: Source | None) -> None:
+    counts = None if predicted is None else rows_left_out(predicted.identity, up)
+    left = ""
+    if counts is not None:
+        are = "is" if counts[0] == 1 else "are"
+        left = f": {counts[0]} of the {counts[1]} rows {are} left out"
+    rule = "`{argument}` is {given!r}, which is rounded up to {up}{left}."
+    warn(Message(rule, argument=argument, given=given, up=up, left=left), StepsWarning)

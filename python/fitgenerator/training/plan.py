@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..batches.preparation import Preparer
 from ..checkpoint.checkpoint import Checkpoint
-from ..errors import ArgumentError, ShuffledWarning
+from ..errors import ArgumentError, ShuffledWarning, StepsWarning
 from ..host.interface import Host
 from ..models.thread_state import capture_scope
 from ..prefetch.by_request import RequestPrefetcher
@@ -26,6 +26,7 @@ _SHUFFLES = (
     "`{}` shuffles: row i of the predictions is not that of row (or image) i of its data. "
     "Turn `shuffle` off to have them in that order."
 )
+_FIXED = "`validation_steps` has no effect on fixed arrays: all {} rows are used."
 
 
 def plan_fit(
@@ -158,7 +159,11 @@ def _validation(
         # unless the training queue is full or all of the epoch's batches are made.
         if isinstance(prefetcher, RequestPrefetcher):
             prefetcher.yield_to(first)
+    steps = fit.validation_steps
+    if source.fixed and steps != source.length:
+        context.notices.others.append((_FIXED.format(source.identity.n), StepsWarning))
+        steps = source.length
     prepare = Preparer(context.model, exclusive=source.exclusive)
     times = sum(map(fit.validates, range(fit.initial_epoch, fit.epochs)))
-    runner = StepRunner(context, "test", prefetcher, prepare, fit.validation_steps, times)
+    runner = StepRunner(context, "test", prefetcher, prepare, steps, times)
     return EvaluateLoop(runner, source.restarts)

@@ -17,6 +17,7 @@ from ..host.interface import ForeignHook, RawBatch
 from ..messages import reason
 from ..models.keras_versions import STOPS
 from ..models.protocol import Logs
+from ..models.result_order import arranged, loss_first
 from ..prefetch.call_size import CallSize
 from ..prefetch.fetch import Round
 from ..prefetch.prefetcher import Prefetcher
@@ -117,7 +118,10 @@ class StepRunner:
         return done, group[-1]
 
     def _logs(self, outputs: Outputs) -> Logs:
-        return {} if self._mode == "predict" else self.context.keras_version.logs(outputs)
+        if self._mode == "predict":
+            return {}
+        logs = self.context.keras_version.logs(outputs)
+        return arranged(logs, loss_first(self.context.model, outputs or {}))
 
     def _stopped(self) -> bool:
         return bool(getattr(self.context.model, STOPS[self._mode]))

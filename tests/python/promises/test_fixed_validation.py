@@ -61,7 +61,9 @@ def validated(model: Any, batch: Any, data: Any, **options: Any) -> float:
 @BOTH
 @pytest.mark.parametrize("make", [pair_model, subclassed_model])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_T7_a_tuple_of_tuples_is_inputs_and_targets(package: Any, make: Any, weighted: bool) -> None:
+def test_T7_a_tuple_of_tuples_is_inputs_and_targets(
+    package: Any, make: Any, weighted: bool
+) -> None:
     weights = np.linspace(0.5, 2, 40)
     data = ((A, B), (A, B), (weights, weights)) if weighted else ((A, B), (A, B))
     model = make(package)
@@ -138,18 +140,14 @@ def test_T8_all_rows_are_used_and_that_is_said_once(steps: float, form: Any) -> 
 
 
 def test_T8_steps_that_are_all_batches_need_no_word() -> None:
-    history = run(
-        echo_model(), numbered(), 1, validation_data=(ROWS, TARGETS), validation_steps=4
-    )
+    history = run(echo_model(), numbered(), 1, validation_data=(ROWS, TARGETS), validation_steps=4)
     assert history.history["val_loss"] == pytest.approx([ROWS.mean()])
 
 
 @pytest.mark.parametrize("steps", [0, -1, 0.5, "2", float("nan")])
 def test_T8_steps_that_are_none_are_refused_all_the_same(steps: Any) -> None:
     with pytest.raises(ArgumentError, match=r"^`validation_steps` must be a whole number"):
-        run(
-            echo_model(), numbered(), 1, validation_data=(ROWS, TARGETS), validation_steps=steps
-        )
+        run(echo_model(), numbered(), 1, validation_data=(ROWS, TARGETS), validation_steps=steps)
 
 
 @BOTH

@@ -37,7 +37,8 @@ def test_T21_every_number_of_steps_is_rounded_up_with_one_warning(steps: Any) ->
     ):
         source = Watched(numbered())
         (text,) = messages(lambda call=call, source=source: call(source))
-        assert text.startswith("`steps") and text.endswith("which is rounded up to 3.")
+        assert text.startswith("`steps")
+        assert text.endswith("which is rounded up to 3.")
         assert source.pulls % 3 == 0
 
 
@@ -70,7 +71,7 @@ def test_T21_a_prediction_says_how_many_rows_it_leaves_out() -> None:
     assert text == "`steps` is 1.2, which is rounded up to 2: 2 of the 12 rows are left out."
     (text,) = messages(lambda: predict_generator(echo_model(), flow, 12 / 5))
     assert text == "`steps` is 2.4, which is rounded up to 3."
-    sequence = batch_sequence(lambda index: numbered_batch(index), 4)  # of unknown rows
+    sequence = batch_sequence(lambda index: numbered_batch(index + 1), 4)  # of unknown rows
     (text,) = messages(lambda: predict_generator(echo_model(), sequence, 1.2))
     assert text == "`steps` is 1.2, which is rounded up to 2."
 
@@ -94,7 +95,9 @@ NEARLY = 0.1 * 3 * 10  # 3.0000000000000004
 def test_T21_what_is_whole_but_for_the_last_digits_is_taken_in_silence() -> None:
     for three in (NEARLY, 3 - 2e-8, 3 + 2e-8):
         assert run(echo_model(), numbered(), three, three).params == {
-            "verbose": 0, "epochs": 3, "steps": 3,
+            "verbose": 0,
+            "epochs": 3,
+            "steps": 3,
         }
     assert len(predict_generator(echo_model(), numbered(), NEARLY)) == 6
     options = {"max_queue_size": NEARLY, "workers": NEARLY, "initial_epoch": NEARLY}
@@ -102,14 +105,14 @@ def test_T21_what_is_whole_but_for_the_last_digits_is_taken_in_silence() -> None
     assert history.epoch == [3]
     flow = flow_from_data(np.zeros((7, 1)), batch_size=NEARLY, seed=NEARLY)
     assert (flow.batch_size, flow.seed, len(flow)) == (3, 3, 3)
-    assert len(batch_sequence(lambda index: numbered_batch(index), NEARLY)) == 3
+    assert len(batch_sequence(lambda index: numbered_batch(index + 1), NEARLY)) == 3
 
 
 def test_T21_other_numbers_stay_refused_where_they_are_not_whole() -> None:
     for argument in ("epochs", "max_queue_size", "workers", "initial_epoch", "validation_freq"):
         with pytest.raises(ArgumentError, match=f"^`{argument}` must be"):
             run(echo_model(), numbered(), 2, **{argument: 1.5})
-    with pytest.raises(ArgumentError, match="^`batch_size`"):
+    with pytest.raises(ArgumentError, match=r"^`batch_size`"):
         flow_from_data(np.zeros((7, 1)), batch_size=3 + 1e-6)
 
 

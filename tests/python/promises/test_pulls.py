@@ -36,7 +36,7 @@ def test_C1_pulls_exactly_steps_times_epochs_and_goes_on_with_the_next_batch(que
     run(model, source, 3, 2, callbacks=[seen], max_queue_size=queue)
     assert seen.train == [1, 2, 3, 4, 5, 6]
     assert source.pulls == 6
-    assert evaluate_generator(model, source, 2, queue)["loss"] == pytest.approx(7.5)
+    assert evaluate_generator(model, source, 2, queue) == pytest.approx(7.5)
     assert predict_generator(model, source, 2, queue)[:, 0].tolist() == [9, 9, 10, 10]
     assert run(model, source, 1, max_queue_size=queue).history["loss"] == [11]
     assert source.pulls == 11

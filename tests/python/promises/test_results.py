@@ -19,7 +19,7 @@ from support.tiny_trainings import HookLog
 
 BOTH = pytest.mark.parametrize("package", [keras, tf_keras], ids=["keras3", "keras2"])
 X, Y = np.linspace(0, 1, 24).reshape(12, 2), np.arange(12.0).reshape(12, 1) % 2
-BATCHES = [(X[:8], Y[:8]), (X[8:], Y[8:])]
+BATCHES = [(X[:6], Y[:6]), (X[6:], Y[6:])]
 QUIET: dict[str, Any] = {"verbose": 0}
 
 

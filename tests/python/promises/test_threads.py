@@ -121,7 +121,7 @@ def test_evaluating_the_same_model_within_a_callback(queue: int) -> None:
     model, scores, unseen = echo_model(), [], Watched(numbered(50))
 
     def evaluate(epoch: int) -> None:
-        scores.append(evaluate_generator(model, unseen, 2, queue)["loss"])
+        scores.append(evaluate_generator(model, unseen, 2, queue))
 
     history = run(model, numbered(), 2, 2, [at_epoch_end(evaluate)], max_queue_size=queue)
     assert history.history["loss"] == [1.5, 3.5]

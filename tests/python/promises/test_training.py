@@ -41,8 +41,9 @@ def test_the_first_eleven_arguments_are_those_of_2017() -> None:
 
 def test_evaluate_and_predict_take_the_same_arguments() -> None:
     names = ["model", "generator", "steps", "max_queue_size", "workers", "callbacks", "verbose"]
-    for function in (evaluate_generator, predict_generator):
-        assert list(inspect.signature(function).parameters) == [*names, "timeout", "jit_compile"]
+    for function, own in ((evaluate_generator, ["return_dict"]), (predict_generator, [])):
+        wanted = [*names, "timeout", "jit_compile", *own]
+        assert list(inspect.signature(function).parameters) == wanted
 
 
 def test_all_names_exist() -> None:
@@ -245,7 +246,7 @@ def test_G9_lengths_change_from_batch_to_batch(queue: int) -> None:
     )
     assert history.history["loss"] == pytest.approx([expected])
     assert history.history["val_loss"] == pytest.approx([expected])
-    assert evaluate_generator(model, iter(batches), 6, **options)["loss"] == pytest.approx(expected)
+    assert evaluate_generator(model, iter(batches), 6, **options) == pytest.approx(expected)
     predicted = predict_generator(model, iter(batches), 6, **options)
     alone = np.concatenate([model(x) for x, _ in batches])
     assert predicted == pytest.approx(alone, abs=1e-6)

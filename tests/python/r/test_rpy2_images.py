@@ -57,7 +57,7 @@ def test_L3_an_r_function_is_the_same_as_the_flows_own_scaling(workers: int) -> 
         ordered = flow_of(generator, shuffle=False)
         scores = evaluate_generator(mean_model(), flow_of(generator), workers=workers)
         predicted = predict_generator(mean_model(), ordered, workers=workers)
-        return [*history.history.values(), *scores.values(), predicted.ravel()]
+        return [*history.history.values(), scores, predicted.ravel()]
 
     for made, wanted in zip(results(moving(scale)), results(moving(rescale=1 / 255)), strict=True):
         np.testing.assert_allclose(made, wanted, rtol=1e-5)

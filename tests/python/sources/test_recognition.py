@@ -14,6 +14,7 @@ import scipy.sparse
 import tensorflow as tf
 from fitgenerator import ArgumentError, ArgumentTypeError, evaluate_generator
 from fitgenerator.sources.recognition import as_source
+from fitgenerator.sources.validation import as_validation
 from support.tiny_trainings import (
     PATIENCE,
     HookLog,
@@ -161,8 +162,8 @@ def test_D3_arrays_are_evaluated_in_batches_of_32() -> None:
 
 def test_lists_of_tuples_are_batches_and_tuples_of_lists_are_arrays() -> None:
     x, y = make_batches(1)[0]
-    assert as_source([(x, y)], "validation_data", arrays_allowed=True).length == 1
-    nested = as_source(([x, x], {"a": y}), "validation_data", arrays_allowed=True)
+    assert as_validation([(x, y)], echo_model()).length == 1
+    nested = as_validation(([x, x], {"a": y}), echo_model())
     batch = nested.open()
     batch.begin(fresh=True, wrap=False)
     inputs, targets = batch.claim()()

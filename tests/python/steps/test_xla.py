@@ -166,9 +166,7 @@ def test_xla_in_validation_evaluate_and_predict() -> None:
     expected = keras_history(linear_model(), Indexed(batches), validation_data=Indexed(batches))
     assert close_history(ours.history, expected)
     scores = evaluate_generator(model, Indexed(batches), jit_compile=True)
-    assert scores == pytest.approx(
-        model.evaluate(Indexed(batches), verbose=0, return_dict=True), 1e-5
-    )
+    assert scores == pytest.approx(model.evaluate(Indexed(batches), verbose=0), 1e-5)
     predictions = predict_generator(model, Indexed(batches), jit_compile=True)
     assert np.allclose(
         predictions, model.predict(Indexed(batches), verbose=0), rtol=1e-5, atol=1e-6

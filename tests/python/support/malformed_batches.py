@@ -143,7 +143,7 @@ class Subject:
         queue = {"max_queue_size": case.queue}
         model, raw = self.model, case.raw
         if case.place == "evaluate":
-            return evaluate_generator(model, iter([raw]), 1, **queue)["loss"]
+            return evaluate_generator(model, iter([raw]), 1, **queue)
         if case.place == "predict":
             return predict_generator(model, iter([raw]), 1, **queue)
         batches, options = [raw], {**self.options, **queue}

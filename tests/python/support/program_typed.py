@@ -39,7 +39,7 @@ def train(model: Any) -> float:
         jit_compile="auto",
     )
     pipeline: Pipeline = history.pipeline
-    scores: dict[str, float] = evaluate_generator(model, batches(), steps=3)
+    scores: dict[str, float] = evaluate_generator(model, batches(), steps=3, return_dict=True)
     predict_generator(model, batches(), 2, workers=0)
     last = last_history()
     losses: list[float] = [] if last is None else last.history["loss"]

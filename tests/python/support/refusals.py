@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import scipy.sparse
 import tensorflow as tf
-from fitgenerator import evaluate_generator, predict_generator
+from fitgenerator import evaluate_generator, flow_from_data, predict_generator
 from fitgenerator.batches.class_weight import weigh
 from fitgenerator.batches.structure import Parts
 from fitgenerator.models import supported
@@ -214,6 +214,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "arrays": source([X, Y]),
     "one fixed array": validation([X]),
     "fixed arrays of unequal rows": validation((X, Y[:3])),
+    "a tuple that is neither arrays nor batches": validation(((X, X), (Y,))),
     "fixed arrays that cannot be cut": validation((tf.sparse.from_dense(X), Y)),
     # scope
     "another backend": with_another_backend,
@@ -297,6 +298,13 @@ class Dwindling(Reiterable):
 
 
 WARNINGS: dict[str, Callable[[], object]] = {
+    "a fraction of steps": lambda: run(linear_model(), iter(make_batches(3)), 2.4),
+    "a prediction of a fraction of steps": lambda: predict_generator(
+        linear_model(), flow_from_data(X[:4], batch_size=1, shuffle=False), 2.4
+    ),
+    "steps of fixed arrays": lambda: run(
+        linear_model(), three_batches(), 2, validation_data=(X, Y), validation_steps=7
+    ),
     "training that ended early": lambda: run(linear_model(), three_batches(), 2, 3),
     "nothing for an epoch": lambda: run(linear_model(), Dwindling(make_batches(2)), None, 2),
     "an evaluation that ended early": lambda: evaluate_generator(

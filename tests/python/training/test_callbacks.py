@@ -207,7 +207,7 @@ def test_stop_evaluating_and_stop_predicting_are_honoured(queue: int) -> None:
     callback.on_test_batch_end = stop_test
     callback.on_predict_batch_end = stop_predict
     result = evaluate_generator(model, numbered(), 9, queue, callbacks=[callback])
-    assert result == {"loss": 1.5}
+    assert result == 1.5
     assert len(predict_generator(model, numbered(), 9, queue, callbacks=[callback])) == 4
 
 

@@ -6,10 +6,11 @@
 # signalled, the text of the refusal, or where the interrupt found the function.
 
 # Fetches up to `most` batches from `fn`, from batch `number` on, with its random number stream: as many as come quickly.
-# The value is the list of batches; the kind says what came in place of a further one. `ends`: whether `NULL` ends the
-# source.
-fetch <- function(fn, name, predicting, streams, number, most, used, ends) {
-  closure <- new_closure(fn, name, name, if (predicting) as_inputs else as_batch, ends = ends)
+# The value is the list of batches; the kind says what came in place of a further one. `inputs`: the names of
+# the model's inputs for predictions, else `NULL`. `ends`: whether `NULL` ends the source.
+fetch <- function(fn, name, inputs, streams, number, most, used, ends) {
+  convert <- if (is.null(inputs)) as_batch else inputs_reader(inputs)
+  closure <- new_closure(fn, name, name, convert, ends = ends)
   answer <- with_stream(streams, name, fetch_lot(closure, streams, number - 1L, most)) # rule 8
   if (name == "generator") forget_states(streams, used)
   answer

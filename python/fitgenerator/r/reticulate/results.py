@@ -98,7 +98,11 @@ def history_parts(history: History) -> dict[str, Any]:
     events = history.pipeline.timeline
     timeline = {name: [event[i] for event in events] for i, name in enumerate(Event._fields)}
     return {
-        "params": {**(history.params or {}), "validation_freq": history.validation_freq},
+        "params": {
+            **(history.params or {}),
+            "validation_freq": history.validation_freq,
+            "metrics": [name for name in history.order if name in history.history],
+        },
         "metrics": {name: [*values] for name, values in history.history.items()},
         "epoch": list(history.epoch),
         "incomplete": history.incomplete,

@@ -18,6 +18,7 @@ from ...sources.on_request import closure_source, passes_source, stream_source
 from ...sources.recognition import as_source
 from ...sources.seeded_source import Passes
 from ...sources.source import Source
+from ...sources.validation import as_validation, fixed_arrays
 from ...training.background import BackgroundLoop, Loop
 from ...training.callbacks import ForeignCallback
 from ...training.options import fit_options, run_options, steps_of
@@ -117,9 +118,8 @@ def _plan(
     given["foreign"] = bool(given.pop("foreign", False)) or holds_r_code(model)
     given["interval"] = lambda: interval
     name = given["argument"]
-    words = {"generator": name}
-    read = {key: _source(value, words.get(key, key)) for key, value in sources.items()}
-    generator, validation = read["generator"], read.get("validation_data")
+    generator = _source(sources["generator"], name)
+    validation = _source(sources.get("validation_data"), "validation_data", model)
     assert generator is not None
     if kind == "fit":
         own = {n: given.pop(n) for n in _FIT_ARGUMENTS}
@@ -141,7 +141,8 @@ def sequence(length: int, shuffle: bool, seed: int) -> Passes:
     return BatchSequence(lambda number: number, length, shuffle, seed, None)
 
 
-def _source(given: Any, name: str) -> Source | None:
+def _source(given: Any, name: str, model: Any = None) -> Source | None:
+    """What a source of R's stands for; validation data is read with the `model` in view."""
     if given is None:
         return None
     if isinstance(given, dict) and "closure" in given:
@@ -152,5 +153,5 @@ def _source(given: Any, name: str) -> Source | None:
             return passes_source(number, given["sequence"])
         return closure_source(number, f"R closure {number}")
     if isinstance(given, Arrays):
-        return as_source(given.parts, name, arrays_allowed=True)
-    return as_source(given, name, arrays_allowed=name == "validation_data")
+        return fixed_arrays(given.parts)
+    return as_source(given, name) if model is None else as_validation(given, model)

@@ -21,17 +21,17 @@ class Closures:
 
     Args:
         sources: The generator and, if there are any, the validation data.
-        predicting: Whether their batches are inputs alone.
+        inputs: The names of the model's inputs, where batches are inputs alone: for predictions.
     """
 
-    def __init__(self, sources: Sequence[Source], *, predicting: bool) -> None:
+    def __init__(self, sources: Sequence[Source], inputs: Sequence[str] | None) -> None:
         # The argument that each R function was given as; the first where it was given twice.
         self._names: dict[str, str] = {}
         for name, source in zip(("generator", "validation_data"), sources, strict=False):
             if source.hosted:
                 self._names.setdefault(identity_of(source.function), name)
         self._fetched = dict.fromkeys(self._names.values(), 0)
-        self._predicting = predicting
+        self._inputs = rinterface.NULL if inputs is None else rinterface.StrSexpVector(inputs)
         self._streams = helper("new_streams")()
         helper("begin_streams")(self._streams, rinterface.StrSexpVector(["validation_data"]))
 
@@ -49,7 +49,7 @@ class Closures:
             function.seek(places)
             function = function.call
         lot, kind, detail = helper("fetch")(
-            function, name, self._predicting, self._streams, fetched + 1, most, used, places is None
+            function, name, self._inputs, self._streams, fetched + 1, most, used, places is None
         )
         outcomes: list[Outcome] = [Value(batch) for batch in lot]
         self._fetched[name] += len(outcomes)

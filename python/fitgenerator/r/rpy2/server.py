@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
+from ...batches.model_inputs import input_names
 from ...host.garbage_collection import Collector
 from ...host.interface import Host, Shown, run_job
 from ...host.outcome import Failed, Outcome, TimedOut, Value, attempt
@@ -41,7 +42,8 @@ def host(
     loop = plan(board)
     running = BackgroundLoop(board, loop)
     with interrupts, Collector() as collector:
-        closures = Closures(sources, predicting=isinstance(loop, PredictLoop))
+        predicts = isinstance(loop, PredictLoop)
+        closures = Closures(sources, input_names(loop.context.model) if predicts else None)
         server = _Server(board, running, closures, show, interrupts, collector)
         try:
             with interrupts.allowed():
