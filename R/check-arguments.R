@@ -44,11 +44,11 @@ check_seconds <- function(x, name) {
 
 check_verbose <- function(x) {
   if (identical(x, "auto")) return(1L)
-  if (is_whole(x)) x <- as_whole(x)
-  if (length(x) != 1L || !(is.numeric(x) || is.logical(x)) || !x %in% 0:2) {
+  level <- if (is_whole(x)) as_whole(x) else x
+  if (length(x) != 1L || !(is.numeric(x) || is.logical(x)) || !level %in% 0:2) {
     abort_argument(sprintf("`verbose` must be 0, 1 or 2, not %s.", shown(x)), "verbose")
   }
-  as.integer(x)
+  as.integer(level)
 }
 
 check_jit <- function(x) {

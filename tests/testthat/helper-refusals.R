@@ -168,6 +168,11 @@ flow_refusals <- function(x) {
       flow_from_query(con, NULL)
     },
     "a connection that is read" = function() read_twice(),
+    "a fraction of steps" = fit_with(2.4),
+    "a prediction of a fraction of steps" = function() {
+      predict_generator(echo_model(), flow_from_data(matrix(1:4), batch_size = 1, shuffle = FALSE), 2.4)
+    },
+    "steps of fixed arrays" = fit_with(1, validation_data = list(matrix(1:4), matrix(1:4)), validation_steps = 7),
     "a shuffled prediction" = function() {
       predict_generator(linear_model(), batch_sequence(function(i) list(x), 2, shuffle = TRUE))
     }

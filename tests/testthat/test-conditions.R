@@ -154,7 +154,7 @@ test_that("an error of an image flow says in fields which image it was", {
 
 test_that("an error of an argument names it, whichever language has checked it", {
   skip_without_keras()
-  expect_identical(said_in_fields(train(linear_model(), random_batches(), 2.5)), list(argument = "steps_per_epoch"))
+  expect_identical(said_in_fields(train(linear_model(), random_batches(), 0.5)), list(argument = "steps_per_epoch"))
   expect_identical(said_in_fields(train(linear_model(), reticulate::import("sys", convert = FALSE))),
                    list(argument = "generator"))
   expect_identical(said_in_fields(flow_from_data(reticulate::py_eval("'text'", FALSE))), list(argument = "x"))

@@ -67,6 +67,17 @@ def test_predicts_from_inputs_alone() -> None:
     assert fg.predict_generator(predictor(), frame, 1).ravel().tolist() == [9.0, 12.0]
 
 
+def test_T22_a_list_named_x_and_y_is_a_batch_unless_the_inputs_have_these_names() -> None:
+    """As in training; the model's names decide."""
+    named = closure("function() list(x = matrix(1:6, 2), y = c(0, 0))")
+    assert fg.predict_generator(predictor(), named, 1).ravel().tolist() == [9.0, 12.0]
+    assert fg.evaluate_generator(predictor(), named, 1) > 0
+    inputs = {name: keras.Input((1,), name=name) for name in ("x", "y")}
+    model = keras.Model(inputs, keras.layers.Subtract()(list(inputs.values())))
+    apart = closure("function() list(x = matrix(c(5, 7)), y = matrix(c(1, 1)))")
+    assert fg.predict_generator(model, apart, 1).ravel().tolist() == [4.0, 6.0]
+
+
 def test_arrays_arrive_with_every_element_in_its_place() -> None:
     """`x[i, j, k, l]` in R is `x[i, j, k, l]` here, and each R type has its dtype."""
     seen: list[Any] = []
