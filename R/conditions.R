@@ -50,7 +50,7 @@
 #'     unknown.}
 #'   \item{`fitgenerator_steps_warning`}{A number of batches is not used as it was given: it is not whole, and is
 #'     rounded down; or it is the `validation_steps` of fixed arrays, all of whose rows are used. Element `argument`:
-#'     its name.}
+#'     its name, if it was rounded.}
 #'   \item{`fitgenerator_image_warning`}{Images were left out because their files could not be read.}
 #' }
 #'

@@ -32,9 +32,9 @@ def _nearest(value: Unchecked) -> int | None:
     if isinstance(value, (bool, str)):
         return None
     try:
-        number = int(value)
-        if number != value:
-            number = round(float(value))
+        if int(value) == value:
+            return int(value)
+        number = round(float(value))
         return number if abs(number - value) <= 1e-8 * abs(value) else None
     except Exception:  # what it raises is the value's business
         return None

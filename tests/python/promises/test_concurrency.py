@@ -123,7 +123,7 @@ def test_A6_several_trainings_and_evaluations_at_once() -> None:
         results[number] = [evaluate_generator(models[number], numbered(), 20) for _ in range(5)]
 
     in_threads(*(partial(train if n % 2 else evaluate, n) for n in range(4)))
-    assert results == {n: [{"loss": [10.5] if n % 2 else 10.5}] * 5 for n in range(4)}
+    assert results == {n: [{"loss": [10.5]} if n % 2 else 10.5] * 5 for n in range(4)}
 
 
 # -- generators with threads and processes of their own -----------------------------------------

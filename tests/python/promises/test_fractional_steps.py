@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from fitgenerator import (
     StepsWarning,
     batch_sequence,
@@ -114,6 +115,11 @@ def test_T21_other_numbers_stay_refused_where_they_are_not_whole() -> None:
             run(echo_model(), numbered(), 2, **{argument: 1.5})
     with pytest.raises(ArgumentError, match=r"^`batch_size`"):
         flow_from_data(np.zeros((7, 1)), batch_size=3 + 1e-6)
+
+
+@pytest.mark.parametrize("three", [np.int8(3), np.array(3), Fraction(3), 3.0, tf.constant(3)])
+def test_T21_numbers_of_other_types_are_taken_as_before(three: Any) -> None:
+    assert run(echo_model(), numbered(), three).params["steps"] == 3
 
 
 def test_T21_large_whole_numbers_stay_exact() -> None:

@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from fitgenerator import evaluate_generator, fit_generator
+from fitgenerator.reporting.progress import Progress
 from fitgenerator.steps import single_batch
 from support.tiny_trainings import HookLog
 
@@ -168,6 +169,17 @@ def test_T9_printed_lines_begin_with_the_loss(package: Any, verbose: int, capsys
     assert names_in(line) == [*IN_ORDER, *(f"val_{name}" for name in IN_ORDER)]
     evaluate_generator(model, FORKED, verbose=verbose)
     assert names_in(capsys.readouterr().out) == IN_ORDER
+
+
+@BOTH
+def test_T9_bars_begin_with_the_loss(package: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[list[str]] = []
+    monkeypatch.setattr(Progress, "step", lambda *args: shown.append(list(args[-1]())))
+    model = forked_model(package)
+    fit_generator(model, FORKED, validation_data=FORKED, **QUIET)
+    evaluate_generator(model, FORKED)
+    assert shown
+    assert all(names == IN_ORDER for names in shown)
 
 
 @BOTH
