@@ -1,7 +1,7 @@
 """The order of results: the loss, those of the outputs, then the metrics as compiled.
 
-Keras 3 sorts its logs by name, and lists the losses of the outputs after the metrics; Keras 2 has
-this order by itself.
+Keras 3 sorts its logs by name, lists the losses of the outputs after the metrics, and the weighted
+metrics of all outputs after the others; Keras 2 has this order by itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .protocol import KerasModel, Logs, Metric
 
 def loss_first(model: KerasModel, outputs: Mapping[str, Metric]) -> list[str]:
     """The names of what a step returned, or of metrics, the losses first."""
-    names = _flat(outputs)
+    names = _by_output(model, _flat(outputs))
     return list(dict.fromkeys([name for name in _losses(model) if name in names] + names))
 
 
@@ -50,3 +50,20 @@ def _losses(model: KerasModel) -> list[str]:
     trackers = [getattr(model, "_loss_tracker", None), getattr(compiled, "_total_loss_mean", None)]
     metrics = [*filter(None, trackers), *getattr(compiled, "metrics", ())]
     return [metric.name for metric in metrics]
+
+
+def _by_output(model: KerasModel, names: list[str]) -> list[str]:
+    """`names` with the compiled metrics of Keras 3, which follow the loss, output by output."""
+    compiled: Any = getattr(model, "_compile_metrics", None)
+    kinds = [getattr(compiled, kind, ()) for kind in ("_flat_metrics", "_flat_weighted_metrics")]
+    places = [
+        (output, getattr(group, "output_name", None))
+        for groups in kinds
+        for output, group in enumerate(groups)
+        for _ in getattr(group, "metrics", ())
+    ]
+    listed = list(zip(places, names[1:], strict=False))
+    if not all(name.startswith(f"{prefix}_") for (_, prefix), name in listed):
+        return names  # of a step of the model's own, or of outputs without names
+    ordered = sorted(listed, key=lambda entry: entry[0][0])
+    return [*names[:1], *(name for _, name in ordered), *names[1 + len(listed) :]]
