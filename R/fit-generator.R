@@ -116,7 +116,7 @@ fit_generator <- function(object, generator, steps_per_epoch, epochs = 1, verbos
                           timeout = NULL, jit_compile = "auto") {
   steps <- if (!missing(steps_per_epoch)) steps_per_epoch
   train_on(object, generator, steps, epochs, verbose, callbacks, validation_data, validation_steps, class_weight,
-           max_queue_size, initial_epoch, workers, validation_freq, timeout, jit_compile)
+           max_queue_size, if (!missing(initial_epoch)) initial_epoch, workers, validation_freq, timeout, jit_compile)
 }
 
 # `name` is the name of the generator's argument, for messages.
@@ -132,7 +132,7 @@ train_on <- function(object, generator, steps_per_epoch, epochs, verbose, callba
     epochs = check_whole(epochs, "epochs", 0L),
     validation_steps = check_steps(validation_steps, "validation_steps", warn = !is_fixed(validation_data)),
     class_weight = check_class_weight(class_weight),
-    initial_epoch = check_whole(initial_epoch, "initial_epoch", 0L),
+    initial_epoch = check_whole(initial_epoch, "initial_epoch", 0L, null = TRUE),
     validation_freq = check_frequency(validation_freq)
   ))
   sources <- list(generator = generator, validation_data = validation_data)

@@ -54,8 +54,20 @@ batch_sequence <- function(fn, length, shuffle = FALSE, seed = NULL, on_epoch_en
     shuffle = check_flag(shuffle, "shuffle"),
     seed = check_seed(seed, shuffle),
     seeded = !is.null(seed),
-    on_epoch_end = on_epoch_end
+    on_epoch_end = on_epoch_end,
+    state = new.env(parent = emptyenv())
   ))
+}
+
+# The passes of a sequence, as Python counts them. They know where the next training goes on, so that all calls share
+# them. What was saved with an earlier session is gone.
+passes_of <- function(x) {
+  x <- unclass(x)
+  state <- x$state
+  if (is.null(state$passes) || reticulate::py_is_null_xptr(state$passes)) {
+    state$passes <- cross(core_function("sequence"), x$length, x$shuffle, x$seed)
+  }
+  state$passes
 }
 
 #' @export

@@ -115,7 +115,7 @@ restarts <- function(source) inherits(source, c("fitgenerator_sequence", "fitgen
 as_closure <- function(source, name, stream, convert) {
   if (inherits(source, "fitgenerator_sequence")) {
     calls <- indexed_calls(source$fn, source$on_epoch_end, source$seeded)
-    return(new_closure(calls$fn, name, stream, convert, seek = calls$seek, ends = FALSE))
+    return(new_closure(calls$fn, name, stream, convert, seek = calls$seek, tell = calls$tell, ends = FALSE))
   }
   if (inherits(source, "fitgenerator_stream")) {
     calls <- opened_calls(source$open)
@@ -129,7 +129,7 @@ as_closure <- function(source, name, stream, convert) {
 crossing_of <- function(source) {
   if (inherits(source, "fitgenerator_stream")) return(list(opens = TRUE))
   if (!inherits(source, "fitgenerator_sequence")) return(NULL)
-  list(sequence = cross(core_function("sequence"), source$length, source$shuffle, source$seed))
+  list(sequence = passes_of(source), told = !is.null(source$on_epoch_end))
 }
 
 fixed_arrays <- function(x, name) {

@@ -2,9 +2,10 @@
 
 # A closure as the host serves it. `name` is the argument that it was given as, for messages; `stream` its random number
 # stream ("generator" or "validation_data"). `convert` makes a batch of what `fn` returns. Where the source can restart,
-# `seek` is told which batches are wanted next, and `close` that no more are. `ends`: whether `NULL` ends the source.
-new_closure <- function(fn, name, stream, convert = as_batch, seek = NULL, close = NULL, ends = TRUE) {
-  list(fn = fn, name = name, stream = stream, convert = convert, seek = seek, close = close, ends = ends)
+# `seek` is told which batches are wanted next, `tell` that a pass has ended, and `close` that no more batches are wanted.
+# `ends`: whether `NULL` ends the source.
+new_closure <- function(fn, name, stream, convert = as_batch, seek = NULL, tell = NULL, close = NULL, ends = TRUE) {
+  list(fn = fn, name = name, stream = stream, convert = convert, seek = seek, tell = tell, close = close, ends = ends)
 }
 
 # The number of arguments that a function of a batch's number is called with. One that needs none may take one.
@@ -25,7 +26,6 @@ indexed_calls <- function(fn, on_epoch_end = NULL, seeded = FALSE) {
       at <<- 0L
     },
     fn = function() {
-      if (at == 0L && !is.null(wanted$ended) && !is.null(on_epoch_end)) call_epoch_end(on_epoch_end, wanted$ended)
       at <<- at + 1L
       if (seeded) {
         before <- session_seed()
@@ -33,7 +33,8 @@ indexed_calls <- function(fn, on_epoch_end = NULL, seeded = FALSE) {
         set.seed(wanted$seed[[at]])
       }
       if (takes == 2L) fn(wanted$index[[at]], wanted$epoch) else fn(wanted$index[[at]])
-    }
+    },
+    tell = function(ended) if (!is.null(on_epoch_end)) call_epoch_end(on_epoch_end, ended)
   )
 }
 

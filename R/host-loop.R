@@ -80,6 +80,7 @@ serve <- function(run) {
 # Fetches batches from a closure, as many as come quickly, and hands them over. Returns the next request or `NULL`.
 serve_fetch <- function(run, request) {
   closure <- run$closures[[request$closure]]
+  if (!is.null(request$places$ended)) return(serve_end(run, request$closure, request$places$ended))
   if (!is.null(closure$seek)) closure$seek(request$places)
   # The first batch is delivered alone: the model waits for it.
   most <- if (run$fetched[[request$closure]] == 0L) 1L else request$most
@@ -88,8 +89,21 @@ serve_fetch <- function(run, request) {
   cross(run$python$deliver, batches_of(lot), end_of(run, lot), slice)
 }
 
-# Fetches a lot of at most `most` batches (rule 5) from closure number `i`.
-fetch_lot <- function(run, i, most) {
+# Tells closure number `i` that the pass `ended` has ended. Returns the next request or `NULL`.
+serve_end <- function(run, i, ended) {
+  closure <- run$closures[[i]]
+  told <- with_stream(run$streams, closure$stream, { # rule 8
+    lot <- fetch_lot(run, i, 0L, function(lot) closure$tell(ended))
+    # What the function draws at the end of a pass comes before the next batch.
+    if (closure$stream == "generator") keep_state(run$streams, run$fetched[[i]])
+    lot
+  })
+  end <- end_of(run, told)
+  cross(run$python$deliver, list(), if (is.null(end)) list(kind = "told") else end, slice)
+}
+
+# Fetches a lot of at most `most` batches (rule 5) from closure number `i`: calls `fill` with a lot.
+fetch_lot <- function(run, i, most, fill = function(lot) fill_lot(lot, closure, run$streams, before, most)) {
   closure <- run$closures[[i]]
   before <- run$fetched[[i]]
   lot <- new_lot(most)
@@ -99,9 +113,8 @@ fetch_lot <- function(run, i, most) {
     overdue <<- overdue_error(closure$name, before + lot$n + 1L, run$timeout, stack)
     stop(overdue)
   }
-  filling <- function() fill_lot(lot, closure, run$streams, before, most)
   # One handler for the whole lot: to establish a handler costs as much as to call a quick closure.
-  lot$failed <- tryCatch(in_time(filling(), run, stop_overdue), error = function(cnd) {
+  lot$failed <- tryCatch(in_time(fill(lot), run, stop_overdue), error = function(cnd) {
     refused <- lot$converting && inherits(cnd, "fitgenerator_batch_error")
     if (refused || identical(cnd, overdue)) return(cnd)
     generator_error(cnd, closure$name, before + lot$n + 1L)

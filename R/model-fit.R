@@ -68,7 +68,8 @@ fit.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_lint
     validation_data <- make_rows(parts, validation_batch_size, validation_steps, argument = "validation_data")
   }
   train_on(object, train, steps_per_epoch, epochs, verbose, callbacks, validation_data, validation_steps,
-           class_weight, max_queue_size, initial_epoch, workers, validation_freq, timeout, jit_compile, name = "x")
+           class_weight, max_queue_size, if (!missing(initial_epoch)) initial_epoch, workers, validation_freq, timeout,
+           jit_compile, name = "x")
 }
 
 #' Evaluate a model on arrays

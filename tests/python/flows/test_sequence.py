@@ -15,7 +15,7 @@ from fitgenerator import (
     evaluate_generator,
     predict_generator,
 )
-from support.r_code import closure
+from support.r_code import RRuntimeError, closure, r
 from support.tiny_trainings import Seen, echo_model, numbered_batch, run
 
 
@@ -66,7 +66,7 @@ def test_as_validation_data_it_begins_at_its_first_batch_each_time(queue: int) -
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
-def test_the_hook_comes_between_two_passes_never_while_a_batch_is_made(workers: int) -> None:
+def test_T5_the_hook_comes_after_each_pass_never_while_a_batch_is_made(workers: int) -> None:
     making, ended = set[int](), []
 
     def slow(number: int) -> Any:
@@ -77,7 +77,7 @@ def test_the_hook_comes_between_two_passes_never_while_a_batch_is_made(workers: 
 
     given = sequence(function=slow, on_epoch_end=lambda epoch: ended.append((epoch, len(making))))
     trained(given, None, 3, workers=workers)
-    assert ended == [(0, 0), (1, 0)]
+    assert ended == [(0, 0), (1, 0), (2, 0)]
 
 
 def test_several_workers_call_the_function_at_the_same_time() -> None:
@@ -175,10 +175,43 @@ def test_an_R_function_is_told_the_epoch_and_its_hook_the_end() -> None:
         21,
         22,
     ]
-    assert [*ended(-1)] == [0, 1]
+    assert [*ended(-1)] == [0, 1, 2]
     in_python: list[int] = []
     trained(batch_sequence(closure(code), 2, on_epoch_end=in_python.append), None, 3)
-    assert in_python == [0, 1]
+    assert in_python == [0, 1, 2]
+
+
+def test_T5_R_functions_are_told_of_the_last_pass(queue: int) -> None:
+    told: list[int] = []
+    options = {"max_queue_size": queue}
+    given = batch_sequence(closure(BATCH), 3, on_epoch_end=lambda: told.append(len(told)))
+    assert evaluate_generator(echo_model(), given, **options) == {"loss": 2}
+    predict_generator(echo_model(), given, **options)
+    run(echo_model(), given, None, 1, None, given, **options)
+    trained(given, 2, **options)  # a pass that is broken off, ...
+    assert len(told) == 4
+    trained(given, 2, **options)  # ... and ended by the next call
+    assert len(told) == 5
+    failing = closure("function(epoch) stop('in the hook')")
+    for epochs in (1, 3):
+        with pytest.raises(RRuntimeError, match="in the hook"):
+            trained(batch_sequence(closure(BATCH), 2, on_epoch_end=failing), None, epochs)
+    with pytest.raises(KeyError, match="mine"):
+        trained(batch_sequence(closure(BATCH), 2, on_epoch_end={}.__getitem__), **options)
+
+
+def test_T5_what_the_hook_of_an_R_function_draws_is_not_drawn_again() -> None:
+    r("set.seed(1)")
+    order = closure("drawn <- NULL; function(e) { if (e >= 0) drawn <<- c(drawn, runif(1)); drawn }")
+    given = batch_sequence(closure(BATCH), 2, on_epoch_end=order)
+    for _ in range(3):
+        trained(given)
+    drawn = [*order(-1)]
+    assert len(set(drawn)) == 3
+    r("set.seed(1)")
+    order = closure("drawn <- NULL; function(e) { if (e >= 0) drawn <<- c(drawn, runif(1)); drawn }")
+    trained(batch_sequence(closure(BATCH), 2, on_epoch_end=order), None, 3)
+    assert [*order(-1)] == drawn
 
 
 def test_with_a_seed_the_random_numbers_of_R_follow_from_the_place_of_the_batch() -> None:

@@ -1,0 +1,392 @@
+"""The end of a pass over an indexed source: its hooks (T5, T25) and its length (T6)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tf_keras
+from fitgenerator import (
+    EndedEarlyWarning,
+    GeneratorTimeoutError,
+    evaluate_generator,
+    last_history,
+    predict_generator,
+)
+from support.tiny_trainings import (
+    PATIENCE,
+    Indexed,
+    Loader,
+    Seen,
+    at_batch_begin,
+    at_epoch_end,
+    catch,
+    echo_model,
+    linear_model,
+    numbered_batch,
+    run,
+)
+
+Hooks = dict[str, Any]  # `on_epoch_end` and its like, which replace those of the class
+
+
+def rows(parent: Any = keras.utils.PyDataset, length: int = 3) -> Any:
+    """A source of `length` batches of two rows, whose order changes in place after each pass."""
+
+    class Rows(parent):  # type: ignore[misc]
+        def __init__(self) -> None:
+            if parent is not object:
+                super().__init__()
+            self.x = np.arange(2.0 * length, dtype="float32")[:, None]
+            self.ends: list[str] = []  # the threads that told
+            self.making = 0
+            self.random = np.random.default_rng(5)
+
+        def __len__(self) -> int:
+            return length
+
+        def __getitem__(self, index: int) -> Any:
+            self.making += 1
+            time.sleep(0.001 * (length - index))
+            self.making -= 1
+            return self.x[2 * index : 2 * index + 2], np.zeros((2, 1), "float32")
+
+        def on_epoch_end(self) -> None:
+            assert self.making == 0
+            self.ends.append(threading.current_thread().name)
+            self.random.shuffle(self.x)
+
+    return Rows()
+
+
+def echo_of(package: Any) -> Any:
+    """An echo model of one of the Kerases."""
+    if package is keras:
+        return echo_model()
+    dense = tf_keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    model = tf_keras.Sequential([tf_keras.layers.InputLayer((1,)), dense])
+    model.compile(tf_keras.optimizers.SGD(0.0), "mae")
+    return model
+
+
+def ends_of(source: Any) -> int:
+    return len(source.ends)
+
+
+# -- T5: the hook after the last pass -----------------------------------------------------------
+
+KINDS = [keras.utils.PyDataset, tf_keras.utils.Sequence, object]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["PyDataset", "Sequence", "plain"])
+@pytest.mark.parametrize("package", [keras, tf_keras], ids=["keras3", "keras2"])
+def test_T5_each_pass_is_told_of_once_the_last_too(kind: Any, package: Any, queue: int) -> None:
+    model, source = echo_of(package), rows(kind)
+    run(model, source, epochs=3, max_queue_size=queue)
+    assert ends_of(source) == 3
+    run(model, source, epochs=2, max_queue_size=queue)
+    assert ends_of(source) == 5
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_T5_one_epoch_calls_train_on_as_many_orders_as_one_call(workers: int) -> None:
+    def orders(epochs: int, calls: int) -> list[tuple[float, ...]]:
+        source, model, seen = rows(), echo_model(), Seen()
+        for _ in range(calls):
+            run(model, source, None, epochs, [seen], workers=workers)
+        return [tuple(seen.train[i : i + 3]) for i in range(0, len(seen.train), 3)]
+
+    assert orders(1, 5) == orders(5, 1)
+    assert len(set(orders(1, 5))) > 1
+
+
+@pytest.mark.parametrize("call", [evaluate_generator, predict_generator])
+def test_T5_evaluation_and_prediction_tell_the_source(call: Any, queue: int) -> None:
+    source = rows()
+    call(echo_model(), source, max_queue_size=queue)
+    assert ends_of(source) == 1
+    call(echo_model(), source, 3, max_queue_size=queue)
+    assert ends_of(source) == 2
+    call(echo_model(), source, 2, max_queue_size=queue)  # a pass that is broken off
+    assert ends_of(source) == 2
+
+
+def test_T5_validation_tells_the_source(queue: int) -> None:
+    source = rows()
+    run(echo_model(), Indexed([numbered_batch(1)]), None, 2, None, source, max_queue_size=queue)
+    assert ends_of(source) == 2
+    options = {"validation_steps": 2, "max_queue_size": queue}
+    run(echo_model(), Indexed([numbered_batch(1)]), None, 2, None, source, **options)
+    assert ends_of(source) == 2
+
+
+@pytest.mark.parametrize(("steps", "epochs", "told"), [(2, 1, 0), (2, 3, 2), (4, 1, 1), (7, 2, 4)])
+def test_T5_steps_per_epoch_that_cut_passes_or_span_them(
+    steps: int, epochs: int, told: int, queue: int
+) -> None:
+    source = rows()
+    run(echo_model(), source, steps, epochs, max_queue_size=queue)
+    assert ends_of(source) == told
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_T5_what_was_read_is_not_changed_by_the_hook(workers: int) -> None:
+    """The batches are views of an array that the hook shuffles in place."""
+    seen, source = Seen(), rows()
+    run(echo_model(), source, None, 6, [seen], workers=workers)
+    for epoch in range(6):
+        assert sum(seen.train[3 * epoch : 3 * epoch + 3]) == pytest.approx(7.5)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_T5_the_hook_is_called_by_the_reader(workers: int) -> None:
+    source = rows()
+    run(echo_model(), source, epochs=2, workers=workers)
+    names = {name.rpartition("-")[0] for name in source.ends}
+    assert names == ({"fitgenerator-feeder-generator"} if workers else {""})
+
+
+def test_T5_the_call_waits_for_the_hook() -> None:
+    source, done = rows(), []
+
+    def slow() -> None:
+        time.sleep(0.3)
+        done.append(1)
+
+    source.on_epoch_end = slow
+    for call in (run, evaluate_generator, predict_generator):
+        call(echo_model(), source)
+    assert done == [1, 1, 1]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_T5_its_error_is_the_calls(workers: int) -> None:
+    failure = KeyError("mine")
+
+    def fail() -> None:
+        raise failure
+
+    for epochs in (1, 3):
+        source, seen = rows(), Seen()
+        source.on_epoch_end = fail
+        with pytest.raises(KeyError) as caught:
+            run(echo_model(), source, None, epochs, [seen], workers=workers)
+        assert caught.value is failure
+        assert len(seen.train) == 3
+    source = rows()
+    source.on_epoch_end = fail
+    with pytest.raises(KeyError):
+        evaluate_generator(echo_model(), source, workers=workers)
+    with pytest.raises(KeyError):
+        run(echo_model(), rows(), None, 1, None, source, workers=workers)
+
+
+def test_T5_a_hook_that_does_not_return_exceeds_the_timeout(short_grace: float) -> None:
+    source, returns = rows(), threading.Event()
+    source.on_epoch_end = lambda: returns.wait(30)
+    try:
+        with pytest.raises(GeneratorTimeoutError, match=r"on_epoch_end\(\) of `generator` did not"):
+            catch(lambda: run(echo_model(), source, timeout=0.2))
+    finally:
+        returns.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("fitgenerator-"):
+                thread.join(PATIENCE)
+    assert last_history() is not None
+    assert len(last_history().epoch) == 1  # type: ignore[union-attr]
+
+
+class Interrupted(Exception):
+    """Raised by a callback in the midst of a pass."""
+
+
+def stop_at(batch: int, how: Any) -> Any:
+    model = echo_model()
+
+    def stop(number: int) -> None:
+        if number == batch:
+            if how is not None:
+                raise how
+            model.stop_training = True
+
+    return at_batch_begin(stop)
+
+
+@pytest.mark.parametrize("how", [None, Interrupted(), KeyboardInterrupt()])
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_T5_a_pass_that_is_broken_off_is_not_told_of(how: Any, workers: int) -> None:
+    source = rows(length=40)
+    try:
+        run(echo_model(), source, None, 2, [stop_at(2, how)], workers=workers, max_queue_size=4)
+    except (Interrupted, KeyboardInterrupt):
+        assert how is not None
+    assert ends_of(source) == 0
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_T5_a_pass_that_fails_is_not_told_of(workers: int) -> None:
+    class Broken(Indexed):
+        def __getitem__(self, index: int) -> Any:
+            if index == 2 and "end" in self.asked:
+                raise OSError("unplugged")
+            return super().__getitem__(index)
+
+    source = Broken([numbered_batch(1)] * 4)
+    with pytest.raises(OSError, match="unplugged"):
+        run(echo_model(), source, epochs=3, workers=workers)
+    assert source.asked.count("end") == 1
+    malformed = Indexed([numbered_batch(1), "no batch"])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="Batch|batch"):
+        run(echo_model(), malformed, workers=workers)
+    assert "end" not in malformed.asked
+
+
+def test_T5_an_early_stop_at_the_end_of_an_epoch_tells_of_the_passes_that_were_read() -> None:
+    model, source = echo_model(), rows()
+
+    def stop(epoch: int) -> None:
+        model.stop_training = True
+
+    run(model, source, None, 5, [at_epoch_end(stop)], max_queue_size=0)
+    assert ends_of(source) == 1
+
+
+@pytest.mark.parametrize("kind", [keras, tf_keras], ids=["keras3", "keras2"])
+def test_T5_Keras_own_image_flows_are_told(kind: Any) -> None:
+    from keras.src.legacy.preprocessing import image
+
+    package = image if kind is keras else tf_keras.preprocessing.image
+    np.random.seed(3)
+    flow = package.ImageDataGenerator().flow(
+        np.arange(6.0).reshape(6, 1, 1, 1), np.zeros(6), batch_size=2, seed=1
+    )
+    orders = []
+    model = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile("sgd", "mae")
+    for _ in range(5):
+        run(model, flow)
+        orders.append(tuple(flow.index_array))
+    assert len(set(orders)) > 1
+
+
+# -- T25: on_epoch_begin ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [object, tf_keras.utils.Sequence])
+def test_T25_only_a_PyDataset_is_told_that_a_pass_begins(kind: Any) -> None:
+    class Both(type(rows(kind))):  # type: ignore[misc]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            raise AssertionError("its own business")
+
+    source = Both()
+    run(echo_model(), source, None, 2, None, Both())
+    evaluate_generator(echo_model(), source)
+    predict_generator(echo_model(), source)
+
+
+def test_T25_a_PyDataset_is_told_before_its_length_is_asked() -> None:
+    class Grows(Indexed):
+        def on_epoch_begin(self) -> None:
+            super().on_epoch_begin()
+            self.batches.append(numbered_batch(len(self.batches)))
+
+    source, seen = Grows([numbered_batch(0)]), Seen()
+    run(echo_model(), source, None, 2, [seen])
+    assert seen.train == [0, 1, 0, 1, 2]
+
+
+# -- T6: the length of a pass -------------------------------------------------------------------
+
+
+def varies(parent: Any, first: int, step: int) -> Any:
+    """A source of `first` batches, which has `step` more after each pass; `read` has them all."""
+
+    class Varies(parent):  # type: ignore[misc]
+        def __init__(self) -> None:
+            if parent is not object:
+                super().__init__()
+            self.n = first
+            self.read: list[list[int]] = [[]]
+
+        def __len__(self) -> int:
+            return self.n
+
+        def __getitem__(self, index: int) -> Any:
+            if index >= self.n:
+                raise IndexError(f"batch {index} of {self.n}")
+            self.read[-1].append(index)
+            return numbered_batch(index)
+
+        def on_epoch_end(self) -> None:
+            self.n += step
+            self.read.append([])
+
+    return Varies()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["PyDataset", "Sequence", "plain"])
+@pytest.mark.parametrize("package", [keras, tf_keras], ids=["keras3", "keras2"])
+@pytest.mark.parametrize(("first", "step"), [(2, 2), (4, -1)], ids=["grows", "shrinks"])
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_T6_each_pass_has_the_length_that_the_source_has_then(
+    kind: Any, package: Any, first: int, step: int, workers: int
+) -> None:
+    source = varies(kind, first, step)
+    history = run(echo_of(package), source, epochs=3, workers=workers)
+    wanted = [first, first + step, first + 2 * step]
+    assert [sorted(one) for one in source.read[:3]] == [[*range(n)] for n in wanted]
+    assert history.history["loss"] == pytest.approx([(n - 1) / 2 for n in wanted])
+    assert not history.incomplete
+
+
+def test_T6_validation_and_evaluation_too(queue: int) -> None:
+    source, seen = varies(keras.utils.PyDataset, 2, 2), Seen()
+    one = Indexed([numbered_batch(1)])
+    history = run(echo_model(), one, None, 3, [seen], source, max_queue_size=queue)
+    assert seen.test == [*range(2), *range(4), *range(6)]
+    assert history.history["val_loss"] == [0.5, 1.5, 2.5]
+    assert len(predict_generator(echo_model(), source, max_queue_size=queue)) == 2 * 8
+    assert evaluate_generator(echo_model(), source)["loss"] == 4.5
+
+
+def test_T6_with_steps_per_epoch_a_pass_that_wraps_has_its_length_of_then(queue: int) -> None:
+    seen = Seen()
+    run(echo_model(), varies(object, 1, 1), 5, 2, [seen], max_queue_size=queue)
+    assert seen.train == [0, 0, 1, 0, 1, 2, 0, 1, 2, 3]
+
+
+def test_T6_batch_hooks_and_several_steps_per_call_follow_the_length(loops_pay: None) -> None:
+    model = linear_model(1)
+    begun: list[int] = []
+    run(model, varies(object, 3, 2), None, 3, [at_batch_begin(begun.append)])
+    assert begun == [*range(3), *range(5), *range(7)]
+    source = varies(object, 30, -10)
+    history = run(linear_model(1), source, None, 3)
+    assert [len(one) for one in source.read[:3]] == [30, 20, 10]
+    assert history.pipeline.steps == 60
+    several = linear_model(1, steps_per_execution=4)
+    source = varies(object, 6, -1)
+    run(several, source, None, 3)
+    assert [len(one) for one in source.read[:3]] == [6, 5, 4]
+
+
+def test_T6_a_source_that_has_no_batches_left_ends_the_training_early() -> None:
+    with pytest.warns(EndedEarlyWarning, match="epoch 3"):
+        history = run(echo_model(), varies(object, 2, -1), epochs=4)
+    assert history.incomplete
+    assert len(history.epoch) == 2
+
+
+def test_T6_an_iterable_is_asked_again(queue: int) -> None:
+    class Grows(Loader):
+        def __len__(self) -> int:
+            return self.passes + 1
+
+    seen = Seen()
+    source = Grows([numbered_batch(n) for n in range(5)])
+    run(echo_model(), source, None, 3, [seen], max_queue_size=queue)
+    assert seen.train == [0, 0, 1, 0, 1, 2]
