@@ -51,7 +51,7 @@ def fit_generator(
     validation_steps: float | None = None,
     class_weight: Mapping[int, float] | None = None,
     max_queue_size: int = 10,
-    initial_epoch: int = 0,
+    initial_epoch: int | None = None,
     *,
     workers: int = 1,
     validation_freq: int | Sequence[int] = 1,
@@ -192,7 +192,9 @@ def evaluate_generator(
         "test", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose
     )
     named = arguments.flag(return_dict, "return_dict")
-    plan = partial(plan_evaluate, generator=source, steps=count, options=options)
+    plan = partial(
+        plan_evaluate, generator=source, steps=count, options=options, whole=steps is None
+    )
     scores = _run(plan, source)
     values = list(scores.values())
     return scores if named else values[0] if len(values) == 1 else values
@@ -240,7 +242,10 @@ def predict_generator(
     options = run_options(
         "predict", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose
     )
-    return _run(partial(plan_predict, generator=source, steps=count, options=options), source)
+    plan = partial(
+        plan_predict, generator=source, steps=count, options=options, whole=steps is None
+    )
+    return _run(plan, source)
 
 
 def _run(plan: Callable[[Host], Loop], *given: Source | None) -> Any:

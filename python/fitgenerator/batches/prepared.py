@@ -40,6 +40,7 @@ class Batch:
     count: int = 1  # number of batches; where it is not 1, every leaf has them on its first axis
     full: bool = False  # there are as many as the call was to wait for
     exclusive: bool = False  # nobody else has its arrays: their memory may become the tensors'
+    left: int | None = None  # batches of its round that come after it, where that is known
 
     def pack(self) -> Any:
         """The nested structure, as a step takes it."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from ..arguments import whole
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
 from ..r_functions import bridge_of, is_bridged_function, is_r_function
-from ..sources.seeded_source import Passes, PassReader
+from ..sources.seeded_source import Passes
 from ..sources.source import Source
 
 
@@ -24,12 +23,12 @@ class BatchSequence(Passes):
         length: int,
         shuffle: bool,
         seed: int | None,
-        on_epoch_end: Callable[[int], object] | None,
+        on_epoch_end: Callable[..., object] | None,
     ) -> None:
         super().__init__(shuffle, seed)
         self._function = function
         self._length = whole(length, "length", 1)
-        self._hook = on_epoch_end
+        self._hook = _of_epoch(on_epoch_end)
         self._seeded = seed is not None
         self._tells_epoch = not is_bridged_function(function) and _takes(function) == 2
 
@@ -54,7 +53,7 @@ class BatchSequence(Passes):
         if bridge is not None and bridge.is_function(self._function):
             given = (self._function, self._hook, argument)
             return bridge.sequence(self, *given, seeded=self._seeded)  # type: ignore[no-any-return]
-        return replace(super().as_source(argument), open=lambda: PassReader(self, self._hook))
+        return self.source_of(len(self), self._hook)
 
 
 def batch_sequence(
@@ -62,7 +61,7 @@ def batch_sequence(
     length: int,
     shuffle: bool = False,
     seed: int | None = None,
-    on_epoch_end: Callable[[int], object] | None = None,
+    on_epoch_end: Callable[..., object] | None = None,
 ) -> BatchSequence:
     """Make a sequence of batches from a function of a batch's number.
 
@@ -80,8 +79,9 @@ def batch_sequence(
         shuffle: Whether each pass has an order of its own.
         seed: A whole number from 0; the orders follow from it and the number of the pass. `None`
             draws one from NumPy's global random numbers.
-        on_epoch_end: Called with the number of a pass after that has been read, when the next one
-            begins; never while a batch is made.
+        on_epoch_end: Called when all batches of a pass have been read, with the number of the pass
+            if it takes an argument; never while a batch is made. A pass that is broken off is not
+            told of; the last one of a call is, before the call returns.
 
     Returns:
         An indexed source, which is also a `keras.utils.PyDataset`.
@@ -120,6 +120,13 @@ def batch_sequence(
         rule = "must take the number of a batch, or that and the number of the epoch"
         raise ArgumentError.of("function", f"{rule}, not {_takes(function)} arguments.")
     return BatchSequence(function, length, shuffle, seed, on_epoch_end)
+
+
+def _of_epoch(hook: Callable[..., object] | None) -> Callable[[int], object] | None:
+    """`hook` as a function of the number of a pass, which it need not take."""
+    if hook is None or is_bridged_function(hook) or _takes(hook) != 0:
+        return hook
+    return lambda epoch: hook()
 
 
 def _takes(function: Callable[..., Any]) -> int:

@@ -38,8 +38,9 @@ class Place:
     epoch: int = 0  # the number of the pass, from 0
     index: int = 0  # what the function is called with, from 0; streams are not called with one
     seed: int = 0  # what its random numbers follow from
-    ended: int | None = None  # the pass that ended before, if one did
+    ended: int | None = None  # the pass that has ended: the function is told, and makes no batch
     wrap: bool = False  # a stream that ends begins again at once
+    ends: bool = False  # it is the last one of a pass whose end the function is told
 
 
 class Host(Protocol):
@@ -97,6 +98,9 @@ class HostedSource(Watched, Protocol):
 
     def end(self) -> None:
         """The function has no more batches."""
+
+    def told(self) -> None:
+        """The function knows that a pass has ended."""
 
     def fail(self, error: BaseException) -> None:
         """The function failed."""

@@ -26,6 +26,11 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Told:
+    """The function was told that a pass has ended."""
+
+
+@dataclass(frozen=True)
 class Failed:
     """The code raised `error`."""
 
@@ -46,7 +51,7 @@ class Interrupted:
     stack: str = ""
 
 
-Outcome = Value[Any] | Ended | Failed | TimedOut | Interrupted
+Outcome = Value[Any] | Ended | Told | Failed | TimedOut | Interrupted
 
 
 def attempt(work: Callable[[], T]) -> Value[T] | Failed:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import ClosedError, GeneratorTimeoutError
 from .interface import Hooks, HostedSource, HostFunction, RawBatch, Shown, Work, advance
-from .outcome import Ended, Failed, Interrupted, Outcome, TimedOut, Value
+from .outcome import Ended, Failed, Interrupted, Outcome, TimedOut, Told, Value
 
 
 @dataclass(eq=False)
@@ -97,6 +97,8 @@ class Fetch(Request):
         match outcomes[-1]:
             case Ended():
                 self.source.end()
+            case Told():
+                self.source.told()
             case Failed(error):
                 self.source.fail(error)
             case TimedOut(stack):

@@ -49,6 +49,7 @@ class ThreadPrefetcher(Prefetcher):
         except BaseException as error:
             self._fail(fetch, error)
             fetch.read = None
+            self._reader.settle(failed=True)
         fetch.span = (begun, time.perf_counter(), threading.get_ident())
         if fetch.read is None:
             self._hand_on(fetch)

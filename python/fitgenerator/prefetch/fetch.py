@@ -26,10 +26,12 @@ class Round:
 
     count: int | None  # `None`: all of one pass
     prepare: Callable[[RawBatch], Batch]
+    whole: bool = False  # of the pass that begins, however many that has: `count` is expected
     restart: bool = False  # with the source's first batch
     wrap: bool = False  # begin again where the source ends
     call_size: CallSize = field(default_factory=CallSize)
     epoch: int = 0  # that it is for, from 0; the first one, where it is granted several times
+    goes_on: bool = False  # the source goes on where it was left, whatever the epoch
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Fetch:
     number: int  # of its batch, from 1
     position: int  # of its batch among those of the same `CallSize`, from 0
     index: int  # of its batch in the round, from 0
+    count: int | None  # batches of the round, as far as is known
     read: Claim | None  # `None`: the outcome was known before
     outcome: Outcome = None
     raw: RawBatch = None  # what `read` gave, until the batch is prepared

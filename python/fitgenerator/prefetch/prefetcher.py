@@ -44,6 +44,7 @@ class Setup:
     meter: Meter
     scope: Callable[[], AbstractContextManager[None]]  # the context of our threads
     progress: Progress  # shows long waits
+    trains: bool = False  # the next training goes on after its batches
     workers: int = 1  # threads that read the source, where it can be read by several
     timeout: float | None = None  # seconds to wait for one batch
 
@@ -56,12 +57,14 @@ class Prefetcher(ABC):
         self.setup = setup
         self.used = 0  # batches whose step has begun
         self.urgent_until = 0  # so many batches come before those of another source
-        self.schedule = Schedule(source.open(), self._rest)
+        self._reader = (source.train or source.open)() if setup.trains else source.open()
+        self.schedule = Schedule(self._reader, self._rest)
         self._permits = Permits()
         self._reordering = Reordering()
         self._primed: list[Batch | None] = []
         self._threads = JoinedThreads()
         self._resting = False  # nothing may be fetched now
+        self._concluding = False  # no more batches are taken
 
     @property
     def is_urgent(self) -> bool:
@@ -130,6 +133,11 @@ class Prefetcher(ABC):
         """The error for a batch that takes too long; `stack` is where its generator stands."""
         name, seconds, batch = self.setup.argument, self.setup.timeout, self._reordering.added + 1
         text = f"`{name}` gave no batch {batch} within {seconds:g} seconds (`timeout`)."
+        if self._concluding:
+            text = (
+                f"on_epoch_end() of `{name}` did not return within {seconds:g} seconds (`timeout`)."
+            )
+            return GeneratorTimeoutError.at(stack, text, ErrorContext(name))
         return GeneratorTimeoutError.at(stack, text, ErrorContext(name, batch, "made"))
 
     def begin(self, batches: int = 1) -> None:
@@ -139,6 +147,26 @@ class Prefetcher(ABC):
             # Thread rule 6: here, not when the batches leave the queue. The next fetch on the
             # calling thread would otherwise begin just before a hook needs that thread.
             self._permit(batches)
+
+    def conclude(self) -> None:
+        """The loop is over: wait until the source knows of the passes that have ended.
+
+        Raises what came of that.
+        """
+        begun, self._concluding = time.perf_counter(), True
+        while not self._ended(SLICE):
+            if self.schedule.closed:
+                raise ClosedError
+            self._keep_waiting(time.perf_counter() - begun)
+            self.setup.host.check()
+
+    def _ended(self, seconds: float) -> bool:
+        """Whether the source knows; waits for so long."""
+        return self._reader.ended(seconds, complete=self.used == self.schedule.begun)
+
+    def leave(self) -> None:
+        """The training is over: the next one goes on after the batches that were used."""
+        self._reader.leave(self.used)
 
     def shut(self) -> None:
         """Let nobody wait on this prefetcher any more; any thread may call it, more than once."""
@@ -204,7 +232,14 @@ class Prefetcher(ABC):
         span = (begun, time.perf_counter(), threading.get_ident())
         waited = waited if setup.name == "generator" and setup.capacity else 0.0
         setup.meter.made((setup.name, fetch.number), fetch.span, span, waited)
-        self._hand_on(fetch)
+        failed = isinstance(fetch.outcome, BaseException)
+        if setup.capacity:
+            self._hand_on(fetch)
+            self._reader.settle(failed=failed)
+        else:  # in lock-step, nothing runs in parallel with the step
+            with setup.host.user_code():
+                self._reader.settle(failed=failed)
+            self._hand_on(fetch)
 
     def _fail(self, fetch: Fetch, error: BaseException) -> None:
         """Let the error come in the place of the batch."""

@@ -23,6 +23,7 @@ class Reordering:
         self._early: dict[int, Fetch] = {}
         self._next = 0
         self._stack: Stack | None = None
+        self._left: int | None = None  # batches of the round after the stack's
         self._kind: tuple[CallSize, bool]  # of the stack's batches, and whether the call waits
         self._hungry = False  # the model waits
 
@@ -41,16 +42,19 @@ class Reordering:
     def _accept(self, fetch: Fetch, batch: Batch) -> None:
         self.added += 1
         size = fetch.round.call_size
+        left = None if fetch.count is None else fetch.count - fetch.index - 1
         kind = size, size.is_patient(fetch.position)
         if self._stack is None or kind != self._kind or not self._stack.add(batch):
             self._flush()
             limit = size.limit(fetch.index, fetch.position, batch)
             if limit == 1:
-                self.calls.put(batch if fetch.ready else batch.ready())
+                call = batch if fetch.ready else batch.ready()
+                call.left = left
+                self.calls.put(call)
                 return
             self._stack, self._kind = Stack(batch, limit), kind
-        is_last = fetch.index + 1 == fetch.round.count
-        if is_last or self._stack.is_full or (self._hungry and not kind[1]):
+        self._left = left
+        if left == 0 or self._stack.is_full or (self._hungry and not kind[1]):
             self._flush()
 
     def _flush(self) -> None:
@@ -58,6 +62,7 @@ class Reordering:
             (size, patient), stack, self._stack = self._kind, self._stack, None
             call = stack.batch()
             call.full = patient and call.count == size.full_size
+            call.left = self._left
             self.calls.put(call)
             self._hungry = False
 

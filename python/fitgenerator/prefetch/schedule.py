@@ -30,6 +30,7 @@ class Schedule:
         self._round = Round(0, lambda raw: raw)  # that is being fetched; none yet
         self._epochs = range(0)  # that it will be fetched for again
         self._over = True  # nothing is left of it
+        self._count: int | None = None  # its batches, where that is known
         self._index = 0  # batches of it that were handed out
         self._sequence = 0
 
@@ -41,6 +42,11 @@ class Schedule:
     def close(self) -> None:
         """Hand out nothing any more."""
         self._granted.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is handed out any more."""
+        return self._granted.closed
 
     @property
     def is_ready(self) -> bool:
@@ -75,17 +81,24 @@ class Schedule:
         round_ = self._round
         epoch, self._epochs = self._epochs[0], self._epochs[1:]
         self._over, self._index = False, 0
-        self._reader.begin(fresh=round_.restart, wrap=round_.wrap, epoch=epoch, count=round_.count)
+        told = None if round_.goes_on else epoch
+        length = self._reader.begin(
+            fresh=round_.restart, wrap=round_.wrap, epoch=told, count=round_.count
+        )
+        self._count = round_.count if length is None or not round_.whole else length
 
     def _record(self, read: Claim | None, outcome: Outcome) -> Fetch:
         round_, counts = self._round, read is not None
         size = round_.call_size
         self.begun += counts
-        fetch = Fetch(round_, self._sequence, self.begun, size.begun, self._index, read, outcome)
+        fetch = Fetch(
+            *(round_, self._sequence, self.begun, size.begun),
+            *(self._index, self._count, read, outcome),
+        )
         self._sequence += 1
         self._index += counts
         size.begun += counts
-        if self._index == round_.count:
+        if self._index == self._count:
             self._over = True
         return fetch
 

@@ -24,7 +24,9 @@ def closure_source(function: HostFunction, identity: str) -> Source:
 class ContinuingReader(Reader):
     """A function carries on across rounds; its batches are asked for, not read."""
 
-    def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
+    def begin(
+        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
+    ) -> None:
         pass
 
     def claim(self) -> Claim:
@@ -35,7 +37,7 @@ def for_host(places: Sequence[Place] | None) -> dict[str, Any] | None:
     """The places of batches that are fetched in one go, as R is told of them.
 
     `epoch`, `ended`, `opens` and `wrap` are of all of them; `index`, which counts from 1 in R, and
-    `seed` have an element for each.
+    `seed` have an element for each, and none where a pass has ended.
     """
     if places is None:
         return None
@@ -45,20 +47,29 @@ def for_host(places: Sequence[Place] | None) -> dict[str, Any] | None:
         "epoch": first.epoch,
         "ended": first.ended,
         "wrap": first.wrap,
-        "index": [place.index + 1 for place in places],
-        "seed": [place.seed for place in places],
+        "index": [place.index + 1 for place in places if place.ended is None],
+        "seed": [place.seed for place in places if place.ended is None],
     }
 
 
 class PassPlaceReader(PositionReader):
-    """Has a function called with the indices of passes: claims give places, for the host."""
+    """Has a function called with the indices of passes: claims give places, for the host.
+
+    `told`: the function is told when a pass has ended.
+    """
+
+    def __init__(self, source: Passes, *position: Any, told: bool) -> None:
+        super().__init__(*position)
+        self._source = source
+        self._told = told
 
     def claim(self) -> Claim:
-        epoch, index, ended = self._advance()
+        epoch, index, last = self._advance()
+        opens, ends = index == 0, last and self._told
         index = int(self._source.order(epoch)[index])
         # Rule 8: its random numbers follow from seed, pass and place, whoever makes it, and when.
         seed = int(self._source.random(epoch, index + 1).integers(1, 2**31))
-        place = Place(ended is not None, epoch, index, seed, ended)
+        place = Place(opens, epoch, index, seed, ends=ends)
         return lambda: place
 
 
@@ -70,8 +81,10 @@ class StreamPlaceReader(Reader):
         self._opens = self._wrap = False
         self._epoch = 0
 
-    def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
-        self._opens, self._wrap, self._epoch = fresh or not self._opened, wrap, epoch
+    def begin(
+        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
+    ) -> None:
+        self._opens, self._wrap, self._epoch = fresh or not self._opened, wrap, epoch or 0
 
     def claim(self) -> Claim:
         place = Place(self._opens, self._epoch, wrap=self._wrap)
@@ -79,10 +92,22 @@ class StreamPlaceReader(Reader):
         return lambda: place
 
 
-def passes_source(function: HostFunction, passes: Passes) -> Source:
-    """The source that stands for a function of the host's, which makes batches by their index."""
-    reader, shuffled = partial(PassPlaceReader, passes), passes.shuffle
-    return Source(reader, passes, len(passes), restarts=True, shuffled=shuffled, function=function)
+def passes_source(function: HostFunction, passes: Passes, *, told: bool) -> Source:
+    """The source that stands for a function of the host's, which makes batches by their index.
+
+    `told`: the function is told when a pass has ended.
+    """
+    length = len(passes)
+    reader = partial(PassPlaceReader, passes, told=told)
+    return Source(
+        partial(reader, length),
+        passes,
+        length,
+        restarts=True,
+        train=partial(reader, *passes.position(length)),
+        shuffled=passes.shuffle,
+        function=function,
+    )
 
 
 def stream_source(function: HostFunction) -> Source:

@@ -3,71 +3,39 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from operator import getitem
-from typing import TypeVar
+
+import keras
 
 from ..batches.structure import RawBatch
+from .fetches import Fetches, called
 from .source import Claim, Indexed, Reader, Source
-
-T = TypeVar("T")
-
-
-def called(call: Callable[[], T], what: str) -> T:
-    """What the source's own code gives; `what` that is, for messages.
-
-    Raises:
-        RuntimeError: It raised `StopIteration`: an error of the source's, not the end of its data.
-    """
-    try:
-        return call()
-    except StopIteration as error:
-        raise RuntimeError(f"{what} raised StopIteration.") from error
-
-
-class Fetches:
-    """The fetches of one reader: each is known from its claim on, until it has ended."""
-
-    def __init__(self) -> None:
-        self._running = 0
-        self._idle = threading.Condition()
-
-    def claim(self, fetch: Callable[[], RawBatch], what: str) -> Callable[[], RawBatch]:
-        """The claim that runs `fetch`, on any thread; `what` it does, for messages."""
-        with self._idle:
-            self._running += 1
-        return partial(self._run, fetch, what)
-
-    def _run(self, fetch: Callable[[], RawBatch], what: str) -> RawBatch:
-        try:
-            return called(fetch, what)
-        finally:
-            with self._idle:
-                self._running -= 1
-                self._idle.notify_all()
-
-    def wait(self) -> None:
-        """Wait for those that were claimed: a source must not reshuffle under another's read."""
-        with self._idle:
-            self._idle.wait_for(lambda: self._running == 0)
 
 
 class IteratorReader(Reader):
     """Reads an iterator, which carries on across rounds, or passes over an iterable."""
 
     def __init__(
-        self, iterator: Iterator[RawBatch] | None, iterable: Iterable[RawBatch] | None = None
-    ):
+        self,
+        iterator: Iterator[RawBatch] | None,
+        iterable: Iterable[RawBatch] | None = None,
+        length: Callable[[], int | None] = lambda: None,  # of a pass
+    ) -> None:
         self._iterator = iterator
         self._iterable = iterable
+        self._length = length
         self._wrap = False
 
-    def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
+    def begin(
+        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
+    ) -> int | None:
         self._wrap = wrap
-        if self._iterable is not None and fresh:
-            self._iterator = None
+        if self._iterable is None or not fresh:
+            return None
+        self._iterator = None
+        return called(self._length, "__len__()")
 
     def claim(self) -> Claim:
         return self._next
@@ -95,50 +63,80 @@ class IteratorReader(Reader):
 class IndexedReader(Reader):
     """Reads `source[0]`, `source[1]`, ... and tells the source where a pass begins and ends."""
 
-    def __init__(self, source: Indexed, length: int) -> None:
+    def __init__(self, source: Indexed, length: Callable[[], int]) -> None:
         self._source = source
-        self._length = length
+        self._ask = length
+        self._length = 0  # of the pass
         self._index = 0
         self._wrap = False
         self._in_pass = False
         self._fetches = Fetches()
+        # In other classes, a method of that name is their own business.
+        keras3 = isinstance(source, keras.utils.PyDataset)
+        self._begin = getattr(source, "on_epoch_begin", None) if keras3 else None
 
-    def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
+    def begin(
+        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
+    ) -> int | None:
         self._wrap = wrap
-        if fresh:
-            self._index = 0
-            self._end_pass()
+        if not fresh:
+            return None
+        self._in_pass = False
+        self._open_pass()
+        return self._length
 
     def claim(self) -> Claim:
-        if self._index >= self._length:
+        if not self._in_pass:
+            self._open_pass()
+        elif self._index >= self._length:
             if not self._wrap:
                 raise StopIteration
-            self._index = 0
-            self._end_pass()
-        if not self._in_pass:
-            self._in_pass = True
-            self._tell("on_epoch_begin")
+            self._open_pass()
+        if self._index >= self._length:
+            raise StopIteration  # the pass has no batches
         index = self._index
         self._index += 1
-        return self._fetches.claim(partial(getitem, self._source, index), f"__getitem__({index})")
+        claim = self._fetches.claim(partial(getitem, self._source, index), f"__getitem__({index})")
+        if self._index == self._length:
+            self._end_pass()
+        return claim
+
+    def settle(self, *, failed: bool = False) -> None:
+        self._fetches.settle(failed=failed)
+
+    def ended(self, seconds: float, *, complete: bool) -> bool:
+        return self._fetches.ended(seconds, complete=complete)
+
+    def _open_pass(self) -> None:
+        self._fetches.wait()
+        if self._begin is not None:
+            called(self._begin, "on_epoch_begin()")
+        # Asked in each pass: a source may grow or shrink when a pass has ended.
+        self._length, self._index, self._in_pass = called(self._ask, "__len__()"), 0, True
 
     def _end_pass(self) -> None:
-        if self._in_pass:
-            self._fetches.wait()
-            self._in_pass = False
-            self._tell("on_epoch_end")
-
-    def _tell(self, hook: str) -> None:
-        method = getattr(self._source, hook, None)
-        if callable(method):
-            called(method, f"{hook}()")
+        hook = getattr(self._source, "on_epoch_end", None)
+        if callable(hook):
+            self._fetches.end_pass(hook, "on_epoch_end()")
 
 
-def indexed(given: Indexed, length: int | None) -> Source:
-    """The source of an object with an index; of one without an end where `length` is `None`."""
-    count = None if length is None else int(length)
-    reader = partial(IndexedReader, given, sys.maxsize if count is None else count)
-    shuffled = getattr(given, "shuffle", False) is True
+def indexed(given: Indexed, length: Callable[[], int | None]) -> Source:
+    """The source of an object with an index; of one without an end where `length` gives `None`."""
+    count = _whole(length())
     return Source(
-        reader, given, count, restarts=True, parallel=True, endless=count is None, shuffled=shuffled
+        lambda: IndexedReader(given, lambda: _or_endless(_whole(length()))),
+        given,
+        count,
+        restarts=True,
+        parallel=True,
+        endless=count is None,
+        shuffled=getattr(given, "shuffle", False) is True,
     )
+
+
+def _whole(length: int | None) -> int | None:
+    return None if length is None else int(length)
+
+
+def _or_endless(length: int | None) -> int:
+    return sys.maxsize if length is None else length

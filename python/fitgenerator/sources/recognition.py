@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from functools import partial
 
 import keras
 
@@ -40,10 +41,10 @@ def as_source(given: Unchecked, argument: str) -> Source:
         length = count if count >= 0 else None
         return Source(lambda: IteratorReader(None, given), given, length, True, endless=count == -1)
     if isinstance(given, keras.utils.PyDataset):
-        return indexed(given, given.num_batches)
+        return indexed(given, lambda: given.num_batches)
     if isinstance(given, (list, tuple)):
         if given and all(isinstance(element, tuple) for element in given):
-            return indexed(given, len(given))
+            return indexed(given, lambda: len(given))
         raise ArgumentTypeError.of(
             argument,
             f"must give batches, not {describe(given)}: a list of batches is a list "
@@ -52,11 +53,12 @@ def as_source(given: Unchecked, argument: str) -> Source:
     if isinstance(given, (str, bytes, dict)) or _is_array(given):
         raise _no_source(given, argument)
     if _has(given, "__getitem__") and _has(given, "__len__"):
-        return indexed(given, len(given))
+        return indexed(given, lambda: len(given))
     if _has(given, "__next__"):
         return Source(lambda: IteratorReader(given), given)
     if _has(given, "__iter__"):
-        return Source(lambda: IteratorReader(None, given), given, _length_of(given), True)
+        reader = partial(IteratorReader, None, given, partial(_length_of, given))
+        return Source(reader, given, _length_of(given), restarts=True)
     raise _no_source(given, argument)
 
 

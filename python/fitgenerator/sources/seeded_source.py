@@ -1,7 +1,8 @@
 """Sources whose batches follow from the number of the pass and their place in it.
 
-Such a source has no state that a training changes: it can be read by several readers, by several
-threads, and from any epoch on, so that a training that is resumed gets the batches it would have.
+Such a source can be read by several readers, by several threads, and from any epoch on, so that a
+training that is resumed gets the batches it would have. All that a training changes is where the
+next one begins, if that one is not told an epoch.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from ..arguments import flag, whole
 from ..batches.structure import RawBatch
-from .readers import Fetches, called
+from .fetches import Fetches
 from .source import Claim, Readable, Reader, Source
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
@@ -39,6 +40,7 @@ class Passes(keras.utils.PyDataset, Readable):
             seed = np.random.randint(2**31) if self.shuffle else 0
         self.seed = whole(seed, "seed", 0)
         self._orders: tuple[tuple[int, Rows], ...] = ()
+        self._read = (0, 0)  # as training data: whole passes, and batches of the next one
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -65,8 +67,32 @@ class Passes(keras.utils.PyDataset, Readable):
 
     def as_source(self, argument: str) -> Source:
         """What the engine reads."""
-        reader, length = partial(PassReader, self), len(self)
-        return Source(reader, self, length, restarts=True, parallel=True, shuffled=self.shuffle)
+        return self.source_of(len(self))
+
+    def source_of(self, length: int, hook: Callable[[int], object] | None = None) -> Source:
+        """The source of `length` batches; `hook` is called after each pass, with its number."""
+        reader = partial(PassReader, self.batch, hook)
+        return Source(
+            partial(reader, length),
+            self,
+            length,
+            restarts=True,
+            train=partial(reader, *self.position(length)),
+            parallel=True,
+            shuffled=self.shuffle,
+        )
+
+    def position(self, length: int) -> tuple[int, Callable[[bool], int], Callable[[int], None]]:
+        """What a `PositionReader` is made with that goes on where the last training ended."""
+
+        def start(fresh: bool) -> int:
+            passes, batches = self._read
+            return passes * length + (0 if fresh else min(batches, length))
+
+        def leave(batch: int) -> None:
+            self._read = divmod(batch, length)
+
+        return length, start, leave
 
     def random(self, *place: int) -> np.random.Generator:
         """Random numbers that follow from the seed and a place: a pass, or a batch in it."""
@@ -91,23 +117,46 @@ class Passes(keras.utils.PyDataset, Readable):
 
 
 class PositionReader(Reader):
-    """Keeps where in its passes a source is read, from any batch of any pass on."""
+    """Keeps where in its passes a source is read; batches count through all passes.
 
-    def __init__(self, source: Passes) -> None:
-        self._source = source
-        self._length = len(source)
-        self._next = 0  # batches of all passes before the next one
+    Args:
+        length: Batches of a pass.
+        start: The batch that a training goes on with where it is not told an epoch; the first one
+            of a pass, if its argument is true.
+        leave: Is told which batch the next training goes on with.
+    """
+
+    def __init__(
+        self,
+        length: int,
+        start: Callable[[bool], int] = lambda fresh: 0,
+        leave: Callable[[int], None] = lambda batch: None,
+    ) -> None:
+        self._length = length
+        self._start = start
+        self._leave = leave
+        self._first: int | None = None  # of the first round
+        self._rounds = 0  # that were not told an epoch
+        self._next = 0
         self._end: int | None = None
-        self._pass: int | None = None  # the one that is read
 
-    def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
+    def begin(
+        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
+    ) -> None:
         """Go to where a round begins, had all epochs before it been read."""
         per_epoch = self._length if fresh or count is None else count
-        self._next = epoch * per_epoch
+        if epoch is not None:
+            self._next = epoch * per_epoch
+        else:
+            first = self._start(fresh) if self._first is None else self._first
+            self._next = first + self._rounds * per_epoch
+            self._rounds += 1
+        if self._first is None:
+            self._first = self._next
         self._end = None if wrap else self._next + self._length
 
-    def _advance(self) -> tuple[int, int, int | None]:
-        """Pass and index of the next batch, and the pass that ends before it, if one does.
+    def _advance(self) -> tuple[int, int, bool]:
+        """Pass and index of the next batch, and whether it is the pass's last.
 
         Raises:
             StopIteration: The round has no more.
@@ -115,23 +164,40 @@ class PositionReader(Reader):
         if self._next == self._end:
             raise StopIteration
         epoch, index = divmod(self._next, self._length)
-        ended = self._pass if self._pass != epoch else None
-        self._next, self._pass = self._next + 1, epoch
-        return epoch, index, ended
+        self._next += 1
+        return epoch, index, index + 1 == self._length
+
+    def leave(self, used: int) -> None:
+        if self._first is not None:
+            self._leave(self._first + used)
 
 
 class PassReader(PositionReader):
-    """Reads batches; `between` is called with a pass that was read, before the next one begins."""
+    """Reads batches; `hook` is called with each pass that was read, before the next one begins."""
 
-    def __init__(self, source: Passes, between: Callable[[int], object] | None = None) -> None:
-        super().__init__(source)
-        self._between = between
+    def __init__(
+        self,
+        batch: Callable[[int, int], RawBatch],  # by pass and index
+        hook: Callable[[int], object] | None,
+        *position: Any,
+    ) -> None:
+        super().__init__(*position)
+        self._batch = batch
+        self._hook = hook
         self._fetches = Fetches()
 
     def claim(self) -> Claim:
-        epoch, index, ended = self._advance()
-        if self._between is not None and ended is not None:
+        epoch, index, last = self._advance()
+        if index == 0 and self._hook is not None:
             self._fetches.wait()
-            called(partial(self._between, ended), "on_epoch_end()")
-        fetch = partial(self._source.batch, epoch, index)
-        return self._fetches.claim(fetch, f"Batch {index} of pass {epoch}")
+        fetch = partial(self._batch, epoch, index)
+        claim = self._fetches.claim(fetch, f"Batch {index} of pass {epoch}")
+        if last and self._hook is not None:
+            self._fetches.end_pass(partial(self._hook, epoch), "on_epoch_end()")
+        return claim
+
+    def settle(self, *, failed: bool = False) -> None:
+        self._fetches.settle(failed=failed)
+
+    def ended(self, seconds: float, *, complete: bool) -> bool:
+        return self._fetches.ended(seconds, complete=complete)

@@ -32,15 +32,34 @@ class Reader(ABC):
     """Reads one source from one feed."""
 
     @abstractmethod
-    def begin(self, *, fresh: bool, wrap: bool, epoch: int = 0, count: int | None = None) -> None:
+    def begin(
+        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
+    ) -> int | None:
         """Start a round: from the first batch where `fresh`; starting over at the end if `wrap`.
 
         It is for the epoch of that number, from 0, and has `count` batches, or those of one pass.
+        `None` for the epoch: the round goes on where the source was left.
+
+        Returns:
+            Batches of the pass that begins, where that is known now.
         """
 
     @abstractmethod
     def claim(self) -> Claim:
         """The call that fetches the next batch; at the end it, or this, raises `StopIteration`."""
+
+    def settle(self, *, failed: bool = False) -> None:  # noqa: B027
+        """A claim's batch has been handed on, or could not be read: on the thread that read it."""
+
+    def ended(self, seconds: float, *, complete: bool) -> bool:
+        """Whether the source has been told all that it has to be told; waits for so long.
+
+        `complete`: all batches were used. Raises what the source has raised.
+        """
+        return True
+
+    def leave(self, used: int) -> None:  # noqa: B027
+        """A training is over that has used so many batches: the next one goes on after them."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +70,8 @@ class Source:
     identity: Any  # what it reads
     length: int | None = None  # batches in one pass, where it is known
     restarts: bool = False  # it can be read again from its first batch
+    # Makes the reader of a training, where the next training goes on after this one.
+    train: Callable[[], Reader] | None = None
     parallel: bool = False  # its claims may run on several threads
     endless: bool = False  # one pass never ends
     shuffled: bool = False  # each pass has an order of its own

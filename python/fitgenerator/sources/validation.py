@@ -72,4 +72,4 @@ def fixed_arrays(given: Sequence[Any]) -> Source:
     except Exception as error:  # an array of which no rows can be taken
         rule = "as fixed arrays must hold arrays that rows can be taken from, not"
         raise ArgumentError.of(NAME, f"{rule} {describe(given)}: {reason(error)}.") from error
-    return replace(indexed(batches, len(batches)), fixed=True)
+    return replace(indexed(batches, lambda: len(batches)), fixed=True)

@@ -28,7 +28,7 @@ def check_end(runner: StepRunner, done: int, stopped: bool, purpose: str) -> Non
 
     Raises an `EndedError` where there was no step at all; `purpose` says what for.
     """
-    name, count = runner.prefetcher.setup.argument, runner.round.count
+    name, count = runner.prefetcher.setup.argument, runner.count
     if done == 0:
         raise EndedError.at_once(name, purpose)
     if count is not None and done < count and not stopped:
@@ -66,10 +66,11 @@ class EvaluateLoop:
 
     def run_alone(self) -> Logs:
         """Evaluate as a call of its own."""
-        self.grant()
+        self.runner.grant(restart=self._fresh, goes_on=True)
         self.runner.prefetcher.start()
-        self.context.progress.begin(total=self.runner.round.count)
+        self.context.progress.begin(total=self.runner.count)
         logs = arranged(self.run(), self.order)
+        self.context.conclude()
         self.context.progress.end(self.context.meter.pipeline.steps, logs)
         return logs
 

@@ -27,7 +27,7 @@ class FitLoop:
         runner: StepRunner,  # in the mode "train"
         history: History,
         options: FitOptions,
-        resumed: int,  # the first epoch, by a checkpoint, as far as it is known before the start
+        resumed: int | None,  # the first epoch, by a checkpoint, as far as it is known now
         validation: EvaluateLoop | None,  # what follows epochs
     ) -> None:
         self.context = runner.context
@@ -35,7 +35,8 @@ class FitLoop:
         self._history = history
         self._options = options
         self._epoch = options.initial_epoch
-        self._resumed = resumed
+        self._resumed = resumed or 0
+        self._resumes = resumed is not None
         self._validation = validation
         # Thread rule 12: where one object is training and validation data, nobody reads ahead
         # across the border between the two.
@@ -50,6 +51,7 @@ class FitLoop:
             try:
                 return self._train()
             finally:
+                self._runner.prefetcher.leave()
                 remember(self._history)  # after those of calls within this one
 
     def _train(self) -> History:
@@ -58,7 +60,8 @@ class FitLoop:
         last: Logs = {}
         self._granted = self._build()
         context.host.call(self._begin)
-        self._epoch = context.keras_version.first_epoch(self._epoch, self._runner.round.count)
+        self._epoch = context.keras_version.first_epoch(self._epoch, self._runner.count)
+        self._resumes = self._resumes or self._epoch != self._options.initial_epoch
         self._start()
         for epoch in range(self._epoch, epochs):
             logs = self._run_epoch(epoch)
@@ -66,6 +69,7 @@ class FitLoop:
             if logs is None or context.model.stop_training:
                 break
         self._history.incomplete = logs is None and self._epoch < epochs
+        context.conclude()
         context.shut()
         context.host.call(lambda: self._end(last))
         return self._history
@@ -84,7 +88,10 @@ class FitLoop:
 
     def _grant(self, epoch: int, times: int = 1) -> None:
         passes = self._options.passes
-        self._runner.grant(restart=passes, wrap=not passes, epoch=epoch, times=times)
+        goes_on = not (self._options.numbered or self._resumes)
+        self._runner.grant(
+            restart=passes, wrap=not passes, epoch=epoch, times=times, goes_on=goes_on
+        )
 
     def _start(self) -> None:
         """Start the feeders: only now, since a callback may have set the first epoch."""
@@ -99,12 +106,12 @@ class FitLoop:
     def _run_epoch(self, epoch: int) -> Logs | None:
         """Train one epoch and validate; its logs, `None` where the generator ended in it."""
         context, keras_version = self.context, self.context.keras_version
-        count = self._runner.round.count
         validation = self._validation if self._options.validates(epoch) else None
-        context.progress.begin_epoch(epoch, count)
+        context.progress.begin_epoch(epoch, self._runner.count)
         context.host.call(lambda: self._begin_epoch(epoch))
         self._let_fetch(epoch, validation)
         done, outputs = self._runner.run()
+        count = self._runner.count
         self._trained += done
         stopped = bool(context.model.stop_training)
         if done < (1 if count is None else count) and not stopped:
@@ -115,7 +122,7 @@ class FitLoop:
         if validation is not None:
             if not self._ahead:
                 validation.grant(epoch)
-            context.progress.begin_validation(validation.runner.round.count)
+            context.progress.begin_validation(validation.runner.count)
             logs.update({f"val_{name}": value for name, value in validation.run().items()})
             order += [f"val_{name}" for name in validation.order]
         logs = keras_version.logs(logs)
@@ -125,7 +132,7 @@ class FitLoop:
         return dict(logs)
 
     def _let_fetch(self, epoch: int, validation: EvaluateLoop | None) -> None:
-        prefetcher, count = self._runner.prefetcher, self._runner.round.count
+        prefetcher, count = self._runner.prefetcher, self._runner.count
         if not self._ahead:
             if not self._granted:
                 self._grant(epoch)
@@ -144,7 +151,7 @@ class FitLoop:
 
     def _end_early(self, epoch: int, came: int) -> None:
         runner, epochs = self._runner, self._options.epochs
-        name, count = runner.prefetcher.setup.argument, runner.round.count
+        name, count = runner.prefetcher.setup.argument, runner.count
         check_end(runner, self._trained, True, "train on")
         text = f"`{name}` gave nothing for epoch {epoch + 1} of {epochs}."
         if count is not None:

@@ -46,8 +46,10 @@ class FitOptions:
     class_weight: Mapping[int, float] | None  # class to weight
     steps: int | None  # batches of one epoch, `None` for as many as a pass has
     passes: bool  # each epoch is one pass of the source, from its first batch
+    validation_passes: bool  # each validation is one pass
     epochs: int  # number of the last epoch, from 1
     initial_epoch: int  # number of the first epoch, from 0
+    numbered: bool  # that was given: sources of ours begin there
     validation_freq: int | Sequence[int]  # the epochs that a validation follows, as asked for
     validates: Callable[[int], bool]  # whether one follows the epoch with a given number, from 0
     validation_steps: int | None  # batches of one validation, `None` for as many as a pass has
@@ -99,7 +101,7 @@ def fit_options(
     epochs: int,
     validation_steps: float | None,
     class_weight: Mapping[int, float] | None,
-    initial_epoch: int,
+    initial_epoch: int | None,
     validation_freq: int | Sequence[int],
     argument: str = "generator",
 ) -> FitOptions:
@@ -108,8 +110,12 @@ def fit_options(
         class_weight=arguments.class_weights(class_weight),
         steps=steps_of(generator, steps_per_epoch, "steps_per_epoch", argument),
         passes=steps_per_epoch is None,
+        validation_passes=validation_steps is None,
         epochs=arguments.whole(epochs, "epochs", 0),
-        initial_epoch=arguments.whole(initial_epoch, "initial_epoch", 0),
+        initial_epoch=arguments.whole(
+            0 if initial_epoch is None else initial_epoch, "initial_epoch", 0
+        ),
+        numbered=initial_epoch is not None,
         validation_freq=validation_freq,
         validates=arguments.validation_rule(validation_freq),
         validation_steps=steps_of(

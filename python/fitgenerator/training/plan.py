@@ -6,6 +6,7 @@ from ..batches.preparation import Preparer
 from ..checkpoint.checkpoint import Checkpoint
 from ..errors import ArgumentError, ShuffledWarning, StepsWarning
 from ..host.interface import Host
+from ..models.keras_versions import classes
 from ..models.thread_state import capture_scope
 from ..prefetch.by_request import RequestPrefetcher
 from ..prefetch.by_threads import ThreadPrefetcher
@@ -40,27 +41,28 @@ def plan_fit(
     context = _context(host, options, fit.steps, fit.epochs)
     history = _history_of(context, fit)
     resumed = _order_checkpoint(context)
-    prefetcher = _prefetcher(context, generator, "generator", options)
+    prefetcher = _prefetcher(context, generator, "generator", options, trains=True)
     prepare = Preparer(context.model, fit.class_weight, exclusive=generator.exclusive)
     epochs = fit.epochs - fit.initial_epoch
-    runner = StepRunner(context, "train", prefetcher, prepare, fit.steps, epochs)
+    runner = StepRunner(context, "train", prefetcher, prepare, fit.steps, epochs, whole=fit.passes)
     validation = _validation(context, prefetcher, validation_data, options, fit)
     remember(history)
     return FitLoop(runner, history, fit, resumed, validation)
 
 
 def plan_evaluate(
-    host: Host, generator: Source, steps: int | None, options: RunOptions
+    host: Host, generator: Source, steps: int | None, options: RunOptions, *, whole: bool
 ) -> EvaluateLoop:
     """The loop that `evaluate_generator` runs."""
     context = _context(host, options, steps)
     prefetcher = _prefetcher(context, generator, "generator", options)
     prepare = Preparer(context.model, exclusive=generator.exclusive)
-    return EvaluateLoop(StepRunner(context, "test", prefetcher, prepare, steps), generator.restarts)
+    runner = StepRunner(context, "test", prefetcher, prepare, steps, whole=whole)
+    return EvaluateLoop(runner, generator.restarts)
 
 
 def plan_predict(
-    host: Host, generator: Source, steps: int | None, options: RunOptions
+    host: Host, generator: Source, steps: int | None, options: RunOptions, *, whole: bool
 ) -> PredictLoop:
     """The loop that `predict_generator` runs."""
     context = _context(host, options, steps)
@@ -68,7 +70,7 @@ def plan_predict(
         context.notices.others.append((_SHUFFLES.format(options.argument), ShuffledWarning))
     prefetcher = _prefetcher(context, generator, "generator", options)
     prepare = Preparer(context.model, predicting=True, exclusive=generator.exclusive)
-    return PredictLoop(StepRunner(context, "predict", prefetcher, prepare, steps))
+    return PredictLoop(StepRunner(context, "predict", prefetcher, prepare, steps, whole=whole))
 
 
 def _context(host: Host, options: RunOptions, steps: int | None, epochs: int = 1) -> RunContext:
@@ -105,10 +107,10 @@ def _history_of(context: RunContext, options: FitOptions) -> History:
     return history
 
 
-def _order_checkpoint(context: RunContext) -> int:
+def _order_checkpoint(context: RunContext) -> int | None:
     """Put a checkpoint after all others: it restores what they reset, and saves what they changed.
 
-    The epoch that the training will go on with, 0 where there is no checkpoint.
+    The epoch that the training will go on with, as far as it is known now; `None` without one.
     """
     callbacks = context.callbacks.all
     callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))  # others keep their order
@@ -117,10 +119,13 @@ def _order_checkpoint(context: RunContext) -> int:
         raise ArgumentError.of("callbacks", f"must hold one Checkpoint, not {len(checkpoints)}.")
     for checkpoint in checkpoints:
         checkpoint.others = callbacks[:-1]
-    return sum(checkpoint.epoch for checkpoint in checkpoints)
+    kept = any(isinstance(each, classes("callbacks.BackupAndRestore")) for each in callbacks)
+    return sum(checkpoint.epoch for checkpoint in checkpoints) if checkpoints or kept else None
 
 
-def _prefetcher(context: RunContext, source: Source, name: str, options: RunOptions) -> Prefetcher:
+def _prefetcher(
+    context: RunContext, source: Source, name: str, options: RunOptions, *, trains: bool = False
+) -> Prefetcher:
     setup = Setup(
         capacity=options.capacity,
         name=name,
@@ -128,6 +133,7 @@ def _prefetcher(context: RunContext, source: Source, name: str, options: RunOpti
         host=context.host,
         meter=context.meter,
         scope=context.scope,
+        trains=trains,
         workers=options.workers,
         timeout=options.timeout,
         progress=context.progress,
@@ -165,5 +171,7 @@ def _validation(
         steps = source.length
     prepare = Preparer(context.model, exclusive=source.exclusive)
     times = sum(map(fit.validates, range(fit.initial_epoch, fit.epochs)))
-    runner = StepRunner(context, "test", prefetcher, prepare, steps, times)
+    runner = StepRunner(
+        *(context, "test", prefetcher, prepare, steps, times), whole=fit.validation_passes
+    )
     return EvaluateLoop(runner, source.restarts)

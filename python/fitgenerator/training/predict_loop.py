@@ -21,12 +21,13 @@ class PredictLoop:
         """Predict; an array, or the model's structure of arrays, of all rows in order."""
         context, prefetcher = self.context, self._runner.prefetcher
         outputs: list[Any] = []
-        self._runner.grant(restart=prefetcher.source.restarts)
+        self._runner.grant(restart=prefetcher.source.restarts, goes_on=True)
         prefetcher.start()
         context.host.call(self._begin)
-        context.progress.begin(total=self._runner.round.count)
+        context.progress.begin(total=self._runner.count)
         done, _ = self._runner.run(outputs.extend)
         check_end(self._runner, done, bool(context.model.stop_predicting), "predict")
+        context.conclude()
         context.progress.end(done, {})
         context.host.call(lambda: context.callbacks.run("on_predict_end", {}))
         return as_arrays(joined(outputs))

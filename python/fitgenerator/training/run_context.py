@@ -47,6 +47,11 @@ class RunContext:
         """The Keras model."""
         return self.keras_version.model
 
+    def conclude(self) -> None:
+        """The loop is over: wait until every source knows of the passes that have ended."""
+        for prefetcher in self.prefetchers:
+            prefetcher.conclude()
+
     def shut(self) -> None:
         """Stop every prefetcher; any thread may call it, more than once."""
         for prefetcher in self.prefetchers:

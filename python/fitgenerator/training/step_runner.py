@@ -41,6 +41,8 @@ class StepRunner:
         prepare: Callable[[RawBatch], Batch],
         count: int | None,  # steps of one round, `None` for as many as a pass of the source has
         rounds: int = 1,  # how many there will be
+        *,
+        whole: bool = False,  # a round is a pass, of `count` steps unless the source changes
     ) -> None:
         self.context = context
         self.prefetcher = prefetcher
@@ -50,7 +52,8 @@ class StepRunner:
         self._execution = context.keras_version.steps_per_execution
         self._hooked = context.callbacks.has_batch_hooks(mode)
         self._done = 0  # steps, in all rounds
-        self.round = Round(count, prepare, call_size=self._call_size())
+        self.count = count  # of the round
+        self.round = Round(count, prepare, whole=whole, call_size=self._call_size())
         asked = Asked(None if count is None else count * rounds, count, context.jit_compile)
         weights = context.model.count_params
         self._policy = CallPolicy(self._steps, mode, self.round.call_size, asked, weights)
@@ -65,10 +68,16 @@ class StepRunner:
         return CallSize(min(capacity, self._execution), self._execution)
 
     def grant(
-        self, *, restart: bool = False, wrap: bool = False, epoch: int = 0, times: int = 1
+        self,
+        *,
+        restart: bool = False,
+        wrap: bool = False,
+        epoch: int = 0,
+        times: int = 1,
+        goes_on: bool = False,
     ) -> None:
         """Let the batches of so many rounds be fetched, the first one for the epoch `epoch`."""
-        round_ = replace(self.round, restart=restart, wrap=wrap, epoch=epoch)
+        round_ = replace(self.round, restart=restart, wrap=wrap, epoch=epoch, goes_on=goes_on)
         self.prefetcher.schedule.grant(round_, times)
         self.context.host.wake()  # it may make batches now
 
@@ -96,21 +105,22 @@ class StepRunner:
 
         As in Keras, hooks and stops come between groups of `steps_per_execution` steps.
         """
-        context, count, group, done = self.context, self.round.count, [None], 0
-        while count is None or done < count:
-            size = self._execution if count is None else min(self._execution, count - done)
-            ran, outputs = self._run_group(size)
+        context, group, done, last = self.context, [None], 0, False
+        most = None if self.round.whole else self.round.count
+        while not last and (most is None or done < most):
+            size = self._execution if most is None else min(self._execution, most - done)
+            ran, outputs, last = self._run_group(size, done)
             if not ran:
                 break
             group, done = outputs, done + ran
             if keep is not None:
                 keep(group)
             if self._hooked:
-                between = lambda: self._between(done, group, done == count)  # noqa: B023, E731
+                between = lambda: self._between(done, group, last)  # noqa: B023, E731
                 stop = context.host.call(between)
             else:
                 stop = self._stopped()
-            context.progress.step(done, count, lambda: self._logs(group[-1]))  # noqa: B023
+            context.progress.step(done, self.count, lambda: self._logs(group[-1]))  # noqa: B023
             if stop or ran < size:
                 break
         context.pacing.rest()
@@ -126,17 +136,22 @@ class StepRunner:
     def _stopped(self) -> bool:
         return bool(getattr(self.context.model, STOPS[self._mode]))
 
-    def _run_group(self, size: int) -> tuple[int, list[Outputs]]:
-        """Run calls until at least `size` steps are done; how many were, and what they returned."""
-        ran, outputs = 0, []
-        while ran < size:
+    def _run_group(self, size: int, done: int) -> tuple[int, list[Outputs], bool]:
+        """Run calls until `size` steps or more are done, or the round's last; `done` were before.
+
+        How many were run, what they returned, and whether the round is over.
+        """
+        ran, outputs, last = 0, [], False
+        while ran < size and not last:
             call = self.prefetcher.take()
             if call is None:
                 break
+            if call.left is not None:
+                last, self.count = call.left == 0, done + ran + call.count + call.left
             outputs += self._execute(call)
             ran += call.count
             self.context.host.check()
-        return ran, outputs
+        return ran, outputs, last
 
     def _execute(self, call: Batch) -> list[Outputs]:
         outputs: list[Outputs] = []

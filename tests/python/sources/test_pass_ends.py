@@ -200,7 +200,7 @@ def test_T5_a_hook_that_does_not_return_exceeds_the_timeout(short_grace: float) 
     assert len(last_history().epoch) == 1  # type: ignore[union-attr]
 
 
-class Interrupted(Exception):
+class BreakOffError(Exception):
     """Raised by a callback in the midst of a pass."""
 
 
@@ -216,13 +216,13 @@ def stop_at(batch: int, how: Any) -> Any:
     return at_batch_begin(stop)
 
 
-@pytest.mark.parametrize("how", [None, Interrupted(), KeyboardInterrupt()])
+@pytest.mark.parametrize("how", [None, BreakOffError(), KeyboardInterrupt()])
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_T5_a_pass_that_is_broken_off_is_not_told_of(how: Any, workers: int) -> None:
     source = rows(length=40)
     try:
         run(echo_model(), source, None, 2, [stop_at(2, how)], workers=workers, max_queue_size=4)
-    except (Interrupted, KeyboardInterrupt):
+    except (BreakOffError, KeyboardInterrupt):
         assert how is not None
     assert ends_of(source) == 0
 
@@ -240,7 +240,7 @@ def test_T5_a_pass_that_fails_is_not_told_of(workers: int) -> None:
         run(echo_model(), source, epochs=3, workers=workers)
     assert source.asked.count("end") == 1
     malformed = Indexed([numbered_batch(1), "no batch"])  # type: ignore[list-item]
-    with pytest.raises(ValueError, match="Batch|batch"):
+    with pytest.raises(ValueError, match="batch"):
         run(echo_model(), malformed, workers=workers)
     assert "end" not in malformed.asked
 
@@ -265,7 +265,9 @@ def test_T5_Keras_own_image_flows_are_told(kind: Any) -> None:
         np.arange(6.0).reshape(6, 1, 1, 1), np.zeros(6), batch_size=2, seed=1
     )
     orders = []
-    model = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((1, 1, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
     model.compile("sgd", "mae")
     for _ in range(5):
         run(model, flow)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..transform.normalisation import check_learned
 from ..transform.seeded_function import Seeded
 from .batch_order import Pass
 from .batch_row import draw_parameters
+from .flow_reader import evaluation_reader, training_reader
 from .passes import PassIterator
 from .saving import Saving
 
@@ -82,10 +84,22 @@ class Iterator(PassIterator):
 
     def as_source(self, argument: str) -> Source:
         """The source that the engine reads."""
-        own = type(self).__getitem__ is Iterator.__getitem__
         # Only the calling thread can run a function of R.
         asks = isinstance(self.image_data_generator.preprocessing_function, Seeded)
-        return replace(indexed(self, len(self)), asks=asks, exclusive=own)
+        if type(self).__getitem__ is not Iterator.__getitem__:  # it is the user's
+            return replace(indexed(self, lambda: len(self)), asks=asks)
+        length = len(self.next_pass())
+        return Source(
+            partial(evaluation_reader, self, length, self._batch),
+            self,
+            length,
+            restarts=True,
+            train=partial(training_reader, self, length, self._batch),
+            parallel=True,
+            shuffled=self.shuffle,
+            asks=asks,
+            exclusive=True,
+        )
 
     def _batch(self, under_way: Pass, index: int) -> Any:
         indices, random = under_way.batch(index)

@@ -13,12 +13,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from ...arguments import whole
+from ...arguments import Unchecked, flag, whole
 from ...errors import ArgumentError
 from ...models.protocol import Array
 from ...sources.source import Readable
 from .. import arguments
-from .batch_order import Pass
+from .batch_order import Pass, pass_from
 
 
 class PassIterator(keras.utils.PyDataset, Readable):
@@ -27,14 +27,86 @@ class PassIterator(keras.utils.PyDataset, Readable):
     def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None) -> None:
         super().__init__()
         self.n = n
-        self.batch_size = whole(batch_size, "batch_size", 1)
-        self.shuffle = bool(shuffle)
-        self.seed = arguments.seed(seed)
+        self._batch_size = whole(batch_size, "batch_size", 1)
+        self._shuffle = bool(shuffle)
+        self._seed = arguments.seed(seed)
+        self._drawn = _drawn(self._seed)
         self._lock = threading.Lock()
-        self._cursor = 0  # batches of this pass that `next` has given
+        self._cursor = 0  # batches of this pass that `next`, or a training, has taken
         self._begun = False  # whether a batch of this pass has been given
-        drawn = int(np.random.randint(2**31)) if self.seed is None else self.seed
-        self._pass = Pass(n, self.batch_size, self.shuffle, drawn, 0, np.arange(n)).after(0)
+        self._asides = 0  # passes that evaluations and predictions have read
+        self._pass = self._new_pass(0)
+
+    def _new_pass(self, first: int) -> Pass:
+        return pass_from(first, self.n, self._batch_size, self._shuffle, self._drawn)
+
+    # -- settings: obeyed from the next pass on -------------------------------------------------
+
+    @property
+    def batch_size(self) -> int:
+        """Images of a batch."""
+        return self._batch_size
+
+    @batch_size.setter
+    def batch_size(self, value: Unchecked) -> None:
+        self._batch_size = whole(value, "batch_size", 1)
+        self._obey()
+
+    @property
+    def shuffle(self) -> bool:
+        """Whether each pass has an order of its own."""
+        return self._shuffle
+
+    @shuffle.setter
+    def shuffle(self, value: Unchecked) -> None:
+        self._shuffle = flag(value, "shuffle")
+        self._obey()
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that was given."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, value: Unchecked) -> None:
+        self._seed = arguments.seed(value)
+        self._drawn = _drawn(self._seed)
+        self._obey()
+
+    def _obey(self) -> None:
+        with self._lock:
+            if not self._begun:
+                self._pass = self._new_pass(self._pass.first)
+
+    # -- by the engine --------------------------------------------------------------------------
+
+    def first_pass(self) -> Pass:
+        """The pass that begins with batch 0."""
+        return self._new_pass(0)
+
+    def next_pass(self) -> Pass:
+        """The pass that a training reads: a new one, unless none of this one has been given."""
+        given = (self._cursor or len(self._pass)) if self._begun else 0
+        return self._new_pass(self._pass.first + given)
+
+    def place(self) -> tuple[Pass, int]:
+        """The pass and the index of the batch with which a training goes on."""
+        following = self.next_pass()
+        same = following.settings == self._pass.settings
+        return (self._pass, self._cursor) if same and self._cursor else (following, 0)
+
+    def go_to(self, under_way: Pass, index: int) -> None:
+        """Go on with batch `index` of a pass."""
+        with self._lock:
+            self._pass, self._cursor, self._begun = under_way, index, index > 0
+            if not self._begun:
+                self._pass = self._new_pass(under_way.first)
+
+    def read_aside(self) -> int:
+        """The number of the pass that an evaluation reads, which trainings do not count."""
+        with self._lock:
+            self._asides += 1
+            return self._asides - 1
 
     # -- by index -------------------------------------------------------------------------------
 
@@ -90,7 +162,7 @@ class PassIterator(keras.utils.PyDataset, Readable):
                 self._turn(self._cursor or len(self))
 
     def _turn(self, given: int) -> None:
-        self._pass = self._pass.after(given)
+        self._pass = self._new_pass(self._pass.first + given)
         self._cursor = 0
         self._begun = False
 
@@ -112,3 +184,8 @@ class PassIterator(keras.utils.PyDataset, Readable):
     @abstractmethod
     def _batch(self, under_way: Pass, index: int) -> Any:
         """Batch `index` of a pass."""
+
+
+def _drawn(seed: int | None) -> int:
+    """`seed`, or else one that is drawn from NumPy's global random numbers."""
+    return int(np.random.randint(2**31)) if seed is None else seed

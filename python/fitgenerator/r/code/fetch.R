@@ -16,12 +16,23 @@ fetch <- function(fn, name, inputs, streams, number, most, used, ends) {
   answer
 }
 
-fetch_lot <- function(closure, streams, before, most) {
+# Tells a function that a pass has ended: `tell` is called with its number. `fetched` batches were fetched so far.
+tell <- function(tell, ended, name, streams, fetched) {
+  closure <- new_closure(tell, name, name)
+  with_stream(streams, name, {
+    answer <- fetch_lot(closure, streams, fetched, 0L, function(lot) tell(ended))
+    if (name == "generator") keep_state(streams, fetched) # what the function draws comes before the next batch
+    answer
+  })
+}
+
+fetch_lot <- function(closure, streams, before, most,
+                      fill = function(lot) fill_lot(lot, closure, streams, before, most)) {
   lot <- new_lot(most)
   stack <- character() # stays so where the interrupt came twice, the second one while the first was looked at
   note <- function(cnd) stack <<- where_it_stands(sys.calls(), sys.nframe(), closure$name)
   signalled <- tryCatch(
-    withCallingHandlers(fill_lot(lot, closure, streams, before, most), interrupt = note),
+    withCallingHandlers(fill(lot), interrupt = note),
     interrupt = identity, error = identity
   )
   if (closure$name == "generator") keep_state(streams, before + lot$n + 1L)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ...host.interface import ForeignHook, RawBatch, Shown
-from ...host.outcome import Ended, Failed, Outcome, Value, attempt
+from ...host.outcome import Ended, Failed, Outcome, Told, Value, attempt
 from ...host.requests import Apply, End, Fetch, Job, Request, Say
 from ...host.switchboard import Switchboard
 from ...reporting.progress_bar import Bar
@@ -22,6 +23,13 @@ from .values import owned_batches
 
 RList = dict[str, Any]  # a list of R's, whose elements are named
 R = TypeVar("R", bound=Request)
+
+# What came in place of a batch, by R's name for it.
+_ENDS: dict[str, Callable[[RList], Outcome]] = {
+    "ended": lambda end: Ended(),
+    "told": lambda end: Told(),
+    "failed": lambda end: Failed(ForeignError(end["condition"])),
+}
 
 
 class HostLoop:
@@ -89,7 +97,8 @@ class HostLoop:
         Args:
             batches: The batches that were fetched, in order.
             end: What came in place of another, if anything: by its `kind` "ended", the closure's
-                end, or "failed", with the number of the `condition` that R keeps.
+                end, "told", it knows that a pass has ended, or "failed", with the number of the
+                `condition` that R keeps.
             seconds: How long to wait for the next request.
         """
         request = self._take(Fetch)
@@ -100,8 +109,7 @@ class HostLoop:
         if error is not None:
             outcomes.append(Failed(error))
         elif end is not None:
-            ended = end["kind"] == "ended"
-            outcomes.append(Ended() if ended else Failed(ForeignError(end["condition"])))
+            outcomes.append(_ENDS[end["kind"]](end))
         outcomes[-1] = self._board.watchdog.settle(outcomes[-1])
         request.answer(outcomes, spent / (len(batches) + (end is not None)))
         return self.wait(seconds)

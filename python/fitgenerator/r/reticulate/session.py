@@ -125,10 +125,13 @@ def _plan(
         own = {n: given.pop(n) for n in _FIT_ARGUMENTS}
         fit = fit_options(generator, validation, argument=name, **own)
         return plan_fit(host, generator, validation, run_options("train", model, **given), fit)
+    whole = given["steps"] is None
     steps = steps_of(generator, given.pop("steps"), "steps", name)
     if kind == "evaluate":
-        return plan_evaluate(host, generator, steps, run_options("test", model, **given))
-    return plan_predict(host, generator, steps, run_options("predict", model, **given))
+        options = run_options("test", model, **given)
+        return plan_evaluate(host, generator, steps, options, whole=whole)
+    options = run_options("predict", model, **given)
+    return plan_predict(host, generator, steps, options, whole=whole)
 
 
 def checkpoint(path: str) -> Checkpoint | dict[str, Any]:
@@ -150,7 +153,7 @@ def _source(given: Any, name: str, model: Any = None) -> Source | None:
         if given.get("opens"):
             return stream_source(number)
         if given.get("sequence") is not None:
-            return passes_source(number, given["sequence"])
+            return passes_source(number, given["sequence"], told=bool(given["told"]))
         return closure_source(number, f"R closure {number}")
     if isinstance(given, Arrays):
         return fixed_arrays(given.parts)

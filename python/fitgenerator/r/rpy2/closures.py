@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ...errors import BatchError
-from ...host.outcome import Outcome, Value
+from ...host.outcome import Failed, Outcome, Told, Value, attempt
 from ...host.requests import Fetch
 from ...sources.on_request import for_host
 from ...sources.source import Source
@@ -45,6 +46,8 @@ class Closures:
         fetched = self._fetched[name]
         # The first batch is delivered alone: the model waits for it.
         most = request.most if fetched else 1
+        if places is not None and places["ended"] is not None:
+            return [self._tell(function, places["ended"], name, fetched)]
         if places is not None:
             function.seek(places)
             function = function.call
@@ -55,6 +58,14 @@ class Closures:
         self._fetched[name] += len(outcomes)
         end = outcome_of(kind[0], detail, BatchError)
         return outcomes if end is None else [*outcomes, end]
+
+    def _tell(self, function: Any, ended: int, name: str, fetched: int) -> Outcome:
+        """Tell a function that a pass has ended."""
+        if function.hook is not None:
+            told = attempt(lambda: function.hook(ended))
+            return told if isinstance(told, Failed) else Told()
+        _, kind, detail = helper("tell")(function.tell, ended, name, self._streams, fetched)
+        return outcome_of(kind[0], detail, BatchError) or Told()
 
     def close(self, used: int) -> None:
         """Put R's random numbers where they belong: after the last batch that was trained on."""

@@ -26,19 +26,15 @@ class Indexed:
     def __init__(self, function: RFunction, hook: Hook, *, seeded: bool) -> None:
         in_r = hook is not None and is_function(hook)
         given = hook if in_r else rinterface.NULL
-        self._hook = None if in_r else hook
+        self.hook = None if in_r else hook  # of Python
         calls = helper("indexed_calls")(function, given, rinterface.BoolSexpVector([seeded]))
-        self._seek, self.call = calls[0], calls[1]
+        self._seek, self.call, self.tell = calls[0], calls[1], calls[2]
         self.rid = self.call.rid
 
     def seek(self, places: dict[str, Any]) -> None:
         """Say which batches are next."""
-        ended = places["ended"]
-        if self._hook is not None and ended is not None:
-            self._hook(ended)
         told = {name: rinterface.IntSexpVector(places[name]) for name in ("index", "seed")}
         told["epoch"] = rinterface.IntSexpVector([places["epoch"]])
-        told["ended"] = rinterface.NULL if ended is None else rinterface.IntSexpVector([ended])
         self._seek(rinterface.baseenv["list"](**told))
 
 
@@ -58,4 +54,5 @@ def sequence(
             f"of the epoch, not {takes} arguments.",
             argument=argument,
         )
-    return passes_source(Indexed(function, hook, seeded=seeded), passes)
+    indexed = Indexed(function, hook, seeded=seeded)
+    return passes_source(indexed, passes, told=hook is not None)

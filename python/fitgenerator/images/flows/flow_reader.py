@@ -1,0 +1,62 @@
+"""Readers of flows of images, by pass and index: in trainings, and in evaluations aside of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...sources.seeded_source import PassReader
+from .batch_order import Pass
+from .passes import PassIterator
+
+Make = Callable[[Pass, int], Any]  # the batch with an index in a pass
+
+
+class _Passes:
+    """The passes of a flow as one reader numbers them, from pass 0 on."""
+
+    def __init__(self, flow: PassIterator, length: int, make: Make) -> None:
+        self._flow = flow
+        self._length = length
+        self._make = make
+        self._base = flow.first_pass()
+        self._known: tuple[tuple[int, Pass], ...] = ()
+
+    def batch(self, number: int, index: int) -> Any:
+        """Batch `index` of a pass; any thread may call this."""
+        return self._make(self._at(number), index)
+
+    def _at(self, number: int) -> Pass:
+        for known, one in self._known:
+            if known == number:
+                return one
+        one = self._base.after(number)
+        self._known = ((number, one), *self._known[:1])
+        return one
+
+    def start(self, fresh: bool) -> int:
+        """A training goes on: its pass 0 is the flow's pass under way, or a new one."""
+        flow = self._flow
+        self._base, index = (flow.next_pass(), 0) if fresh else flow.place()
+        return index
+
+    def leave(self, batches: int) -> None:
+        """The next training, or `next`, goes on after so many batches."""
+        number, index = divmod(batches, self._length)
+        self._flow.go_to(self._at(number), index)
+
+    def aside(self, fresh: bool) -> int:
+        """An evaluation reads a pass of its own."""
+        return self._flow.read_aside() * self._length
+
+
+def training_reader(flow: PassIterator, length: int, make: Make) -> PassReader:
+    """The reader of a training, which goes on where the last one, or `next`, left the flow."""
+    passes = _Passes(flow, length, make)
+    return PassReader(passes.batch, None, length, passes.start, passes.leave)
+
+
+def evaluation_reader(flow: PassIterator, length: int, make: Make) -> PassReader:
+    """The reader of an evaluation, a prediction or a validation, which leaves the flow as it is."""
+    passes = _Passes(flow, length, make)
+    return PassReader(passes.batch, None, length, passes.aside)

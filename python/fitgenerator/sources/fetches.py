@@ -1,0 +1,100 @@
+"""Fetches by index, on several threads: a pass ends when all of its batches have been read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from ..batches.structure import RawBatch
+from ..errors import ClosedError
+
+T = TypeVar("T")
+
+
+def called(call: Callable[[], T], what: str) -> T:
+    """What the source's own code gives; `what` that is, for messages.
+
+    Raises:
+        RuntimeError: It raised `StopIteration`: an error of the source's, not the end of its data.
+    """
+    try:
+        return call()
+    except StopIteration as error:
+        raise RuntimeError(f"{what} raised StopIteration.") from error
+
+
+class Fetches:
+    """The fetches of one reader: each runs from its claim on until `settle`.
+
+    Where the last one of a pass has been claimed, `end_pass` says what the source is to be told.
+    The thread that settles the last of them tells it: nobody reads then, and what was read has been
+    copied, so that the source may change its arrays in place.
+    """
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._broken = False  # a fetch has failed: the pass is broken off
+        self._ending: Callable[[], object] | None = None  # due once no fetch runs
+        self._error: BaseException | None = None  # that `_ending` raised
+        self._changed = threading.Condition()
+
+    def claim(self, fetch: Callable[[], RawBatch], what: str) -> Callable[[], RawBatch]:
+        """The claim that runs `fetch`, on any thread; `what` it does, for messages."""
+        with self._changed:
+            self._running += 1
+        return partial(called, fetch, what)
+
+    def end_pass(self, tell: Callable[[], object], what: str) -> None:
+        """All of a pass has been claimed; `tell` is called, once, when it has been read."""
+        self._ending = partial(called, tell, what)
+
+    def settle(self, *, failed: bool = False) -> None:
+        """A fetch is over: what it read has been handed on, or it has failed."""
+        with self._changed:
+            self._running -= 1
+            self._broken = self._broken or failed
+            if self._running or self._ending is None or self._broken:
+                self._changed.notify_all()
+                return
+        try:
+            self._ending()
+        except BaseException as error:  # comes in the place of the next batch
+            self._error = error
+        finally:
+            with self._changed:
+                self._ending = None
+                self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Wait until nothing runs: a source must not change while another thread reads it.
+
+        Raises what the end of the last pass has raised.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._broken or not (self._running or self._ending))
+            if self._broken:
+                raise ClosedError
+        self._raise()
+
+    def ended(self, seconds: float, *, complete: bool) -> bool:
+        """Whether the source has been told all; waits for so long, and raises what that raised.
+
+        Where not all batches were used (`complete`), those that are read on do not count.
+        """
+        with self._changed:
+            told = self._changed.wait_for(
+                lambda: (
+                    self._broken or self._ending is None or (self._running > 0 and not complete)
+                ),
+                seconds,
+            )
+        if told:
+            self._raise()
+        return told
+
+    def _raise(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
