@@ -93,7 +93,10 @@ serve_fetch <- function(run, request) {
 serve_end <- function(run, i, ended) {
   closure <- run$closures[[i]]
   told <- with_stream(run$streams, closure$stream, { # rule 8
-    lot <- fetch_lot(run, i, 0L, function(lot) closure$tell(ended))
+    lot <- fetch_lot(run, i, 0L, function(lot) {
+      closure$tell(ended)
+      NULL
+    })
     # What the function draws at the end of a pass comes before the next batch.
     if (closure$stream == "generator") keep_state(run$streams, run$fetched[[i]])
     lot

@@ -61,7 +61,8 @@ test_that("The batches of a later epoch are those that it would have had, random
   for (size in c(0, 10)) {
     expect_identical(losses(noise, NULL, epochs = 4, initial_epoch = 2, max_queue_size = size), whole[3:4])
   }
-  expect_identical(losses(noise, 2, epochs = 4, initial_epoch = 2), losses(noise, 2, epochs = 4)[3:4])
+  cut <- losses(noise, 2, epochs = 4, initial_epoch = 0)
+  expect_identical(losses(noise, 2, epochs = 4, initial_epoch = 2), cut[3:4])
 })
 
 test_that("A training that a checkpoint resumes equals one that was never disturbed", {
@@ -94,15 +95,15 @@ test_that("rule 8: with a seed the session's random numbers stay where they are,
   expect_identical(losses(batch_sequence(draw, 3), NULL), from_session)
 })
 
-test_that("The epoch is told, and its end by a hook, in between", {
+test_that("T5: the epoch is told, and its end by a hook, the last one too", {
   ended <- NULL
   flow <- batch_sequence(function(i, epoch) list(matrix(10 * epoch + i), matrix(0)), 2,
                          on_epoch_end = function(epoch) ended <<- c(ended, epoch))
   expect_equal(losses(flow, NULL, epochs = 3), c(1.5, 11.5, 21.5))
-  expect_identical(ended, 0:1)
+  expect_identical(ended, 0:2)
   calls <- 0
   losses(batch_sequence(indexed_batch, 2, on_epoch_end = function() calls <<- calls + 1), 4)
-  expect_identical(calls, 1)
+  expect_identical(calls, 2)
 })
 
 test_that("It runs on R's thread, and its errors are R's, with the number of the batch", {
@@ -131,4 +132,75 @@ test_that("Bad input is refused by the name of the argument", {
   expect_refused("`shuffle` must be TRUE or FALSE, not 1", indexed_batch, 2, 1)
   expect_refused("`seed` must be a whole number of at least 0, not -1", indexed_batch, 2, TRUE, -1)
   expect_refused("`on_epoch_end` must be a function", indexed_batch, 2, on_epoch_end = "x")
+})
+
+test_that("T5: calls of one epoch go on where the last one ended, and equal one call", {
+  made <- list(
+    sequence = function() batch_sequence(indexed_batch, 4, shuffle = TRUE, seed = 1),
+    seeded = function() batch_sequence(function(i) list(matrix(rnorm(2)), matrix(0, 2, 1)), 4, seed = 1),
+    data = function() flow_from_data(matrix(1:8 + 0), rep(0, 8), batch_size = 2, seed = 1)
+  )
+  seen_by <- function(flow, ..., callbacks = list()) {
+    seen <- NULL
+    note <- list(on_train_batch_end = function(batch, logs) seen <<- c(seen, logs$loss * (batch + 1)))
+    losses(flow, ..., callbacks = c(list(note), callbacks))
+    seen
+  }
+  for (make in made) {
+    for (steps in list(NULL, 3, 7)) {
+      whole <- seen_by(make(), steps, epochs = 4)
+      flow <- make()
+      part <- function(...) seen_by(flow, steps, ...)
+      expect_equal(c(part(), part(workers = 0), part(epochs = 2)), whole)
+      expect_equal(part(epochs = 2, initial_epoch = 0), utils::head(whole, length(whole) / 2))
+    }
+    whole <- seen_by(make(), NULL, epochs = 3)
+    flow <- make()
+    expect_equal(seen_by(flow, NULL), whole[1:4])
+    evaluate_generator(echo_model(), flow)
+    suppressWarnings(predict_generator(echo_model(), flow))
+    expect_equal(seen_by(flow, NULL, validation_data = flow), whole[5:8])
+    path <- tempfile(fileext = ".npz")
+    expect_equal(seen_by(flow, NULL, callbacks = list(checkpoint(path))), whole[1:4])
+    expect_equal(seen_by(flow, NULL, epochs = 3, callbacks = list(checkpoint(path))), whole[5:12])
+  }
+})
+
+test_that("T5: on_epoch_end follows the last batch of a pass, in every kind of call, and not a pass that is broken off", {
+  for (size in c(0, 1, 10)) {
+    ended <- 0
+    flow <- batch_sequence(indexed_batch, 3, on_epoch_end = function() ended <<- ended + 1)
+    evaluate_generator(echo_model(), flow, max_queue_size = size)
+    predict_generator(echo_model(), flow, max_queue_size = size)
+    losses(flow, NULL, validation_data = flow, max_queue_size = size)
+    expect_identical(ended, 4)
+    losses(flow, 2, max_queue_size = size)
+    evaluate_generator(echo_model(), flow, 2, max_queue_size = size)
+    expect_identical(ended, 4)
+    losses(flow, 2, max_queue_size = size)
+    expect_identical(ended, 5)
+    stops <- list(on_train_batch_begin = function(batch, logs) if (batch == 2) stop("broken off"))
+    expect_error(losses(batch_sequence(indexed_batch, 30, on_epoch_end = function() ended <<- 0), NULL,
+                        callbacks = list(stops), max_queue_size = size))
+    expect_identical(ended, 5)
+  }
+})
+
+test_that("T5: an error in on_epoch_end after the last pass is an error of the call; its random numbers count", {
+  hook <- batch_sequence(indexed_batch, 2, on_epoch_end = function(epoch) stop("in the hook"))
+  expect_error(losses(hook, NULL), "in the hook", class = "fitgenerator_generator_error")
+  expect_error(evaluate_generator(echo_model(), hook), "in the hook", class = "fitgenerator_generator_error")
+  stuck <- batch_sequence(indexed_batch, 2, on_epoch_end = function(epoch) Sys.sleep(30))
+  spent <- system.time(expect_error(losses(stuck, NULL, timeout = 1), class = "fitgenerator_timeout_error"))
+  expect_lt(spent[["elapsed"]], 20)
+  drawn_in <- function(calls, epochs) {
+    set.seed(1)
+    drawn <- NULL
+    flow <- batch_sequence(indexed_batch, 2, on_epoch_end = function() drawn <<- c(drawn, runif(1)))
+    for (call in seq_len(calls)) losses(flow, NULL, epochs = epochs)
+    drawn
+  }
+  expect_identical(drawn_in(3, 1), drawn_in(1, 3))
+  expect_length(unique(drawn_in(3, 1)), 3L)
+  expect_clean(linear_model())
 })
