@@ -81,7 +81,8 @@ warning_classes <- c(
   AbandonedThreadWarning = "fitgenerator_thread_warning",
   ShuffledWarning = "fitgenerator_shuffled_warning",
   StepsWarning = "fitgenerator_steps_warning",
-  ImageWarning = "fitgenerator_image_warning"
+  ImageWarning = "fitgenerator_image_warning",
+  FormerArgumentWarning = "fitgenerator_former_warning"
 )
 
 # Signals the warnings of a call and raises its condition, if it failed; else returns its value.

@@ -52,6 +52,7 @@
 #'     rounded down; or it is the `validation_steps` of fixed arrays, all of whose rows are used. Element `argument`:
 #'     its name, if it was rounded.}
 #'   \item{`fitgenerator_image_warning`}{Images were left out because their files could not be read.}
+#'   \item{`fitgenerator_former_warning`}{A setting of Keras has no effect here: `use_multiprocessing` of a data set.}
 #' }
 #'
 #' @section Interrupts:

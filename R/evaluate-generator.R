@@ -26,8 +26,9 @@
 #'
 #' evaluate_generator(model, function() list(matrix(rnorm(64), ncol = 2), rnorm(32)), steps = 5)
 #' @export
-evaluate_generator <- function(object, generator, steps, max_queue_size = 10, workers = 1, callbacks = NULL,
+evaluate_generator <- function(object, generator, steps, max_queue_size = 10, workers = NULL, callbacks = NULL,
                                timeout = NULL, jit_compile = "auto", verbose = 0) {
-  arguments <- common_arguments(verbose, max_queue_size, workers, timeout, jit_compile)
+  size <- if (!missing(max_queue_size)) max_queue_size
+  arguments <- common_arguments(verbose, size, workers, timeout, jit_compile)
   as.list(run_round("evaluate", object, generator, if (!missing(steps)) steps, callbacks, arguments))
 }

@@ -56,11 +56,12 @@
 #'   the batch. A class that occurs in the targets but has no weight is an error. `NULL`: all classes have weight 1.
 #' @param max_queue_size Maximum number of batches that wait for the model, at least 0. Each one takes up memory; more
 #'   than a few help only if the generator is slow from time to time. 0: each batch is fetched when its step needs it,
-#'   and nothing runs in parallel.
-#' @param initial_epoch Number of epochs that were trained before, if a training is resumed; at least 0. A
-#'   [checkpoint()] among the `callbacks` resumes without this argument.
+#'   and nothing runs in parallel. If missing, a `keras.utils.PyDataset` decides; other generators have 10.
+#' @param initial_epoch Number of epochs that were trained before, if a training is resumed; at least 0. Flows and
+#'   [batch_sequence()] then begin with the pass of that number; if it is missing, they go on after the passes that
+#'   earlier trainings have read. A [checkpoint()] among the `callbacks` resumes without this argument.
 #' @param workers Number of threads that read an indexed Python source, in order. R functions and iterators always have
-#'   one reader. 0 is the same as `max_queue_size = 0`.
+#'   one reader. 0 is the same as `max_queue_size = 0`. `NULL`: as many as a `keras.utils.PyDataset` says, else 1.
 #' @param validation_freq Number of epochs from one validation to the next; or, as a vector of at least two numbers, the
 #'   epochs to validate after, counted from 1.
 #' @param timeout Seconds, above 0, to wait for one batch; after that, the call fails with an error that shows where the
@@ -112,11 +113,13 @@
 #' @export
 fit_generator <- function(object, generator, steps_per_epoch, epochs = 1, verbose = 1, callbacks = NULL,
                           validation_data = NULL, validation_steps = NULL, class_weight = NULL,
-                          max_queue_size = 10, initial_epoch = 0, workers = 1, validation_freq = 1,
+                          max_queue_size = 10, initial_epoch = 0, workers = NULL, validation_freq = 1,
                           timeout = NULL, jit_compile = "auto") {
   steps <- if (!missing(steps_per_epoch)) steps_per_epoch
+  size <- if (!missing(max_queue_size)) max_queue_size
+  first <- if (!missing(initial_epoch)) initial_epoch
   train_on(object, generator, steps, epochs, verbose, callbacks, validation_data, validation_steps, class_weight,
-           max_queue_size, if (!missing(initial_epoch)) initial_epoch, workers, validation_freq, timeout, jit_compile)
+           size, first, workers, validation_freq, timeout, jit_compile)
 }
 
 # `name` is the name of the generator's argument, for messages.

@@ -4,7 +4,8 @@
 #' [evaluate_generator()] and [predict_generator()]. Python cuts the batches on a separate thread, so that R's thread
 #' stays free, and several threads may read them (`workers`). The number of steps can be omitted. The order follows from
 #' `seed` and the number of the epoch: a training that is resumed by a [checkpoint()] or `initial_epoch` continues with
-#' the same batches as if it had not stopped. To predict, use `shuffle = FALSE`; predictions from a flow that shuffles
+#' the same batches as if it had not stopped; any other training goes on after the passes that earlier trainings have
+#' read of this flow. To predict, use `shuffle = FALSE`; predictions from a flow that shuffles
 #' raise a warning.
 #'
 #' @section Balanced classes: With `balance = TRUE`, an epoch has as many rows as the data, but the same number of rows
@@ -26,7 +27,7 @@
 #' @param balance Whether all classes are equally frequent; or a vector with a class label for each row.
 #'
 #' @return A flow: a Python object with an index, which is also a `keras.utils.PyDataset`. Its `length()` is the number
-#'   of batches per pass; `flow[0]` is the first batch. Invalid arguments raise a `fitgenerator_argument_error`.
+#'   of batches per pass; `flow[0]` is the first batch. Its settings cannot be changed. Invalid arguments raise a `fitgenerator_argument_error`.
 #' @seealso [flow_from_frame()], [flow_from_chunks()], [timeseries_generator()], [batch_sequence()]
 #' @examplesIf fitgenerator:::has_keras()
 #' x <- as.matrix(iris[1:4])

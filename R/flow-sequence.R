@@ -3,7 +3,9 @@
 #' Makes a generator for [fit_generator()], [evaluate_generator()] and [predict_generator()] from a function of the
 #' number of a batch. Unlike a closure, it has a length, can be read again, and can be shuffled: the number of steps can
 #' be omitted, each validation starts with the first batch, and a training that is resumed by a [checkpoint()] or
-#' `initial_epoch` continues with the same batches as if it had not stopped.
+#' `initial_epoch` continues with the same batches as if it had not stopped. Any other training goes on after the passes
+#' that earlier trainings have read of this object: calls of one epoch each read the same batches as one call of all
+#' epochs. Evaluation, prediction and validation do not count.
 #'
 #' @section Random numbers:
 #' With a `seed`, the random numbers that `fn` draws for a batch follow from the seed, the number of the epoch and the
@@ -18,8 +20,8 @@
 #'   pass.
 #' @param seed A whole number of at least 0. `NULL`: the orders follow from R's random numbers.
 #' @param on_epoch_end A function that is called after all batches of a pass have been fetched, before the next pass
-#'   begins, with the number of the finished pass, counted from 0, if it takes an argument. It is not called after the
-#'   last pass. `NULL`: none.
+#'   begins and before the call returns, with the number of the finished pass, counted from 0, if it takes an argument.
+#'   A pass that is broken off is not reported. `NULL`: none.
 #'
 #' @return An object of class `fitgenerator_sequence`, whose `length()` is the number of batches per pass. Invalid
 #'   arguments raise a `fitgenerator_argument_error`.

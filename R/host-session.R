@@ -33,11 +33,12 @@ left_out <- function(source, steps) {
   sprintf(": %d of the %d rows %s left out", rows[[1L]], rows[[2L]], if (rows[[1L]] == 1L) "is" else "are")
 }
 
-# Checks the arguments that the three functions have in common.
-common_arguments <- function(verbose, max_queue_size = 10, workers = 1, timeout = NULL, jit_compile = "auto") {
+# Checks the arguments that the three functions have in common. `NULL` for `max_queue_size` or `workers`: what the
+# generator says.
+common_arguments <- function(verbose, max_queue_size = NULL, workers = NULL, timeout = NULL, jit_compile = "auto") {
   list(
-    max_queue_size = check_whole(max_queue_size, "max_queue_size", 0L),
-    workers = check_whole(workers, "workers", 0L),
+    max_queue_size = check_whole(max_queue_size, "max_queue_size", 0L, null = TRUE),
+    workers = check_whole(workers, "workers", 0L, null = TRUE),
     timeout = check_seconds(timeout, "timeout"),
     jit_compile = check_jit(jit_compile),
     verbose = check_verbose(verbose)

@@ -50,7 +50,7 @@ fit.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_lint
   object, x, y = NULL, batch_size = NULL, epochs = 1, verbose = 1, callbacks = NULL, validation_split = 0,
   validation_data = NULL, shuffle = TRUE, class_weight = NULL, sample_weight = NULL, initial_epoch = 0,
   steps_per_epoch = NULL, validation_steps = NULL, validation_batch_size = NULL, validation_freq = 1, ...,
-  max_queue_size = 10, workers = 1, timeout = NULL, jit_compile = "auto"
+  max_queue_size = 10, workers = NULL, timeout = NULL, jit_compile = "auto"
 ) {
   check_rest(..., but = "view_metrics")
   check_model(object)
@@ -67,9 +67,10 @@ fit.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_lint
     parts <- as_batch(validation_data, "validation_data", NULL)
     validation_data <- make_rows(parts, validation_batch_size, validation_steps, argument = "validation_data")
   }
+  size <- if (!missing(max_queue_size)) max_queue_size
+  first <- if (!missing(initial_epoch)) initial_epoch
   train_on(object, train, steps_per_epoch, epochs, verbose, callbacks, validation_data, validation_steps,
-           class_weight, max_queue_size, if (!missing(initial_epoch)) initial_epoch, workers, validation_freq, timeout,
-           jit_compile, name = "x")
+           class_weight, size, first, workers, validation_freq, timeout, jit_compile, name = "x")
 }
 
 #' Evaluate a model on arrays

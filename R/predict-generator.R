@@ -41,9 +41,10 @@
 #' }
 #' dim(predict_generator(model, in_turn(x), steps = ceiling(nrow(x) / 32)))
 #' @export
-predict_generator <- function(object, generator, steps, max_queue_size = 10, verbose = 0, workers = 1,
+predict_generator <- function(object, generator, steps, max_queue_size = 10, verbose = 0, workers = NULL,
                               callbacks = NULL, timeout = NULL, jit_compile = "auto") {
-  arguments <- common_arguments(verbose, max_queue_size, workers, timeout, jit_compile)
+  size <- if (!missing(max_queue_size)) max_queue_size
+  arguments <- common_arguments(verbose, size, workers, timeout, jit_compile)
   steps <- if (!missing(steps)) steps
   run_round("predict", object, generator, steps, callbacks, arguments, convert = inputs_for(object))
 }

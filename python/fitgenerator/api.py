@@ -50,10 +50,10 @@ def fit_generator(
     validation_data: Generator | None = None,
     validation_steps: float | None = None,
     class_weight: Mapping[int, float] | None = None,
-    max_queue_size: int = 10,
+    max_queue_size: int | None = None,
     initial_epoch: int | None = None,
     *,
-    workers: int = 1,
+    workers: int | None = None,
     validation_freq: int | Sequence[int] = 1,
     timeout: float | None = None,
     jit_compile: str | bool = "auto",
@@ -84,11 +84,13 @@ def fit_generator(
         class_weight: Class (whole number from 0) to weight; multiplied with sample weights. A class
             in the targets that has no weight is an error.
         max_queue_size: Batches that may wait for the model; 0 draws each batch, on the calling
-            thread, when its step needs it.
-        initial_epoch: Number of the first epoch, counted from 0. A `Checkpoint` among `callbacks`
-            goes on by itself.
+            thread, when its step needs it. `None`: what a `PyDataset` says, else 10.
+        initial_epoch: Number of the first epoch, counted from 0; flows, and `batch_sequence`, then
+            begin with the pass of that number. `None`: 0, and they go on after the passes that
+            earlier trainings have read. A `Checkpoint` among `callbacks` goes on by itself.
         workers: Threads that read a generator that has `__getitem__` and `__len__`, order kept; a
-            plain iterator always has one. 0 is the same as `max_queue_size=0`.
+            plain iterator always has one. 0 is the same as `max_queue_size=0`. `None`: what a
+            `PyDataset` says, else 1.
         validation_freq: Validate every so many epochs, or after the epochs (from 1) of a list.
         timeout: Seconds to wait for one batch, `None` for ever. The error shows where the generator
             stands; with a timeout, batches are drawn on a thread of their own in lock-step, too.
@@ -158,9 +160,9 @@ def evaluate_generator(
     model: KerasModel,
     generator: Generator,
     steps: float | None = None,
-    max_queue_size: int = 10,
+    max_queue_size: int | None = None,
     *,
-    workers: int = 1,
+    workers: int | None = None,
     callbacks: SomeCallbacks = None,
     verbose: int | str = 0,
     timeout: float | None = None,
@@ -205,9 +207,9 @@ def predict_generator(
     model: KerasModel,
     generator: Generator,
     steps: float | None = None,
-    max_queue_size: int = 10,
+    max_queue_size: int | None = None,
     *,
-    workers: int = 1,
+    workers: int | None = None,
     callbacks: SomeCallbacks = None,
     verbose: int | str = 0,
     timeout: float | None = None,

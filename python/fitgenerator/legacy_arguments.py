@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from .caller_warnings import warn
 from .errors import ArgumentError, FormerArgumentWarning
-from .messages import describe
+from .messages import READ_BY_THREADS, describe
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,8 +26,8 @@ _SAMPLES = {
     "val_samples": "steps",
 }
 _WITHOUT_EFFECT = {
-    "use_multiprocessing": "generators are read by threads, `workers` of them",
-    "pickle_safe": "generators are read by threads, `workers` of them",
+    "use_multiprocessing": READ_BY_THREADS,
+    "pickle_safe": READ_BY_THREADS,
     "shuffle": "batches come in the order of their source",
 }
 

@@ -18,6 +18,8 @@ import numpy as np
 # The longest that one value, or one name, becomes in a message, in characters.
 LONGEST = 300
 LONGEST_NAME = 60
+# What Keras's arguments for processes come to.
+READ_BY_THREADS = "generators are read by threads, `workers` of them"
 
 
 @dataclass(frozen=True)

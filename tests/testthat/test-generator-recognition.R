@@ -245,3 +245,37 @@ test_that("L5: a loader with tensors like PyTorch's trains and validates", {
   history <- train(echo_model(), loader, NULL, epochs = 2, validation_data = loader)
   expect_equal(history$metrics, list(loss = c(2, 2), val_loss = c(2, 2)))
 })
+
+test_that("T23: a PyDataset says how many threads read it, unless the call does", {
+  skip_without_keras()
+  made <- reticulate::py_run_string("
+import keras, threading, numpy as np
+class Files(keras.utils.PyDataset):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.threads = set()
+        self.meeting = threading.Barrier(self.workers)
+    def __len__(self): return 6
+    def __getitem__(self, index):
+        self.threads.add(threading.get_ident())
+        self.meeting.wait(30)
+        return np.ones((2, 1)), np.ones((2, 1))
+", local = TRUE)$Files
+  count <- function(source) length(reticulate::py_to_r(reticulate::import_builtins()$list(source$threads)))
+  for (call in list(
+    function(source) train(echo_model(), source, NULL),
+    function(source) evaluate_generator(echo_model(), source),
+    function(source) predict_generator(echo_model(), source),
+    function(source) train(echo_model(), numbered(), 1, validation_data = source)
+  )) {
+    source <- made(workers = 2L)
+    call(source)
+    expect_identical(count(source), 2L)
+  }
+  size <- function(...) train(echo_model(), made(max_queue_size = 3L), NULL, ...)$pipeline$max_queue_size
+  expect_equal(size(), 3)
+  expect_equal(size(max_queue_size = 10), 10)
+  expect_equal(train(echo_model(), numbered(), 1)$pipeline$max_queue_size, 10)
+  expect_warning(train(echo_model(), made(use_multiprocessing = TRUE), NULL),
+                 "`use_multiprocessing` of a data set has no effect", class = "fitgenerator_former_warning")
+})

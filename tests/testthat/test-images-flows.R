@@ -199,3 +199,27 @@ test_that("generator_next() draws from any Python iterator, and says when it has
   expect_identical(list(generator_next(counts), generator_next(counts), generator_next(counts, "over")),
                    list(1L, 2L, "over"))
 })
+
+test_that("T10: what is set on a flow is obeyed from the next pass on, or refused", {
+  x <- array(seq_len(12), c(12, 1, 1, 1))
+  flow <- flow_images_from_data(x, 1:12 + 0, batch_size = 4, seed = 3)
+  generator_next(flow)
+  flow$shuffle <- FALSE
+  flow$batch_size <- 12
+  flow$reset()
+  expect_identical(length(flow), 1L)
+  expect_equal(as.vector(generator_next(flow)[[2]]), 1:12)
+  layers <- keras()$layers
+  dense <- layers$Dense(1L, use_bias = FALSE, kernel_initializer = "ones")
+  model <- keras()$Sequential(list(layers$Input(list(1L, 1L, 1L)), layers$Flatten(), dense))
+  expect_equal(as.vector(predict_generator(model, flow)), 1:12)
+  refused <- function(code, text) expect_error(code, text, class = "fitgenerator_argument_error")
+  refused(flow$batch_size <- 0, "`batch_size` must be a whole number of at least 1, not 0")
+  refused(flow$n <- 3, "`n` of a flow cannot be changed; make a new flow\\.$")
+  data <- flow_from_data(matrix(1:12 + 0), 1:12 + 0, batch_size = 4)
+  refused(data$shuffle <- FALSE, "`shuffle` of a flow cannot be changed; make a new flow\\.$")
+  refused(data[["batch_size"]] <- 3, "`batch_size` of a flow cannot be changed")
+  expect_true(data$shuffle)
+  data$mine <- "kept"
+  expect_identical(data$mine, "kept")
+})

@@ -10,6 +10,7 @@ from operator import getitem
 import keras
 
 from ..batches.structure import RawBatch
+from .data_set_settings import settings_of
 from .fetches import Fetches, called
 from .source import Claim, Indexed, Reader, Source
 
@@ -131,6 +132,7 @@ def indexed(given: Indexed, length: Callable[[], int | None]) -> Source:
         parallel=True,
         endless=count is None,
         shuffled=getattr(given, "shuffle", False) is True,
+        **settings_of(given),
     )
 
 

@@ -17,13 +17,15 @@ import numpy as np
 
 from ..arguments import flag, whole
 from ..batches.structure import RawBatch
+from .data_set_settings import settings_of
 from .fetches import Fetches
+from .fixed import Fixed
 from .source import Claim, Readable, Reader, Source
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 
-class Passes(keras.utils.PyDataset, Readable):
+class Passes(Fixed, keras.utils.PyDataset, Readable):
     """An indexed source, also for Keras's own `fit`: batch `index` of pass `epoch`, both from 0.
 
     Attributes:
@@ -31,6 +33,9 @@ class Passes(keras.utils.PyDataset, Readable):
         shuffle: Whether each pass has an order of its own.
         seed: What the orders follow from, with the number of the pass.
     """
+
+    # A training reads the flow on other threads, and batches follow from these.
+    fixed = frozenset({"n", "batch_size", "shuffle", "seed"})
 
     def __init__(self, shuffle: bool, seed: int | None) -> None:
         super().__init__()
@@ -80,6 +85,7 @@ class Passes(keras.utils.PyDataset, Readable):
             train=partial(reader, *self.position(length)),
             parallel=True,
             shuffled=self.shuffle,
+            **settings_of(self),
         )
 
     def position(self, length: int) -> tuple[int, Callable[[bool], int], Callable[[int], None]]:

@@ -78,6 +78,9 @@ class Source:
     asks: bool = False  # its batches need the calling thread while they are made: never there
     exclusive: bool = False  # it makes each batch's arrays anew, and only its reader has them
     fixed: bool = False  # arrays, given as such: whoever evaluates them wants all of their rows
+    workers: int = 1  # threads that read it, unless the call says
+    max_queue_size: int = 10  # batches that may wait, unless the call says
+    warns: tuple[Warned, ...] = ()  # what there is to warn of in each call
     function: Any = None  # what the host knows it by, where the calling thread makes its batches
 
     @property
@@ -87,7 +90,8 @@ class Source:
 
     def take_warnings(self) -> list[Warned]:
         """What there is to warn of since the last time, on the thread that may."""
-        return self.identity.take_warnings() if isinstance(self.identity, Warns) else []
+        own = self.identity.take_warnings() if isinstance(self.identity, Warns) else []
+        return [*self.warns, *own]
 
 
 class Readable(ABC):

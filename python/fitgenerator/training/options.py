@@ -30,13 +30,18 @@ class RunOptions:
     timeout: float | None  # seconds to wait for one batch, `None` for ever
     keras_version: Keras3  # how the model is driven
     callbacks: Sequence[Hooked]  # the callbacks, in the order given
-    max_queue_size: int  # batches that may wait; 0 is lock-step
-    workers: int  # threads that read an indexed source; 0 is lock-step
+    # 0 is lock-step; `None` is what the source says.
+    max_queue_size: int | None  # batches that may wait
+    workers: int | None  # threads that read an indexed source
 
-    @property
-    def capacity(self) -> int:
-        """Batches that may wait in a queue."""
-        return self.max_queue_size if self.workers else 0
+    def workers_for(self, source: Source) -> int:
+        """Threads that read a source."""
+        return source.workers if self.workers is None else self.workers
+
+    def capacity_for(self, source: Source) -> int:
+        """Batches of a source that may wait in a queue."""
+        size = source.max_queue_size if self.max_queue_size is None else self.max_queue_size
+        return size if self.workers_for(source) else 0
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,8 @@ def run_options(
     mode: str,
     model: KerasModel,
     callbacks: SomeCallbacks,
-    max_queue_size: int,
-    workers: int,
+    max_queue_size: int | None,
+    workers: int | None,
     timeout: float | None,
     jit_compile: str | bool,
     verbose: int | str,
@@ -88,9 +93,13 @@ def run_options(
         timeout=arguments.seconds(timeout, "timeout"),
         keras_version=check_model(keras_version_of(model), mode, foreign=foreign),
         callbacks=flattened(callbacks),
-        max_queue_size=arguments.whole(max_queue_size, "max_queue_size", 0),
-        workers=arguments.whole(workers, "workers", 0),
+        max_queue_size=_unless_none(max_queue_size, "max_queue_size"),
+        workers=_unless_none(workers, "workers"),
     )
+
+
+def _unless_none(value: int | None, argument: str) -> int | None:
+    return None if value is None else arguments.whole(value, argument, 0)
 
 
 def fit_options(

@@ -38,7 +38,7 @@ def plan_fit(
     fit: FitOptions,
 ) -> FitLoop:
     """The loop that `fit_generator` runs; its history is the last one from now on."""
-    context = _context(host, options, fit.steps, fit.epochs)
+    context = _context(host, generator, options, fit.steps, fit.epochs)
     history = _history_of(context, fit)
     resumed = _order_checkpoint(context)
     prefetcher = _prefetcher(context, generator, "generator", options, trains=True)
@@ -54,7 +54,7 @@ def plan_evaluate(
     host: Host, generator: Source, steps: int | None, options: RunOptions, *, whole: bool
 ) -> EvaluateLoop:
     """The loop that `evaluate_generator` runs."""
-    context = _context(host, options, steps)
+    context = _context(host, generator, options, steps)
     prefetcher = _prefetcher(context, generator, "generator", options)
     prepare = Preparer(context.model, exclusive=generator.exclusive)
     runner = StepRunner(context, "test", prefetcher, prepare, steps, whole=whole)
@@ -65,7 +65,7 @@ def plan_predict(
     host: Host, generator: Source, steps: int | None, options: RunOptions, *, whole: bool
 ) -> PredictLoop:
     """The loop that `predict_generator` runs."""
-    context = _context(host, options, steps)
+    context = _context(host, generator, options, steps)
     if generator.shuffled:
         context.notices.others.append((_SHUFFLES.format(options.argument), ShuffledWarning))
     prefetcher = _prefetcher(context, generator, "generator", options)
@@ -73,7 +73,9 @@ def plan_predict(
     return PredictLoop(StepRunner(context, "predict", prefetcher, prepare, steps, whole=whole))
 
 
-def _context(host: Host, options: RunOptions, steps: int | None, epochs: int = 1) -> RunContext:
+def _context(
+    host: Host, source: Source, options: RunOptions, steps: int | None, epochs: int = 1
+) -> RunContext:
     model = options.keras_version.model
     host.patience = options.timeout
     params = {"verbose": options.verbose, "epochs": epochs, "steps": steps}
@@ -90,7 +92,7 @@ def _context(host: Host, options: RunOptions, steps: int | None, epochs: int = 1
         host=host,
         callbacks=Callbacks(options.callbacks, model, params, host.user_code),
         progress=progress,
-        meter=Meter(options.capacity),
+        meter=Meter(options.capacity_for(source)),
         scope=capture_scope(),
     )
 
@@ -127,14 +129,14 @@ def _prefetcher(
     context: RunContext, source: Source, name: str, options: RunOptions, *, trains: bool = False
 ) -> Prefetcher:
     setup = Setup(
-        capacity=options.capacity,
+        capacity=options.capacity_for(source),
         name=name,
         argument=options.argument if name == "generator" else name,
         host=context.host,
         meter=context.meter,
         scope=context.scope,
         trains=trains,
-        workers=options.workers,
+        workers=options.workers_for(source),
         timeout=options.timeout,
         progress=context.progress,
     )

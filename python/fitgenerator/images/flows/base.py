@@ -12,6 +12,7 @@ import numpy as np
 from ...batches.aligned_memory import empty
 from ...errors import ErrorContext, locate
 from ...models.protocol import Array
+from ...sources.data_set_settings import settings_of
 from ...sources.readers import indexed
 from ...sources.source import Source
 from ..arguments import Path
@@ -57,6 +58,11 @@ class Iterator(PassIterator):
 
     sample_weight: Array | None
 
+    fixed = frozenset(
+        {"n", "image_shape", "data_format", "dtype", "subset"}
+        | {"save_to_dir", "save_prefix", "save_format"}
+    )
+
     def __init__(
         self, n: int, image_shape: tuple[int, ...], generator: Augmenter, batching: Batching
     ) -> None:
@@ -99,6 +105,7 @@ class Iterator(PassIterator):
             shuffled=self.shuffle,
             asks=asks,
             exclusive=True,
+            **settings_of(self),
         )
 
     def _batch(self, under_way: Pass, index: int) -> Any:

@@ -94,6 +94,8 @@ class DataFrameIterator(FileIterator):
         labels: The classes, or the targets that are not classes.
     """
 
+    labels: Any
+
     def __init__(
         self,
         table: Table,
@@ -155,12 +157,13 @@ class DataFrameIterator(FileIterator):
     def _targets_of(
         self, table: Table, labels: list[Any], kept: list[int], dtype: np.dtype[Any]
     ) -> targets.Targets | None:
-        self.labels: Any = None
         if self.class_mode in targets.OF_CLASSES:
-            self.classes = self.labels = [self._number(labels[row]) for row in kept]
+            self.classes = [self._number(labels[row]) for row in kept]
+            self.labels = self.classes
             count = len(self.class_indices)
             return targets.class_targets(self.class_mode, self.classes, count, dtype)
         if self.class_mode in targets.DIRECTORY_MODES:
+            self.labels = None
             return targets.class_targets(self.class_mode, [], 0, dtype)
         several = isinstance(table.y_col, (list, tuple))
         if self.class_mode == "multi_output" and not several:

@@ -33,6 +33,11 @@ class FileIterator(Iterator, Skipping):
         skipped: Path to reason of the files that were left out (`on_error="skip"`).
     """
 
+    fixed = Iterator.fixed | {
+        *("samples", "filenames", "directory", "target_size", "color_mode", "interpolation"),
+        *("keep_aspect_ratio", "class_mode", "class_indices", "num_classes", "classes", "labels"),
+    }
+
     def __init__(
         self,
         paths: list[str],

@@ -16,12 +16,13 @@ import numpy as np
 from ...arguments import Unchecked, flag, whole
 from ...errors import ArgumentError
 from ...models.protocol import Array
+from ...sources.fixed import Fixed
 from ...sources.source import Readable
 from .. import arguments
 from .batch_order import Pass, pass_from
 
 
-class PassIterator(keras.utils.PyDataset, Readable):
+class PassIterator(Fixed, keras.utils.PyDataset, Readable):
     """An indexed source of batches, and an endless iterator over them; see `Iterator`."""
 
     def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None) -> None:
