@@ -139,6 +139,10 @@ class ImageError(ValueError):
     """A file holds no image that can be read."""
 
 
+class LeftOutError(ImageError):
+    """No image of a batch can be read: the next batch takes its place."""
+
+
 class EndedEarlyWarning(UserWarning):
     """The generator ended before the batches that were asked for had come."""
 

@@ -6,8 +6,9 @@ import threading
 import time
 from contextlib import AbstractContextManager, nullcontext, suppress
 
-from ..errors import ClosedError
+from ..errors import ClosedError, LeftOutError
 from ..host.current_host import asking
+from .fetch import Fetch
 from .prefetcher import Prefetcher
 
 
@@ -24,14 +25,15 @@ class ThreadPrefetcher(Prefetcher):
 
     def _fetch_here(self) -> None:
         with suppress(ClosedError), asking(self.setup.host):  # what closed it waits in the queue
-            self._fetch(self.setup.host.user_code())
+            while self._fetch(self.setup.host.user_code()).left_out:
+                pass
 
     def _work(self) -> None:
-        while self._fetch(nullcontext()):
+        while not isinstance(self._fetch(nullcontext()).outcome, BaseException):
             pass  # no name here holds a batch, while the next permit is waited for
 
-    def _fetch(self, around: AbstractContextManager[None]) -> bool:
-        """Fetch one batch, the user's code in the context `around`; False where that failed."""
+    def _fetch(self, around: AbstractContextManager[None]) -> Fetch:
+        """Fetch one batch, the user's code in the context `around`."""
         asked = time.perf_counter()
         if not self._permits.take(wait=False):
             self._rest()
@@ -47,9 +49,14 @@ class ThreadPrefetcher(Prefetcher):
             self.schedule.end_round(fetch)
             fetch.read = None
         except BaseException as error:
-            self._fail(fetch, error)
             fetch.read = None
-            self._reader.settle(failed=True)
+            fetch.left_out = self.source.leaves_out and isinstance(error, LeftOutError)
+            if fetch.left_out:
+                self.schedule.leave_out()
+                self._permits.give()
+            else:
+                self._fail(fetch, error)
+            self._reader.settle(failed=not fetch.left_out)
         fetch.span = (begun, time.perf_counter(), threading.get_ident())
         if fetch.read is None:
             self._hand_on(fetch)
@@ -57,4 +64,4 @@ class ThreadPrefetcher(Prefetcher):
             self._finish(fetch, waited)
         if self._reordering.added == self.urgent_until:
             self.setup.host.wake()
-        return not isinstance(fetch.outcome, BaseException)
+        return fetch

@@ -42,10 +42,11 @@ class Fetch:
     sequence: int  # its place among all fetches of its source, ends included, from 0
     number: int  # of its batch, from 1
     position: int  # of its batch among those of the same `CallSize`, from 0
-    index: int  # of its batch in the round, from 0
     count: int | None  # batches of the round, as far as is known
+    turn: int  # of its round, among all rounds
     read: Claim | None  # `None`: the outcome was known before
     outcome: Outcome = None
     raw: RawBatch = None  # what `read` gave, until the batch is prepared
     span: Span = (0.0, 0.0, 0)  # of the call of `read`
+    left_out: bool = False  # there is no such batch: the next one takes its place
     ready: bool = False  # the batch is a call of its own, and has its tensors

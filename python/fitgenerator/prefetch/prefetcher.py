@@ -58,7 +58,7 @@ class Prefetcher(ABC):
         self.used = 0  # batches whose step has begun
         self.urgent_until = 0  # so many batches come before those of another source
         self._reader = (source.train or source.open)() if setup.trains else source.open()
-        self.schedule = Schedule(self._reader, self._rest)
+        self.schedule = Schedule(self._reader, self._rest, leaves_out=source.leaves_out)
         self._permits = Permits()
         self._reordering = Reordering()
         self._primed: list[Batch | None] = []

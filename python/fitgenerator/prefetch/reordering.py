@@ -23,6 +23,8 @@ class Reordering:
         self._early: dict[int, Fetch] = {}
         self._next = 0
         self._stack: Stack | None = None
+        self._turn = 0  # of the round whose batches come now
+        self._index = 0  # of its next batch, without those that were left out
         self._left: int | None = None  # batches of the round after the stack's
         self._kind: tuple[CallSize, bool]  # of the stack's batches, and whether the call waits
         self._hungry = False  # the model waits
@@ -35,18 +37,21 @@ class Reordering:
                 self._next += 1
                 if isinstance(due.outcome, Batch):
                     self._accept(due, due.outcome)
-                else:
+                elif not due.left_out:
                     self._flush()
                     self.calls.put(due.outcome)
 
     def _accept(self, fetch: Fetch, batch: Batch) -> None:
         self.added += 1
         size = fetch.round.call_size
-        left = None if fetch.count is None else fetch.count - fetch.index - 1
+        if fetch.turn != self._turn:
+            self._turn, self._index = fetch.turn, 0
+        index, self._index = self._index, self._index + 1
+        left = None if fetch.count is None else fetch.count - index - 1
         kind = size, size.is_patient(fetch.position)
         if self._stack is None or kind != self._kind or not self._stack.add(batch):
             self._flush()
-            limit = size.limit(fetch.index, fetch.position, batch)
+            limit = size.limit(index, fetch.position, batch)
             if limit == 1:
                 call = batch if fetch.ready else batch.ready()
                 call.left = left

@@ -19,7 +19,9 @@ from .fetch import Fetch, Outcome, Round
 class Schedule:
     """Hands out fetches, one at a time and in order; `rest` is called before a wait for a round."""
 
-    def __init__(self, reader: Reader, rest: Callable[[], None]) -> None:
+    def __init__(
+        self, reader: Reader, rest: Callable[[], None], *, leaves_out: bool = False
+    ) -> None:
         self.begun = 0  # batches that were handed out
         self._reader = reader
         self._rest = rest
@@ -30,6 +32,11 @@ class Schedule:
         self._round = Round(0, lambda raw: raw)  # that is being fetched; none yet
         self._epochs = range(0)  # that it will be fetched for again
         self._over = True  # nothing is left of it
+        self._turn = 0  # its number
+        self._ended = True  # the source has ended in it
+        self._leaves_out = leaves_out
+        self._empty: list[int] = []  # batches of it that were left out, not counted yet
+        self.left_out = 0  # batches, of all rounds
         self._count: int | None = None  # its batches, where that is known
         self._index = 0  # batches of it that were handed out
         self._sequence = 0
@@ -61,6 +68,8 @@ class Schedule:
             if self._granted.closed:
                 raise ClosedError
             try:
+                if self._over and self._leaves_out and not self._ended:
+                    self._count_left_out()
                 if self._over:
                     self._enter_round()
                 read = self._reader.claim()
@@ -80,7 +89,8 @@ class Schedule:
             self._round, self._epochs = self._granted.get(None)
         round_ = self._round
         epoch, self._epochs = self._epochs[0], self._epochs[1:]
-        self._over, self._index = False, 0
+        self._over, self._ended, self._index = False, False, 0
+        self._turn += 1
         told = None if round_.goes_on else epoch
         length = self._reader.begin(
             fresh=round_.restart, wrap=round_.wrap, epoch=told, count=round_.count
@@ -92,8 +102,14 @@ class Schedule:
         size = round_.call_size
         self.begun += counts
         fetch = Fetch(
-            *(round_, self._sequence, self.begun, size.begun),
-            *(self._index, self._count, read, outcome),
+            round_,
+            self._sequence,
+            self.begun,
+            size.begun,
+            self._count,
+            self._turn,
+            read,
+            outcome,
         )
         self._sequence += 1
         self._index += counts
@@ -102,9 +118,23 @@ class Schedule:
             self._over = True
         return fetch
 
+    def leave_out(self) -> None:
+        """A batch of the round is left out; any thread may call this, before its claim is over."""
+        self._empty.append(self._turn)
+
+    def _count_left_out(self) -> None:
+        """Before the round is over, hand out as many batches more as were left out."""
+        self._reader.wait()
+        missing = len(self._empty)
+        self._empty.clear()
+        self.left_out += missing
+        self.begun -= missing
+        self._index -= missing
+        self._over = self._index == self._count
+
     def end_round(self, fetch: Fetch | None = None) -> None:
         """The source has ended, in the place of a fetch; a counted round takes all others along."""
-        self._over = True
+        self._over = self._ended = True
         if fetch is not None:
             self.withdraw([fetch])  # which gave no batch,
             self._sequence += 1  # but has its place

@@ -205,5 +205,8 @@ class PassReader(PositionReader):
     def settle(self, *, failed: bool = False) -> None:
         self._fetches.settle(failed=failed)
 
+    def wait(self) -> None:
+        self._fetches.wait()
+
     def ended(self, seconds: float, *, complete: bool) -> bool:
         return self._fetches.ended(seconds, complete=complete)

@@ -51,6 +51,9 @@ class Reader(ABC):
     def settle(self, *, failed: bool = False) -> None:  # noqa: B027
         """A claim's batch has been handed on, or could not be read: on the thread that read it."""
 
+    def wait(self) -> None:  # noqa: B027
+        """Wait until no claim runs."""
+
     def ended(self, seconds: float, *, complete: bool) -> bool:
         """Whether the source has been told all that it has to be told; waits for so long.
 
@@ -78,6 +81,7 @@ class Source:
     asks: bool = False  # its batches need the calling thread while they are made: never there
     exclusive: bool = False  # it makes each batch's arrays anew, and only its reader has them
     fixed: bool = False  # arrays, given as such: whoever evaluates them wants all of their rows
+    leaves_out: bool = False  # its claims may raise `LeftOutError`
     workers: int = 1  # threads that read it, unless the call says
     max_queue_size: int = 10  # batches that may wait, unless the call says
     warns: tuple[Warned, ...] = ()  # what there is to warn of in each call

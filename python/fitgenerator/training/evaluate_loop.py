@@ -31,7 +31,7 @@ def check_end(runner: StepRunner, done: int, stopped: bool, purpose: str) -> Non
     name, count = runner.prefetcher.setup.argument, runner.count
     if done == 0:
         raise EndedError.at_once(name, purpose)
-    if count is not None and done < count and not stopped:
+    if count is not None and done + runner.left_out < count and not stopped:
         runner.context.notices.early.append(ended_early_text(name, count, done))
 
 

@@ -53,6 +53,8 @@ class StepRunner:
         self._hooked = context.callbacks.has_batch_hooks(mode)
         self._done = 0  # steps, in all rounds
         self.count = count  # of the round
+        self.left_out = 0  # batches of the round that had nothing in them
+        self._left_out = 0  # of all rounds
         self.round = Round(count, prepare, whole=whole, call_size=self._call_size())
         asked = Asked(None if count is None else count * rounds, count, context.jit_compile)
         weights = context.model.count_params
@@ -123,6 +125,8 @@ class StepRunner:
             context.progress.step(done, self.count, lambda: self._logs(group[-1]))  # noqa: B023
             if stop or ran < size:
                 break
+        left_out = self.prefetcher.schedule.left_out
+        self.left_out, self._left_out = left_out - self._left_out, left_out
         context.pacing.rest()
         context.host.wake()
         return done, group[-1]

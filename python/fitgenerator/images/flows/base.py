@@ -105,6 +105,7 @@ class Iterator(PassIterator):
             shuffled=self.shuffle,
             asks=asks,
             exclusive=True,
+            leaves_out=True,
             **settings_of(self),
         )
 

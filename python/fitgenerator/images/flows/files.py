@@ -78,6 +78,10 @@ class FileIterator(Iterator, Skipping):
         fill_row(self.image_data_generator, image, parameters, row)
         return True
 
+    def leave_out_batch(self) -> None:
+        """Note a batch in whose place the next one comes."""
+        self._note_empty()
+
     def _with_targets(self, x: Array, indices: Array) -> Any:
         self._check_left(indices)
         targets = None if self._targets is None else self._targets(x, indices)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from ...errors import ImageError, LeftOutError
 from ...sources.seeded_source import PassReader
 from .batch_order import Pass
 from .passes import PassIterator
+from .skipping import warning_later
 
 Make = Callable[[Pass, int], Any]  # the batch with an index in a pass
 
@@ -21,10 +25,22 @@ class _Passes:
         self._make = make
         self._base = flow.first_pass()
         self._known: tuple[tuple[int, Pass], ...] = ()
+        self._counting = threading.Lock()
+        self._empty: defaultdict[int, set[int]] = defaultdict(set)  # by pass: they have no images
 
     def batch(self, number: int, index: int) -> Any:
         """Batch `index` of a pass; any thread may call this."""
-        return self._make(self._at(number), index)
+        try:
+            with warning_later():
+                return self._make(self._at(number), index)
+        except LeftOutError as error:
+            with self._counting:
+                self._empty[number].add(index)
+                whole = len(self._empty[number]) == self._length
+            if whole:
+                raise ImageError(f"Not one image of a whole pass could be read. {error}") from error
+            self._flow.leave_out_batch()
+            raise
 
     def _at(self, number: int) -> Pass:
         for known, one in self._known:
@@ -50,10 +66,19 @@ class _Passes:
         return self._flow.read_aside() * self._length
 
 
+class _TrainingReader(PassReader):
+    """Goes into the next pass where batches were left out: a training keeps its number of steps."""
+
+    def begin(
+        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
+    ) -> None:
+        super().begin(fresh=fresh, wrap=True, epoch=epoch, count=count)
+
+
 def training_reader(flow: PassIterator, length: int, make: Make) -> PassReader:
     """The reader of a training, which goes on where the last one, or `next`, left the flow."""
     passes = _Passes(flow, length, make)
-    return PassReader(passes.batch, None, length, passes.start, passes.leave)
+    return _TrainingReader(passes.batch, None, length, passes.start, passes.leave)
 
 
 def evaluation_reader(flow: PassIterator, length: int, make: Make) -> PassReader:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from ...arguments import Unchecked, flag, whole
-from ...errors import ArgumentError
+from ...errors import ArgumentError, LeftOutError
 from ...models.protocol import Array
 from ...sources.fixed import Fixed
 from ...sources.source import Readable
@@ -143,14 +143,24 @@ class PassIterator(Fixed, keras.utils.PyDataset, Readable):
         return self
 
     def __next__(self) -> Any:
-        """The next batch; any thread may call this."""
-        with self._lock:
-            under_way, index = self._pass, self._cursor
-            self._cursor += 1
-            self._begun = True
-            if self._cursor == len(self):
-                self._turn(self._cursor)
-        return self._batch(under_way, index)
+        """The next batch that has images; any thread may call this."""
+        for left in range(len(self) - 1, -1, -1):
+            with self._lock:
+                under_way, index = self._pass, self._cursor
+                self._cursor += 1
+                self._begun = True
+                if self._cursor == len(self):
+                    self._turn(self._cursor)
+            try:
+                return self._batch(under_way, index)
+            except LeftOutError:
+                if not left:
+                    raise
+                self.leave_out_batch()
+        raise AssertionError("a pass has batches")
+
+    def leave_out_batch(self) -> None:
+        """Note a batch in whose place the next one comes."""
 
     def next(self) -> Any:
         """The next batch."""

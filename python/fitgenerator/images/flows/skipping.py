@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ...caller_warnings import warn
-from ...errors import ImageError, ImageWarning, Warned, Warns
+from ...errors import ImageWarning, LeftOutError, Warned, Warns
 from ...models.protocol import Array
 
 # How the names of the engine's threads begin.
 OUR_THREADS = "fitgenerator-"
+_engine = threading.local()  # `reads`: the engine does, here, and warns at the end of the call
+
+
+@contextmanager
+def warning_later() -> Iterator[None]:
+    """Within this context, the engine reads on this thread, which may be the calling one."""
+    _engine.reads = True
+    try:
+        yield
+    finally:
+        _engine.reads = False
 
 
 class Skipping(Warns):
@@ -25,13 +38,15 @@ class Skipping(Warns):
         self.skipped: dict[str, str] = {}
         self._skipping = threading.Lock()
         self._untold = 0  # files left out that no warning has mentioned
+        self._empty = 0  # batches without images, likewise
 
     def _skip(self, path: str, why: str) -> None:
-        """Note a file that cannot be read, and warn; the engine warns for its own threads."""
+        """Note a file that cannot be read, and warn, unless the engine does so later."""
         with self._skipping:
             self._untold += path not in self.skipped
             self.skipped[path] = why
-        if not threading.current_thread().name.startswith(OUR_THREADS):
+        ours = threading.current_thread().name.startswith(OUR_THREADS)
+        if not (ours or getattr(_engine, "reads", False)):
             for text, kind in self.take_warnings():
                 warn(text, kind)
 
@@ -39,13 +54,16 @@ class Skipping(Warns):
         """The warnings that have come up since the last call."""
         with self._skipping:
             untold, self._untold = self._untold, 0
-            if not untold:
+            empty, self._empty = self._empty, 0
+            if not (untold or empty):
                 return []
             last = next(reversed(self.skipped.values()))
         text = (
             f"{len(self.skipped)} of {self.n} files could not be read and were left out "
             f'(`on_error` = "skip"); `skipped` of the flow has all of them. The last: {last}'
         )
+        if empty:
+            text += f" Batches that were left out, because they had no other file: {empty}."
         return [(text, ImageWarning)]
 
     def _check_left(self, indices: Array) -> None:
@@ -53,7 +71,12 @@ class Skipping(Warns):
         if not len(indices):
             with self._skipping:
                 last = next(reversed(self.skipped.values()))
-            raise ImageError(
+            raise LeftOutError(
                 f"Not one image of a batch could be read; {len(self.skipped)} of {self.n} files "
                 f"were left out so far. The last: {last}"
             )
+
+    def _note_empty(self) -> None:
+        """Note a batch in whose place the next one comes."""
+        with self._skipping:
+            self._empty += 1
