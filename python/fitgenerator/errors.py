@@ -140,7 +140,14 @@ class ImageError(ValueError):
 
 
 class LeftOutError(ImageError):
-    """No image of a batch can be read: the next batch takes its place."""
+    """No image of a batch can be read: the next batch takes its place.
+
+    `of_pass` is the text for a pass without images.
+    """
+
+    def __init__(self, text: str, of_pass: str) -> None:
+        super().__init__(text)
+        self.of_pass = of_pass
 
 
 class EndedEarlyWarning(UserWarning):

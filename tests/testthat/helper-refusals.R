@@ -143,6 +143,10 @@ flow_refusals <- function(x) {
     "a flag" = function() flow_from_data(x, shuffle = "yes"),
     "a choice" = function() flow_from_data(x, last_batch = "pad"),
     "a seed" = function() flow_from_data(x, seed = -1),
+    "a setting of a flow that is changed" = function() {
+      flow <- flow_from_data(x)
+      flow$shuffle <- FALSE
+    },
     "a window that is too long" = function() timeseries_generator(x, x, 4),
     "a frame that is none" = function() flow_from_frame(x, "a"),
     "names of columns" = function() flow_from_frame(iris, 3),

@@ -132,12 +132,11 @@ class Prefetcher(ABC):
     def timed_out(self, stack: str) -> GeneratorTimeoutError:
         """The error for a batch that takes too long; `stack` is where its generator stands."""
         name, seconds, batch = self.setup.argument, self.setup.timeout, self._reordering.added + 1
-        text = f"`{name}` gave no batch {batch} within {seconds:g} seconds (`timeout`)."
+        within = f"within {seconds:g} seconds (`timeout`)."
         if self._concluding:
-            text = (
-                f"on_epoch_end() of `{name}` did not return within {seconds:g} seconds (`timeout`)."
-            )
+            text = f"`{name}` did not return from on_epoch_end() {within}"
             return GeneratorTimeoutError.at(stack, text, ErrorContext(name))
+        text = f"`{name}` gave no batch {batch} {within}"
         return GeneratorTimeoutError.at(stack, text, ErrorContext(name, batch, "made"))
 
     def begin(self, batches: int = 1) -> None:

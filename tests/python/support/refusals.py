@@ -231,6 +231,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "the gradient of an R function": r_gradient,
     # feed, loops
     "a generator that is too slow": lambda: run(linear_model(), never(), 1, timeout=0.05),
+    "a hook that is too slow": lambda: run(linear_model(), Slow(make_batches(1)), timeout=0.05),
     "nothing to train on": lambda: run(linear_model(), iter([]), 1),
     "nothing to evaluate": lambda: evaluate_generator(linear_model(), iter([]), 1),
     "nothing to predict": lambda: predict_generator(linear_model(), iter([]), 1),
@@ -274,6 +275,19 @@ class Stuck:
         return X, Y
 
 
+class Slow(Indexed):
+    """Takes its time at the end of a pass."""
+
+    def on_epoch_end(self) -> None:
+        time.sleep(2)
+
+
+class Processes(Indexed):
+    """Is to be read by processes."""
+
+    use_multiprocessing = True
+
+
 def stuck() -> None:
     """Train on a generator that does not return, with a short time-out."""
     given = Stuck()
@@ -312,6 +326,7 @@ WARNINGS: dict[str, Callable[[], object]] = {
     ),
     "a prediction that ended early": lambda: predict_generator(linear_model(), three_batches(), 5),
     "a generator that does not return": stuck,
+    "a data set for processes": lambda: run(linear_model(), Processes(make_batches(1))),
     **IMAGE_WARNINGS,
     **SHUFFLED,
     **PAGE_WARNINGS,

@@ -70,6 +70,7 @@ FLOWS: dict[str, Callable[[], object]] = {
     "a flow of weights without targets": flow(y=None, sample_weight=Y),
     "a choice": flow(last_batch="pad"),
     "a flag": flow(shuffle="yes"),
+    "a setting of a flow that is changed": lambda: setattr(flow()(), "seed", 1),
     "labels that are none": flow(balance="kind"),
     "too few labels": flow(balance=Y[:3]),
     "balance without targets": flow(y=None, balance=True),

@@ -97,6 +97,23 @@ def nothing_left() -> object:
         return broken("text", on_error="skip")()
 
 
+def nothing_in_a_pass(folder: Path) -> object:
+    """An evaluation on files none of which can be read."""
+    (folder / "a" / "000.png").write_bytes(BROKEN["text"][0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        flow = ImageDataGenerator().flow_from_directory(folder, (8, 8), on_error="skip")
+        return predict_generator(mean_model(), flow)
+
+
+def one_left_out(folder: Path) -> object:
+    """Predictions for two batches, one of which cannot be read."""
+    (folder / "a" / "000.png").write_bytes(BROKEN["text"][0])
+    options: dict[str, Any] = {"batch_size": 1, "shuffle": False, "on_error": "skip"}
+    flow = ImageDataGenerator().flow_from_directory(folder, (8, 8), **options)
+    return predict_generator(mean_model(), flow)
+
+
 def vanished(folder: Path) -> object:
     """The first batch of a directory whose file is gone."""
     flow = ImageDataGenerator().flow_from_directory(folder)
@@ -226,6 +243,7 @@ IMAGES: dict[str, Call] = {
     "an empty file": broken("an empty file"),
     "a file that is no image": broken("text"),
     "a batch of which nothing is left": nothing_left,
+    "a pass of which nothing is left": in_folder(nothing_in_a_pass, a=1),
     "a truncated file": broken("half a JPEG"),
     "a decompression bomb": broken("a decompression bomb"),
     "a file that is gone": in_folder(vanished, a=1),
@@ -253,6 +271,7 @@ IMAGE_WARNINGS: dict[str, Call] = {
     "rows whose files are gone": frame(
         dataframe={"filename": ["all/000.png", "gone.png"], "class": ["a", "b"]}
     ),
+    "a batch that is left out": in_folder(one_left_out, a=2),
     "predictions of a shuffled flow": lambda: predict_generator(
         mean_model(), ImageDataGenerator().flow(photos(3))
     ),

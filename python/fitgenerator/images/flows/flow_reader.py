@@ -38,7 +38,7 @@ class _Passes:
                 self._empty[number].add(index)
                 whole = len(self._empty[number]) == self._length
             if whole:
-                raise ImageError(f"Not one image of a whole pass could be read. {error}") from error
+                raise ImageError(error.of_pass) from None
             self._flow.leave_out_batch()
             raise
 

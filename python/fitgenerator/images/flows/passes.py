@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from ...arguments import Unchecked, flag, whole
-from ...errors import ArgumentError, LeftOutError
+from ...errors import ArgumentError, ImageError, LeftOutError
 from ...models.protocol import Array
 from ...sources.fixed import Fixed
 from ...sources.source import Readable
@@ -153,9 +153,9 @@ class PassIterator(Fixed, keras.utils.PyDataset, Readable):
                     self._turn(self._cursor)
             try:
                 return self._batch(under_way, index)
-            except LeftOutError:
+            except LeftOutError as error:
                 if not left:
-                    raise
+                    raise ImageError(error.of_pass) from None
                 self.leave_out_batch()
         raise AssertionError("a pass has batches")
 

@@ -59,8 +59,8 @@ class Skipping(Warns):
                 return []
             last = next(reversed(self.skipped.values()))
         text = (
-            f"{len(self.skipped)} of {self.n} files could not be read and were left out "
-            f'(`on_error` = "skip"); `skipped` of the flow has all of them. The last: {last}'
+            f"In this flow, {len(self.skipped)} of {self.n} files could not be read and were left "
+            f'out (`on_error` = "skip"); `skipped` of the flow has all of them. The last: {last}'
         )
         if empty:
             text += f" Batches that were left out, because they had no other file: {empty}."
@@ -69,12 +69,15 @@ class Skipping(Warns):
     def _check_left(self, indices: Array) -> None:
         """Check that at least one image of a batch could be read."""
         if not len(indices):
-            with self._skipping:
-                last = next(reversed(self.skipped.values()))
-            raise LeftOutError(
-                f"Not one image of a batch could be read; {len(self.skipped)} of {self.n} files "
-                f"were left out so far. The last: {last}"
-            )
+            raise LeftOutError(self._nothing_of("batch"), self._nothing_of("whole pass"))
+
+    def _nothing_of(self, what: str) -> str:
+        with self._skipping:
+            last = next(reversed(self.skipped.values()))
+        return (
+            f"Not one image of a {what} could be read; {len(self.skipped)} of {self.n} files were "
+            f"left out so far. The last: {last}"
+        )
 
     def _note_empty(self) -> None:
         """Note a batch in whose place the next one comes."""
