@@ -31,7 +31,8 @@
 #'     of their rows are evaluated, in batches of 32.}
 #' }
 #'
-#' Python sources are read on a separate thread, without R; an indexed source is read by `workers` threads.
+#' Python sources are read on a separate thread, without R; an indexed source is read by `workers` threads. If it has a
+#' method `on_epoch_end()`, the method is called after each pass, at the latest before the call returns.
 #'
 #' @section What a batch is:
 #' An R function returns `list(inputs, targets)` or `list(inputs, targets, weights)`. For

@@ -42,7 +42,8 @@
 #' @param keep_aspect_ratio Whether to crop images to the aspect ratio of `target_size`, around their centre, rather
 #'   than to distort them.
 #' @param on_error What to do with a file that cannot be read: `"raise"` an error that names the file, or `"skip"` it,
-#'   with a warning of class `fitgenerator_image_warning` at the end of the call.
+#'   with a warning of class `fitgenerator_image_warning` at the end of the call. If no file of a batch can be read, the
+#'   next batch takes its place; predictions and scores then have fewer batches.
 #'
 #' @return A flow, a Python object. Its batches are lists of images (an array of images x height x width x channels) and
 #'   targets, or the images alone. Invalid arguments, an empty directory, and a missing class raise a

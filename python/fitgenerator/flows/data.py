@@ -88,7 +88,8 @@ def flow_from_data(
     """Make batches of arrays, in a new order in each epoch.
 
     The order follows from `seed` and the number of the epoch, so a training that a `Checkpoint` or
-    `initial_epoch` resumes continues with the batches that it would have got. The flow has a
+    `initial_epoch` resumes continues with the batches that it would have got. Any other training
+    goes on after the passes that earlier trainings have read of this flow. The flow has a
     length: `steps_per_epoch` can be omitted. Several threads may read it (`workers`), and so may
     training and validation at once. Predicting from a shuffled flow warns.
 

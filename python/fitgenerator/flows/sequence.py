@@ -68,7 +68,8 @@ def batch_sequence(
     Unlike a generator, the sequence has a length, so `steps_per_epoch` can be omitted. It can be
     read again: as validation data, it starts from its first batch. Several threads may read it
     (`workers`). A training that a `Checkpoint` or `initial_epoch` resumes continues with the
-    batches that it would have got.
+    batches that it would have got. Any other training goes on after the passes that earlier
+    trainings have read of this object; evaluation, prediction and validation do not count.
 
     Args:
         function: Called with the number of a batch, from 0; if it needs two arguments, also with

@@ -45,11 +45,13 @@ class Iterator(PassIterator):
 
     `fit_generator` reads a flow by index, with `workers` threads; `next(flow)` gives the next
     batch, without end. Either way each pass has an order and transformations of its own, and the
-    same seed gives the same batches, however many threads read.
+    same seed gives the same batches, however many threads read. A training goes on where the last
+    one, or `next(flow)`, ended; evaluations and predictions are not counted.
 
     Attributes:
         n: Number of images.
-        batch_size: Images of a batch; the last of a pass may have fewer.
+        batch_size: Images of a batch; the last of a pass may have fewer. This attribute and the
+            next two can be set: passes that begin later obey.
         shuffle: Whether each pass has an order of its own.
         seed: The seed that was given.
         image_data_generator: The generator that transforms the images.
