@@ -185,7 +185,7 @@ def test_T5_R_functions_are_told_of_the_last_pass(queue: int) -> None:
     told: list[int] = []
     options = {"max_queue_size": queue}
     given = batch_sequence(closure(BATCH), 3, on_epoch_end=lambda: told.append(len(told)))
-    assert evaluate_generator(echo_model(), given, **options) == {"loss": 2}
+    assert evaluate_generator(echo_model(), given, **options) == 2
     predict_generator(echo_model(), given, **options)
     run(echo_model(), given, None, 1, None, given, **options)
     trained(given, 2, **options)  # a pass that is broken off, ...

@@ -352,7 +352,7 @@ def test_T6_validation_and_evaluation_too(queue: int) -> None:
     assert seen.test == [*range(2), *range(4), *range(6)]
     assert history.history["val_loss"] == [0.5, 1.5, 2.5]
     assert len(predict_generator(echo_model(), source, max_queue_size=queue)) == 2 * 8
-    assert evaluate_generator(echo_model(), source)["loss"] == 4.5
+    assert evaluate_generator(echo_model(), source) == 4.5
 
 
 def test_T6_with_steps_per_epoch_a_pass_that_wraps_has_its_length_of_then(queue: int) -> None:
