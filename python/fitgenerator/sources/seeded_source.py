@@ -11,18 +11,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import keras
 import numpy as np
 
 from ..arguments import flag, whole
 from ..batches.structure import RawBatch
+from .keras_sequence import KerasSequence
 from .readers import Fetches, called
-from .source import Claim, Readable, Reader, Source
+from .source import Claim, Reader, Source
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 
-class Passes(keras.utils.PyDataset, Readable):
+class Passes(KerasSequence):
     """An indexed source, also for Keras's own `fit`: batch `index` of pass `epoch`, both from 0.
 
     Attributes:

@@ -10,18 +10,17 @@ import threading
 from abc import abstractmethod
 from typing import Any
 
-import keras
 import numpy as np
 
 from ...arguments import whole
 from ...errors import ArgumentError
 from ...models.protocol import Array
-from ...sources.source import Readable
+from ...sources.keras_sequence import KerasSequence
 from .. import arguments
 from .batch_order import Pass
 
 
-class PassIterator(keras.utils.PyDataset, Readable):
+class PassIterator(KerasSequence):
     """An indexed source of batches, and an endless iterator over them; see `Iterator`."""
 
     def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None) -> None:
