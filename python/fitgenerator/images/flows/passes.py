@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...arguments import whole
-from ...errors import ArgumentError
+from ...errors import ArgumentError, OwnError
 from ...models.protocol import Array
 from ...sources.keras_sequence import KerasSequence
 from .. import arguments
@@ -23,8 +24,13 @@ from .batch_order import Pass
 class PassIterator(KerasSequence):
     """An indexed source of batches, and an endless iterator over them; see `Iterator`."""
 
-    def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None) -> None:
-        super().__init__()
+    # How users of another language, who call `next` through a bridge, are told of our errors.
+    said_by_bridge: Callable[[OwnError], str] | None = None
+
+    def __init__(
+        self, n: int, batch_size: int, shuffle: bool, seed: int | None, **options: Any
+    ) -> None:
+        super().__init__(**options)
         self.n = n
         self.batch_size = whole(batch_size, "batch_size", 1)
         self.shuffle = bool(shuffle)
@@ -76,7 +82,12 @@ class PassIterator(KerasSequence):
             self._begun = True
             if self._cursor == len(self):
                 self._turn(self._cursor)
-        return self._batch(under_way, index)
+        try:
+            return self._batch(under_way, index)
+        except OwnError as error:
+            if self.said_by_bridge is not None:
+                error.args = (self.said_by_bridge(error),)
+            raise
 
     def next(self) -> Any:
         """The next batch."""
