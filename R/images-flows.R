@@ -46,8 +46,9 @@
 #'   next batch takes its place; predictions and scores then have fewer batches.
 #'
 #' @return A flow, a Python object. Its batches are lists of images (an array of images x height x width x channels) and
-#'   targets, or the images alone. Invalid arguments, an empty directory, and a missing class raise a
-#'   `fitgenerator_argument_error`.
+#'   targets, or the images alone. Invalid arguments and a directory without images raise a
+#'   `fitgenerator_argument_error`. A `fitgenerator_image_warning` tells of `classes` without a folder, of pictures in
+#'   other formats (GIF, WebP), which are left out, and of classes that only the other `subset` has.
 #' @seealso [image_data_generator()], [flow_images_from_dataframe()], [flow_images_from_data()]
 #' @examplesIf fitgenerator:::has_images() && requireNamespace("png", quietly = TRUE)
 #' # Digits as files: a folder for each class.
@@ -152,7 +153,8 @@ flow_images_from_data <- function(x, y = NULL, generator = image_data_generator(
 #'   a list of character vectors for images that have several classes. Or `"raw"`: the numbers in `y_col`. Or
 #'   `"multi_output"`: a list with the numbers in each column of `y_col`.
 #' @param subset `"training"` or `"validation"`: the part of the rows that `validation_split` of the generator
-#'   determines; `NULL`: all. The first rows are for validation: shuffle them beforehand if they are sorted by class.
+#'   determines; `NULL`: all. The first rows are for validation: shuffle them beforehand if they are sorted by class. A
+#'   `fitgenerator_image_warning` tells of classes that only the other part has.
 #' @param drop_duplicates Whether to use only the first of several rows with the same file. `NULL` means `FALSE`.
 #' @param weight_col Name of the column with sample weights. `NULL`: none.
 #' @param validate_filenames Whether to check once that the files exist; rows of missing files are left out, with a

@@ -65,7 +65,7 @@ as_picture <- function(value, dims, name) {
   if (is_python(value)) return(value)
   fine <- (is.numeric(value) || is.logical(value)) && !is.factor(value) && identical(dim(value), dims)
   if (!fine) {
-    text <- "`%s` must return an image with the dimensions of its argument, %s, not %s."
+    text <- "`%s` must return an image, numbers with the dimensions of its argument, %s, not %s."
     abort_argument(sprintf(text, name, paste(dims, collapse = " x "), describe(value)), name)
   }
   array(as.double(value), dims)

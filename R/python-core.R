@@ -64,5 +64,5 @@ missing_module <- function(module) {
 # or Python runs already, nothing is declared.
 declare_python <- function(chosen = Sys.getenv("RETICULATE_PYTHON"), declare = reticulate::py_require) {
   if (!chosen %in% c("", "managed") || reticulate::py_available()) return(invisible())
-  declare(c("tensorflow>=2.16", "keras>=3.5"))
+  declare(c("tensorflow>=2.16", "keras>=3.7"))
 }

@@ -23,8 +23,10 @@ from .errors import SetupError
 
 # How long R, or TensorFlow, may take to say what it has, in seconds.
 _PATIENCE = 60.0
-# The least versions, as in pyproject.toml and DESCRIPTION.
-PYTHON, KERAS, TENSORFLOW, RETICULATE = "3.10", "3.5", "2.16", "1.41"
+# The least versions, as in pyproject.toml, DESCRIPTION and R/python-core.R. Why not an older Keras:
+# before 3.6 a callback does not tell which hooks are Keras's default, so that every batch would
+# have a hook; before 3.7 EarlyStopping forgets, in its first epoch, what a checkpoint gave it.
+PYTHON, KERAS, TENSORFLOW, RETICULATE = "3.10", "3.7", "2.16", "1.41"
 # What has to be there: how it is imported, and what to install.
 _NEEDED = {"numpy": "numpy", "tensorflow": f"tensorflow>={TENSORFLOW}", "keras": f"keras>={KERAS}"}
 # What is used where it is there: for what, and the names of its distributions.

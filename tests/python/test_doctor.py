@@ -12,6 +12,8 @@ import pytest
 from fitgenerator import doctor
 from fitgenerator.__main__ import main
 
+ROOT = Path(__file__).parents[2]
+
 
 def run_python(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -90,6 +92,36 @@ def test_without_keras_the_package_says_what_to_install(
     code = "import sys; sys.modules['keras'] = None; import fitgenerator; fitgenerator.History"
     done = run_python(clean_environment, "-c", code)
     assert "SetupError: `keras` is missing" in done.stderr
-    assert "-m pip install 'keras>=3.5'" in done.stderr
+    assert "-m pip install 'keras>=3.7'" in done.stderr
     code = code.replace("; fitgenerator.History", "; from fitgenerator import doctor; print(1)")
     assert run_python(clean_environment, "-c", code).stdout == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("pyproject.toml", 'dependencies = ["keras>={keras}"'),
+        ("pyproject.toml", 'tensorflow = ["tensorflow>={tensorflow}"]'),
+        ("pyproject.toml", 'requires-python = ">={python}"'),
+        ("DESCRIPTION", "Python (>= {python}), Keras (>= {keras}), TensorFlow (>= {tensorflow})"),
+        ("R/python-core.R", 'declare(c("tensorflow>={tensorflow}", "keras>={keras}"))'),
+    ],
+)
+def test_T32_both_languages_name_the_same_least_versions(file: str, said: str) -> None:
+    versions = {
+        "python": doctor.PYTHON,
+        "keras": doctor.KERAS,
+        "tensorflow": doctor.TENSORFLOW,
+    }
+    assert said.format(**versions) in (ROOT / file).read_text("utf-8")
+
+
+def test_T32_an_older_keras_is_one_that_has_to_be_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert tuple(map(int, doctor.KERAS.split("."))) >= (3, 7)
+    known = doctor.version_of
+    monkeypatch.setattr(doctor, "version_of", lambda *n: "3.6.0" if "keras" in n else known(*n))
+    findings = doctor.examine({"version": "4.4", "home": "/r", "reticulate": "1.46"})
+    (found,) = (finding for finding in findings if finding.name == "Keras")
+    assert (found.found, found.state) == ("3.6.0 is too old", "missing")

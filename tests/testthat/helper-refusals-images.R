@@ -53,7 +53,7 @@ image_refusals <- function() {
     "words for a size" = function() flow_images_from_directory(".", target_size = "large"),
     "a folder that is none" = function() flow_images_from_directory(NULL),
     "a folder that is not there" = function() flow_images_from_directory("nowhere"),
-    "a class that is not there" = in_folder(function() flow_images_from_directory(".", classes = "cats")),
+    "a class that is not there" = in_folder(function() flow_images_from_directory(".", classes = c("a", "cats"))),
     "classes that are none" = in_folder(function() flow_images_from_directory(".", classes = mean)),
     "a folder without classes" = in_folder(function() flow_images_from_directory("a")),
     "a file that is no image" = in_folder(function() generator_next(flow_images_from_directory("."))),
@@ -71,6 +71,7 @@ image_refusals <- function() {
       generator_next(flow_of(generator = image_data_generator(preprocessing_function = fails), shuffle = FALSE)())
     },
     "an image that lost its channels" = spoiled(function(x) x[, , 1]),
+    "an image of complex numbers" = spoiled(function(x) x + 0i),
     "an R function of images that is too slow" = spoiled(function(x) repeat sqrt(2), timeout = 1),
     "an R function that takes the interrupt" = spoiled(function(x) {
       tryCatch(repeat sqrt(2), interrupt = function(cnd) NULL)

@@ -120,3 +120,21 @@ test_that("a checkpoint of another model is refused, and nothing is drawn", {
   expect_identical(calls_of(generator), 0)
   expect_identical(saved$epoch, 1L)
 })
+
+test_that("T16: a file that lacks a part is refused, and the model stays as it was", {
+  path <- file.path(new_folder(), "c.npz")
+  fit_generator(dropout_model(), seeded_batches(0), 3, 1, verbose = 0, callbacks = list(checkpoint(path)))
+  zipfile <- reticulate::import("zipfile")
+  archive <- zipfile$ZipFile(path)
+  entries <- lapply(stats::setNames(nm = unlist(archive$namelist())), function(name) archive$read(name))
+  archive$close()
+  archive <- zipfile$ZipFile(path, "w")
+  for (name in setdiff(names(entries), "model/2.npy")) archive$writestr(name, entries[[name]])
+  archive$close()
+  model <- dropout_model()
+  before <- model$get_weights()
+  saved <- checkpoint(path)
+  expect_error(fit_generator(model, seeded_batches(1), 3, 2, verbose = 0, callbacks = list(saved)),
+               "c.npz .*its entry model/2 is missing", class = "fitgenerator_argument_error")
+  expect_identical(model$get_weights(), before)
+})

@@ -170,6 +170,35 @@ test_that("names of files and folders may be in any script, and tildes are the h
   expect_identical(flow_of_folder(file.path("~", basename(folder)))$n, 2L)
 })
 
+test_that("T28: classes without a folder, other formats, and parts that lack a class give warnings", {
+  folder <- class_folders(a = 5, b = 2)
+  flow <- function(...) flow_of_folder(folder, ..., shuffle = FALSE, class_mode = "sparse")
+  expect_warning(missing <- flow(classes = c("a", "c", "b")), '`classes` names "c", for which .* has no folder',
+                 class = "fitgenerator_image_warning")
+  expect_equal(c(generator_next(missing)[[2]]), rep(c(0, 2), c(5, 2)))
+  split <- image_data_generator(validation_split = 0.2)
+  expect_warning(part <- flow(split, subset = "validation"), 'no images of classes that the other part has: "b"',
+                 class = "fitgenerator_image_warning")
+  expect_identical(part$n, 1L)
+  writeLines("picture", file.path(folder, "b", "d.GIF"))
+  expect_warning(left <- flow(), "Only png, jpg.*: 1 of 8 files in .*b.d.GIF", class = "fitgenerator_image_warning")
+  expect_identical(left$n, 7L)
+
+  files <- data.frame(filename = list.files(folder, "png$", recursive = TRUE))
+  files$class <- dirname(files$filename)
+  part <- function(frame) {
+    quietly(flow_images_from_dataframe(frame, folder, generator = split, target_size = c(4, 4), subset = "validation"))
+  }
+  expect_warning(part(files), 'no images of classes that the other part has: "b"',
+                 class = "fitgenerator_image_warning")
+  expect_no_warning(part(files[c(6, 1:5, 7, 1:3), ]))
+})
+
+test_that("T28: reticulate's iter_next() says in R's words what is wrong with a flow that R made", {
+  flow <- flow_images_from_data(pictures(2), generator = image_data_generator(featurewise_center = TRUE))
+  expect_error(reticulate::iter_next(flow), "call fit_image_data_generator(generator, images)", fixed = TRUE)
+})
+
 test_that("pictures are written to be looked at", {
   folder <- tempfile()
   dir.create(folder)

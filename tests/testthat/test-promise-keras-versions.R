@@ -59,3 +59,19 @@ test_that("Keras 2: a loss in R, a callback that stops, and one of its own hold"
   expect_identical(names(history$metrics), "loss")
   expect_equal(iterations_of(model), 2)
 })
+
+test_that("T14: a model's own methods, of either Keras, read one pass of the flows of R", {
+  x <- array(as.numeric(1:24), c(6, 2, 2, 1))
+  flows <- list(
+    flow_from_data(matrix(1:12, 6), 1:6, batch_size = 2, shuffle = FALSE),
+    timeseries_generator(matrix(1:14, 7), matrix(1:7), length = 1, batch_size = 2)
+  )
+  if (has_images()) flows <- c(flows, flow_images_from_data(x, 1:6, batch_size = 2, shuffle = FALSE))
+  for (package in c("keras", "tf_keras")) {
+    layers <- reticulate::import(package)$layers
+    for (flow in flows) {
+      model <- reticulate::import(package)$Sequential(list(layers$Flatten(), layers$Dense(1L)))
+      expect_identical(dim(model$predict(flow, verbose = 0L)), c(6L, 1L))
+    }
+  }
+})

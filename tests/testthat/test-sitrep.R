@@ -30,6 +30,6 @@ test_that("In a session without a chosen Python the declaration is made, and no 
   }
   env <- c(callr::rcmd_safe_env(), RETICULATE_PYTHON = "")
   got <- callr::r(code, env = env)
-  expect_true(all(c("tensorflow>=2.16", "keras>=3.5") %in% got[[1L]]))
+  expect_true(all(c("tensorflow>=2.16", "keras>=3.7") %in% got[[1L]]))
   expect_false(got[[2L]])
 })

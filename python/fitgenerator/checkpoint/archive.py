@@ -7,6 +7,7 @@ whatever kills the process, the path names the old file or the new one. Nothing 
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import zipfile
@@ -21,6 +22,7 @@ from numpy.lib import format as npy
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
 from ..models.protocol import Array
+from .note import check, check_arrays, stored_as
 
 NOTE = "checkpoint.json"
 FORMAT = "fitgenerator checkpoint"
@@ -66,7 +68,7 @@ def _as_list(value: Any) -> Any:
 
 def _plain(array: Array) -> Array:
     """`array`, its bits as whole numbers where NumPy itself does not know the type (bfloat16)."""
-    return array if array.dtype.isbuiltin == 1 else array.view(f"u{array.dtype.itemsize}")
+    return array.view(stored_as(array.dtype))
 
 
 def _temporary(path: Path) -> Path:
@@ -124,18 +126,35 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]] | None:
         return None
     with _opened(path) as archive:
         note = _note(archive)
-        arrays = {}
-        for name in archive.namelist():
-            if name.endswith(".npy"):
-                with archive.open(name) as entry:
-                    arrays[name.removesuffix(".npy")] = npy.read_array(entry, allow_pickle=False)
+        names = (name for name in archive.namelist() if name.endswith(".npy"))
+        arrays = {name.removesuffix(".npy"): _array(archive, name) for name in names}
+        check_arrays(note, arrays)
         return note, arrays
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> Array:
+    """An array, of as many bytes as its header says: a damaged one must not fill the memory."""
+    with archive.open(name) as entry:
+        old = npy.read_magic(entry) == (1, 0)
+        header = npy.read_array_header_1_0 if old else npy.read_array_header_2_0
+        shape, _, dtype = header(entry)
+        if math.prod(shape) * dtype.itemsize != archive.getinfo(name).file_size - entry.tell():
+            raise ValueError(f"its entry {name} has not the size that its header says")
+    with archive.open(name) as entry:
+        array: Array = npy.read_array(entry, allow_pickle=False)
+        return array
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
+        if not path.is_file() and not path.is_dir():  # to open a pipe would wait
+            raise ValueError("it is not a file")
         with zipfile.ZipFile(path) as archive:
+            whole = path.stat().st_size
+            # Nothing is compressed, so that an entry of more bytes is damaged, or a trap.
+            if any(entry.file_size > whole for entry in archive.infolist()):
+                raise ValueError("an entry of it is larger than the file")
             yield archive
     except ArgumentError:
         raise
@@ -155,4 +174,5 @@ def _note(archive: zipfile.ZipFile) -> dict[str, Any]:
     if note["version"] > VERSION:
         text = f"`path`: {archive.filename} was written by a later version of fitgenerator"
         raise ArgumentError(f"{text}; install that, or give another path.", argument="path")
+    check(note)
     return dict(note)

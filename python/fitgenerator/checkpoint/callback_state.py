@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..models.keras_versions import classes
 from ..models.protocol import Array, KerasModel
-from .model_state import like
+from .model_state import like, type_of, unfit
+from .note import stored_as
 
 _REMEMBERED = {
     "callbacks.EarlyStopping": ("wait", "stopped_epoch", "best", "best_epoch"),
@@ -29,7 +31,11 @@ def _watching(callbacks: Iterable[Any]) -> Iterator[tuple[Any, list[Any], tuple[
 def described(callbacks: Iterable[Any]) -> list[dict[str, Any]]:
     """What the file says of them, for JSON."""
     return [
-        {"who": who, "state": {name: getattr(callback, name, None) for name in names}}
+        {
+            "who": who,
+            "state": {name: getattr(callback, name, None) for name in names},
+            "weights": len(getattr(callback, "best_weights", None) or ()),
+        }
         for callback, who, names in _watching(callbacks)
     ]
 
@@ -41,25 +47,41 @@ def arrays(callbacks: Iterable[Any]) -> Iterator[tuple[str, Array]]:
             yield f"callbacks/{place}/{number}", np.asarray(weights)
 
 
-def restore(
-    callbacks: Iterable[Any], saved: list[dict[str, Any]], kept: Mapping[str, Array]
-) -> None:
-    """Give what was saved to the callbacks of the same class that watch the same metric."""
+def restored(
+    callbacks: Iterable[Any], saved: list[dict[str, Any]], kept: Mapping[str, Array], path: Path
+) -> list[tuple[Any, str, Any]]:
+    """Callback, attribute and value of all that was saved; nothing is assigned.
+
+    It is for the callbacks of the same class that watch the same metric.
+
+    Raises:
+        ArgumentError: The best weights in the file at `path` are not those of the model.
+    """
     left = dict(enumerate(saved))
-    for callback, who, _ in _watching(callbacks):
+    found: list[tuple[Any, str, Any]] = []
+    for callback, who, names in _watching(callbacks):
         place = next((i for i, entry in left.items() if entry["who"] == who), None)
         if place is None:
             continue
-        for name, value in left.pop(place)["state"].items():
-            setattr(callback, name, value)
+        state = left.pop(place)["state"]
+        found += [(callback, name, state[name]) for name in names if name in state]
         if getattr(callback, "restore_best_weights", False):
-            callback.best_weights = _weights(callback.model, kept, f"callbacks/{place}/")
+            best = _weights(callback.model, kept, f"callbacks/{place}/")
+            if best is None:
+                raise unfit(path, f"the best weights that it holds for {who[0]} are others")
+            found.append((callback, "best_weights", best or None))
+    return found
 
 
 def _weights(model: KerasModel, kept: Mapping[str, Array], prefix: str) -> list[Array] | None:
-    names = (f"{prefix}{number}" for number in range(len(model.weights)))
-    found = [kept[name] for name in names if name in kept]
-    return [like(v, array) for v, array in zip(model.weights, found, strict=False)] or None
+    """The weights under a prefix, which may be none at all; `None` if the model has others."""
+    found = [name for name in kept if name.startswith(prefix)]
+    named = {f"{prefix}{number}": variable for number, variable in enumerate(model.weights)}
+    if found and set(found) != set(named):
+        return None
+    pairs = [(named[name], kept[name]) for name in named if found]
+    same = ((a.shape, a.dtype) == (tuple(v.shape), stored_as(type_of(v))) for v, a in pairs)
+    return [like(v, a) for v, a in pairs] if all(same) else None
 
 
 def stopped(callbacks: Iterable[Any], epoch: int) -> bool:

@@ -11,6 +11,7 @@ import keras
 
 from ..arguments import Unchecked
 from ..errors import ArgumentError, ArgumentTypeError
+from ..messages import reason
 from ..models.protocol import Logs
 from ..reporting.history import History
 from . import archive, callback_state, model_state
@@ -131,8 +132,13 @@ class Checkpoint(keras.callbacks.Callback):
         if saved is None:
             return
         note, arrays = saved
-        model_state.restore(self.model, note["parts"], arrays, self.path)
-        callback_state.restore(self.others, note["callbacks"], arrays)
+        # Everything is checked before anything is assigned.
+        variables = model_state.restored(self.model, note["parts"], arrays, self.path)
+        states = callback_state.restored(self.others, note["callbacks"], arrays, self.path)
+        for variable, value in variables:
+            variable.assign(value)
+        for callback, attribute, value in states:
+            setattr(callback, attribute, value)
         history.epoch = list(note["history"]["epoch"])
         history.history = dict(note["history"]["metrics"])
         epoch = int(note["epoch"])
@@ -169,4 +175,7 @@ def _file(given: Unchecked) -> Path:
         raise ArgumentTypeError.of("path", f"must be the name of a file, not {given!r}.")
     if "://" in str(given):
         raise ArgumentError.of("path", f"must name a file of this computer, not {given}.")
-    return Path(given).resolve()
+    try:
+        return Path(given).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a link that leads to itself, a NUL
+        raise ArgumentError.of("path", f"must name a file: {reason(error)}.") from error

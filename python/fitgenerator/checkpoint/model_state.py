@@ -83,30 +83,46 @@ def _kind(optimizer: Optimizer) -> str:
     return name if inner is None else f"{name} around {_kind(inner)}"
 
 
-def restore(
+def restored(
     model: KerasModel, described: list[dict[str, Any]], arrays: Mapping[str, Array], path: Path
-) -> None:
-    """Put back what the file at `path` holds; all of it, or nothing.
+) -> list[tuple[Variable, Array]]:
+    """The variables, each with the value that it has in the file at `path`; none is assigned.
 
     Raises:
-        ArgumentError: It does not fit the model; the message says where.
+        ArgumentError: The file does not fit the model; the message says where.
     """
-    _build_optimizers(model, described, path)
+    parts = _parts_like(model, described)
+    misfit = _other_titles(parts, described) or _other_variables(parts[:1], described[:1])
+    if misfit is None:
+        _build_optimizers(model, described, path)
+        parts = _parts_like(model, described)
+        misfit = _other_variables(parts, described)
+    if misfit is not None:
+        raise unfit(path, misfit)
+    return [
+        (variable, like(variable, arrays[f"{part.name}/{number}"]))
+        for part in parts
+        for number, variable in enumerate(part.variables)
+    ]
+
+
+def unfit(path: Path, misfit: str) -> ArgumentError:
+    """The error for a file that is not of this model."""
+    return ArgumentError(
+        f"`path`: {path} does not fit the model: {misfit}. Give the model that it was written "
+        "for, or another path, or remove the file to begin anew.",
+        argument="path",
+    )
+
+
+def _parts_like(model: KerasModel, described: list[dict[str, Any]]) -> list[Part]:
+    """The parts of a model, with the global seed generator if the file has it."""
     parts = parts_of(model)
     if any(saved["name"] == "seeds" for saved in described):
         from keras.src.random.seed_generator import global_seed_generator
 
         parts.append(_seeds_of(global_seed_generator().state))
-    misfit = _misfit([part.described() for part in parts], described)
-    if misfit is not None:
-        raise ArgumentError(
-            f"`path`: {path} does not fit the model: {misfit}. Give the model that it was written "
-            "for, or another path, or remove the file to begin anew.",
-            argument="path",
-        )
-    for part in parts:
-        for number, variable in enumerate(part.variables):
-            variable.assign(like(variable, arrays[f"{part.name}/{number}"]))
+    return parts
 
 
 def _build_optimizers(model: KerasModel, described: list[dict[str, Any]], path: Path) -> None:
@@ -126,20 +142,26 @@ def _build_optimizers(model: KerasModel, described: list[dict[str, Any]], path: 
             build(model.trainable_variables)
 
 
-def _misfit(wanted: list[dict[str, Any]], saved: list[dict[str, Any]]) -> str | None:
-    """The first thing in the file that is not what the model has."""
-    titles, came = ([part["title"] for part in parts[1:]] for parts in (wanted, saved))
-    if titles != came:
-        return f"it was written with {_listed(came)}, where there is {_listed(titles)}"
-    for mine, other in zip(wanted, saved, strict=True):
-        title, count = mine["title"], len(mine["variables"])
-        if len(other["variables"]) != count:
-            return f"it holds {len(other['variables'])} variables of {title}, which has {count}"
-        pairs = zip(mine["variables"], other["variables"], strict=True)
+def _other_titles(parts: list[Part], saved: list[dict[str, Any]]) -> str | None:
+    """Which optimizers the file has, if the model has others."""
+    titles, came = [part.title for part in parts[1:]], [part["title"] for part in saved[1:]]
+    if titles == came:
+        return None
+    return f"it was written with {_listed(came)}, where there is {_listed(titles)}"
+
+
+def _other_variables(parts: list[Part], saved: list[dict[str, Any]]) -> str | None:
+    """The first variable in the file that is not what the model has."""
+    for part, other in zip(parts, saved, strict=True):
+        mine = part.described()["variables"]
+        if len(other["variables"]) != len(mine):
+            held = f"{len(other['variables'])} variables of {part.title}"
+            return f"it holds {held}, which has {len(mine)}"
+        pairs = zip(mine, other["variables"], strict=True)
         for number, ((path, *form), (old_path, *old_form)) in enumerate(pairs, 1):
             if form != old_form:
                 held, expected = _variable(old_path, *old_form), _variable(path, *form)
-                what = f"variable {number} of {title} is {held} in it"
+                what = f"variable {number} of {part.title} is {held} in it"
                 return f"{what}, where {expected} was expected"
     return None
 

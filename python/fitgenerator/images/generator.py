@@ -8,10 +8,9 @@ from typing import Any
 from .arguments import Path
 from .augmenter import Augmenter
 from .flows.arrays import NumpyArrayIterator
-from .flows.base import Batching
-from .flows.data_frame import DataFrameIterator, Names, Table, refuse_unknown
+from .flows.data_frame import DataFrameIterator, refuse_unknown
 from .flows.directory import DirectoryIterator
-from .reading.target_format import TargetFormat
+from .flows.table import Names
 
 
 class ImageDataGenerator(Augmenter):
@@ -104,10 +103,20 @@ class ImageDataGenerator(Augmenter):
             ValueError: An argument has an invalid value, or arrays differ in length.
             TypeError: An argument is of a type that cannot be used.
         """
-        batching = Batching(
-            batch_size, shuffle, seed, subset, save_to_dir, save_prefix, save_format
+        return NumpyArrayIterator(
+            x,
+            y,
+            self,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            sample_weight=sample_weight,
+            seed=seed,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            subset=subset,
+            ignore_class_split=ignore_class_split,
         )
-        return NumpyArrayIterator(x, y, self, batching, sample_weight, ignore_class_split)
 
     def flow_from_directory(
         self,
@@ -157,13 +166,29 @@ class ImageDataGenerator(Augmenter):
         Raises:
             ValueError: An argument has an invalid value, or there are no images.
             TypeError: An argument is of a type that cannot be used.
+
+        Warns:
+            ImageWarning: One of the `classes` has no folder, pictures are left out because they
+                are of another format (GIF, WebP), or only the other subset has images of a class.
         """
-        target = TargetFormat(target_size, color_mode, interpolation, keep_aspect_ratio, on_error)
-        batching = Batching(
-            batch_size, shuffle, seed, subset, save_to_dir, save_prefix, save_format
-        )
         return DirectoryIterator(
-            directory, self, target, batching, classes, class_mode, follow_links
+            directory,
+            self,
+            target_size=target_size,
+            color_mode=color_mode,
+            classes=classes,
+            class_mode=class_mode,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            follow_links=follow_links,
+            subset=subset,
+            interpolation=interpolation,
+            keep_aspect_ratio=keep_aspect_ratio,
+            on_error=on_error,
         )
 
     def flow_from_dataframe(
@@ -217,15 +242,30 @@ class ImageDataGenerator(Augmenter):
             TypeError: An argument, or a column, is of a type that cannot be used.
 
         Warns:
-            ImageWarning: Rows are left out because their files do not exist.
+            ImageWarning: Rows are left out because their files do not exist, or only the other
+                subset has images of a class.
         """
         refuse_unknown(without_effect)
-        target = TargetFormat(target_size, color_mode, interpolation, keep_aspect_ratio, on_error)
-        batching = Batching(
-            batch_size, shuffle, seed, subset, save_to_dir, save_prefix, save_format
-        )
-        class_mode = "raw" if class_mode == "other" else class_mode
-        table = Table(dataframe, x_col, y_col, weight_col)
         return DataFrameIterator(
-            table, self, target, batching, directory, classes, class_mode, validate_filenames
+            dataframe,
+            directory,
+            self,
+            x_col=x_col,
+            y_col=y_col,
+            weight_col=weight_col,
+            target_size=target_size,
+            color_mode=color_mode,
+            classes=classes,
+            class_mode=class_mode,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            subset=subset,
+            interpolation=interpolation,
+            keep_aspect_ratio=keep_aspect_ratio,
+            validate_filenames=validate_filenames,
+            on_error=on_error,
         )

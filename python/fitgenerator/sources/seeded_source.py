@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import keras
 import numpy as np
 
 from ..arguments import flag, whole
@@ -20,12 +19,13 @@ from ..batches.structure import RawBatch
 from .data_set_settings import settings_of
 from .fetches import Fetches
 from .fixed import Fixed
-from .source import Claim, Readable, Reader, Source
+from .keras_sequence import KerasSequence
+from .source import Claim, Reader, Source
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 
-class Passes(Fixed, keras.utils.PyDataset, Readable):
+class Passes(Fixed, KerasSequence):
     """An indexed source, also for Keras's own `fit`: batch `index` of pass `epoch`, both from 0.
 
     Attributes:

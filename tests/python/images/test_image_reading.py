@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import pytest
 from fitgenerator import ImageError
-from fitgenerator.images.reading import decode
+from fitgenerator.images.reading import decode, resize
 from fitgenerator.images.reading.target_format import CHANNELS, TargetFormat
 from keras.utils import img_to_array, load_img
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from support.broken_pictures import BROKEN, encoded
 from support.pictures import Array, difference, photo, write
 
@@ -25,6 +26,13 @@ MODES = {
     **{"palette.png": "P", "bits.png": "1", "rgb.jpg": "RGB", "grey.jpeg": "L", "cmyk.jpg": "CMYK"},
     **{"rgb.bmp": "RGB", "grey.bmp": "L", "rgb.ppm": "RGB", "rgb.tif": "RGB", "rgba.tiff": "RGBA"},
     **{"deep.png": "I;16", "deep.tif": "I;16", "palette.bmp": "P", "cmyk.tif": "CMYK"},
+}
+# PNG files that say how bright their values are: chunk and contents.
+GAMMAS = {"gamma.png": (b"gAMA", (45455).to_bytes(4, "big")), "srgb.png": (b"sRGB", b"\0")}
+# How JPEG files store their colours.
+JPEGS: dict[str, dict[str, Any]] = {
+    **{f"colours-{i}.jpg": {"quality": 60, "subsampling": i} for i in range(3)},
+    "progressive.jpg": {"progressive": True},
 }
 
 
@@ -53,18 +61,30 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         else:
             alpha = np.dstack([photo(60, 80), photo(60, 80)[:, :, 1]])
             made[name] = write(folder / name, alpha if mode == "RGBA" else photo(60, 80), mode)
+    for name, chunk in GAMMAS.items():
+        information = PngInfo()
+        information.add(*chunk)
+        made[name] = write(folder / name, photo(60, 80), pnginfo=information)
+    for name, options in JPEGS.items():
+        made[name] = write(folder / name, photo(60, 80), **options)
     return made
 
 
 @pytest.mark.parametrize("color_mode", ["rgb", "rgba", "grayscale"])
-@pytest.mark.parametrize("name", MODES)
-def test_every_kind_of_file_has_the_colours_that_keras_sees(
+@pytest.mark.parametrize("name", [*MODES, *GAMMAS, *JPEGS])
+def test_T12_every_kind_of_file_has_the_values_that_keras_sees(
     files: dict[str, Path], name: str, color_mode: str
 ) -> None:
     made = read(files[name], mode=color_mode)
     wanted = keras_read(files[name], mode=color_mode)
     assert made.shape == wanted.shape == (*SIZE, CHANNELS[color_mode])
-    assert difference(made, wanted) < 1
+    np.testing.assert_array_equal(made, wanted)
+
+
+def test_T12_a_large_colour_jpeg_has_the_greys_of_its_colours(tmp_path: Path) -> None:
+    path = write(tmp_path / "large.jpg", photo(400, 400), quality=95)
+    greys = np.asarray(Image.fromarray(read(path)).convert("L"))
+    np.testing.assert_array_equal(read(path, mode="grayscale")[:, :, 0], greys)
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -74,6 +94,30 @@ def test_images_are_resized_as_keras_does(files: dict[str, Path], by: str, keep:
         made = read(files["rgb.png"], target, by=by, keep=keep)
         wanted = keras_read(files["rgb.png"], target, by=by, keep=keep)
         assert difference(made, wanted) < 1, target
+
+
+@pytest.mark.parametrize("size", [(45, 70), (50, 40), (64, 48)])
+def test_T32_nearest_pixels_are_kerass_own(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = write(tmp_path / "a.png", photo(*size))
+    for target in ((60, 80), (18, 200), (200, 30), (61, 81), (33, 47)):
+        np.testing.assert_array_equal(read(path, target), keras_read(path, target))
+
+
+def test_T32_pillow_takes_the_nearest_pixels_where_this_opencv_takes_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = cv2.resize
+
+    def others(image: Array, size: Any, interpolation: int) -> Array:
+        return np.roll(taken(image, size, interpolation=interpolation), 1)
+
+    path = write(tmp_path / "a.png", photo(60, 80))
+    monkeypatch.setattr(cv2, "resize", others)
+    resize.picks_pillows_pixels.cache_clear()
+    try:
+        np.testing.assert_array_equal(read(path, (18, 200)), keras_read(path, (18, 200)))
+    finally:
+        resize.picks_pillows_pixels.cache_clear()
 
 
 @pytest.mark.parametrize("by", ["nearest", "bilinear", "hamming"])

@@ -129,7 +129,7 @@ def test_E1_an_error_in_it_reaches_the_caller_with_the_file_and_the_batch(
 def test_what_is_no_image_of_that_shape_is_refused_in_words(code: str) -> None:
     """The same here and in a training."""
     flow = flow_of(moving(code), 4)
-    text = "must return an image with the dimensions of its argument, 24 x 24 x 3, not "
+    text = "must return an image, numbers with the dimensions of its argument, 24 x 24 x 3, not "
     with pytest.raises(ArgumentError, match=text):
         next(flow)
     with pytest.raises(ArgumentError, match=text) as caught:

@@ -73,6 +73,23 @@ def of_a_later_version(path: Path) -> object:
     return Checkpoint(path)
 
 
+def without_an_array(path: Path) -> object:
+    """A file that lacks an array."""
+    train(linear_model(), path)
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist() if "model/0" not in name}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return train(linear_model(), path)
+
+
+def a_loop(path: Path) -> object:
+    """A link that leads to itself."""
+    path.symlink_to(path)
+    return Checkpoint(path)
+
+
 def a_folder(path: Path) -> object:
     """A folder in the file's place."""
     path.mkdir()
@@ -129,6 +146,8 @@ SAVING: dict[str, Callable[[], object]] = {
     "a damaged checkpoint": in_folder(damaged),
     "a file of another kind": in_folder(of_another_kind),
     "a checkpoint of a later version": in_folder(of_a_later_version),
+    "a checkpoint without an array": in_folder(without_an_array),
+    "a checkpoint that is a link to itself": in_folder(a_loop),
     "a checkpoint that is a folder": in_folder(a_folder),
     "a checkpoint that cannot be written": in_folder(below_a_file),
     "a metric that cannot be kept": in_folder(strange_metric),

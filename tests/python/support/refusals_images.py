@@ -15,7 +15,7 @@ from unittest import mock
 import keras
 import numpy as np
 from fitgenerator import predict_generator
-from fitgenerator.images import ImageDataGenerator, opencv
+from fitgenerator.images import ImageDataGenerator, Iterator, NumpyArrayIterator, opencv
 
 from support.broken_pictures import BROKEN
 from support.pictures import flat, photos, write, write_classes
@@ -141,6 +141,12 @@ def unlabelled(folder: Path) -> object:
     return ImageDataGenerator().flow_from_directory(folder)
 
 
+def with_gif(folder: Path) -> object:
+    """A class with a picture whose format does not count."""
+    write(folder / "a" / "0.gif", flat(0))
+    return ImageDataGenerator().flow_from_directory(folder)
+
+
 def too_few_for_validation(folder: Path) -> object:
     """A share of the images that is less than one."""
     return ImageDataGenerator(validation_split=0.1).flow_from_directory(folder, subset="validation")
@@ -193,6 +199,12 @@ IMAGES: dict[str, Call] = {
     "a function that changes the shape": lambda: ImageDataGenerator(
         preprocessing_function=lambda image: image[:2]
     ).standardize(photos(1, 8, 8)[0]),
+    "a function that makes complex numbers": lambda: ImageDataGenerator(
+        preprocessing_function=lambda image: image * 1j
+    ).standardize(photos(1, 8, 8)[0]),
+    "a function that makes lists of unequal lengths": lambda: ImageDataGenerator(
+        preprocessing_function=lambda image: [[1], [1, 2]]
+    ).standardize(photos(1, 8, 8)[0]),
     "whitening of another size": whitened,
     "whole numbers to be normalised": lambda: ImageDataGenerator(rescale=0.5).standardize(
         photos(1)[0]
@@ -221,6 +233,10 @@ IMAGES: dict[str, Call] = {
     "a format without transparency": array(
         np.zeros((1, 4, 4, 4)), save_to_dir=".", save_format="jpeg"
     ),
+    "a data format that is not the generator's": lambda: NumpyArrayIterator(
+        photos(2), None, data_format="channels_first"
+    ),
+    "a flow of an own class that makes no batch": lambda: next(Iterator(2, 1, False, None)),
     "a folder to save in that is not there": array(photos(3), save_to_dir="/nowhere/pictures"),
     # directories
     "a directory that is no path": lambda: ImageDataGenerator().flow_from_directory(3),
@@ -231,7 +247,6 @@ IMAGES: dict[str, Call] = {
     "a validation of nothing": in_folder(too_few_for_validation, a=2),
     "a directory that cannot be listed": in_folder(not_to_be_listed, a=1),
     "a class that cannot be listed": in_folder(not_to_be_walked, a=1),
-    "a class that is not there": directory(classes=["cats", "dog"]),
     "a class that is there twice": directory(classes=["cats", "cats"]),
     "classes that are one name": directory(classes="cats"),
     "an unknown class mode": directory(class_mode="raw"),
@@ -272,6 +287,10 @@ IMAGE_WARNINGS: dict[str, Call] = {
         dataframe={"filename": ["all/000.png", "gone.png"], "class": ["a", "b"]}
     ),
     "a batch that is left out": in_folder(one_left_out, a=2),
+    "a class that is not there": directory(classes=["cats", "dog"]),
+    "pictures of another format": in_folder(with_gif, a=1),
+    "a class that has too few images for a part": in_folder(too_few_for_validation, a=10, b=1),
+    "a sorted data frame": frame(0.5, subset="training"),
     "predictions of a shuffled flow": lambda: predict_generator(
         mean_model(), ImageDataGenerator().flow(photos(3))
     ),

@@ -10,16 +10,18 @@ from ...errors import ArgumentError
 from ...messages import Message, describe
 from ...models.protocol import Array
 from .. import arguments
+from ..arguments import Path
 from ..augmenter import Augmenter
-from .base import Batching, Iterator
 from .batch_row import fill_row
+from .image_flow import Batching, ImageFlow
 from .subsets import part_of, share_of
 
 
-class NumpyArrayIterator(Iterator):
-    """Batches of images of an array; `ImageDataGenerator.flow` makes it.
+class NumpyArrayIterator(ImageFlow):
+    """Batches of images of an array; `ImageDataGenerator.flow`, which documents them, makes it.
 
-    The array is not copied: an array of `uint8` stays one, and a memory map stays on disk.
+    The arguments are those of Keras's class. The array is not copied: an array of `uint8` stays
+    one, and a memory map stays on disk.
 
     Attributes:
         x: The images.
@@ -32,11 +34,22 @@ class NumpyArrayIterator(Iterator):
         self,
         x: Any,
         y: Any,
-        generator: Augmenter,
-        batching: Batching,
-        sample_weight: Any,
-        ignore_class_split: bool,
+        image_data_generator: Augmenter | None = None,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        sample_weight: Any = None,
+        seed: int | None = None,
+        data_format: str | None = None,
+        save_to_dir: Path | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        ignore_class_split: bool = False,
+        dtype: Any = None,
     ) -> None:
+        generator = image_data_generator or Augmenter()
+        saving = (save_to_dir, save_prefix, save_format)
+        batching = Batching(batch_size, shuffle, seed, *saving, subset, data_format, dtype)
         x, further = _inputs(x)
         images = arguments.images(x, generator.data_format, generator.channel_axis)
         parts = [_rows(part, "x", len(images)) for part in further]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import keras
@@ -13,81 +12,24 @@ import numpy as np
 from ...caller_warnings import warn
 from ...errors import ArgumentError, ArgumentTypeError, ImageWarning
 from ...messages import Message, describe, listed
-from ...models.protocol import Array
 from .. import arguments
 from ..arguments import Path
 from ..augmenter import Augmenter
 from ..reading.target_format import TargetFormat
 from . import targets
-from .base import Batching
 from .files import ENDINGS, FileIterator
-from .subsets import part_of, share_of
+from .image_flow import Batching
+from .subsets import Share, part_of, share_of, warn_of_lacking
+from .table import Names, Table
 
 # Arguments of `flow_from_dataframe` in Keras's first versions.
 _GONE = ("drop_duplicates", "has_ext", "sort")
-# One name, or several.
-Names = str | Sequence[str]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A data frame of any package, or a dict of columns, and the names of the columns to use.
-
-    Reading a column raises an `ArgumentTypeError` if there are none, or if its values cannot be
-    used, and an `ArgumentError` if there is none of that name.
-    """
-
-    frame: Any
-    x_col: str
-    y_col: Names
-    weight_col: str | None
-
-    def column(self, name: Names, argument: str) -> list[Any]:
-        """The column that an argument names."""
-        frame = self.frame
-        names = frame.keys() if hasattr(frame, "keys") else getattr(frame, "columns", None)
-        if names is None:
-            rule = f"must be a data frame, or a dict of columns, not {describe(frame)}."
-            raise ArgumentTypeError.of("dataframe", rule)
-        if not isinstance(name, str) or name not in names:
-            rule = "must name a column of the data frame, not {name!r}; it has {names}."
-            raise ArgumentError.of(argument, rule, name=name, names=listed(names))
-        values = frame[name]
-        return list(values.to_list() if hasattr(values, "to_list") else values)
-
-    def files(self) -> list[str]:
-        """The column of the files' names; a dict must have columns of that length only."""
-        names = self.column(self.x_col, "x_col")
-        if not all(isinstance(name, str) for name in names):
-            rule = "= {col!r} must hold names of files, as text."
-            raise ArgumentTypeError.of("x_col", rule, col=self.x_col)
-        frame = self.frame
-        lengths = {key: len(frame[key]) for key in frame} if isinstance(frame, Mapping) else {}
-        if any(length != len(names) for length in lengths.values()):
-            raise ArgumentError.of("dataframe", f"must have columns of one length, not {lengths}.")
-        return names
-
-    def targets(self, y_col: Names) -> Array:
-        """A column of numbers, or of lists of them."""
-        values = np.array(self.column(y_col, "y_col"))
-        if values.dtype.kind not in "fiub":
-            rule = "= {col!r} must hold numbers, or lists of one length, not {dtype} values."
-            raise ArgumentTypeError.of("y_col", rule, col=y_col, dtype=values.dtype)
-        return values
-
-    def weights(self) -> Array | None:
-        """The column of weights, if one is named."""
-        if not self.weight_col:
-            return None
-        weights = np.array(self.column(self.weight_col, "weight_col"))
-        if weights.dtype.kind not in "fiu" or weights.ndim != 1:
-            rule = "= {col!r} must hold numbers."
-            raise ArgumentTypeError.of("weight_col", rule, col=self.weight_col)
-        return weights
 
 
 class DataFrameIterator(FileIterator):
     """Batches of the images in a data frame; `ImageDataGenerator.flow_from_dataframe` makes it.
+
+    That method documents the arguments, which are those of Keras's class, and `on_error`.
 
     Attributes:
         directory: The folder that the names of the files are relative to; may be empty.
@@ -98,37 +40,65 @@ class DataFrameIterator(FileIterator):
 
     def __init__(
         self,
-        table: Table,
-        generator: Augmenter,
-        target_format: TargetFormat,
-        batching: Batching,
-        directory: Path | None,
-        classes: Collection[str] | None,
-        class_mode: str | None,
-        validate_filenames: bool,
+        dataframe: Any,
+        directory: Path | None = None,
+        image_data_generator: Augmenter | None = None,
+        x_col: str = "filename",
+        y_col: Names = "class",
+        weight_col: str | None = None,
+        target_size: tuple[int, int] = (256, 256),
+        color_mode: str = "rgb",
+        classes: Collection[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        data_format: str | None = None,
+        save_to_dir: Path | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        keep_aspect_ratio: bool = False,
+        dtype: Any = None,
+        validate_filenames: bool = True,
+        on_error: str = "raise",
     ) -> None:
+        target = TargetFormat(target_size, color_mode, interpolation, keep_aspect_ratio, on_error)
+        generator = image_data_generator or Augmenter()
+        saving = (save_to_dir, save_prefix, save_format)
+        batching = Batching(batch_size, shuffle, seed, *saving, subset, data_format, dtype)
+        class_mode = "raw" if class_mode == "other" else class_mode
+        table = Table(dataframe, x_col, y_col, weight_col)
         self.directory = arguments.folder(directory, "directory") if directory else ""
         self.class_mode = arguments.one_of(class_mode, "class_mode", targets.FRAME_MODES)
         names = table.files()
         paths = [os.path.join(self.directory, name) for name in names]
-        kept = _existing(paths, table.x_col) if validate_filenames else [*range(len(paths))]
-        labels: list[Any] = []
-        if self.class_mode in targets.OF_CLASSES:
-            labels = table.column(table.y_col, "y_col")
-            kept, self.class_indices = self._classes_in(labels, kept, classes, table.y_col)
-        elif classes is not None:
-            text = "`classes` has no effect with `class_mode` = {mode!r}."
-            warn(Message(text, mode=self.class_mode), ImageWarning)
-        kept = _part_of(kept, generator, batching.subset)
+        kept = _existing(paths, x_col) if validate_filenames else [*range(len(paths))]
+        labels, kept = self._labels_of(table, kept, classes)
+        kept = self._part_of(kept, labels, share_of(generator.validation_split, subset), subset)
         self.filenames = [names[row] for row in kept]
         weights = table.weights()
         weights = None if weights is None else weights[kept]
+        made = self._targets_of(table, labels, kept, batching.dtype_with(generator))
         found = [paths[row] for row in kept]
-        made = self._targets_of(table, labels, kept, generator.dtype)
-        super().__init__(found, generator, target_format, batching, made, weights)
+        super().__init__(found, generator, target, batching, made, weights)
         if keras.config.is_interactive_logging_enabled():
             among = f" belonging to {len(self.class_indices)} classes" if labels else ""
             print(f"Found {self.samples} image filenames{among}.")
+
+    def _labels_of(
+        self, table: Table, kept: list[int], classes: Collection[str] | None
+    ) -> tuple[list[Any], list[int]]:
+        """The classes of all rows, where there are classes, and the rows that have one of them."""
+        if self.class_mode in targets.OF_CLASSES:
+            labels = table.column(table.y_col, "y_col")
+            kept, self.class_indices = self._classes_in(labels, kept, classes, table.y_col)
+            return labels, kept
+        if classes is not None:
+            text = "`classes` has no effect with `class_mode` = {mode!r}."
+            warn(Message(text, mode=self.class_mode), ImageWarning)
+        return [], kept
 
     def _classes_in(
         self, labels: list[Any], kept: list[int], given: Collection[str] | None, y_col: Names
@@ -153,6 +123,25 @@ class DataFrameIterator(FileIterator):
             raise ArgumentError.of("class_mode", rule)
         numbers = {name: number for number, name in enumerate(names)}
         return [row for row in kept if any(n in numbers for n in _each(labels[row]))], numbers
+
+    def _part_of(
+        self, kept: list[int], labels: list[Any], share: Share, subset: str | None
+    ) -> list[int]:
+        part = kept[part_of(len(kept), share)]
+        if not part:
+            where = Message(" in the subset {subset!r}", subset=subset) if subset else ""
+            rule = (
+                "has 0 images{where}: no row is left whose file is there and whose class is wanted."
+            )
+            raise ArgumentError.of("dataframe", rule, where=where)
+        if labels:
+            inside, everywhere = (
+                {name for row in rows for name in _each(labels[row])} & self.class_indices.keys()
+                for rows in (part, kept)
+            )
+            why = "The first rows are for validation: shuffle the data frame beforehand."
+            warn_of_lacking(subset, inside, everywhere, why)
+        return part
 
     def _targets_of(
         self, table: Table, labels: list[Any], kept: list[int], dtype: np.dtype[Any]
@@ -212,15 +201,6 @@ def _existing(paths: list[str], x_col: str) -> list[int]:
         )
         warn(text, ImageWarning)
     return [row for row, fine in enumerate(there) if fine]
-
-
-def _part_of(kept: list[int], generator: Augmenter, subset: str | None) -> list[int]:
-    part = kept[part_of(len(kept), share_of(generator.validation_split, subset))]
-    if not part:
-        where = "" if subset is None else Message(" in the subset {subset!r}", subset=subset)
-        rule = "has 0 images{where}: no row is left whose file is there and whose class is wanted."
-        raise ArgumentError.of("dataframe", rule, where=where)
-    return part
 
 
 def _each(label: Names) -> Sequence[str]:

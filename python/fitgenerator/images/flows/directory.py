@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator as Endless
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from ...errors import ArgumentError, ArgumentTypeError
-from ...messages import describe, listed, reason
+from ...caller_warnings import warn
+from ...errors import ArgumentError, ArgumentTypeError, ImageWarning
+from ...messages import Message, describe, listed, reason
 from .. import arguments
+from ..arguments import Path
 from ..augmenter import Augmenter
+from ..opencv import Image
 from ..reading.target_format import TargetFormat
 from . import targets
-from .base import Batching
 from .files import ENDINGS, FileIterator
-from .subsets import part_of, share_of
+from .image_flow import Batching
+from .subsets import Share, part_of, share_of, warn_of_lacking
 
 
 class DirectoryIterator(FileIterator):
     """Batches of the images in a directory; `ImageDataGenerator.flow_from_directory` makes it.
+
+    That method documents the arguments, which are those of Keras's class, and `on_error`.
 
     Attributes:
         directory: The directory.
@@ -30,70 +36,119 @@ class DirectoryIterator(FileIterator):
 
     def __init__(
         self,
-        directory: arguments.Path,
-        generator: Augmenter,
-        target_format: TargetFormat,
-        batching: Batching,
-        classes: Sequence[str] | None,
-        class_mode: str | None,
-        follow_links: bool,
+        directory: Path,
+        image_data_generator: Augmenter | None = None,
+        target_size: tuple[int, int] = (256, 256),
+        color_mode: str = "rgb",
+        classes: Sequence[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        data_format: str | None = None,
+        save_to_dir: Path | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        follow_links: bool = False,
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        keep_aspect_ratio: bool = False,
+        dtype: Any = None,
+        on_error: str = "raise",
     ) -> None:
+        target = TargetFormat(target_size, color_mode, interpolation, keep_aspect_ratio, on_error)
+        generator = image_data_generator or Augmenter()
+        saving = (save_to_dir, save_prefix, save_format)
+        batching = Batching(batch_size, shuffle, seed, *saving, subset, data_format, dtype)
         self.directory = arguments.folder(directory, "directory")
         self.class_mode = arguments.one_of(class_mode, "class_mode", targets.DIRECTORY_MODES)
-        names = _classes(self.directory, classes)
-        share = share_of(generator.validation_split, batching.subset)
-        of_class = [_images_in(self.directory, name, bool(follow_links)) for name in names]
-        found = [files[part_of(len(files), share)] for files in of_class]
-        self.filenames = [file for files in found for file in files]
+        share = share_of(generator.validation_split, subset)
+        self._find(_classes(self.directory, classes), share, bool(follow_links), subset)
+        paths = [os.path.join(self.directory, name) for name in self.filenames]
+        kind = batching.dtype_with(generator)
+        made = targets.class_targets(self.class_mode, self.classes, self.num_classes, kind)
+        super().__init__(paths, generator, target, batching, made)
+        if keras.config.is_interactive_logging_enabled():
+            print(f"Found {self.samples} images belonging to {self.num_classes} classes.")
+
+    def _find(self, names: list[str], share: Share, follow_links: bool, subset: str | None) -> None:
+        """Find the files of these classes, and number the classes."""
+        files = [_files_in(self.directory, name, follow_links) for name in names]
+        of_class = [[file for file in some if file.lower().endswith(ENDINGS)] for some in files]
+        found = [images[part_of(len(images), share)] for images in of_class]
+        self.filenames = [image for images in found for image in images]
         if not self.filenames:
-            raise _empty(self.directory, names, batching.subset)
+            raise _empty(self.directory, names, subset)
+        _warn_of_missing(self.directory, names)
+        _warn_of_endings(self.directory, [file for some in files for file in some])
+        inside, everywhere = (
+            [name for name, some in zip(names, images, strict=True) if some]
+            for images in (found, of_class)
+        )
+        why = "Each class is split by itself: it needs more images, or another `validation_split`."
+        warn_of_lacking(subset, inside, everywhere, why)
         self.class_indices = {name: label for label, name in enumerate(names)}
         self.num_classes = len(names)
         labels = np.repeat(np.arange(len(names), dtype=np.int32), [*map(len, found)])
         self.classes = self.labels = labels
-        super().__init__(
-            [os.path.join(self.directory, name) for name in self.filenames],
-            generator,
-            target_format,
-            batching,
-            targets.class_targets(self.class_mode, self.classes, self.num_classes, generator.dtype),
-        )
-        if keras.config.is_interactive_logging_enabled():
-            print(f"Found {self.samples} images belonging to {self.num_classes} classes.")
 
 
 def _classes(directory: str, given: Sequence[str] | None) -> list[str]:
     """The folders that are classes: the given names, or else all folders in alphabetical order."""
-    try:
-        entries = sorted(os.listdir(directory))
-    except OSError as error:
-        rule = f"must be a folder that can be read; {directory}: {reason(error)}."
-        raise ArgumentError.of("directory", rule) from error
-    there = [name for name in entries if os.path.isdir(os.path.join(directory, name))]
     if given is None or (isinstance(given, (list, tuple)) and not given):
-        return there
+        return _folders_in(directory)
     if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
         rule = f"must be a list of names of folders, not {describe(given)}."
         raise ArgumentTypeError.of("classes", rule)
     names = [str(name) for name in given]
     if len(set(names)) < len(names):
         raise ArgumentError.of("classes", f"must name each class once: {listed(names)}.")
-    for name in names:
-        if not os.path.isdir(os.path.join(directory, name)):
-            rule = "names {name!r}, and {directory} has no such folder; it has {there}."
-            folders = listed(there) or "no folders"
-            raise ArgumentError.of("classes", rule, name=name, directory=directory, there=folders)
     return names
 
 
-def _images_in(directory: str, name: str, follow_links: bool) -> list[str]:
-    """The image files of one class and of the folders in it, sorted, relative to `directory`."""
+def _folders_in(directory: str) -> list[str]:
+    try:
+        entries = sorted(os.listdir(directory))
+    except OSError as error:
+        rule = f"must be a folder that can be read; {directory}: {reason(error)}."
+        raise ArgumentError.of("directory", rule) from error
+    return [name for name in entries if os.path.isdir(os.path.join(directory, name))]
+
+
+def _warn_of_missing(directory: str, names: list[str]) -> None:
+    """Warn of classes that have no folder."""
+    missing = [name for name in names if not os.path.isdir(os.path.join(directory, name))]
+    if missing:
+        there = listed(_folders_in(directory))
+        text = (
+            "`classes` names {names!l}, for which {directory} has no folder; it has {there}. Such "
+            "a class has no images."
+        )
+        warn(Message(text, names=missing, directory=directory, there=there), ImageWarning)
+
+
+def _warn_of_endings(directory: str, files: list[str]) -> None:
+    """Warn of pictures whose names end otherwise than Keras's images."""
+    others = [file for file in files if not file.lower().endswith(ENDINGS)]
+    known = Image.registered_extensions() if others else {}
+    left = [file for file in others if os.path.splitext(file)[1].lower() in known]
+    if left:
+        text = (
+            f"Only {', '.join(ENDINGS)} files count as images: {len(left)} of {len(files)} files "
+            f"in {directory} are left out ({listed(left, 4)})."
+        )
+        warn(text, ImageWarning)
+
+
+def _files_in(directory: str, name: str, follow_links: bool) -> list[str]:
+    """The files of one class and of the folders in it, sorted, relative to `directory`."""
     top = os.path.join(directory, name)
+    if not os.path.isdir(top):
+        return []
     return [
         os.path.normpath(os.path.join(name, os.path.relpath(folder, top), file))
         for folder, files in sorted(_folders(top, follow_links))
         for file in sorted(files)
-        if file.lower().endswith(ENDINGS)
     ]
 
 

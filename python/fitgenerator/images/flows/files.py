@@ -9,8 +9,8 @@ from ...models.protocol import Array
 from ..augmenter import Augmenter
 from ..reading.decode import read
 from ..reading.target_format import TargetFormat
-from .base import Batching, Iterator
 from .batch_row import fill_row
+from .image_flow import Batching, ImageFlow
 from .skipping import Skipping
 from .targets import Targets
 
@@ -18,7 +18,7 @@ from .targets import Targets
 ENDINGS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 
 
-class FileIterator(Iterator, Skipping):
+class FileIterator(ImageFlow, Skipping):
     """Batches of images that are read from files.
 
     Attributes:
@@ -33,7 +33,7 @@ class FileIterator(Iterator, Skipping):
         skipped: Path to reason of the files that were left out (`on_error="skip"`).
     """
 
-    fixed = Iterator.fixed | {
+    fixed = ImageFlow.fixed | {
         *("samples", "filenames", "directory", "target_size", "color_mode", "interpolation"),
         *("keep_aspect_ratio", "class_mode", "class_indices", "num_classes", "classes", "labels"),
     }

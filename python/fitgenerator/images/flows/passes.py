@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
 from ...arguments import Unchecked, flag, whole
-from ...errors import ArgumentError, ImageError, LeftOutError
+from ...errors import ArgumentError, ImageError, LeftOutError, OwnError
 from ...models.protocol import Array
 from ...sources.fixed import Fixed
-from ...sources.source import Readable
+from ...sources.keras_sequence import KerasSequence
 from .. import arguments
 from .batch_order import Pass, pass_from
 
 
-class PassIterator(Fixed, keras.utils.PyDataset, Readable):
+class PassIterator(Fixed, KerasSequence):
     """An indexed source of batches, and an endless iterator over them; see `Iterator`."""
 
-    def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None) -> None:
-        super().__init__()
+    # How users of another language, who call `next` through a bridge, are told of our errors.
+    said_by_bridge: Callable[[OwnError], str] | None = None
+
+    def __init__(
+        self, n: int, batch_size: int, shuffle: bool, seed: int | None, **options: Any
+    ) -> None:
+        super().__init__(**options)
         self.n = n
         self._batch_size = whole(batch_size, "batch_size", 1)
         self._shuffle = bool(shuffle)
@@ -144,6 +149,14 @@ class PassIterator(Fixed, keras.utils.PyDataset, Readable):
 
     def __next__(self) -> Any:
         """The next batch that has images; any thread may call this."""
+        try:
+            return self._next_with_images()
+        except OwnError as error:
+            if self.said_by_bridge is not None:
+                error.args = (self.said_by_bridge(error),)
+            raise
+
+    def _next_with_images(self) -> Any:
         for left in range(len(self) - 1, -1, -1):
             with self._lock:
                 under_way, index = self._pass, self._cursor

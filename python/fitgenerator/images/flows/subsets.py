@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ...errors import ArgumentError
+from collections.abc import Iterable
+
+from ...caller_warnings import warn
+from ...errors import ArgumentError, ImageWarning
+from ...messages import Message
 from .. import arguments
 
 Share = tuple[float, float]  # begin and end, as fractions of all images
@@ -26,3 +30,13 @@ def share_of(validation_split: float, subset: str | None) -> Share:
 def part_of(count: int, share: Share) -> slice:
     """A share of `count` images."""
     return slice(int(share[0] * count), int(share[1] * count))
+
+
+def warn_of_lacking(
+    subset: str | None, inside: Iterable[str], everywhere: Iterable[str], why: str
+) -> None:
+    """Warn if a subset lacks classes that the images have outside of it; `why` it may."""
+    lacking = sorted(set(everywhere) - set(inside))
+    if subset is not None and lacking:
+        text = "`subset` = {subset!r} has no images of classes that the other part has: {names!l}. "
+        warn(Message(text + "{why}", subset=subset, names=lacking, why=why), ImageWarning)

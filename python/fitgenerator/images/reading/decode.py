@@ -84,7 +84,9 @@ def _by_opencv(data: bytes, target: TargetFormat) -> Array | None:
         flags = cv2.IMREAD_UNCHANGED
     else:
         scale = _scale(header.rows, header.cols, target) if header.jpeg else 1
-        flags = _REDUCED[scale][target.color_mode == "grayscale"] | cv2.IMREAD_IGNORE_ORIENTATION
+        # Only grey files: OpenCV's decoders have greys of their own for colours.
+        grey = target.color_mode == "grayscale" and header.channels == 1
+        flags = _REDUCED[scale][grey] | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:  # Pillow may decode the file, or tell what is wrong
@@ -118,9 +120,12 @@ def _scale(rows: int, cols: int, target: TargetFormat) -> int:
 
 
 def _in_colours(image: Array, color_mode: str) -> Array:
-    """OpenCV's blue, green, red as red, green, blue and a fourth channel."""
-    if color_mode == "grayscale":
+    """OpenCV's blue, green, red as red, green, blue and a fourth channel, or as Pillow's grey."""
+    if image.ndim == 2:
         return image
     if image.shape[2] == 4:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA, image))
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGBA))
+    colours = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGBA))
+    if color_mode == "grayscale":
+        return np.asarray(Image.fromarray(colours).convert(_PILLOW_MODES[color_mode]))
+    return colours

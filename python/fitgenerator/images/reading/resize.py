@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from ...models.protocol import Array
@@ -44,8 +46,21 @@ def resize(image: Array, target: TargetFormat) -> Array:
 
 def _opencv(interpolation: str, rows: int, cols: int, size: Size) -> int | None:
     """OpenCV's filter, if OpenCV has the same one as Pillow."""
-    if interpolation == "nearest":
+    if interpolation == "nearest" and picks_pillows_pixels():
         return int(cv2.INTER_NEAREST_EXACT)
     if interpolation == "bilinear" and rows <= size[0] and cols <= size[1]:
         return int(cv2.INTER_LINEAR)
     return None
+
+
+@cache
+def picks_pillows_pixels() -> bool:
+    """Whether this OpenCV takes the nearest pixels that Pillow takes; OpenCV 4 takes others."""
+    for pixels in (45, 60, 64):
+        row = np.arange(pixels, dtype=np.uint8)[None]
+        for size in ((wanted, 1) for wanted in range(1, 2 * pixels)):
+            ours = cv2.resize(row, size, interpolation=cv2.INTER_NEAREST_EXACT)
+            theirs = Image.fromarray(row).resize(size, FILTERS["nearest"])
+            if not np.array_equal(ours, theirs):
+                return False
+    return True

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from ...errors import ArgumentError, ArgumentTypeError
-from ...messages import Message, describe
+from ...messages import Message, describe, dtype_of
 from ...models.protocol import Array
 from ..settings import Settings
 from .seeded_function import Seeded
@@ -102,12 +103,21 @@ def _preprocessed(function: Callable[[Any], Any], x: Array, seed: int | None) ->
     else:
         result = function(x)
     if result is not x:
-        made = np.asarray(result)
-        if made.shape != x.shape or made.dtype.kind not in "fiub":
-            rule = f"must return an image of the shape that it was given, {x.shape}, not "
-            raise ArgumentError.of("preprocessing_function", f"{rule}{describe(result)}.")
-        np.copyto(x, made, casting="unsafe")
+        np.copyto(x, _image_like(x, result), casting="unsafe")
     return x
+
+
+def _image_like(x: Array, result: Any) -> Array:
+    """What the user's function returned, as real numbers of the shape of `x`."""
+    found = describe(result)
+    with suppress(Exception):  # what arrays are made of raises what it likes
+        made = np.asarray(result)
+        if made.shape == x.shape and made.dtype.kind in "fiub":
+            return made
+        shape = "" if hasattr(result, "shape") else f", with the shape {made.shape}"
+        found += f"{shape} and the dtype {dtype_of(made)}"
+    rule = f"must return an image of the shape that it was given, {x.shape}, of real numbers, not "
+    raise ArgumentError.of("preprocessing_function", f"{rule}{found}.")
 
 
 def _whitened(x: Array, matrix: Array) -> Array:

@@ -7,6 +7,9 @@ gives the same parameters. One difference: `height_shift_range` moves up and dow
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,12 +17,26 @@ import numpy as np
 from ..arguments import seed as checked_seed
 from ..settings import Settings
 
+# The random numbers of the batch that a thread makes.
+_batch = threading.local()
+
+
+@contextmanager
+def drawing_from(random: np.random.RandomState) -> Iterator[None]:
+    """Inside, on this thread, what has no seed draws from `random`: the numbers of a batch."""
+    before = getattr(_batch, "random", None)
+    _batch.random = random
+    try:
+        yield
+    finally:
+        _batch.random = before
+
 
 def random_of(seed: int | None) -> np.random.RandomState:
-    """Random numbers that follow from `seed`; where there is none, those of `numpy.random`."""
-    if seed is None:
-        return np.random  # type: ignore[return-value]  # has the methods of one
-    return np.random.RandomState(checked_seed(seed))
+    """Random numbers that follow from `seed`; without one, the batch's, or `numpy.random`'s."""
+    if seed is not None:
+        return np.random.RandomState(checked_seed(seed))
+    return getattr(_batch, "random", None) or np.random  # type: ignore[return-value]  # alike
 
 
 def draw(

@@ -43,7 +43,9 @@ def flow(method: str, given: Any, arguments: RList) -> RList:
     def make() -> Any:
         for name in {"x", "y", "sample_weight"} & set(arguments):
             arguments[name] = own(arguments[name], "C")
-        return getattr(given, method)(**arguments)
+        made = getattr(given, method)(**arguments)
+        made.said_by_bridge = in_r  # of errors in reticulate's iter_next()
+        return made
 
     return _told(make)
 

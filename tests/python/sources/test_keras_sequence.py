@@ -1,0 +1,117 @@
+"""Our sources in the methods of the models themselves, of both Kerases: they end after a pass."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tf_keras
+from fitgenerator import (
+    batch_sequence,
+    flow_from_chunks,
+    flow_from_data,
+    flow_from_frame,
+    predict_generator,
+    timeseries_generator,
+)
+from fitgenerator.images import ImageDataGenerator
+
+X = np.arange(12, dtype="float32").reshape(6, 2)
+Y = X[:, :1]
+FRAME = {"a": X[:, 0], "b": X[:, 1], "y": Y[:, 0]}
+PICTURES = np.arange(6 * 12, dtype="float32").reshape(6, 2, 2, 3)
+
+
+def part(number: int) -> tuple[Any, Any]:
+    """A batch of two rows."""
+    rows = slice(2 * number, 2 * number + 2)
+    return X[rows], Y[rows]
+
+
+# Three batches of two rows, in order; of shape (2,) or of pictures.
+SOURCES: dict[str, Callable[[], Any]] = {
+    "arrays": lambda: flow_from_data(X, Y, batch_size=2, shuffle=False),
+    "frame": lambda: flow_from_frame(FRAME, "y ~ a + b", batch_size=2, shuffle=False),
+    "series": lambda: timeseries_generator(X, Y, 1, end_index=5, start_index=0, batch_size=2),
+    "function": lambda: batch_sequence(part, 3),
+    "images": lambda: ImageDataGenerator().flow(PICTURES, Y, batch_size=2, shuffle=False),
+}
+
+
+def model_for(package: Any, source: Any) -> Any:
+    """A model of either Keras for the inputs of a source."""
+    layers = package.layers
+    shape = source[0][0].shape[1:]
+    model = package.Sequential([layers.InputLayer(shape), layers.Flatten(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize("package", [keras, tf_keras])
+@pytest.mark.parametrize("name", SOURCES)
+def test_T14_a_models_own_methods_end_after_a_pass(package: Any, name: str) -> None:
+    source = SOURCES[name]()
+    model = model_for(package, source)
+    predicted = model.predict(source, verbose=0)
+    assert len(predicted) == sum(len(source[index][0]) for index in range(len(source)))
+    np.testing.assert_allclose(predicted, predict_generator(model, SOURCES[name]()), rtol=1e-5)
+    targets = np.concatenate([source[index][1] for index in range(len(source))])
+    loss = np.mean((predicted - targets.reshape(len(targets), 1)) ** 2)
+    assert model.evaluate(source, verbose=0) == pytest.approx(loss, rel=1e-4)
+    steps: list[int] = []
+    counts = package.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: steps.append(epoch))
+    history = model.fit(source, epochs=2, verbose=0, callbacks=[counts], validation_data=source)
+    assert steps == [0, 1]
+    assert history.params["steps"] == len(source)
+
+
+@pytest.mark.parametrize("package", [keras, tf_keras])
+def test_T14_a_source_without_a_length_is_refused(package: Any) -> None:
+    source = flow_from_chunks(lambda: iter([FRAME]), "y ~ a + b")
+    model = model_for(package, SOURCES["arrays"]())
+    with pytest.raises(ValueError, match=r"data adapter|Unrecognized data type"):
+        model.fit(source, verbose=0)
+
+
+def test_T14_keras_2_reads_shuffled_images_in_a_new_order_in_each_epoch() -> None:
+    flow = ImageDataGenerator().flow(PICTURES, np.arange(6), batch_size=6, seed=1)
+    orders: list[list[int]] = []
+    model = tf_keras.Sequential([tf_keras.layers.Flatten(), tf_keras.layers.Dense(1)])
+
+    def loss(targets: Any, outputs: Any) -> Any:
+        orders.append(targets.numpy().ravel().tolist())
+        return outputs[:, 0]
+
+    model.compile("sgd", loss, run_eagerly=True)
+    model.fit(flow, epochs=3, verbose=0)
+    assert [sorted(order) for order in orders] == [[0, 1, 2, 3, 4, 5]] * 3
+    assert len({tuple(order) for order in orders}) == 3
+
+
+def test_T14_a_flow_that_was_made_before_keras_2_was_loaded_ends(
+    clean_environment: dict[str, str],
+) -> None:
+    program = """if True:
+        import sys
+        import numpy as np
+        from fitgenerator.images import ImageDataGenerator
+        flow = ImageDataGenerator().flow(np.ones((6, 2, 2, 3)), batch_size=2)
+        assert "tf_keras" not in sys.modules
+        import tf_keras
+        model = tf_keras.Sequential([tf_keras.layers.Flatten(), tf_keras.layers.Dense(1)])
+        print(model.predict(flow, verbose=0).shape)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=clean_environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout == "(6, 1)\n", done.stderr
