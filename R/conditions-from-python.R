@@ -81,6 +81,7 @@ warning_classes <- c(
   AbandonedThreadWarning = "fitgenerator_thread_warning",
   ShuffledWarning = "fitgenerator_shuffled_warning",
   StepsWarning = "fitgenerator_steps_warning",
+  TrainableWarning = "fitgenerator_trainable_warning",
   ImageWarning = "fitgenerator_image_warning",
   FormerArgumentWarning = "fitgenerator_former_warning"
 )

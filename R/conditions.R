@@ -51,6 +51,8 @@
 #'   \item{`fitgenerator_steps_warning`}{A number of batches is not used as it was given: it is not whole, and is
 #'     rounded down; or it is the `validation_steps` of fixed arrays, all of whose rows are used. Element `argument`:
 #'     its name, if it was rounded.}
+#'   \item{`fitgenerator_trainable_warning`}{Layers were frozen or unfrozen without [compile()], which has no effect:
+#'     the training goes on with the weights that were trainable before.}
 #'   \item{`fitgenerator_image_warning`}{Images were left out because their files could not be read.}
 #'   \item{`fitgenerator_former_warning`}{A setting of Keras has no effect here: `use_multiprocessing` of a data set.}
 #' }

@@ -19,6 +19,7 @@ from .errors import (
     SetupError,
     ShuffledWarning,
     StepsWarning,
+    TrainableWarning,
 )
 
 try:
@@ -54,6 +55,7 @@ __all__ = [
     "SetupError",
     "ShuffledWarning",
     "StepsWarning",
+    "TrainableWarning",
     "batch_sequence",
     "evaluate_generator",
     "fit_generator",

@@ -174,6 +174,10 @@ class ShuffledWarning(UserWarning):
     """Predictions come in an order that nobody knows: their source shuffles."""
 
 
+class TrainableWarning(UserWarning):
+    """Layers were frozen or thawed without `compile()`, which has no effect on the training."""
+
+
 class ClosedError(Exception):
     """The call is over: unwinds our own threads, and never reaches a caller."""
 

@@ -10,18 +10,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import reduce
-from typing import Any
+from functools import partial, reduce
+from typing import Any, Literal
 
 import keras
+import numpy as np
 
 from ..errors import ArgumentTypeError
 from ..messages import describe
 from .protocol import KerasModel, Logs, Metric, Nested, Optimizer, Shaped, Variable
+from .trainability import Freezable, Trainability, when_keras_traced
 
 Gradients = list[Shaped | None]
 # Context manager: given raw gradients, yields gradients that depend on the complete loss.
 Waiting = Callable[[Gradients], AbstractContextManager[Gradients]]
+# Where a batch comes from, as far as Keras's `fit` makes a difference: a `tf.data.Dataset`, a
+# `PyDataset`, fixed arrays, and everything else.
+Adapter = Literal["dataset", "sequence", "arrays", "generator"]
 
 
 def classes(path: str) -> tuple[type[Any], ...]:
@@ -37,7 +42,6 @@ class Keras3:
     updates = "apply"  # the optimizer's method that a step updates the weights with
     # What the model's attributes are called.
     _compiled, _strategy, _inputs = "compiled", "_distribute_strategy", "_inputs_struct"
-    _parts = ("optimizer", "_compile_loss", "_compile_metrics")
     _logs_by_name = True
 
     def __init__(self, model: KerasModel) -> None:
@@ -49,10 +53,42 @@ class Keras3:
         """Whether it was compiled."""
         return bool(getattr(self.model, self._compiled))
 
+    def function(self, mode: str) -> Any:
+        """What Keras's own `fit`, `evaluate` or `predict` calls; `None` where it is to be made.
+
+        Keras drops it in `compile()`, in `quantize()`, and wherever else its steps may change.
+        """
+        return getattr(self.model, f"{mode}_function", None)
+
+    def made_function(self, mode: str) -> Any:
+        """The same, made by Keras where it has to be, as by `fit`; which traces nothing."""
+        if self.function(mode) is None:
+            self._make_function(mode)
+        return self.function(mode)
+
+    def _make_function(self, mode: str) -> None:
+        getattr(self.model, f"make_{mode}_function")()
+        function = self.function(mode)
+        if mode == "train" and hasattr(function, "function_spec"):
+            # Of old versions: TensorBoard would look in it for a graph, which Keras has not traced.
+            setattr(self.model, f"{mode}_function", partial(function))
+
     @property
-    def parts(self) -> tuple[Any, ...]:
-        """What `compile` makes anew."""
-        return tuple(getattr(self.model, name, None) for name in self._parts)
+    def freezable(self) -> list[Freezable]:
+        """What has an attribute `trainable`: layers, outer ones first, and then variables."""
+        return [*self._private._flatten_layers(), *self.model.variables]
+
+    @property
+    def compiled_trainability(self) -> Trainability | None:
+        """What was trainable when the model was compiled, where that counts."""
+        return None
+
+    @property
+    def traced_trainability(self) -> Trainability | None:
+        """What was trainable when Keras's own `fit` traced its step, where it has traced it."""
+        if self.has_own_step("train"):  # which may have optimizers of its own
+            return None
+        return when_keras_traced(self.model, self.function("train"), self.freezable)
 
     @property
     def optimizers(self) -> list[Optimizer]:
@@ -77,6 +113,30 @@ class Keras3:
         inner: Any = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales losses
         # Of gradients that are added up, `iterations` is only a quotient.
         return [(inner._iterations, "assign_add"), (inner, "_apply_weight_decay")]
+
+    @property
+    def loss(self) -> Any:
+        """What was given as `loss` to `compile`; `None` where nothing was."""
+        return getattr(getattr(self.model, "_compile_loss", None), "_user_loss", None)
+
+    @property
+    def needs_targets(self) -> bool:
+        """Whether `compile` was given a loss, not only `None`."""
+        return any(loss is not None for loss in keras.tree.flatten(self.loss))
+
+    def has_own_step(self, mode: str) -> bool:
+        """Whether the step of a mode is the model's, not Keras's."""
+        step = getattr(self.model, f"{mode}_step")
+        package, _, _ = str(getattr(step, "__module__", "")).partition(".")
+        return package not in ("keras", "tf_keras")
+
+    def handed_on(self, raw: Any, adapter: Adapter) -> Any:
+        """A batch as this Keras's `fit` hands it to a step: lists become tuples."""
+        if adapter == "arrays":
+            raw = _packed(raw, (tuple, list))
+        elif adapter == "sequence" and isinstance(raw, np.ndarray):
+            raw = (raw,)
+        return _with_tuples(raw)
 
     @property
     def strategy(self) -> Any:
@@ -130,8 +190,19 @@ class Keras2(Keras3):
 
     updates = "apply_gradients"
     _compiled, _strategy, _inputs = "_is_compiled", "_distribution_strategy", "_nested_inputs"
-    _parts = ("optimizer", "compiled_loss", "compiled_metrics")
     _logs_by_name = False
+
+    @property
+    def loss(self) -> Any:
+        compiled = getattr(self.model, "compiled_loss", None)
+        return getattr(compiled, "_user_losses", None)
+
+    def handed_on(self, raw: Any, adapter: Adapter) -> Any:
+        """What is missing is left out, but for the elements of a data set, and of other forms."""
+        parts = raw if isinstance(raw, (tuple, list)) else (raw,)
+        if adapter != "dataset" and 1 <= len(parts) <= 3:
+            raw = _packed(parts, tuple)
+        return _with_tuples(raw)
 
     @property
     def optimizers(self) -> list[Optimizer]:
@@ -185,13 +256,36 @@ class Keras2(Keras3):
             given, _ = self._private._maybe_load_initial_counters_from_ckpt(steps, given)
         return super().first_epoch(int(given), steps)
 
+    def _make_function(self, mode: str) -> None:
+        made = getattr(self.model, f"make_{mode}_function")()
+        setattr(self.model, f"{mode}_function", made)
+        if mode == "train":  # TensorBoard looks there for a graph, which Keras has not traced
+            self._private.train_tf_function = None
+
+    @property
+    def freezable(self) -> list[Freezable]:
+        return list(self._private._flatten_layers())
+
+    @property
+    def traced_trainability(self) -> Trainability | None:
+        return None
+
+    @property
+    def compiled_trainability(self) -> Trainability | None:
+        return Trainability(self._private._compiled_trainable_state.items())
+
     @contextmanager
     def trained(self) -> Iterator[None]:
         """Which layers are trainable is what it was when the model was compiled."""
         from tf_keras.src.engine.training_utils import RespectCompiledTrainableState
 
-        with RespectCompiledTrainableState(self.model):
-            yield
+        try:
+            with RespectCompiledTrainableState(self.model):
+                yield
+        finally:
+            function = self.function("train")
+            if self._private.train_tf_function is None and hasattr(function, "function_spec"):
+                self._private.train_tf_function = function  # as Keras left it
 
 
 # What a callback sets on a model to stop it.
@@ -207,6 +301,22 @@ def keras_version_of(model: KerasModel) -> Keras3:
     raise ArgumentTypeError(
         f"The model must be a keras.Model, or a tf_keras.Model, not {describe(model)}."
     )
+
+
+def _packed(parts: Any, several: type | tuple[type, ...]) -> Any:
+    """Inputs, targets and weights as Keras packs them; several inputs remain one part."""
+    inputs, targets, weights = [*parts, None, None][:3]
+    if targets is None:
+        return (inputs,) if isinstance(inputs, several) else inputs
+    return (inputs, targets) if weights is None else (inputs, targets, weights)
+
+
+def _with_tuples(structure: Any) -> Any:
+    if isinstance(structure, list) or type(structure) is tuple:
+        return tuple(map(_with_tuples, structure))
+    if type(structure) is dict:
+        return {name: _with_tuples(value) for name, value in structure.items()}
+    return structure
 
 
 def _plain(value: Metric) -> Metric:

@@ -2,15 +2,17 @@
 
 A step is a concrete function of flat tensors whose number of rows is free; a loop is one of stacked
 tensors, which runs a step for each of them. The functions live on the model itself, so that they go
-when it goes, and are dropped when it was compiled again or its trainable weights changed.
+when it goes. They are dropped when Keras has dropped its own: whatever makes Keras trace its steps
+anew (`compile()`, `quantize()`, `make_train_function(force=True)`), it drops that function or makes
+another one. What does not, has no effect on what was traced, in Keras as here.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -23,6 +25,7 @@ from ..batches.prepared import Batch, Form, Shapes, pack
 from ..errors import ArgumentError
 from ..models.keras_versions import Keras3, keras_version_of
 from ..models.protocol import KerasModel, Nested
+from ..models.trainability import Trainability
 from ..r_functions import is_r_function
 from .whole_updates import whole_updates
 from .xla_operations import unsafe_operation
@@ -78,27 +81,33 @@ class Traced:
         return unsafe_operation(self.concrete.graph)
 
 
+@dataclass
+class _Kept:
+    """What was traced of one mode, for as long as Keras keeps its own function of that mode."""
+
+    owner: Any  # Keras's function
+    traced: dict[tuple[Any, ...], Traced] = field(default_factory=dict)
+    shapes: dict[tuple[Any, ...], Shapes] = field(default_factory=dict)
+    refused: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    trainability: Trainability | None = None  # at the first trace, of the mode "train"
+    told: list[str] = field(default_factory=list)  # of what was frozen or thawed since
+
+
 class Steps:
     """The compiled steps of one model. `Steps.of` keeps them from call to call."""
 
     def __init__(self, keras_version: Keras3) -> None:
         self._model = keras_version.model
         self._keras_version = keras_version
-        self._signature = _signature_of(keras_version)
-        self._traced: dict[tuple[Any, ...], Traced] = {}
-        self._shapes: dict[tuple[Any, ...], Shapes] = {}
-        self._refused: dict[tuple[Any, ...], str] = {}
+        self._kept: dict[str, _Kept] = {}  # by mode
         self.traces = 0
 
     @classmethod
     def of(cls, model: KerasModel) -> Steps:
-        """The model's steps, new ones where it has changed since."""
-        keras_version = keras_version_of(model)
-        known = vars(model).get(_CACHE)
-        if isinstance(known, cls) and _same(known._signature, _signature_of(keras_version)):
-            return known
-        steps = cls(keras_version)
-        vars(model)[_CACHE] = steps
+        """The model's steps."""
+        steps = vars(model).get(_CACHE)
+        if not isinstance(steps, cls) or steps._model is not model:
+            steps = vars(model)[_CACHE] = cls(keras_version_of(model))
         return steps
 
     @property
@@ -113,7 +122,8 @@ class Steps:
 
     def outputs(self, batch: Batch) -> int:
         """How many outputs the model has, or how many targets such batches have."""
-        targets = keras.tree.flatten(batch.form.layout[1]) if len(batch.form.layout) > 1 else []
+        parts = batch.form.parts
+        targets = keras.tree.flatten(parts[1]) if len(parts) > 1 else []
         return max(len(targets), len(known_symbols(self._model)[1]))
 
     @property
@@ -121,25 +131,44 @@ class Steps:
         """Its steps may be put in a loop: they run in no strategy's scope."""
         return self._keras_version.strategy is None
 
-    def renew(self) -> None:
-        """Drop what was traced before the model changed, where it did."""
-        signature = _signature_of(self._keras_version)
-        if not _same(self._signature, signature):
-            self._traced.clear()
-            self._shapes.clear()
-            self._refused.clear()
-            self._signature = signature
+    def renew(self, mode: str) -> None:
+        """Drop what was traced, of any mode, before Keras dropped its own function of that mode.
+
+        Called on the calling thread, before steps of the mode `mode` are found or traced.
+        """
+        owner = self._keras_version.made_function(mode)
+        for known, kept in list(self._kept.items()):
+            if kept.owner is not self._keras_version.function(known):
+                del self._kept[known]
+        if mode not in self._kept:
+            self._kept[mode] = _Kept(owner)
+
+    def refrozen(self) -> list[str]:
+        """The names of what was frozen or thawed since the first training step; each time once."""
+        kept = self._kept["train"]
+        keras_version = self._keras_version
+        first = kept.trainability or keras_version.compiled_trainability
+        if first is None:
+            first = kept.trainability = keras_version.traced_trainability
+        names = first.changed() if first else []
+        if not names or names == kept.told:
+            return []
+        kept.told = names
+        return names
 
     def find(
         self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
     ) -> Traced | None:
         """The traced function for such a batch, or `None`."""
-        kind, shapes = (mode, execution, batch.form.kind), batch.form.shapes
+        kept = self._kept.get(mode)
+        if kept is None:
+            return None
+        kind, shapes = (execution, batch.form.kind), batch.form.shapes
         if execution is ExecutionMode.XLA:
-            return self._traced.get((*kind, shapes, batch.count, batch.rows))
-        function = self._traced.get((*kind, shapes))
-        if function is None and kind in self._shapes:
-            function = self._traced.get((*kind, _relaxed(self._shapes[kind], shapes)))
+            return kept.traced.get((*kind, shapes, *_sizes(batch)))
+        function = kept.traced.get((*kind, shapes))
+        if function is None and kind in kept.shapes:
+            function = kept.traced.get((*kind, _relaxed(kept.shapes[kind], shapes)))
         return function
 
     def trace(
@@ -156,30 +185,54 @@ class Steps:
         not where the model fixes them, or one is 1, which is squeezed or broadcast: with an open
         dimension Keras would not look. What XLA compiles has all its shapes fixed.
         """
-        self.renew()
+        self.renew(mode)
         begun = time.perf_counter()
-        kind, shapes = (mode, execution, batch.form.kind), batch.form.shapes
-        known = self._shapes.get(kind)
+        single = None
+        if execution is not ExecutionMode.STEP:
+            first = batch.split()[0]
+            single = self.find(mode, first) or self.trace(mode, first)
+        kept = self._kept[mode]
+        kind, shapes = (execution, batch.form.kind), batch.form.shapes
+        known = kept.shapes.get(kind)
         xla = execution is ExecutionMode.XLA
         if not xla and known is not None and not self._fixes(batch.form):
             shapes = _relaxed(known, shapes)
-        function = self._function(mode, batch, execution)
-        concrete = function.get_concrete_function(*_specs(batch, shapes, execution))
+        with self._as_at_first(mode, kept):
+            function = self._function(mode, batch, execution, single)
+            concrete = function.get_concrete_function(*_specs(batch, shapes, execution))
         _refuse_r_gradients(concrete.graph)
         self.traces += 1
-        # Tracing may have built the model; that is no reason to trace again.
-        self._signature = _signature_of(self._keras_version)
         # The next length is compared with shapes that have as many open lengths as there were.
-        known = self._shapes.get(kind)
         if known is None or _count_open(shapes) >= _count_open(known):
-            self._shapes[kind] = shapes
+            kept.shapes[kind] = shapes
         traced = Traced(function, concrete, time.perf_counter() - begun)
-        self._traced[(*kind, shapes, batch.count, batch.rows) if xla else (*kind, shapes)] = traced
+        kept.traced[(*kind, shapes, *_sizes(batch)) if xla else (*kind, shapes)] = traced
         return traced
+
+    @contextmanager
+    def _as_at_first(self, mode: str, kept: _Kept) -> Iterator[None]:
+        """Context manager: what is trainable is what was at the mode's first trace.
+
+        Keras traces a step once per `compile()`: what is frozen or thawed later has no effect.
+        """
+        if mode != "train":
+            yield
+            return
+        things = self._keras_version.freezable
+        if kept.trainability is None:  # where Keras's own `fit` was first, its trace is the first
+            kept.trainability = self._keras_version.traced_trainability
+        if kept.trainability is not None:
+            with kept.trainability.held(things):
+                yield
+            return
+        first = Trainability.now(things)
+        yield
+        first.complete(self._keras_version.freezable)
+        kept.trainability = first
 
     def _fixes(self, form: Form) -> bool:
         """Whether the model fixes a length that such batches have otherwise."""
-        for part, wanted in zip(form.layout, known_symbols(self._model), strict=False):
+        for part, wanted in zip(form.parts, known_symbols(self._model), strict=False):
             places = [i for i in keras.tree.flatten(part) if i is not None]
             if len(places) != len(wanted):
                 continue
@@ -191,7 +244,10 @@ class Steps:
                     return True
         return False
 
-    def _function(self, mode: str, batch: Batch, execution: ExecutionMode) -> Any:
+    def _function(
+        self, mode: str, batch: Batch, execution: ExecutionMode, single: Traced | None
+    ) -> Any:
+        """The function to trace; `single` is the step that a loop consists of."""
         layout = batch.form.layout  # the function outlives the batch, which it must not hold
         # During a training, a thread that reads its generator may trace another step of the model.
         updates = whole_updates if mode == "train" else nullcontext
@@ -200,24 +256,24 @@ class Steps:
             with updates(self._keras_version):
                 return self.run_eagerly(mode, pack(layout, leaves))
 
-        if execution is ExecutionMode.STEP:
+        if single is None:
             if self._keras_version.strategy is not None:  # variables belong into its scope
                 with self._model.distribute_strategy.scope():
                     self._keras_version.build(batch.pack())
             return tf.function(one_step, jit_compile=self.compiled, autograph=False)
-        first = batch.split()[0]
-        single = self.find(mode, first) or self.trace(mode, first)
         loop = _looped(one_step, single.concrete.structured_outputs, keep_all=mode == "predict")
         compiled = execution is ExecutionMode.XLA or self.compiled
         return tf.function(loop, jit_compile=compiled, autograph=False)
 
     def refuse(self, mode: str, batch: Batch, execution: ExecutionMode, reason: str) -> None:
         """Remember that such batches cannot be run so."""
-        self._refused[mode, batch.form.kind, execution] = reason
+        if mode in self._kept:
+            self._kept[mode].refused[batch.form.kind, execution] = reason
 
     def refused(self, mode: str, batch: Batch, execution: ExecutionMode) -> str | None:
         """Why such batches cannot be run so, where they cannot."""
-        return self._refused.get((mode, batch.form.kind, execution))
+        kept = self._kept.get(mode)
+        return None if kept is None else kept.refused.get((batch.form.kind, execution))
 
     def run_eagerly(self, mode: str, data: Nested) -> Any:
         """One step as Python code."""
@@ -295,6 +351,11 @@ def _relaxed(known: Shapes, new: Shapes) -> Shapes:
     )
 
 
+def _sizes(batch: Batch) -> tuple[Any, ...]:
+    """What XLA fixes in addition to the shapes: the numbers of batches, and of rows."""
+    return batch.count, batch.rows, batch.form.uneven
+
+
 def _count_open(shapes: Shapes) -> int:
     return sum(length is None for shape in shapes for length in shape)
 
@@ -313,14 +374,3 @@ def _specs(batch: Batch, shapes: Shapes, execution: ExecutionMode) -> Iterator[A
             yield tf.RaggedTensorSpec(rows, leaf.dtype, leaf.ragged_rank, leaf.row_splits.dtype)
         else:
             yield tf.TensorSpec(rows, leaf.dtype)
-
-
-def _signature_of(keras_version: Keras3) -> tuple[Any, ...]:
-    """What the traced functions depend on; `compile` makes these objects anew."""
-    model = keras_version.model
-    trainable = tuple(map(id, model.trainable_variables)) if model.built else None
-    return (*keras_version.parts, model.jit_compile, trainable)
-
-
-def _same(old: tuple[Any, ...], new: tuple[Any, ...]) -> bool:
-    return all(a is b or (isinstance(a, tuple) and a == b) for a, b in zip(old, new, strict=True))

@@ -12,9 +12,16 @@ from typing import Any
 from ..batches.model_inputs import lacks_dimension
 from ..batches.outputs import joined
 from ..batches.prepared import Batch
-from ..errors import ArgumentError, ClosedError, ErrorContext, Stage, locate
+from ..errors import (
+    ArgumentError,
+    ClosedError,
+    ErrorContext,
+    Stage,
+    TrainableWarning,
+    locate,
+)
 from ..host.interface import ForeignHook, RawBatch
-from ..messages import reason
+from ..messages import listed, reason
 from ..models.keras_versions import STOPS
 from ..models.protocol import Logs
 from ..models.result_order import arranged, loss_first
@@ -27,6 +34,10 @@ from .run_context import RunContext
 
 Outputs = Any  # what a step returns: the user's, where the model has a step of its own
 
+_NO_EFFECT = (
+    "`trainable` was changed ({}), which has no effect until the model is compiled again: the "
+    "training goes on with the variables that were trainable before. Call compile()."
+)
 _STAGES: dict[str, Stage] = {"train": "trained on", "test": "evaluated", "predict": "predicted"}
 
 
@@ -91,12 +102,20 @@ class StepRunner:
                 # Thread rule 3: traced on the calling thread, executed elsewhere.
                 self.context.host.call(lambda: self._steps.trace(self._mode, batch))
 
+    def renew(self) -> None:
+        """Drop the steps that Keras has dropped; note what was frozen, or thawed, to no effect."""
+        self._steps.renew(self._mode)
+        names = self._steps.refrozen() if self._mode == "train" else []
+        if names:
+            text = _NO_EFFECT.format(listed(names, 6))
+            self.context.notices.others.append((text, TrainableWarning))
+
     def begin(self) -> Iterator[ForeignHook]:
         """The begin hook of the round's first step; ends the job that begins the round.
 
         A hook before it may have compiled the model anew.
         """
-        self._steps.renew()
+        self.renew()
         self._eager = self._steps.eager
         self.context.pacing.hooked = self._hooked
         if self._hooked:

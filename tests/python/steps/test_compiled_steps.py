@@ -60,7 +60,7 @@ def test_run_eagerly_runs_python_code_in_each_step_on_the_calling_thread() -> No
 def test_jit_compiled_model_uses_xla_from_the_first_step() -> None:
     model = linear_model(jit_compile=True)
     run(model, make_batches(2))
-    (function,) = Steps.of(model)._traced.values()
+    (function,) = Steps.of(model)._kept["train"].traced.values()
     assert function.function._jit_compile
 
 
@@ -186,6 +186,7 @@ def test_layers_that_are_frozen_later_stay_as_they_are() -> None:
     run(model, batches)
     first = model.layers[0]
     first.trainable = False
+    model.compile(model.optimizer, "mse")
     before, others = weights_of(first), weights_of(model)
     run(model, batches)
     assert same_weights(weights_of(first), before)
