@@ -13,17 +13,68 @@ is_exhausted <- function(x) {
   is.null(x) || (is.symbol(x) && identical(x, quote(.__exhausted__.)))
 }
 
+# What makes a batch of what a closure returned, by what the model takes (`batch_form()` in Python says it): "targets",
+# "no targets", "inputs" to predict from, or any "structure". `known` is a promise: see `inputs_reader()`.
+converter_of <- function(form, known) {
+  switch(form,
+    targets = as_batch, "no targets" = as_untargeted, inputs = inputs_reader(known), structure = as_structure
+  )
+}
+
 # Converts what a closure returned for training or validation: a list of inputs, targets and perhaps weights. A Python
 # tuple or list crosses unchanged and is checked there.
 as_batch <- function(x, place = "generator", batch = 1L) {
   if (is_python_sequence(x)) return(x)
-  if (!is.list(x) || is.data.frame(x) || !length(x) %in% 2:3) refuse_whole(x, place, batch, batch_forms)
+  if (!is.list(x) || is.data.frame(x) || !length(x) %in% 2:3) {
+    refuse_whole(x, place, batch, paste(batch_forms, other_forms, sep = ". "))
+  }
   check_part_order(x, place, batch)
+  if (is_empty(x[[2L]])) refuse_part(x[[2L]], place, "element 2 (targets)", batch, expected = targets_forms)
+  as_parts(x, place, batch)
+}
+
+# `absent` is the number of a part that is missing.
+as_parts <- function(x, place, batch, absent = 0L) {
   if (length(x) == 3L && is.null(x[[3L]])) x <- x[1:2]
   parts <- vector("list", length(x))
   for (i in seq_along(x)) {
+    if (i == absent) next
     parts[[i]] <- as_part(x[[i]], place, sprintf("element %d (%s)", i, part_names[[i]]), batch)
   }
+  parts
+}
+
+# Converts what a closure returned for a model that was compiled without a loss: the inputs alone, or a list whose
+# targets may be missing, `NULL` or empty.
+as_untargeted <- function(x, place = "generator", batch = 1L) {
+  if (is_python_sequence(x)) return(x)
+  if (!is.list(x) || is.object(x)) return(as_part(x, place, NULL, batch))
+  if (!length(x) %in% 1:3) refuse_whole(x, place, batch, paste(untargeted_forms, own_forms, sep = ". "))
+  check_part_order(x, place, batch)
+  as_parts(x, place, batch, absent = if (length(x) > 1L && is_empty(x[[2L]])) 2L else 0L)
+}
+
+is_empty <- function(x) is.null(x) || (is.list(x) && !is.object(x) && !length(x))
+
+# Converts what a closure returned for a model whose own step takes it: lists as they are nested, by name if they have
+# names; `NULL` and empty lists stay. A list whose names only say its order is one without names.
+as_structure <- function(x, place = "generator", batch = 1L) {
+  if (is.null(x)) refuse_whole(x, place, batch, "an array, or a list of arrays")
+  if (is.list(x) && !is.object(x) && length(x) && !is.null(names(x))) {
+    if (identical(as.integer(meant_places(x)), seq_along(x))) x <- unname(x)
+  }
+  structure_part(x, place, NULL, batch, 1L)
+}
+
+structure_part <- function(x, place, what, batch, depth) {
+  if (is.null(x)) return(NULL)
+  if (!is.list(x) || is.object(x)) return(as_part(x, place, what, batch))
+  keys <- names(x)
+  refuse_list(x, keys, place, what, batch, depth)
+  parts <- lapply(seq_along(x), function(i) {
+    structure_part(x[[i]], place, child(what, if (is.null(keys)) i else keys[[i]]), batch, depth + 1L)
+  })
+  names(parts) <- keys
   parts
 }
 
@@ -105,11 +156,8 @@ as_part.list <- function(x, place = "generator", what = NULL, batch = 1L) list_p
 # stack.
 list_part <- function(x, place, what, batch, depth) {
   keys <- names(x)
-  if (!length(x) || !good_names(keys) || depth > deepest) {
-    found <- if (depth > deepest) sprintf("nested in %d lists", deepest)
-    if (!good_names(keys)) found <- "whose names are partly missing or not unique"
-    refuse_part(x, place, what, batch, found, "a list of arrays, either with unique names or without names")
-  }
+  if (!length(x)) refuse_part(x, place, what, batch, expected = list_forms)
+  refuse_list(x, keys, place, what, batch, depth)
   parts <- vector("list", length(x))
   for (i in seq_along(x)) {
     part <- x[[i]]
@@ -123,6 +171,16 @@ list_part <- function(x, place, what, batch, depth) {
   names(parts) <- keys
   parts
 }
+
+# Refuses a list that is nested too deeply, or whose names are no names.
+refuse_list <- function(x, keys, place, what, batch, depth) {
+  if (good_names(keys) && depth <= deepest) return(invisible())
+  found <- if (depth > deepest) sprintf("nested in %d lists", deepest)
+  if (!good_names(keys)) found <- "whose names are partly missing or not unique"
+  refuse_part(x, place, what, batch, found, list_forms)
+}
+
+list_forms <- "a list of arrays, either with unique names or without names"
 
 deepest <- 16L
 

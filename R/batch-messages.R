@@ -25,13 +25,21 @@ batch_forms <- paste(
   "list(inputs, targets) or list(inputs, targets, weights), each an array, or a list of arrays if the",
   "model has several; only weights may be NULL"
 )
+# What the message about a batch says in addition: the ways for other batches.
+own_forms <- "A model with a step of its own (`train_step`, `test_step`) takes any list"
+other_forms <- paste("A model compiled without a loss needs no targets", own_forms, sep = ". ")
+targets_forms <- paste("an array, or a list of arrays", other_forms, sep = ". ")
+untargeted_forms <- paste(
+  "inputs, list(inputs), list(inputs, targets) or list(inputs, targets, weights), where targets may be NULL; several",
+  "inputs are a list within the list, list(list(a, b))"
+)
 array_forms <- paste(
   "a numeric, logical, raw or character vector, matrix or array, a factor, a data.frame, a Matrix, a Python",
   "object, or a list of these"
 )
 inputs_forms <- paste(
   "inputs, list(inputs), list(inputs, targets) or list(inputs, targets, weights); several inputs are a list",
-  "within the list, list(list(a, b)), or a named list"
+  "within the list, list(list(a, b)), or a named list. A model with a `predict_step` of its own takes any list"
 )
 
 # How a message begins.

@@ -91,18 +91,19 @@ refuse_source <- function(x, name) {
 }
 
 # The closures among the sources, and what crosses of each source. Rule 12: a closure that is given twice is one
-# closure, with one reader. `name` is the name of the generator's argument.
-collect_sources <- function(sources, name = "generator", convert = as_batch) {
+# closure, with one reader. `name` is the name of the generator's argument; `forms` has the form of the batches of each
+# source, and `input_names` is a promise of the names of the model's inputs.
+collect_sources <- function(sources, name, forms, input_names) {
   given <- closures <- list()
   crossing <- lapply(names(sources), function(stream) {
     source <- sources[[stream]]
     if (is.null(source) || is_python(source)) return(source)
-    if (is_fixed(source)) return(fixed_arrays(source, stream))
+    if (is_fixed(source)) return(fixed_arrays(source, stream, forms[[stream]]))
     known <- vapply(given, identical, NA, source)
     if (any(known) && !restarts(source)) return(list(closure = which(known)[[1L]]))
     given <<- c(given, list(source))
     argument <- if (stream == "generator") name else stream
-    closures <<- c(closures, list(as_closure(source, argument, stream, convert)))
+    closures <<- c(closures, list(as_closure(source, argument, stream, converter_of(forms[[stream]], input_names))))
     c(list(closure = length(closures)), crossing_of(source))
   })
   list(closures = closures, crossing = stats::setNames(crossing, names(sources)))
@@ -132,6 +133,11 @@ crossing_of <- function(source) {
   list(sequence = passes_of(source), told = !is.null(source$on_epoch_end))
 }
 
-fixed_arrays <- function(x, name) {
-  cross(core_function("Arrays"), as_batch(x, name, NULL))
+fixed_arrays <- function(x, name, form) {
+  cross(core_function("Arrays"), fixed_parts(x, name, form))
+}
+
+# Fixed arrays are inputs, targets and weights, whatever the model's step takes.
+fixed_parts <- function(x, name, form) {
+  if (form == "targets") as_batch(x, name, NULL) else as_untargeted(x, name, NULL)
 }

@@ -1,9 +1,8 @@
 # One call, from checked arguments to its value. The class `Session` is its part in Python, `host()` its part in R.
 
-# Runs a call of `kind` ("fit", "evaluate" or "predict"). `name` is the name of the generator's argument, for messages;
-# `convert` makes a batch of what an R function returns.
-run_session <- function(kind, object, sources, callbacks, arguments, name = "generator", convert = as_batch) {
-  sources <- collect_sources(sources, name, convert)
+# Runs a call of `kind` ("fit", "evaluate" or "predict"). `name` is the name of the generator's argument, for messages.
+run_session <- function(kind, object, sources, callbacks, arguments, name = "generator") {
+  sources <- collect_sources(sources, name, batch_forms_of(kind, object), input_names_of(object))
   callbacks <- collect_callbacks(callbacks)
   arguments$callbacks <- callbacks$crossing
   arguments$argument <- name
@@ -17,12 +16,27 @@ run_session <- function(kind, object, sources, callbacks, arguments, name = "gen
 }
 
 # Runs a call that takes one round of batches: "evaluate" or "predict".
-run_round <- function(kind, object, generator, steps, callbacks, arguments, name = "generator", convert = as_batch) {
+run_round <- function(kind, object, generator, steps, callbacks, arguments, name = "generator") {
   check_model(object)
   check_source(generator, name)
   consequence <- function(count) if (kind == "predict") left_out(generator, count) else ""
   arguments <- c(arguments, list(steps = check_steps(steps, "steps", consequence)))
-  run_session(kind, object, list(generator = generator), callbacks, arguments, name, convert)
+  run_session(kind, object, list(generator = generator), callbacks, arguments, name)
+}
+
+# The forms of the batches that the model takes in a call, one for each source; `converter_of()` knows them.
+batch_forms_of <- function(kind, object) {
+  form <- core_function("batch_form", "r.reticulate.model_code")
+  modes <- switch(kind,
+    fit = c(generator = "train", validation_data = "test"), evaluate = c(generator = "test"),
+    predict = c(generator = "predict")
+  )
+  lapply(modes, function(mode) cross(form, object, mode))
+}
+
+# The names by which a dict may hold the inputs of the model.
+input_names_of <- function(object) {
+  as.character(ask(core_function("input_names", "batches.model_inputs"), object))
 }
 
 # What a warning says of the rows of a source that a prediction of `steps` batches leaves out, where that is known.

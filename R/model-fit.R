@@ -64,7 +64,7 @@ fit.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_lint
   } else if (is_fixed(validation_data)) {
     check_fixed(validation_data, "validation_data")
     validation_steps <- check_steps(validation_steps, "validation_steps")
-    parts <- as_batch(validation_data, "validation_data", NULL)
+    parts <- fixed_parts(validation_data, "validation_data", batch_forms_of("fit", object)$validation_data)
     validation_data <- make_rows(parts, validation_batch_size, validation_steps, argument = "validation_data")
   }
   size <- if (!missing(max_queue_size)) max_queue_size
@@ -139,7 +139,7 @@ predict.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_
   check_model(object)
   if (is.null(batch_size) && !is_source(x)) steps <- check_steps(steps, "steps")
   source <- if (is_source(x)) as_rows(x, NULL, NULL, batch_size) else make_rows(inputs_of(x), batch_size, steps)
-  run_round("predict", object, source, steps, callbacks, common_arguments(verbose), "x", inputs_for(object))
+  run_round("predict", object, source, steps, callbacks, common_arguments(verbose), "x")
 }
 
 #' @rdname predict.keras.src.trainers.trainer.Trainer

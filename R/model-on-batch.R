@@ -6,7 +6,7 @@
 #' @param object A compiled Keras model. For `predict_on_batch()`, it need not be compiled.
 #' @param x Inputs: an array, matrix, data frame or sparse `Matrix` whose first dimension is the rows, or a list of
 #'   several, by position or by name.
-#' @param y Targets, in the same form, with the same number of rows.
+#' @param y Targets, in the same form, with the same number of rows. `NULL` if the model needs none.
 #' @param sample_weight Weights of the rows; for several outputs, a list. `NULL`: all 1.
 #'
 #' @return `train_on_batch()` and `test_on_batch()`: a named list of numbers, the loss, then the metrics.
@@ -21,13 +21,13 @@
 #' test_on_batch(model, x, rowSums(x))
 #' predict_on_batch(model, x[1:3, ])
 #' @export
-train_on_batch <- function(object, x, y, sample_weight = NULL, class_weight = NULL) {
+train_on_batch <- function(object, x, y = NULL, sample_weight = NULL, class_weight = NULL) {
   on_batch("train", object, data_of(x, y, sample_weight), check_class_weight(class_weight))
 }
 
 #' @rdname train_on_batch
 #' @export
-test_on_batch <- function(object, x, y, sample_weight = NULL) {
+test_on_batch <- function(object, x, y = NULL, sample_weight = NULL) {
   on_batch("test", object, data_of(x, y, sample_weight))
 }
 
@@ -36,7 +36,8 @@ test_on_batch <- function(object, x, y, sample_weight = NULL) {
 predict_on_batch <- function(object, x) on_batch("predict", object, inputs_of(x))
 
 data_of <- function(x, y, sample_weight) {
-  parts <- c(inputs_of(x), list(as_part(y, "y", NULL, NULL)))
+  parts <- inputs_of(x)
+  if (!is.null(y)) parts[[2L]] <- as_part(y, "y", NULL, NULL)
   if (!is.null(sample_weight)) parts[[3L]] <- as_part(sample_weight, "sample_weight", NULL, NULL)
   parts
 }

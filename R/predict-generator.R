@@ -46,10 +46,5 @@ predict_generator <- function(object, generator, steps, max_queue_size = 10, ver
   size <- if (!missing(max_queue_size)) max_queue_size
   arguments <- common_arguments(verbose, size, workers, timeout, jit_compile)
   steps <- if (!missing(steps)) steps
-  run_round("predict", object, generator, steps, callbacks, arguments, convert = inputs_for(object))
-}
-
-# The conversion of batches for predict with `model`.
-inputs_for <- function(model) {
-  inputs_reader(as.character(ask(core_function("input_names", "batches.model_inputs"), model)))
+  run_round("predict", object, generator, steps, callbacks, arguments)
 }

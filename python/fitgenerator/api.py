@@ -69,7 +69,8 @@ def fit_generator(
             `keras.utils.PyDataset` or other object with `__getitem__` and `__len__`, a
             `tf.data.Dataset`, a list of batches (tuples), or an R function (rpy2). A batch is
             `(inputs, targets)` or `(inputs, targets, sample_weights)`: arrays of shape
-            `(rows, ...)`, or lists or dicts of them.
+            `(rows, ...)`, or lists or dicts of them. A model compiled without a loss needs no
+            targets; one with a `train_step` of its own takes any structure of arrays.
         steps_per_epoch: Batches of one epoch; a fraction is rounded up. `None`: the generator's
             length, or one pass.
         epochs: Number of the last epoch, counted from 1: `epochs - initial_epoch` are trained.
@@ -118,6 +119,7 @@ def fit_generator(
         EndedEarlyWarning: The generator ended early; the history is marked incomplete.
         FormerArgumentWarning: An argument had the name of an earlier Keras (`nb_epoch`).
         StepsWarning: A number of batches was rounded up, or is without effect on fixed arrays.
+        TrainableWarning: Layers were frozen or thawed without `compile()`, which has no effect.
 
     Example:
         A generator that goes on for ever::

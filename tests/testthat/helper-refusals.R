@@ -67,6 +67,7 @@ batch_refusals <- function(x) {
     "columns of several types" = fit_one(list(data.frame(n = 1:4, who = letters[1:4], when = Sys.Date()), x)),
     "a data.frame without columns" = fit_one(list(data.frame(), x)),
     "an empty list" = fit_one(list(x, list())),
+    "four parts without a loss" = function() train(linear_model(loss = NULL), function() list(x, x, x, x), 1),
     "names that are partly missing" = fit_one(list(list(a = x, x), x)),
     "a list in many lists" = fit_one(list(deep_list(30), x)),
     "unequal rows" = fit_one(list(x, 1:2)),

@@ -63,9 +63,9 @@ def lacks_dimension(model: KerasModel, batch: Batch) -> bool:
     Keras adds a last dimension of length 1 where the model has one.
     """
     form, (symbols, _) = batch.form, known_symbols(model)
-    indices = keras.tree.flatten(form.layout[0])
+    indices = keras.tree.flatten(form.parts[0])
     return len(indices) == len(symbols) and any(
-        form.shapes[index] == () and tuple(symbol.shape[1:]) not in ((), (1,))
+        index is not None and form.shapes[index] == () and tuple(symbol.shape[1:]) not in ((), (1,))
         for index, symbol in zip(indices, symbols, strict=True)
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -11,13 +12,24 @@ import numpy as np
 import tensorflow as tf
 
 from ..errors import BatchError
-from ..messages import dtype_of, reason
+from ..messages import describe, dtype_of, reason
+from ..models.keras_versions import Adapter, keras_version_of
 from ..models.protocol import KerasModel, Nested, Shaped
 from .arrays import Sparse
 from .class_weight import weigh
 from .model_inputs import Expected
 from .prepared import Batch, Form, Layout, to_tensor
-from .structure import PART_NAMES, Parts, RawBatch, check, place_of, unpack
+from .structure import (
+    FORMS,
+    PART_NAMES,
+    RawBatch,
+    batch_form,
+    check,
+    checked_leaves,
+    flat_leaves,
+    place_of,
+    unpack,
+)
 
 # What NumPy and TensorFlow store alike: such arrays can wait, all others become tensors at once.
 _PLAIN = frozenset(np.dtype(code) for code in "?bBhHiIlLqQefdFD")
@@ -29,13 +41,17 @@ class Preparer:
     def __init__(
         self,
         model: KerasModel,
+        mode: str = "train",  # of the step that takes them; or "test", or "predict"
         weights: Mapping[int, float] | None = None,  # by class
         *,
-        predicting: bool = False,  # only the inputs are needed
+        adapter: Adapter = "generator",  # where they come from
         exclusive: bool = False,  # the arrays of each batch are new, and nobody else has them
     ) -> None:
+        self._keras_version = keras_version_of(model)
+        self._mode = mode
+        self._form = batch_form(self._keras_version, mode)
         self._weights = weights
-        self._predicting = predicting
+        self._adapter = adapter
         self._exclusive = exclusive
         self._expected = Expected(model)
         self._known: dict[Hashable, tuple[Form, int]] = {}
@@ -50,19 +66,26 @@ class Preparer:
         key = _key(raw)
         known = self._known.get(key)
         if known is not None:  # arrays like those that were checked before
-            return Batch(tuple(raw), *known, exclusive=self._exclusive)
-        parts, rows = check(unpack(raw, predicting=self._predicting), predicting=self._predicting)
+            return Batch(_flat(raw), *known, exclusive=self._exclusive)
+        batch = self._whole(raw) if self._form == "structure" else self._parted(raw)
+        if key is not None and [*map(id, batch.leaves)] == [*map(id, _flat(raw))]:
+            self._known[key] = (batch.form, batch.rows)
+        return batch
+
+    def _parted(self, raw: RawBatch) -> Batch:
+        """The batch for a step of Keras's own."""
+        parts, rows = check(unpack(raw, self._form, self._mode), self._form)
         self._expected.check(parts)
         if self._weights is not None:
             parts = weigh(parts, self._weights)
-        batch = self._batch(parts, rows)
-        if key is not None and [*map(id, batch.leaves)] == [*map(id, raw)]:
-            self._known[key] = (batch.form, rows)
-        return batch
-
-    def _batch(self, parts: Parts, rows: int) -> Batch:
-        given = (parts.inputs,) if self._predicting else tuple(parts)
-        if not self._predicting and parts.weights is None:
+        missing = self._form == "no targets" and not any(
+            leaf is not None for leaf in flat_leaves(parts.targets)
+        )
+        if missing and self._keras_version.loss is not None:
+            # A loss of nothing but `None` looks for as many targets, but not in a dict.
+            parts = parts._replace(targets={})
+        given = (parts.inputs,) if self._form == "inputs" else tuple(parts)
+        if self._form != "inputs" and parts.weights is None:
             given = given[:2]
         leaves: list[Shaped] = []
         structure: list[Layout] = []
@@ -73,14 +96,49 @@ class Preparer:
                 indices.append(None if leaf is None else len(leaves))
                 if leaf is not None:
                     keep = part == 0 and place in self._expected.sparse
-                    leaves.append(_named(leaf, keep, part, place, value))
+                    name = f"The batch's {PART_NAMES[part]}"
+                    leaves.append(_named(leaf, keep, name, place, value))
             structure.append(None if value is None else keras.tree.pack_sequence_as(value, indices))
         form = _form(tuple(structure), leaves)
         return Batch(tuple(leaves), form, rows, exclusive=self._exclusive)
 
+    def _whole(self, raw: RawBatch) -> Batch:
+        """The batch for a step of the model's own, which knows its structure."""
+        if self._weights is not None:
+            raw = self._weighed(raw, self._weights)
+        try:
+            structure = self._keras_version.handed_on(raw, self._adapter)
+        except RecursionError as error:
+            raise BatchError(f"The batch cannot be taken apart: {reason(error)}.") from error
+        leaves: list[Shaped] = []
+        indices: list[int | None] = []
+        for place, leaf in enumerate(checked_leaves(structure)):
+            indices.append(None if leaf is None else len(leaves))
+            if leaf is not None:
+                keep = place in self._expected.sparse
+                leaves.append(_named(leaf, keep, "The batch", place, structure))
+        rows = tuple(int(leaf.shape[0]) for leaf in leaves)
+        layout = keras.tree.pack_sequence_as(structure, indices)
+        form = _form(layout, leaves, rows if len(set(rows)) > 1 else ())
+        return Batch(tuple(leaves), form, rows[0], exclusive=self._exclusive)
+
+    @staticmethod
+    def _weighed(raw: RawBatch, weights: Mapping[int, float]) -> RawBatch:
+        if not isinstance(raw, (list, tuple)) or not 2 <= len(raw) <= 3:
+            rule = f"`class_weight` needs batches of the form {FORMS}, not {describe(raw)}"
+            raise BatchError(f"{rule}; give sample weights in the batch instead.")
+        return tuple(weigh(check(unpack(raw), "targets")[0], weights))
+
+
+def _flat(raw: RawBatch) -> tuple[Any, ...]:
+    """The arrays of a batch that has a key."""
+    return (raw,) if type(raw) is np.ndarray else tuple(raw)
+
 
 def _key(raw: RawBatch) -> tuple[Hashable, ...] | None:
     """What decides on how a flat batch of arrays is taken apart; `None` for all others."""
+    if type(raw) is np.ndarray:
+        return "alone", raw.shape, raw.dtype
     if not isinstance(raw, (tuple, list)):
         return None
     key: list[Hashable] = []
@@ -91,7 +149,7 @@ def _key(raw: RawBatch) -> tuple[Hashable, ...] | None:
     return tuple(key)
 
 
-def _form(layout: tuple[Layout, ...], leaves: list[Shaped]) -> Form:
+def _form(layout: Layout, leaves: list[Shaped], uneven: tuple[int, ...] = ()) -> Form:
     kinds, shapes = [], []
     for leaf in leaves:
         if isinstance(leaf, np.ndarray):
@@ -108,18 +166,21 @@ def _form(layout: tuple[Layout, ...], leaves: list[Shaped]) -> Form:
         if kind is tf.TensorSpec
     ]
     stackable = len(dense) == len(kinds)
-    return Form(layout, (repr(layout), tuple(kinds)), tuple(shapes), stackable, sum(dense))
+    size = sum(dense)
+    if uneven:  # the mean size for one of the first leaf's rows
+        size = sum(map(operator.mul, dense, uneven)) // uneven[0] if stackable else 0
+    return Form(layout, (repr(layout), tuple(kinds)), tuple(shapes), stackable, size, uneven)
 
 
-def _named(leaf: Shaped, keep_sparse: bool, part: int, place: int, value: Nested) -> Any:
-    """A leaf of a batch; an error says where it is."""
+def _named(leaf: Shaped, keep_sparse: bool, name: str, place: int, value: Nested) -> Any:
+    """A leaf of a batch; an error says where it is in the part, or batch, of that name."""
     try:
         return _leaf(leaf, keep_sparse=keep_sparse)
     except Exception as error:
-        where = f"{PART_NAMES[part]}{place_of(place, value)}"
+        where = f"{name}{place_of(place, value)}"
         what = f"{where}, of shape {tuple(leaf.shape)} and dtype {dtype_of(leaf)}"
         why = f"{reason(error)}.{_advice(leaf)}"
-        raise BatchError(f"The batch's {what}, cannot become a tensor: {why}") from error
+        raise BatchError(f"{what}, cannot become a tensor: {why}") from error
 
 
 def _advice(leaf: Shaped) -> str:

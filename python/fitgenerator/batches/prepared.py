@@ -23,11 +23,17 @@ Shapes = tuple[tuple[int | None, ...], ...]  # of the leaves, without their rows
 class Form:
     """What batches have in common that one call, or one traced function, can take."""
 
-    layout: tuple[Layout, ...]  # of inputs, targets and weights
+    layout: Layout  # of inputs, targets and weights, or what a model's own step takes
     kind: Hashable  # what decides on which function takes them, lengths apart
     shapes: Shapes  # the leaves' shapes without the rows
     stackable: bool  # several such batches can be stacked: no leaf is sparse or ragged
     row_bytes: int  # the size of one row of its dense leaves
+    uneven: tuple[int, ...] = ()  # the rows of each leaf, where these are not all as many
+
+    @property
+    def parts(self) -> tuple[Layout, ...]:
+        """The layouts of inputs, targets and weights, as far as there are such parts."""
+        return self.layout if isinstance(self.layout, tuple) else (self.layout,)
 
 
 @dataclass(slots=True)
@@ -36,7 +42,7 @@ class Batch:
 
     leaves: tuple[Any, ...]  # the arrays or tensors, without the places that are `None`
     form: Form  # what it shares with other batches
-    rows: int  # number of samples, in each of the batches
+    rows: int  # number of samples, those of the first leaf, in each of the batches
     count: int = 1  # number of batches; where it is not 1, every leaf has them on its first axis
     full: bool = False  # there are as many as the call was to wait for
     exclusive: bool = False  # nobody else has its arrays: their memory may become the tensors'

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 
 from ..errors import BatchError, ErrorContext
 from ..messages import LONGEST_NAME, cut, describe, listed, reason
+from ..models.keras_versions import Keras3
 from ..models.protocol import Nested, Shaped
 from .arrays import NoArrayError, RawLeaf, as_array
 
 RawBatch = Any  # what a generator gave: nothing is known of it before `unpack` and `check`
 
+# What a step takes: inputs and targets; inputs, and perhaps targets; what holds inputs to predict
+# from; any structure, which is handed on as it is.
+BatchForm = Literal["targets", "no targets", "inputs", "structure"]
+
 FORMS = "(inputs, targets) or (inputs, targets, sample_weights)"
-PREDICT_FORMS = (
-    "inputs, (inputs,), (inputs, targets) or (inputs, targets, sample_weights), where several "
-    "inputs are a list of their own, ([a, b],), or a dict"
-)
+_ALL_FORMS = {
+    "targets": FORMS,
+    "no targets": f"inputs, (inputs,), {FORMS}",
+    "inputs": f"inputs, (inputs,), {FORMS}, where several inputs are a list of their own, "
+    "([a, b],), or a dict",
+}
+_NO_LOSS = "A model compiled without a loss needs no targets"
 PART_NAMES = ("inputs", "targets", "sample weights")
 # The place that the fields of a named tuple, without a last "s", stand for.
 _FIELDS = {"x": 0, "input": 0, "feature": 0, "y": 1, "target": 1, "label": 1, "output": 1}
@@ -34,21 +42,33 @@ class Parts(NamedTuple):
     weights: Nested = None
 
 
-def unpack(raw: RawBatch, *, predicting: bool = False) -> Parts:
-    """The parts of what a generator gave.
+def batch_form(keras_version: Keras3, mode: str) -> BatchForm:
+    """What a model's step takes in a mode: "train", "test" or "predict"."""
+    if keras_version.has_own_step(mode):
+        return "structure"
+    if mode == "predict":
+        return "inputs"
+    return "targets" if keras_version.needs_targets else "no targets"
+
+
+def unpack(raw: RawBatch, form: BatchForm = "targets", mode: str = "train") -> Parts:
+    """The parts of what a generator gave for a step of that mode.
 
     Raises:
-        BatchError: It is not a list or tuple of two or three (when predicting: one to three) parts.
+        BatchError: It is not a list or tuple of two or three parts; where targets are not needed:
+            neither one to three parts, nor inputs alone.
     """
     if isinstance(raw, (list, tuple)):
         parts = list(raw)
-        if (1 if predicting else 2) <= len(parts) <= 3:
+        if (2 if form == "targets" else 1) <= len(parts) <= 3:
             _check_order(raw)
             return Parts(*parts)
-    elif predicting:
+    elif form != "targets":
         return Parts(raw)
-    forms = PREDICT_FORMS if predicting else FORMS
-    raise BatchError(f"A batch must be {forms}, not {describe(raw)}.")
+    way = f"A {mode}_step of the model's own takes any structure."
+    if form == "targets":
+        way = f"{_NO_LOSS}; a {mode}_step of its own takes any structure."
+    raise BatchError(f"A batch must be {_ALL_FORMS[form]}, not {describe(raw)}. {way}")
 
 
 def _check_order(raw: RawBatch) -> None:
@@ -64,15 +84,16 @@ def _check_order(raw: RawBatch) -> None:
 
 def check(
     parts: Parts,
+    form: BatchForm | None = None,
     *,
-    predicting: bool = False,
     whose: str = "The batch",
     arguments: tuple[str, ...] = (),
 ) -> tuple[Parts, int]:
     """`parts` with every leaf an array or a tensor, and their common number of rows.
 
-    Predicting, only the inputs are looked at. Messages begin with `whose`; where each part was
-    given as an argument, `arguments` are the names of these.
+    Predicting, only the inputs are looked at. Without a `form`, the model is not known: targets may
+    be `None`. Messages begin with `whose`; where each part was given as an argument, `arguments`
+    are the names of these.
 
     Raises:
         BatchError: A leaf is not an array of at least one dimension, a part that is needed is
@@ -80,15 +101,15 @@ def check(
     """
     rows: dict[str, int] = {}
     arrays = []
-    for number, part in enumerate(parts[:1] if predicting else parts):
+    for number, part in enumerate(parts[:1] if form == "inputs" else parts):
         argument = arguments[number] if arguments else None
         short = f"`{argument}`" if argument else PART_NAMES[number]
         name = short if argument else f"{whose}'s {short}"
         flat = flat_leaves(part, name, argument)
         if number == 0 and (not flat or any(leaf is None for leaf in flat)):
             raise BatchError(f"{name} are missing: element 1 is empty or None.", argument=argument)
-        if number == 1 and part is not None and not flat:
-            raise BatchError(f"{name} are missing: element 2 is empty.", argument=argument)
+        if number == 1 and not flat and form != "no targets" and (form or part is not None):
+            raise _no_targets(name, part, argument)
         leaves = [_as_array(leaf, i, part, name, argument) for i, leaf in enumerate(flat)]
         same = all(leaf is given for leaf, given in zip(leaves, flat, strict=True))
         arrays.append(part if same else keras.tree.pack_sequence_as(part, leaves))
@@ -109,6 +130,28 @@ def check(
     if count == 0:
         raise BatchError(f"{whose} is empty: its arrays have 0 rows (samples).")
     return Parts(*arrays), count
+
+
+def _no_targets(name: str, part: Nested, argument: str | None) -> BatchError:
+    which = "None" if part is None else "empty"
+    text = f"{name} are missing: element 2 is {which}. {_NO_LOSS}."
+    return BatchError(text, argument=argument)
+
+
+def checked_leaves(structure: Nested) -> list[Shaped | None]:
+    """The leaves of a structure that a model's own step takes, each an array, a tensor or `None`.
+
+    Raises:
+        BatchError: There is no array, one is none, or the first one has no rows.
+    """
+    flat = flat_leaves(structure, "The batch")
+    leaves = [_as_array(leaf, i, structure, "The batch", None) for i, leaf in enumerate(flat)]
+    first = next((leaf for leaf in leaves if leaf is not None), None)
+    if first is None:
+        raise BatchError(f"A batch must hold an array; there is no array in {describe(structure)}.")
+    if int(first.shape[0]) == 0:
+        raise BatchError("The batch is empty: its first array has 0 rows (samples).")
+    return leaves
 
 
 def flat_leaves(

@@ -73,9 +73,7 @@ def rows(
     """
     whose, names = (f"`{argument}`", ()) if argument else ("The data", ARGUMENTS)
     try:
-        checked, count = check(
-            Parts(*parts), predicting=len(parts) == 1, whose=whose, arguments=names
-        )
+        checked, count = check(Parts(*parts), whose=whose, arguments=names)
     except BatchError as error:
         raise ArgumentError(str(error), argument=argument or error.argument) from error
     arrays = [keras.tree.map_structure(_array, part) for part in checked[: len(parts)]]

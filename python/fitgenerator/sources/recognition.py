@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from functools import partial
 
 import keras
@@ -13,7 +12,7 @@ from ..errors import ArgumentTypeError
 from ..messages import describe
 from ..r_functions import bridge_of, is_r_function
 from .readers import IteratorReader, indexed
-from .source import Readable, Source
+from .source import Readable, Source, is_dataset
 
 
 def as_source(given: Unchecked, argument: str) -> Source:
@@ -36,7 +35,7 @@ def as_source(given: Unchecked, argument: str) -> Source:
     readable = any(_has(given, name) for name in ("__next__", "__iter__", "__getitem__"))
     if callable(given) and not readable:
         return _from_callable(given, argument)
-    if _is_dataset(given):
+    if is_dataset(given):
         count = int(given.cardinality())  # -1 is infinite, -2 unknown
         length = count if count >= 0 else None
         return Source(lambda: IteratorReader(None, given), given, length, True, endless=count == -1)
@@ -78,11 +77,6 @@ def _has(given: Unchecked, name: str) -> bool:
 def _is_array(given: Unchecked) -> bool:
     """Some sparse matrices have their dtype in the object; so may a generator."""
     return _has(given, "dtype") or (_has(given, "shape") and hasattr(given, "dtype"))
-
-
-def _is_dataset(given: Unchecked) -> bool:
-    tensorflow = sys.modules.get("tensorflow")
-    return tensorflow is not None and isinstance(given, tensorflow.data.Dataset)
 
 
 def _from_callable(given: Unchecked, argument: str) -> Source:

@@ -6,13 +6,18 @@ the claims of an indexed source may then run on several threads.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import keras
+
+from ..batches.row_batches import RowBatches
 from ..batches.structure import RawBatch
 from ..errors import Warned, Warns
+from ..models.keras_versions import Adapter
 
 Claim = Callable[[], RawBatch]
 
@@ -92,10 +97,27 @@ class Source:
         """The calling thread makes its batches, on request."""
         return self.function is not None
 
+    @property
+    def adapter(self) -> Adapter:
+        """Where its batches come from, as far as Keras's `fit` makes a difference."""
+        if isinstance(self.identity, RowBatches):
+            return "arrays"
+        if self.hosted:
+            return "generator"
+        if isinstance(self.identity, keras.utils.PyDataset):
+            return "sequence"
+        return "dataset" if is_dataset(self.identity) else "generator"
+
     def take_warnings(self) -> list[Warned]:
         """What there is to warn of since the last time, on the thread that may."""
         own = self.identity.take_warnings() if isinstance(self.identity, Warns) else []
         return [*self.warns, *own]
+
+
+def is_dataset(given: Any) -> bool:
+    """Whether it is a `tf.data.Dataset`."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(given, tensorflow.data.Dataset)
 
 
 class Readable(ABC):

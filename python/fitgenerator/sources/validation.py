@@ -41,7 +41,7 @@ def as_validation(given: Unchecked, model: KerasModel) -> Source:
         return as_source(given, NAME)
     expected = Expected(model)
     try:
-        expected.check(check(Parts(*given), whose=f"`{NAME}`")[0])
+        expected.check(check(Parts(*given), "no targets", whose=f"`{NAME}`")[0])
     except BatchError as error:
         if all(_is_batch(element, expected) for element in given):
             return as_source(given, NAME)
@@ -63,7 +63,7 @@ def fixed_arrays(given: Sequence[Any]) -> Source:
     if not 2 <= len(given) <= 3:
         raise ArgumentError.of(NAME, f"as fixed arrays must be {FORMS}, not {describe(given)}.")
     try:
-        parts, rows = check(Parts(*given), whose=f"`{NAME}`")
+        parts, rows = check(Parts(*given), "no targets", whose=f"`{NAME}`")
         arrays = [keras.tree.map_structure(as_floatx, part) for part in parts[: len(given)]]
         batches = RowBatches(tuple(arrays), rows)
         batches[0]  # rows can be taken

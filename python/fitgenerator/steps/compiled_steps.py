@@ -100,7 +100,6 @@ class Steps:
         self._model = keras_version.model
         self._keras_version = keras_version
         self._kept: dict[str, _Kept] = {}  # by mode
-        self.traces = 0
 
     @classmethod
     def of(cls, model: KerasModel) -> Steps:
@@ -109,6 +108,11 @@ class Steps:
         if not isinstance(steps, cls) or steps._model is not model:
             steps = vars(model)[_CACHE] = cls(keras_version_of(model))
         return steps
+
+    @property
+    def traces(self) -> int:
+        """How often the steps that are kept were traced."""
+        return sum(len(kept.traced) for kept in self._kept.values())
 
     @property
     def eager(self) -> bool:
@@ -201,7 +205,6 @@ class Steps:
             function = self._function(mode, batch, execution, single)
             concrete = function.get_concrete_function(*_specs(batch, shapes, execution))
         _refuse_r_gradients(concrete.graph)
-        self.traces += 1
         # The next length is compared with shapes that have as many open lengths as there were.
         if known is None or _count_open(shapes) >= _count_open(known):
             kept.shapes[kind] = shapes

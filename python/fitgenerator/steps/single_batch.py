@@ -30,12 +30,13 @@ def run(
     predicts = mode == "predict"
     keras_version = check_model(keras_version_of(model), mode, foreign=False)
     weights = arguments.class_weights(class_weight)
-    batch = Preparer(model, weights, predicting=predicts)(tuple(parts)).ready()
+    batch = Preparer(model, mode, weights, adapter="dataset")(tuple(parts)).ready()
     steps = Steps.of(model)
     if not predicts:
         model.reset_metrics()
     try:
         with keras_version.trained():
+            steps.renew(mode)
             if steps.eager:
                 outputs = steps.run_eagerly(mode, batch.pack())
             else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..batches.preparation import Preparer
 from ..checkpoint.checkpoint import Checkpoint
 from ..errors import ArgumentError, ShuffledWarning, StepsWarning
@@ -42,9 +44,10 @@ def plan_fit(
     history = _history_of(context, fit)
     resumed = _order_checkpoint(context)
     prefetcher = _prefetcher(context, generator, "generator", options, trains=True)
-    prepare = Preparer(context.model, fit.class_weight, exclusive=generator.exclusive)
+    prepare = _preparer(context, "train", generator, fit.class_weight)
     epochs = fit.epochs - fit.initial_epoch
     runner = StepRunner(context, "train", prefetcher, prepare, fit.steps, epochs, whole=fit.passes)
+    runner.renew()  # here, because Keras 2 hides while it trains what was frozen since
     validation = _validation(context, prefetcher, validation_data, options, fit)
     remember(history)
     return FitLoop(runner, history, fit, resumed, validation)
@@ -56,7 +59,7 @@ def plan_evaluate(
     """The loop that `evaluate_generator` runs."""
     context = _context(host, generator, options, steps)
     prefetcher = _prefetcher(context, generator, "generator", options)
-    prepare = Preparer(context.model, exclusive=generator.exclusive)
+    prepare = _preparer(context, "test", generator)
     runner = StepRunner(context, "test", prefetcher, prepare, steps, whole=whole)
     return EvaluateLoop(runner, generator.restarts)
 
@@ -69,8 +72,15 @@ def plan_predict(
     if generator.shuffled:
         context.notices.others.append((_SHUFFLES.format(options.argument), ShuffledWarning))
     prefetcher = _prefetcher(context, generator, "generator", options)
-    prepare = Preparer(context.model, predicting=True, exclusive=generator.exclusive)
+    prepare = _preparer(context, "predict", generator)
     return PredictLoop(StepRunner(context, "predict", prefetcher, prepare, steps, whole=whole))
+
+
+def _preparer(
+    context: RunContext, mode: str, source: Source, weights: Mapping[int, float] | None = None
+) -> Preparer:
+    adapter, exclusive = source.adapter, source.exclusive
+    return Preparer(context.model, mode, weights, adapter=adapter, exclusive=exclusive)
 
 
 def _context(
@@ -171,7 +181,7 @@ def _validation(
     if source.fixed and steps != source.length:
         context.notices.others.append((_FIXED.format(source.identity.n), StepsWarning))
         steps = source.length
-    prepare = Preparer(context.model, exclusive=source.exclusive)
+    prepare = _preparer(context, "test", source)
     times = sum(map(fit.validates, range(fit.initial_epoch, fit.epochs)))
     runner = StepRunner(
         *(context, "test", prefetcher, prepare, steps, times), whole=fit.validation_passes

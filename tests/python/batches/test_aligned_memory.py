@@ -19,7 +19,7 @@ from fitgenerator.sources.source import Source
 def fresh(array: Any, *, promised: bool = True) -> Batch:
     """The batch of one array, of a source that makes its arrays anew, or does not say so."""
     model = keras.Sequential([keras.Input((array.shape[1],)), keras.layers.Dense(1)])
-    return Preparer(model, predicting=True, exclusive=promised)((array,))
+    return Preparer(model, "predict", exclusive=promised)((array,))
 
 
 def shares(batch: Batch, array: Any) -> bool:

@@ -48,7 +48,7 @@ def test_two_or_three_parts_are_a_batch(raw: Any) -> None:
 
 @pytest.mark.parametrize("raw", [X, {"x": X}, (X,), (X, Y), (X, Y, W)], ids=str)
 def test_P1_inputs_alone_are_a_batch_for_predict(raw: Any) -> None:
-    assert check(unpack(raw, predicting=True), predicting=True)[1] == 4
+    assert check(unpack(raw, "inputs"), "inputs")[1] == 4
 
 
 @pytest.mark.parametrize(

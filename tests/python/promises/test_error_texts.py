@@ -34,7 +34,7 @@ OURS = {
     if isinstance(kind, type) and issubclass(kind, Exception) and name != "ClosedError"
 }
 # Functions that make one of them.
-MAKERS = ("_no_source", "_empty")
+MAKERS = ("_no_source", "_no_targets", "_empty")
 # What other packages say is theirs to change.
 FOREIGN = [
     (r"(cannot become a tensor: ).*?(\)|values)\.", r"\1(TensorFlow's reason)."),

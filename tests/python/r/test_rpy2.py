@@ -37,6 +37,52 @@ def predictor(width: int = 3) -> Any:
     return model
 
 
+def test_T20_a_list_reaches_a_step_of_the_models_own_as_a_tuple_a_named_list_as_a_dict() -> None:
+    seen: list[Any] = []
+
+    class Own(keras.Sequential):
+        def train_step(self, data: Any) -> Any:
+            seen.append(keras.tree.map_structure(lambda x: x is not None and len(x.shape), data))
+            return {"sum": tf.reduce_sum(tf.cast(tf.nest.flatten(data)[0], "float32"))}
+
+        test_step = predict_step = train_step
+
+    model = Own([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd")
+    for code, form in {
+        "list(matrix(1, 2, 3))": (2,),
+        "list(matrix(1, 2, 3), NULL)": (2, False),
+        "list(matrix(1, 2, 3), 1:2, list(a = 1))": (2, 1, {"a": 1}),
+        "list(a = matrix(1, 2, 3), b = list())": {"a": 2, "b": ()},
+        "matrix(1, 2, 3)": 2,
+    }.items():
+        generator = closure(f"function() {code}")
+        assert fg.fit_generator(model, generator, 2, verbose=0).history == {"sum": [6.0]}
+        assert fg.evaluate_generator(model, generator, 1) == 6.0
+        assert seen == [form] * len(seen)
+        seen.clear()
+        model.compile("sgd")
+
+
+@pytest.mark.parametrize(
+    "batch", ["list(x)", "list(x, NULL)", "list(x, list())", "x", "list(x, NULL, NULL)"]
+)
+def test_T20_targets_may_be_missing_where_there_is_no_loss(batch: str) -> None:
+    class Penalty(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            self.add_loss(tf.reduce_mean(x**2))
+            return x
+
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1), Penalty()])
+    generator = closure(f"function() {{ x <- matrix(1, 2, 3); {batch} }}")
+    model.compile("sgd")
+    given = {"validation_data": generator, "validation_steps": 1, "verbose": 0}
+    assert fg.fit_generator(model, generator, 2, **given).history["val_loss"][0] > 0
+    model.compile("sgd", "mse")
+    with pytest.raises(fg.BatchError, match="compiled without a loss needs no targets"):
+        fg.fit_generator(model, generator, 2, verbose=0)
+
+
 def test_trains_as_fit_does_on_the_same_batches(queue: int) -> None:
     """An R closure's batches give the history that Keras gives."""
     history = fg.fit_generator(

@@ -35,7 +35,7 @@ def dense_model(package: Any, *, compiled: bool = True) -> Any:
 RUNS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "train": (ours, theirs),
     "test": (
-        lambda model: evaluate_generator(model, forever(make_batches(3)), 3),
+        lambda model: evaluate_generator(model, forever(make_batches(3)), 3, return_dict=True),
         lambda model: model.evaluate(
             forever(make_batches(3)), steps=3, verbose=0, return_dict=True
         ),

@@ -28,6 +28,7 @@ from support.refusals_arguments import PAGE, PAGE_WARNINGS
 from support.refusals_checkpoint import SAVING
 from support.refusals_flows import FLOWS, SHUFFLED
 from support.refusals_images import IMAGE_WARNINGS, IMAGES
+from support.refusals_own_steps import FREEZING, OWN_STEPS
 from support.refusals_plots import PICTURES
 from support.tiny_trainings import (
     Indexed,
@@ -176,6 +177,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "classes that are text": batch(X, np.array(["a"] * 4), class_weight={0: 1}),
     "classes without columns": lambda: weigh(Parts(X, np.ones((4, 0))), {0: 1.0}),
     "classes that are NaN": batch(X, Y * np.nan, class_weight={0: 1}),
+    **OWN_STEPS,
     # arrays
     "text": batch("text", Y),
     "a number of NumPy's": batch(X, np.float32(2)),
@@ -327,6 +329,7 @@ WARNINGS: dict[str, Callable[[], object]] = {
     "a prediction that ended early": lambda: predict_generator(linear_model(), three_batches(), 5),
     "a generator that does not return": stuck,
     "a data set for processes": lambda: run(linear_model(), Processes(make_batches(1))),
+    **FREEZING,
     **IMAGE_WARNINGS,
     **SHUFFLED,
     **PAGE_WARNINGS,

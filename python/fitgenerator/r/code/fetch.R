@@ -6,11 +6,10 @@
 # signalled, the text of the refusal, or where the interrupt found the function.
 
 # Fetches up to `most` batches from `fn`, from batch `number` on, with its random number stream: as many as come quickly.
-# The value is the list of batches; the kind says what came in place of a further one. `inputs`: the names of
-# the model's inputs for predictions, else `NULL`. `ends`: whether `NULL` ends the source.
-fetch <- function(fn, name, inputs, streams, number, most, used, ends) {
-  convert <- if (is.null(inputs)) as_batch else inputs_reader(inputs)
-  closure <- new_closure(fn, name, name, convert, ends = ends)
+# The value is the list of batches; the kind says what came in place of a further one. `form`: what the model takes of
+# them. `inputs`: the names of the model's inputs. `ends`: whether `NULL` ends the source.
+fetch <- function(fn, name, form, inputs, streams, number, most, used, ends) {
+  closure <- new_closure(fn, name, name, converter_of(form, inputs), ends = ends)
   answer <- with_stream(streams, name, fetch_lot(closure, streams, number - 1L, most)) # rule 8
   if (name == "generator") forget_states(streams, used)
   answer

@@ -1,4 +1,4 @@
-"""Whether a model holds functions or classes that were made in R."""
+"""What R has to know of a model: what its steps take, and whether it holds R code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from typing import Any
 
 import keras
 
+from ...batches import structure
+from ...errors import ArgumentTypeError
+from ...models.keras_versions import keras_version_of
 from ...r_functions import is_r_function
+
+
+def batch_form(model: Any, mode: str) -> structure.BatchForm:
+    """What the model's step takes in a mode; what is no model is refused later, in words."""
+    try:
+        return structure.batch_form(keras_version_of(model), mode)
+    except ArgumentTypeError:
+        return "inputs" if mode == "predict" else "targets"
 
 
 def holds_r_code(model: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...batches.structure import BatchForm
 from ...errors import BatchError
 from ...host.outcome import Failed, Outcome, Told, Value, attempt
 from ...host.requests import Fetch
@@ -22,17 +23,21 @@ class Closures:
 
     Args:
         sources: The generator and, if there are any, the validation data.
-        inputs: The names of the model's inputs, where batches are inputs alone: for predictions.
+        forms: What the model takes of the one, and of the other.
+        inputs: The names of the model's inputs.
     """
 
-    def __init__(self, sources: Sequence[Source], inputs: Sequence[str] | None) -> None:
+    def __init__(
+        self, sources: Sequence[Source], forms: Sequence[BatchForm], inputs: Sequence[str]
+    ) -> None:
         # The argument that each R function was given as; the first where it was given twice.
         self._names: dict[str, str] = {}
         for name, source in zip(("generator", "validation_data"), sources, strict=False):
             if source.hosted:
                 self._names.setdefault(identity_of(source.function), name)
         self._fetched = dict.fromkeys(self._names.values(), 0)
-        self._inputs = rinterface.NULL if inputs is None else rinterface.StrSexpVector(inputs)
+        self._forms = dict(zip(("generator", "validation_data"), forms, strict=False))
+        self._inputs = rinterface.StrSexpVector(inputs)
         self._streams = helper("new_streams")()
         helper("begin_streams")(self._streams, rinterface.StrSexpVector(["validation_data"]))
 
@@ -51,8 +56,9 @@ class Closures:
         if places is not None:
             function.seek(places)
             function = function.call
+        form, ends = self._forms[name], places is None
         lot, kind, detail = helper("fetch")(
-            function, name, self._inputs, self._streams, fetched + 1, most, used, places is None
+            function, name, form, self._inputs, self._streams, fetched + 1, most, used, ends
         )
         outcomes: list[Outcome] = [Value(batch) for batch in lot]
         self._fetched[name] += len(outcomes)

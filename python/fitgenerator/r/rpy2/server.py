@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from ...batches.model_inputs import input_names
+from ...batches.structure import BatchForm, batch_form
 from ...host.garbage_collection import Collector
 from ...host.interface import Host, Shown, run_job
 from ...host.outcome import Failed, Outcome, TimedOut, Value, attempt
@@ -22,6 +23,7 @@ from ...host.switchboard import Switchboard
 from ...host.watchdog import Watchdog
 from ...sources.source import Source
 from ...training.background import BackgroundLoop, Loop
+from ...training.fit_loop import FitLoop
 from ...training.predict_loop import PredictLoop
 from .closures import Closures
 from .embedded_r import rinterface
@@ -42,8 +44,7 @@ def host(
     loop = plan(board)
     running = BackgroundLoop(board, loop)
     with interrupts, Collector() as collector:
-        predicts = isinstance(loop, PredictLoop)
-        closures = Closures(sources, input_names(loop.context.model) if predicts else None)
+        closures = Closures(sources, _forms_of(loop), input_names(loop.context.model))
         server = _Server(board, running, closures, show, interrupts, collector)
         try:
             with interrupts.allowed():
@@ -56,6 +57,12 @@ def host(
     if isinstance(outcome, Failed):
         raise outcome.error
     return outcome.value
+
+
+def _forms_of(loop: Loop) -> list[BatchForm]:
+    """What the model takes of the generator, and of the validation data."""
+    mode = {FitLoop: "train", PredictLoop: "predict"}.get(type(loop), "test")
+    return [batch_form(loop.context.keras_version, name) for name in (mode, "test")]
 
 
 @dataclass

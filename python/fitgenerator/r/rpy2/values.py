@@ -30,7 +30,7 @@ _MEMORY: dict[int, tuple[str, np.dtype[Any]]] = {
 
 
 def to_python(value: Wrapper) -> Any:
-    """What `as_batch` or `as_inputs` made, as lists, dicts and arrays.
+    """What R/batch-convert.R made of a batch, as lists, dicts and arrays.
 
     Arrays are copied, in their own column-major order: R may use their memory again.
     """

@@ -1,0 +1,59 @@
+"""What is wrong with a batch for a model without a loss, or with steps of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from fitgenerator import evaluate_generator, predict_generator
+
+from support.array_kinds import recursive
+from support.tiny_trainings import linear_model, make_batches, run
+
+X, Y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
+
+
+class OwnSteps(keras.Sequential):
+    """A model whose steps could take anything."""
+
+    def train_step(self, data: Any) -> Any:
+        return super().train_step(data)
+
+    def predict_step(self, data: Any) -> Any:
+        return super().predict_step(data)
+
+
+def _model(kind: Any = keras.Sequential, loss: Any = None) -> Any:
+    model = kind([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", loss)
+    return model
+
+
+def own(raw: Any, **options: Any) -> Callable[[], object]:
+    """Training a model with steps of its own on one batch."""
+    return lambda: run(_model(OwnSteps), iter([raw]), 1, **options)
+
+
+def refrozen() -> None:
+    """Train again, after a layer was frozen and the model not compiled."""
+    model = linear_model()
+    run(model, make_batches(1))
+    model.layers[0].trainable = False
+    run(model, make_batches(1))
+
+
+OWN_STEPS: dict[str, Callable[[], object]] = {
+    "targets that are None": lambda: run(linear_model(), iter([(X, None)]), 1),
+    "inputs alone, to evaluate": lambda: evaluate_generator(linear_model(), iter([X]), 1),
+    "four parts without a loss": lambda: run(_model(), iter([(X, Y, Y, Y)]), 1),
+    "no array for an own step": own((None, {})),
+    "no rows for an own step": own({"a": X[:0]}),
+    "a number for an own step": own({"a": (X, 3.0)}),
+    "dates for an own step": own({"a": Y.astype("int64").astype("datetime64[D]")}),
+    "a list in itself for an own step": own(recursive()),
+    "classes in another form": own({"a": X, "b": Y}, class_weight={1: 2}),
+    "text for an own prediction": lambda: predict_generator(_model(OwnSteps), iter(["text"]), 1),
+}
+FREEZING: dict[str, Callable[[], object]] = {"a layer that was frozen since": refrozen}
