@@ -5,7 +5,7 @@
 # * An interrupt is taken in R, never inside a crossing: `cross()` runs with interrupts suspended, and the host loop
 #   takes them in between, with `take_interrupt()`.
 # * Python may call R again within any crossing: a callback that holds an R function, the tracing of a loss written in
-#   R, an R function that another thread calls and that Python runs on R's thread while R waits. A condition that an
+#   R, an R function that another thread calls while a job on R's thread waits for that thread. A condition that an
 #   outer handler takes must not jump over Python's frames: TensorFlow's thread state would stay broken, or R would
 #   crash. So a crossing is evaluated at a top level of its own (`src/isolate.c`), from which outer handlers and
 #   restarts cannot be seen.

@@ -65,6 +65,7 @@ class Prefetcher(ABC):
         self._threads = JoinedThreads()
         self._resting = False  # nothing may be fetched now
         self._concluding = False  # no more batches are taken
+        self._due = 0.0  # a wait of so many seconds is not too long
 
     @property
     def is_urgent(self) -> bool:
@@ -119,15 +120,20 @@ class Prefetcher(ABC):
         setup, source = self.setup, self.source
         setup.meter.waits(setup.argument, waited)
         setup.progress.waits(setup.argument, waited)
-        if setup.timeout is None or waited <= setup.timeout:
+        if setup.timeout is None or waited <= max(setup.timeout, self._due):
             return
-        running = setup.host.interrupt_overdue() if source.hosted or source.asks else None
+        running = setup.host.interrupt_overdue() if source.hosted or self._asks() else None
         if running is None:
             raise self.timed_out(stack_of(self._threads.alive))
         # A function that this batch needs is stopped: the batch fails. Else another's is to blame.
-        needed: object = running if source.asks and isinstance(running, Apply) else self
+        needed: object = running if isinstance(running, Apply) and self._asks() else self
         if running is not needed:
             raise running.timed_out("")
+        self._due = waited + 1.0  # its error is on its way
+
+    def _asks(self) -> bool:
+        """Whether its batches need the calling thread, always or right now."""
+        return self.source.asks or self.setup.host.is_asked_by(self._threads.alive)
 
     def timed_out(self, stack: str) -> GeneratorTimeoutError:
         """The error for a batch that takes too long; `stack` is where its generator stands."""
@@ -177,8 +183,7 @@ class Prefetcher(ABC):
         """After `shut`, wait for the threads; the names of those that run on after `deadline`."""
         # Thread rule 11: nothing survives the call, but a generator in foreign code. A thread that
         # asks the calling thread gets an answer, so it ends, however long that takes.
-        answered = self.source.hosted or self.source.asks
-        left = self._threads.join(None if answered else deadline)
+        left = self._threads.join(None if self.source.hosted or self._asks() else deadline)
         self._reordering.clear()
         return left
 

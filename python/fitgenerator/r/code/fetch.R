@@ -10,7 +10,7 @@
 # the model's inputs for predictions, else `NULL`. `ends`: whether `NULL` ends the source.
 fetch <- function(fn, name, inputs, streams, number, most, used, ends) {
   convert <- if (is.null(inputs)) as_batch else inputs_reader(inputs)
-  closure <- new_closure(fn, name, name, convert, ends = ends)
+  closure <- new_closure(fn, name, name, convert, ends = if (ends) is_exhausted else never)
   answer <- with_stream(streams, name, fetch_lot(closure, streams, number - 1L, most)) # rule 8
   if (name == "generator") forget_states(streams, used)
   answer

@@ -26,6 +26,7 @@ from ...training.plan import plan_evaluate, plan_fit, plan_predict
 from .host_loop import HostLoop, RList
 from .model_code import holds_r_code
 from .results import made, told
+from .thread_calls import ThreadCalls
 from .values import Arrays
 
 _FIT_ARGUMENTS = (
@@ -59,11 +60,13 @@ class Session(HostLoop):
         self._outcome: Value[Any] | Failed = Value(None)
         self._handlers = interrupts.Handlers()
         self._collector = Collector()
+        self._calls = ThreadCalls(board)
 
     def start(self) -> None:
         """Check the arguments and start training; a failure is found in `outcome`."""
         self._handlers.suspend()
         self._collector.suspend()
+        self._calls.suspend()
         try:
             loop = self._plan()
             loop.context.callbacks.attach()
@@ -91,6 +94,7 @@ class Session(HostLoop):
         self.abandon()
         if self._running is not None:
             self._running.stop()
+        self._calls.restore()
         self._collector.restore()
         self._handlers.restore()
 
