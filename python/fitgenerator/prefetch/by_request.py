@@ -21,6 +21,7 @@ from .prefetcher import Prefetcher, Setup
 
 # Batches up to this size, in bytes, are prepared on the calling thread.
 SMALL = 2**16
+MOST = 256  # batches that are asked for in one go: a queue may be longer than any training
 # Thread rule 7: service in order, lower ranks first. A validation batch is only made while training
 # needs none, or when the epoch's training batches are all made: then it is needed first.
 _TRAINING, _VALIDATION = 2, 1
@@ -47,6 +48,10 @@ class RequestPrefetcher(Prefetcher):
         self._unprepared: ClosableQueue[Fetch] = ClosableQueue()
         setup.host.serve(self)
 
+    def release(self) -> None:
+        super().release()
+        self.function = None
+
     def yield_to(self, other: Prefetcher) -> None:
         """Have batches made only while `other` needs none."""
         self._first, self.rank = other, _VALIDATION
@@ -68,7 +73,9 @@ class RequestPrefetcher(Prefetcher):
         if self._ending is not None:
             return 1
         try:
-            while self.schedule.is_ready and self._permits.take(wait=False):
+            while len(self._wanted) < MOST and self.schedule.is_ready:
+                if not self._permits.take(wait=False):
+                    break
                 self._wanted.append(self.schedule.next())
         except ClosedError:
             return 0

@@ -23,6 +23,7 @@ from ..host.requests import Apply
 from ..host.signal_safe_queue import SLICE
 from ..reporting.meter import Meter
 from ..reporting.progress import Progress
+from ..sources.on_request import ContinuingReader
 from ..sources.source import Source
 from .fetch import Fetch
 from .reordering import Reordering
@@ -186,6 +187,11 @@ class Prefetcher(ABC):
         left = self._threads.join(None if self.source.hosted or self._asks() else deadline)
         self._reordering.clear()
         return left
+
+    def release(self) -> None:
+        """Let go of what the user gave, which must not live as long as a cycle of ours does."""
+        self.source = Source(ContinuingReader, None)
+        self.schedule.reader = self.source.open()
 
     def _permit(self, count: int = 1) -> None:
         self._permits.give(count)

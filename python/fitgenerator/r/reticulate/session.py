@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -55,7 +56,9 @@ class Session(HostLoop):
         board = Switchboard(Watchdog(lambda: interrupts.send(thread)))
         screen = arguments.pop("screen")
         super().__init__(board, screen)
-        self._plan = partial(_plan, board, kind, model, sources, arguments, screen["interval"])
+        self._plan: Callable[[], Loop] | None = partial(
+            _plan, board, kind, model, sources, arguments, screen["interval"]
+        )
         self._running: BackgroundLoop | None = None
         self._outcome: Value[Any] | Failed = Value(None)
         self._handlers = interrupts.Handlers()
@@ -68,7 +71,9 @@ class Session(HostLoop):
         self._collector.suspend()
         self._calls.suspend()
         try:
-            loop = self._plan()
+            plan, self._plan = self._plan, None  # which holds the sources
+            assert plan is not None
+            loop = plan()
             loop.context.callbacks.attach()
             running = BackgroundLoop(self._board, loop)
             running.start()
