@@ -19,8 +19,7 @@ from .fetch import Fetch
 from .pacing import Pacing
 from .prefetcher import Prefetcher, Setup
 
-# Batches up to this size, in bytes, are prepared on the calling thread.
-SMALL = 2**16
+SMALL = 2**16  # batches up to this size, in bytes, are prepared on the calling thread
 MOST = 256  # batches that are asked for in one go: a queue may be longer than any training
 # Thread rule 7: service in order, lower ranks first. A validation batch is only made while training
 # needs none, or when the epoch's training batches are all made: then it is needed first.
@@ -32,7 +31,6 @@ class RequestPrefetcher(Prefetcher):
 
     def __init__(self, source: Source, setup: Setup, pacing: Pacing) -> None:
         super().__init__(source, setup)
-        self.function = source.function
         self.rank = _TRAINING
         self._pacing = pacing
         self._first: Prefetcher | None = None  # whose fetches come first
@@ -47,10 +45,6 @@ class RequestPrefetcher(Prefetcher):
         self._all_told.set()
         self._unprepared: ClosableQueue[Fetch] = ClosableQueue()
         setup.host.serve(self)
-
-    def release(self) -> None:
-        super().release()
-        self.function = None
 
     def yield_to(self, other: Prefetcher) -> None:
         """Have batches made only while `other` needs none."""

@@ -54,7 +54,7 @@ class Prefetcher(ABC):
     """One source's batches, fetched and prepared ahead of their use, as far as was granted."""
 
     def __init__(self, source: Source, setup: Setup) -> None:
-        self.source = source
+        self.source, self.function = source, source.function
         self.setup = setup
         self.used = 0  # batches whose step has begun
         self.urgent_until = 0  # so many batches come before those of another source
@@ -190,7 +190,7 @@ class Prefetcher(ABC):
 
     def release(self) -> None:
         """Let go of what the user gave, which must not live as long as a cycle of ours does."""
-        self.source = Source(ContinuingReader, None)
+        self.source, self.function = Source(ContinuingReader, None), None
         self.schedule.reader = self.source.open()
 
     def _permit(self, count: int = 1) -> None:

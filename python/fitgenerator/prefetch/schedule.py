@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from ..errors import ClosedError
 from ..host.signal_safe_queue import ClosableQueue
@@ -160,9 +161,7 @@ class Permits(ClosableQueue[int]):
 
     def take(self, *, wait: bool) -> bool:
         """Take one; False where there is none and nobody waits. `ClosedError` after `close`."""
-        try:
-            count = self.get(None if wait else 0.0)
-        except queue.Empty:
-            return False
-        self.give(count - 1)
-        return True
+        with suppress(queue.Empty):
+            self.give(self.get(None if wait else 0.0) - 1)
+            return True
+        return False
