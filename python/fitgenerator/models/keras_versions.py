@@ -121,7 +121,7 @@ class Keras3:
         flat: Logs = {}
         items = (given or {}).items()
         for name, value in sorted(items) if self._logs_by_name else items:
-            flat.update(self.logs(value) if isinstance(value, Mapping) else {name: _plain(value)})
+            flat.update(self.logs(value) if isinstance(value, Mapping) else {name: plain(value)})
         return flat
 
 
@@ -209,7 +209,10 @@ def keras_version_of(model: KerasModel) -> Keras3:
     )
 
 
-def _plain(value: Metric) -> Metric:
+def plain(value: Metric) -> Metric:
+    """A metric as a Python number, where it is one; a mapping of metrics likewise."""
+    if isinstance(value, Mapping):
+        return {name: plain(part) for name, part in value.items()}
     try:
         return float(value)
     except (TypeError, ValueError):
