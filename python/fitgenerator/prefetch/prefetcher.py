@@ -191,7 +191,7 @@ class Prefetcher(ABC):
     def release(self) -> None:
         """Let go of what the user gave, which must not live as long as a cycle of ours does."""
         self.source, self.function = Source(ContinuingReader, None), None
-        self.schedule.reader = self.source.open()
+        self._reader = self.schedule.reader = self.source.open()
 
     def _permit(self, count: int = 1) -> None:
         self._permits.give(count)
