@@ -52,6 +52,7 @@ python_condition <- function(failure, where, raised) {
   }
   text <- shortened(without_colours(text))
   if (!is.null(where$hook)) return(fg_condition(text, "fitgenerator_callback_error", parent, where = where))
+  if (identical(where$stage, "made")) return(generator_error(parent, where$place, where$batch))
   text <- paste("R code in the model (a loss, a metric or a layer) failed:", text)
   fg_condition(text, "fitgenerator_model_error", parent, where = where)
 }

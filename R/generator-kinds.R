@@ -9,10 +9,10 @@
 #'
 #' \describe{
 #'   \item{An R function without arguments:}{It returns the next batch. A coro generator (the value of a function that
-#'     `coro::generator()` made) and an iterator of the iterators package are used in the same way. All of them
-#'     *continue*: no batch is used twice and none is skipped, so that each epoch, each validation, and the next call
-#'     begin with the batch after the last one. They have no length; `steps_per_epoch`, `validation_steps` or `steps` is
-#'     required.}
+#'     `coro::generator()` made), an iterator of the iterators package and one of `reticulate::py_iterator()` are used
+#'     in the same way. All of them *continue*: no batch is used twice and none is skipped, so that each epoch, each
+#'     validation, and the next call begin with the batch after the last one. They have no length; `steps_per_epoch`,
+#'     `validation_steps` or `steps` is required.}
 #'   \item{A sequence or a flow:}{[batch_sequence()] makes batches from their numbers, [flow_from_data()] from arrays,
 #'     [flow_from_frame()] from a data frame, and [timeseries_generator()] from a time series. An epoch is one pass,
 #'     in a new order if the source shuffles; with `steps_per_epoch`, a pass continues across epochs and restarts when
@@ -32,7 +32,9 @@
 #' }
 #'
 #' Python sources are read on a separate thread, without R; an indexed source is read by `workers` threads. If it has a
-#' method `on_epoch_end()`, the method is called after each pass, at the latest before the call returns.
+#' method `on_epoch_end()`, the method is called after each pass, at the latest before the call returns. R code in a
+#' Python source (a class made by `reticulate::PyClass()`, a Python generator that calls an R function) runs on R's
+#' thread as an R generator does, while the model trains.
 #'
 #' @section What a batch is:
 #' An R function returns `list(inputs, targets)` or `list(inputs, targets, weights)`. For

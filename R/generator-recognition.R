@@ -96,10 +96,10 @@ refuse_source <- function(x, name) {
 collect_sources <- function(sources, name, forms, input_names) {
   given <- closures <- list()
   crossing <- lapply(names(sources), function(stream) {
-    source <- sources[[stream]]
+    source <- as_iterated(sources[[stream]])
     if (is.null(source) || is_python(source)) return(source)
     if (is_fixed(source)) return(fixed_arrays(source, stream, forms[[stream]]))
-    known <- vapply(given, identical, NA, source)
+    known <- vapply(given, same_source, NA, source)
     if (any(known) && !restarts(source)) return(list(closure = which(known)[[1L]]))
     given <<- c(given, list(source))
     argument <- if (stream == "generator") name else stream
@@ -109,6 +109,12 @@ collect_sources <- function(sources, name, forms, input_names) {
   list(closures = closures, crossing = stats::setNames(crossing, names(sources)))
 }
 
+# Whether two sources are the same object. R may have several references to one iterator of Python.
+same_source <- function(x, y) {
+  both <- inherits(x, "fitgenerator_iterated") && inherits(y, "fitgenerator_iterated")
+  if (both) identical(x$id, y$id) else identical(x, y)
+}
+
 # Whether an R source can be read again.
 restarts <- function(source) inherits(source, c("fitgenerator_sequence", "fitgenerator_stream"))
 
@@ -116,11 +122,15 @@ restarts <- function(source) inherits(source, c("fitgenerator_sequence", "fitgen
 as_closure <- function(source, name, stream, convert) {
   if (inherits(source, "fitgenerator_sequence")) {
     calls <- indexed_calls(source$fn, source$on_epoch_end, source$seeded)
-    return(new_closure(calls$fn, name, stream, convert, seek = calls$seek, tell = calls$tell, ends = FALSE))
+    return(new_closure(calls$fn, name, stream, convert, seek = calls$seek, tell = calls$tell, ends = never))
   }
   if (inherits(source, "fitgenerator_stream")) {
     calls <- opened_calls(source$open)
     return(new_closure(calls$fn, name, stream, convert, seek = calls$seek, close = calls$close))
+  }
+  if (inherits(source, "fitgenerator_iterated")) {
+    calls <- iterated_calls(source)
+    return(new_closure(calls$fn, name, stream, convert, ends = calls$ends))
   }
   if (inherits(source, "iter")) source <- closure_of_iter(source)
   new_closure(source, name, stream, convert)

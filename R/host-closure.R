@@ -3,10 +3,14 @@
 # A closure as the host serves it. `name` is the argument that it was given as, for messages; `stream` its random number
 # stream ("generator" or "validation_data"). `convert` makes a batch of what `fn` returns. Where the source can restart,
 # `seek` is told which batches are wanted next, `tell` that a pass has ended, and `close` that no more batches are wanted.
-# `ends`: whether `NULL` ends the source.
-new_closure <- function(fn, name, stream, convert = as_batch, seek = NULL, tell = NULL, close = NULL, ends = TRUE) {
+# `ends`: whether a value ends the source.
+new_closure <- function(fn, name, stream, convert = as_batch, seek = NULL, tell = NULL, close = NULL,
+                        ends = is_exhausted) {
   list(fn = fn, name = name, stream = stream, convert = convert, seek = seek, tell = tell, close = close, ends = ends)
 }
+
+# The `ends` of a source that has no end.
+never <- function(value) FALSE
 
 # The number of arguments that a function of a batch's number is called with. One that needs none may take one.
 index_args <- function(fn) {
@@ -106,7 +110,7 @@ fill_lot <- function(lot, closure, streams, before, most) {
     lot$converting <- FALSE
     value <- fn()
     if (trains) keep_state(streams, number) # rule 8
-    if (closure$ends && is_exhausted(value)) {
+    if (closure$ends(value)) {
       lot$ended <- TRUE
       return(NULL)
     }
@@ -133,10 +137,10 @@ holds_python <- function(x) {
 }
 
 # Where a function that exceeds its timeout stands: the innermost of `calls`, up to frame `n`, one call to a line.
-# `entry` is the call by which the engine enters the function.
-where_it_stands <- function(calls, n, name, entry = quote(fn())) {
+# `entry` is the call by which the engine enters the function, whose own call is `inner` calls further down.
+where_it_stands <- function(calls, n, name, entry = quote(fn()), inner = 0L) {
   calls <- calls[seq_len(n - 1L)]
-  entered <- which(vapply(calls, function(call) identical(call, entry), NA))
+  entered <- which(vapply(calls, function(call) identical(call, entry), NA)) + inner
   if (length(entered)) {
     calls <- calls[seq.int(entered[[length(entered)]], length(calls))]
     calls[[1L]] <- call(name)

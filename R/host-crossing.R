@@ -5,7 +5,7 @@
 # * An interrupt is taken in R, never inside a crossing: `cross()` runs with interrupts suspended, and the host loop
 #   takes them in between, with `take_interrupt()`.
 # * Python may call R again within any crossing: a callback that holds an R function, the tracing of a loss written in
-#   R, an R function that another thread calls and that Python runs on R's thread while R waits. A condition that an
+#   R, an R function that another thread calls while a job on R's thread waits for that thread. A condition that an
 #   outer handler takes must not jump over Python's frames: TensorFlow's thread state would stay broken, or R would
 #   crash. So a crossing is evaluated at a top level of its own (`src/isolate.c`), from which outer handlers and
 #   restarts cannot be seen.
@@ -31,12 +31,29 @@ cross <- function(fn, ...) {
       condition = keep
     )
   }
+  before <- geterrmessage()
   returned <- suspendInterrupts(.Call(C_isolate, crossing))
   for (cnd in kept) signal_again(cnd)
+  if (!identical(geterrmessage(), before)) raise_time_limit(geterrmessage())
   if (!is.null(failed)) stop(failed)
   if (!returned) abort_jump()
   value
 }
+
+# Raises the error of a `setTimeLimit()` that expired in a crossing, as `said` tells. reticulate looks for events while
+# Python code runs, at a top level of its own: there R prints the error, forgets the limit, and goes on. No field says so.
+raise_time_limit <- function(said) {
+  found <- vapply(gettext(time_limits, domain = "R"), grepl, NA, said, fixed = TRUE)
+  if (!any(found)) return(invisible())
+  limit <- simpleError(gettext(time_limits[found][[1L]], domain = "R"))
+  try(stop(limit), silent = TRUE) # R's last error is another one now: the next limit can be told from this one
+  stop(limit)
+}
+
+time_limits <- c(
+  "reached elapsed time limit", "reached CPU time limit", "reached session elapsed time limit",
+  "reached session CPU time limit"
+)
 
 muffle <- function(cnd) {
   for (restart in c("muffleWarning", "muffleMessage")) {

@@ -7,7 +7,8 @@
 slice <- 0.05
 
 session_methods <- c(
-  "start", "wait", "deliver", "advance", "consumed", "applied", "overdue", "outcome", "raise_failure", "stop"
+  "start", "wait", "deliver", "advance", "consumed", "applied", "returned", "overdue", "outcome", "raise_failure",
+  "stop"
 )
 
 # The state of one call on R's side, which all functions of the loop share:
@@ -59,6 +60,7 @@ host <- function(run) {
 #   batches used so far; and, for a source that can restart, `places`, those of the wanted batches;
 # * "job": nothing; Python runs the job when it is told to advance;
 # * "apply": a function of images in its `cell`, the `image`, and a `seed`;
+# * "call": another function `fn`, whose arguments Python has handed over;
 # * "say": `text` to print; "bar": a progress bar, as `text`, `done` and `total`; "end": nothing.
 serve <- function(run) {
   request <- NULL # or the next one, where the answer to the last one has brought it
@@ -70,6 +72,7 @@ serve <- function(run) {
       fetch = serve_fetch(run, request),
       job = serve_job(run),
       apply = serve_apply(run, request),
+      call = serve_call(run, request),
       say = show_lines(run$screen, request$text),
       bar = show_bar(run$screen, request$text, request$done, request$total),
       end = return(invisible())

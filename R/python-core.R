@@ -9,6 +9,7 @@ core <- function(name = "r.reticulate.session") {
     check_python()
     the$modules <- list()
     cross(core("r.reticulate.first_call")$call_beside, function() NULL)
+    register_receivers(core_function("receive", "r.reticulate.thread_calls"))
   }
   if (is.null(the$modules[[name]])) {
     path <- system.file("python", package = "fitgenerator", mustWork = TRUE)

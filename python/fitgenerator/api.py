@@ -306,3 +306,5 @@ def _run_here(plan: Callable[[Host], Loop], screen: Screen) -> Any:
             except KeyboardInterrupt:
                 context.close()
                 raise
+            finally:
+                context.release()

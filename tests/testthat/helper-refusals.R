@@ -201,6 +201,13 @@ failures <- function(x) {
     "a closure that is too slow" = function() {
       train(linear_model(), function() repeat sqrt(2), timeout = 0.5)
     },
+    "R code in a Python source that is too slow" = function() {
+      calling <- reticulate::py_eval("lambda function: iter(function, None)")
+      train(linear_model(), calling(function() repeat sqrt(2)), timeout = 0.5)
+    },
+    "code of R in a Python source" = function() {
+      train(linear_model(), reticulate::py_eval("lambda function: iter(function, None)")(fails))
+    },
     "a path that is none" = function() checkpoint(NA),
     "a path elsewhere" = function() checkpoint("gs://bucket/saved.npz"),
     "nothing to train on" = function() train(linear_model(), function() NULL),

@@ -125,3 +125,27 @@ test_that("rule 1: an exit through a continuation leaves all as it was", {
   expect_identical(callCC(function(exit) train(model, random_batches(), 2, callbacks = hooks(exit))), "hook")
   expect_clean(model)
 })
+
+test_that("T11: a time limit that expires while Python code runs is an error of the call, each time", {
+  reticulate::py_run_string(paste(
+    "import time",
+    "def fitgenerator_test_busy(*given):",
+    "    until = time.monotonic() + 1.5",
+    "    while time.monotonic() < until:",
+    "        time.sleep(0.01)",
+    sep = "\n"
+  ))
+  busy <- reticulate::py_get_attr(reticulate::import_main(), "fitgenerator_test_busy")
+  model <- linear_model()
+  train(model, random_batches(), 2)
+  on.exit(setTimeLimit())
+  for (i in 1:3) {
+    limited <- function() {
+      setTimeLimit(elapsed = 0.3)
+      train(model, random_batches(), 2, callbacks = list(keras()$callbacks$LambdaCallback(on_epoch_end = busy)))
+    }
+    suppressMessages(expect_error(limited(), "time limit"))
+    setTimeLimit()
+    expect_clean(model)
+  }
+})

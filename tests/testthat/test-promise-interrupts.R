@@ -46,6 +46,11 @@ test_that("rule 2, F1: interrupts arrive while a batch of a flow is drawn by han
   expect_true(all(trials_of("draws", 3) < in_time))
 })
 
+test_that("T13: interrupts arrive while R code inside a Python source runs", {
+  for (setting in c("iterator", "calls", "dataset")) expect_true(all(trials_of(setting) < in_time))
+  expect_true(all(trials_of("naps") < 2))
+})
+
 test_that("F2: an interrupt ends a long closure", {
   expect_true(all(trials_of("sleeps", 3) < 2))
 })

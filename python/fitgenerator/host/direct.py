@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from threading import Thread
 
 from .interface import HostedSource, Shown, run_job
 from .interrupts import Deferred
@@ -27,3 +28,7 @@ class DirectHost:
 
     def interrupt_overdue(self) -> None:
         """No function of a host runs."""
+
+    def is_asked_by(self, threads: Iterable[Thread]) -> bool:
+        """Nobody can ask."""
+        return False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from threading import Thread
 from types import GeneratorType
 from typing import Any, Protocol
 
@@ -67,6 +68,9 @@ class Host(Protocol):
 
         The source or the call that it belongs to, which will fail; `None` where no function runs.
         """
+
+    def is_asked_by(self, threads: Iterable[Thread]) -> bool:
+        """Whether code of the user's waits, on one of these threads, for a function of the host."""
 
     def check(self) -> None:
         """Raise an interrupt that came, where this is the calling thread."""

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 
 from .signal_safe_queue import SLICE, ClosableQueue
 
@@ -18,7 +19,8 @@ class JoinedThreads:
         self._ended: ClosableQueue[threading.Thread] = ClosableQueue()
 
     def start(self, name: str, work: Callable[[], None]) -> None:
-        """Start a thread that does `work`."""
+        """Start a thread that does `work`, with the context variables of this one (rule 10)."""
+        context = copy_context()
 
         def run() -> None:
             try:
@@ -26,7 +28,7 @@ class JoinedThreads:
             finally:
                 self._ended.put(threading.current_thread())
 
-        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread = threading.Thread(target=context.run, args=(run,), name=name, daemon=True)
         self.alive.append(thread)
         try:
             thread.start()

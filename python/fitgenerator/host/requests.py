@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from threading import Lock, get_ident
 from types import GeneratorType
 from typing import Any
 
@@ -17,6 +19,10 @@ class Request:
     """Something that the calling thread is asked for."""
 
     begun: float = field(default=0.0, init=False)  # when it was taken up, in seconds; 0 before
+
+    def claim(self) -> bool:
+        """Whether the host may take it up: not if it was answered in another way meanwhile."""
+        return True
 
     def abandon(self) -> None:
         """The call is over: the request will not be answered."""
@@ -77,6 +83,25 @@ class Apply(Awaited):
                 self.reply.put(Failed(self.timed_out(stack)))
             case Interrupted():
                 raise KeyboardInterrupt
+
+
+@dataclass(eq=False)
+class Call(Apply):
+    """Call a function of the host's language that code of the user's has called on this thread."""
+
+    named: Mapping[str, Any] = field(default_factory=dict)  # further arguments, by name
+    ours: bool = True  # this is a thread of ours, which ends with the call
+    asker: int = field(default_factory=get_ident, init=False)
+    _unclaimed: Lock = field(default_factory=Lock, init=False)
+
+    def claim(self) -> bool:
+        """True, once."""
+        return self._unclaimed.acquire(blocking=False)
+
+    def timed_out(self, stack: str) -> GeneratorTimeoutError:
+        """The error for a call that takes too long; `stack` is where the function stands."""
+        text = f"An R function of a batch took more than {self.patience:g} seconds (`timeout`)."
+        return GeneratorTimeoutError.at(stack, text)
 
 
 @dataclass(eq=False)

@@ -10,24 +10,26 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from threading import Thread
 from typing import Any
 
 from ..errors import ClosedError
 from ..reporting.progress_bar import Bar
 from .interface import HostedSource, HostFunction, Shown, Work
 from .outcome import Failed
-from .requests import Apply, Awaited, End, Fetch, Job, Request, Say
-from .signal_safe_queue import ClosableQueue
+from .requests import Apply, Awaited, Call, End, Fetch, Job, Request, Say
+from .signal_safe_queue import SLICE, ClosableQueue
 from .watchdog import Watchdog, Watched
 
 
 class Switchboard:
     """Carries requests from background threads to the calling thread.
 
-    `call`, `apply`, `say`, `ask`, `wake`, `interrupt_overdue` and `end` are for background threads;
-    `serve`, `next_request`, `watchdog` and `close` for the calling thread. The watchdog interrupts
-    the functions that the calling thread runs, where they take too long.
+    `call`, `apply`, `call_function`, `say`, `ask`, `wake`, `interrupt_overdue` and `end` are for
+    background threads; `serve`, `next_request`, `watchdog` and `close` for the calling thread. The
+    watchdog interrupts the functions that the calling thread runs, where they take too long.
     """
 
     def __init__(self, watchdog: Watchdog | None = None) -> None:
@@ -40,6 +42,8 @@ class Switchboard:
         self._sources: list[HostedSource] = []
         self._fetches = True  # batches are made
         self._open = True
+        self.in_job = False  # the calling thread runs one
+        self._calls: list[Call] = []  # that threads wait for
 
     def call(self, work: Work) -> Any:
         """Run a job on the calling thread and wait for its result.
@@ -88,18 +92,47 @@ class Switchboard:
         """Interrupt the function that the calling thread makes a batch with, once a second."""
         return self.watchdog.interrupt_overdue()
 
-    def ask(self, request: Awaited) -> Any:
-        """Ask the calling thread and wait for its answer."""
+    def call_function(self, call: Call, late: Callable[[], object]) -> Any:
+        """Have the calling thread call a function; its value, or a `ClosedError`.
+
+        `late` is called once in each slice in which nobody has taken the call up.
+        """
+
+        def wait() -> None:
+            if not call.begun:
+                late()
+            elif self.patience is not None and time.perf_counter() > call.begun + self.patience:
+                self.interrupt_overdue()
+
+        self._calls.append(call)
+        try:
+            return self.ask(call, SLICE, wait)
+        finally:
+            self._calls.remove(call)
+
+    def is_asked_by(self, threads: Iterable[Thread]) -> bool:
+        """Whether one of these threads, or one that is not ours, waits for a `Call`."""
+        known = {thread.ident for thread in threads}
+        return any(call.asker in known or not call.ours for call in tuple(self._calls))
+
+    def ask(
+        self,
+        request: Awaited,
+        seconds: float | None = None,
+        late: Callable[[], object] | None = None,
+    ) -> Any:
+        """Ask the calling thread and wait for its answer; call `late` each time after `seconds`."""
         self._inbox.put(request)
         # close() may have emptied the inbox before this request came into it.
         if not self._open:
             raise ClosedError
         while True:
             try:
-                outcome = request.reply.get(timeout=self.patience)
+                outcome = request.reply.get(timeout=seconds or self.patience)
                 break
             except queue.Empty:
-                self.interrupt_overdue()  # it is making a batch, and not this call's
+                # It is making a batch, and not this call's.
+                (late or self.interrupt_overdue)()
         if isinstance(outcome, Failed):
             raise outcome.error
         return outcome.value
@@ -114,13 +147,15 @@ class Switchboard:
         while True:
             self._collect()
             request = self._pick()
-            if request is not None:
+            if request is not None and request.claim():
                 request.begun = time.perf_counter()
                 if isinstance(request, Fetch):
                     self.watchdog.start(request.source)
                 elif isinstance(request, Apply):
                     self.watchdog.start(request)
                 return request
+            if request is not None:
+                continue
             left = deadline - time.perf_counter()
             if left <= 0:
                 return None

@@ -181,7 +181,7 @@ class Keras3:
         flat: Logs = {}
         items = (given or {}).items()
         for name, value in sorted(items) if self._logs_by_name else items:
-            flat.update(self.logs(value) if isinstance(value, Mapping) else {name: _plain(value)})
+            flat.update(self.logs(value) if isinstance(value, Mapping) else {name: plain(value)})
         return flat
 
 
@@ -319,7 +319,10 @@ def _with_tuples(structure: Any) -> Any:
     return structure
 
 
-def _plain(value: Metric) -> Metric:
+def plain(value: Metric) -> Metric:
+    """A metric as a Python number, where it is one; a mapping of metrics likewise."""
+    if isinstance(value, Mapping):
+        return {name: plain(part) for name, part in value.items()}
     try:
         return float(value)
     except (TypeError, ValueError):

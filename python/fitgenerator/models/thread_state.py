@@ -39,3 +39,8 @@ def capture_scope() -> Callable[[], AbstractContextManager[None]]:
 def _copied(state: dict[str, Any]) -> dict[str, Any]:
     """With lists of its own: each thread puts the scopes that it enters, such as names, on them."""
     return {key: list(value) if type(value) is list else value for key, value in state.items()}
+
+
+def is_tracing() -> bool:
+    """Whether this thread is making a graph, in which a tensor is a symbol."""
+    return not tf.executing_eagerly()

@@ -19,8 +19,8 @@ from .fetch import Fetch
 from .pacing import Pacing
 from .prefetcher import Prefetcher, Setup
 
-# Batches up to this size, in bytes, are prepared on the calling thread.
-SMALL = 2**16
+SMALL = 2**16  # batches up to this size, in bytes, are prepared on the calling thread
+MOST = 256  # batches that are asked for in one go: a queue may be longer than any training
 # Thread rule 7: service in order, lower ranks first. A validation batch is only made while training
 # needs none, or when the epoch's training batches are all made: then it is needed first.
 _TRAINING, _VALIDATION = 2, 1
@@ -31,7 +31,6 @@ class RequestPrefetcher(Prefetcher):
 
     def __init__(self, source: Source, setup: Setup, pacing: Pacing) -> None:
         super().__init__(source, setup)
-        self.function = source.function
         self.rank = _TRAINING
         self._pacing = pacing
         self._first: Prefetcher | None = None  # whose fetches come first
@@ -68,7 +67,9 @@ class RequestPrefetcher(Prefetcher):
         if self._ending is not None:
             return 1
         try:
-            while self.schedule.is_ready and self._permits.take(wait=False):
+            while len(self._wanted) < MOST and self.schedule.is_ready:
+                if not self._permits.take(wait=False):
+                    break
                 self._wanted.append(self.schedule.next())
         except ClosedError:
             return 0

@@ -23,6 +23,7 @@ from ..host.requests import Apply
 from ..host.signal_safe_queue import SLICE
 from ..reporting.meter import Meter
 from ..reporting.progress import Progress
+from ..sources.on_request import ContinuingReader
 from ..sources.source import Source
 from .fetch import Fetch
 from .reordering import Reordering
@@ -53,7 +54,7 @@ class Prefetcher(ABC):
     """One source's batches, fetched and prepared ahead of their use, as far as was granted."""
 
     def __init__(self, source: Source, setup: Setup) -> None:
-        self.source = source
+        self.source, self.function = source, source.function
         self.setup = setup
         self.used = 0  # batches whose step has begun
         self.urgent_until = 0  # so many batches come before those of another source
@@ -65,6 +66,7 @@ class Prefetcher(ABC):
         self._threads = JoinedThreads()
         self._resting = False  # nothing may be fetched now
         self._concluding = False  # no more batches are taken
+        self._due = 0.0  # a wait of so many seconds is not too long
 
     @property
     def is_urgent(self) -> bool:
@@ -119,15 +121,20 @@ class Prefetcher(ABC):
         setup, source = self.setup, self.source
         setup.meter.waits(setup.argument, waited)
         setup.progress.waits(setup.argument, waited)
-        if setup.timeout is None or waited <= setup.timeout:
+        if setup.timeout is None or waited <= max(setup.timeout, self._due):
             return
-        running = setup.host.interrupt_overdue() if source.hosted or source.asks else None
+        running = setup.host.interrupt_overdue() if source.hosted or self._asks() else None
         if running is None:
             raise self.timed_out(stack_of(self._threads.alive))
         # A function that this batch needs is stopped: the batch fails. Else another's is to blame.
-        needed: object = running if source.asks and isinstance(running, Apply) else self
+        needed: object = running if isinstance(running, Apply) and self._asks() else self
         if running is not needed:
             raise running.timed_out("")
+        self._due = waited + 1.0  # its error is on its way
+
+    def _asks(self) -> bool:
+        """Whether its batches need the calling thread, always or right now."""
+        return self.source.asks or self.setup.host.is_asked_by(self._threads.alive)
 
     def timed_out(self, stack: str) -> GeneratorTimeoutError:
         """The error for a batch that takes too long; `stack` is where its generator stands."""
@@ -177,10 +184,14 @@ class Prefetcher(ABC):
         """After `shut`, wait for the threads; the names of those that run on after `deadline`."""
         # Thread rule 11: nothing survives the call, but a generator in foreign code. A thread that
         # asks the calling thread gets an answer, so it ends, however long that takes.
-        answered = self.source.hosted or self.source.asks
-        left = self._threads.join(None if answered else deadline)
+        left = self._threads.join(None if self.source.hosted or self._asks() else deadline)
         self._reordering.clear()
         return left
+
+    def release(self) -> None:
+        """Let go of what the user gave, which must not live as long as a cycle of ours does."""
+        self.source, self.function = Source(ContinuingReader, None), None
+        self._reader = self.schedule.reader = self.source.open()
 
     def _permit(self, count: int = 1) -> None:
         self._permits.give(count)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from ..errors import ClosedError
 from ..host.signal_safe_queue import ClosableQueue
@@ -23,7 +24,7 @@ class Schedule:
         self, reader: Reader, rest: Callable[[], None], *, leaves_out: bool = False
     ) -> None:
         self.begun = 0  # batches that were handed out
-        self._reader = reader
+        self.reader = reader
         self._rest = rest
         # Thread rule 12: one reader per object. Threads claim one by one, so that an epoch's
         # batches are claimed before those of its validation; a wait for a round is within.
@@ -72,7 +73,7 @@ class Schedule:
                     self._count_left_out()
                 if self._over:
                     self._enter_round()
-                read = self._reader.claim()
+                read = self.reader.claim()
             except ClosedError:
                 raise
             except StopIteration:
@@ -92,7 +93,7 @@ class Schedule:
         self._over, self._ended, self._index = False, False, 0
         self._turn += 1
         told = None if round_.goes_on else epoch
-        length = self._reader.begin(
+        length = self.reader.begin(
             fresh=round_.restart, wrap=round_.wrap, epoch=told, count=round_.count
         )
         self._count = round_.count if length is None or not round_.whole else length
@@ -124,7 +125,7 @@ class Schedule:
 
     def _count_left_out(self) -> None:
         """Before the round is over, hand out as many batches more as were left out."""
-        self._reader.wait()
+        self.reader.wait()
         missing = len(self._empty)
         self._empty.clear()
         self.left_out += missing
@@ -150,21 +151,17 @@ class Schedule:
             fetch.round.call_size.begun -= fetch.read is not None
 
 
-class Permits(ClosableQueue[None]):
-    """Thread rule 6, the bounded lead: how far a source may be fetched ahead of the model.
-
-    One is taken before each fetch, and given back when the step that uses the batch begins.
-    """
+class Permits(ClosableQueue[int]):
+    """One is taken before each fetch, and given back when the step that uses the batch begins."""
 
     def give(self, count: int = 1) -> None:
         """Allow so many fetches more."""
-        for _ in range(count):
-            self.put(None)
+        if count:
+            self.put(count)
 
     def take(self, *, wait: bool) -> bool:
         """Take one; False where there is none and nobody waits. `ClosedError` after `close`."""
-        try:
-            self.get(None if wait else 0.0)
-        except queue.Empty:
-            return False
-        return True
+        with suppress(queue.Empty):
+            self.give(self.get(None if wait else 0.0) - 1)
+            return True
+        return False

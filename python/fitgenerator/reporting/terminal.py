@@ -18,7 +18,13 @@ def bar_interval() -> float | None:
     if _in_notebook():
         return INTERVAL
     simple = os.environ.get("TERM") == "dumb" or os.environ.get("INSIDE_EMACS")
-    return INTERVAL if getattr(sys.stdout, "isatty", bool)() and not simple else None
+    overwrites = _is_open() and getattr(sys.stdout, "isatty", bool)() and not simple
+    return INTERVAL if overwrites else None
+
+
+def _is_open() -> bool:
+    """Whether there is an output: a program without a console has none."""
+    return sys.stdout is not None and not getattr(sys.stdout, "closed", False)
 
 
 def _in_notebook() -> bool:
@@ -66,5 +72,6 @@ class Screen:
 
     @staticmethod
     def _write(text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        if _is_open():
+            sys.stdout.write(text)
+            sys.stdout.flush()

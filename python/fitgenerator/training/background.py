@@ -52,6 +52,7 @@ class BackgroundLoop:
         self.loop.context.shut()
         self._thread.join()  # rule 11: nothing survives the call
         self._board.close()
+        self.loop.context.release()
 
     @property
     def used(self) -> int:

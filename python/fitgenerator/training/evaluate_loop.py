@@ -6,21 +6,21 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from ..errors import EndedError
-from ..models.keras_versions import Keras3
+from ..models.keras_versions import Keras3, plain
 from ..models.protocol import Logs, Nested
 from ..models.result_order import arranged, as_listed
 from .step_runner import StepRunner
 
 
 def results_of(keras_version: Keras3, outputs: Nested) -> tuple[Logs, list[str]]:
-    """The logs at the end of a round, and their names in the order of results.
+    """The logs at the end of a round, not yet flat, and their names in the order of results.
 
     They are the model's metrics where the step returned just these, else what the last step did.
     """
     metrics = keras_version.model.get_metrics_result()
     own = isinstance(outputs, dict) and set(outputs) != set(metrics)
-    logs = keras_version.logs(outputs if own else metrics)  # type: ignore[arg-type]
-    return logs, as_listed(keras_version.model, logs, metrics)
+    logs = plain(outputs if own else metrics)
+    return logs, as_listed(keras_version.model, keras_version.logs(logs), metrics)
 
 
 def check_end(runner: StepRunner, done: int, stopped: bool, purpose: str) -> None:
@@ -81,6 +81,7 @@ class EvaluateLoop:
         yield from self.runner.begin()
 
     def _end(self, outputs: Nested) -> Generator[Any, None, Logs]:
-        logs, self.order = results_of(self.context.keras_version, outputs)
+        nested, self.order = results_of(self.context.keras_version, outputs)
+        logs = self.context.keras_version.logs(nested)
         yield from self.context.callbacks.run("on_test_end", logs)
         return logs

@@ -70,6 +70,12 @@ class RunContext:
         self.meter.finish()
         self.model._initial_epoch = None  # BackupAndRestore set it; a later `fit` must not obey
 
+    def release(self) -> None:
+        """Let go of the sources; for the calling thread, where their last code may run."""
+        for prefetcher in self.prefetchers:
+            self.notices.others += prefetcher.source.take_warnings()
+            prefetcher.release()
+
     def all_warnings(self) -> list[Warned]:
         """What the caller has to be warned of."""
         notices = self.notices
@@ -80,6 +86,4 @@ class RunContext:
                 f"({', '.join(notices.stuck)}) was cut off and left behind."
             )
             ended.append((text, AbandonedThreadWarning))
-        sources = [prefetcher.source for prefetcher in self.prefetchers]
-        told = [warning for source in sources for warning in source.take_warnings()]
-        return [*notices.others, *told, *ended]
+        return [*notices.others, *ended]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from fitgenerator import evaluate_generator, fit_generator, predict_generator
 from support.process_memory import forget_peak, linux, peak, resident
 from support.tiny_trainings import (
     at_batch_begin,
     at_epoch_end,
     echo_model,
     numbered,
+    numbered_batch,
     outputs_alone,
     run,
 )
@@ -89,3 +92,79 @@ def test_M3_a_callback_that_predicts_does_not_grow() -> None:
 
     run(model, numbered(), 1, 200, [at_epoch_end(predict)])
     assert seen[-1] - seen[20] < 50
+
+
+class Large:
+    """What a generator holds."""
+
+    def __init__(self) -> None:
+        self.block = np.ones(12 * 2**20)  # 96 MiB
+
+
+def holding(large: Large, ended: list[str]) -> Iterator[Any]:
+    """A generator that does not end by itself."""
+    try:
+        while True:
+            yield numbered_batch(1) if large.block[0] else None
+    finally:
+        ended.append(threading.current_thread().name)
+
+
+def fails(epoch: int) -> None:
+    raise ZeroDivisionError
+
+
+def catch(call: Callable[[], object]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        call()
+
+
+CALLS: dict[str, Callable[[Any], object]] = {
+    "fit": lambda given: run(echo_model(), given, 3),
+    "lock-step": lambda given: run(echo_model(), given, 3, max_queue_size=0),
+    "unbuilt": lambda given: run(unbuilt_model(), given, 3),
+    "iterable": lambda given: run(echo_model(), iter(lambda: next(given), None), 3),
+    "validation": lambda given: run(
+        echo_model(), numbered(), 2, validation_data=given, validation_steps=2
+    ),
+    "evaluate": lambda given: evaluate_generator(echo_model(), given, 2),
+    "predict": lambda given: predict_generator(echo_model(), given, 2),
+    "failing": lambda given: catch(
+        lambda: fit_generator(echo_model(), given, 2, verbose=0, callbacks=[at_epoch_end(fails)])
+    ),
+}
+
+
+def unbuilt_model() -> Any:
+    model = keras.Sequential([keras.layers.Dense(1, use_bias=False)])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    return model
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_T17_a_generator_ends_with_the_call_on_the_callers_thread(name: str) -> None:
+    gc.collect()
+    gc.disable()  # nothing of ours may refer to it, garbage neither
+    try:
+        ended: list[str] = []
+        large = Large()
+        held = weakref.ref(large)
+        given = holding(large, ended)
+        del large
+        CALLS[name](given)
+        del given
+        assert (held(), ended) == (None, ["MainThread"])
+    finally:
+        gc.enable()
+
+
+@linux
+def test_T17_the_memory_of_one_large_generator_is_held() -> None:
+    model, ended = echo_model(), list[str]()
+    run(model, holding(Large(), ended), 2)
+    forget_peak()
+    before = resident()
+    for _ in range(4):
+        run(model, holding(Large(), ended), 2)
+    assert peak() - before < 1.5 * 96
+    assert ended == ["MainThread"] * 5

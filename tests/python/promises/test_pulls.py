@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,3 +217,15 @@ def test_A7_F3_many_short_calls_leave_nothing() -> None:
         assert threading.active_count() == before
     assert source.pulls == 3 + 33 * 4
     assert open_files() == files
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_T19_a_queue_longer_than_any_training_costs_nothing(workers: int) -> None:
+    model = echo_model()
+    run(model, numbered(), 2)
+    begun = time.perf_counter()
+    generator = numbered()
+    run(model, generator, 3, max_queue_size=10**7, workers=workers)
+    run(model, Indexed([next(numbered())] * 4), None, max_queue_size=10**7, workers=workers)
+    assert time.perf_counter() - begun < 1
+    assert next(generator)[0][0] == 4

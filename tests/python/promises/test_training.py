@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import fitgenerator
@@ -20,6 +21,7 @@ from support.tiny_trainings import (
     keras_history,
     linear_model,
     make_batches,
+    numbered,
     rich_model,
     run,
     same_history,
@@ -287,3 +289,43 @@ def test_last_history_has_the_finished_epochs_after_an_error() -> None:
     assert history.epoch == [0, 1]
     assert len(history.history["loss"]) == 2
     assert history.incomplete
+
+
+class OwnLogs(keras.Model):  # type: ignore[misc, name-defined]
+    """Steps that return logs of their own, some of them below one name."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def train_step(self, data: Any) -> Any:
+        one = keras.ops.ones(())
+        return {"zeta": one, "alpha": one, "loss": one, "Beta": one, "m": {"q": one, "b": one}}
+
+    def test_step(self, data: Any) -> Any:
+        return {"zeta": keras.ops.ones(()), "alpha": keras.ops.ones(())}
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_T11_the_logs_of_a_step_of_the_models_own_are_in_keras_order(eager: bool) -> None:
+    batches = [next(numbered()) for _ in range(4)]
+
+    def keys_of(fit: Callable[[Any, Any], Any]) -> list[list[str]]:
+        seen: list[list[str]] = []
+        model = OwnLogs()
+        model.compile("sgd", run_eagerly=eager)
+        note = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: seen.append(list(logs)),
+            on_train_batch_end=lambda batch, logs: seen.append(list(logs)),
+        )
+        names = list(fit(model, note).history)
+        return [*seen, names]
+
+    def keras_fit(model: Any, note: Any) -> Any:
+        data = Indexed(batches)
+        return model.fit(data, callbacks=[note], validation_data=Indexed(batches), verbose=0)
+
+    def our_fit(model: Any, note: Any) -> Any:
+        data = Indexed(batches)
+        return run(model, data, None, 1, [note], validation_data=Indexed(batches))
+
+    assert keys_of(our_fit) == keys_of(keras_fit)

@@ -145,6 +145,33 @@ settings <- list(
   })
 )
 
+# Python sources that hold R code.
+settings <- c(settings, list(
+  iterator = list(model = compiled, run = function(model) train_on(model, reticulate::py_iterator)),
+  calls = list(model = compiled, run = function(model) {
+    reticulate::py_run_string("def fitgenerator_trial(function):\n    while True: yield function()")
+    train_on(model, reticulate::py_get_attr(reticulate::import_main(), "fitgenerator_trial"))
+  }),
+  dataset = list(model = compiled, run = function(model) train_on(model, dataset_of)),
+  naps = list(model = compiled, run = function(model) train_on(model, dataset_of, 0.3))
+))
+
+train_on <- function(model, source, seconds = 0) {
+  batch <- function() {
+    if (seconds) Sys.sleep(seconds) # nolint: undesirable_function_linter. It is to be interrupted.
+    do.call(reticulate::tuple, matrices())
+  }
+  fit_generator(model, source(patient(batch)), 50, epochs = 1e5, verbose = 0)
+}
+
+dataset_of <- function(batch) {
+  item <- function(self, i) batch()
+  of_r <- reticulate::PyClass(
+    "FitgeneratorTrialOfR", list(`__len__` = function(self) 1e6L, `__getitem__` = item), keras$utils$PyDataset
+  )
+  of_r()
+}
+
 # The process that sends the signal writes down when.
 interrupt_in <- function(seconds, file) {
   command <- sprintf("sleep %.3f; date +%%s.%%N > %s; kill -INT %d", seconds, file, Sys.getpid())

@@ -9,7 +9,7 @@
 # The value is the list of batches; the kind says what came in place of a further one. `form`: what the model takes of
 # them. `inputs`: the names of the model's inputs. `ends`: whether `NULL` ends the source.
 fetch <- function(fn, name, form, inputs, streams, number, most, used, ends) {
-  closure <- new_closure(fn, name, name, converter_of(form, inputs), ends = ends)
+  closure <- new_closure(fn, name, name, converter_of(form, inputs), ends = if (ends) is_exhausted else never)
   answer <- with_stream(streams, name, fetch_lot(closure, streams, number - 1L, most)) # rule 8
   if (name == "generator") forget_states(streams, used)
   answer

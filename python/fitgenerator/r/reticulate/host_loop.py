@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from ...host.interface import ForeignHook, RawBatch, Shown
 from ...host.outcome import Ended, Failed, Outcome, Told, Value, attempt
-from ...host.requests import Apply, End, Fetch, Job, Request, Say
+from ...host.requests import Apply, Call, End, Fetch, Job, Request, Say
 from ...host.switchboard import Switchboard
 from ...reporting.progress_bar import Bar
 from ...sources.on_request import for_host
+from . import thread_calls
 from .image_functions import Answer, image_of
 from .results import ForeignError
 from .values import owned_batches
@@ -60,6 +61,9 @@ class HostLoop:
             case Fetch(source=source, most=most):
                 told = {"closure": source.function, "most": most, "used": self.consumed()}
                 return {"kind": "fetch", **told, "places": for_host(source.places())}
+            case Call(function=function, args=args, named=named):
+                thread_calls.hand_over(function, args, named)
+                return {"kind": "call", "fn": function}
             case Apply(function=cell, args=(image, seed)):
                 return {"kind": "apply", "cell": cell, "image": image, "seed": seed}
             case Job():
@@ -121,6 +125,13 @@ class HostLoop:
         request.answer(self._board.watchdog.settle(attempt(lambda: image_of(answer))))
         return self.wait(seconds)
 
+    def returned(self, answer: RList, seconds: float) -> RList | None:
+        """Answer with what came of an R function that another thread called; then wait."""
+        request = self._take(Call)
+        self._board.watchdog.finish()
+        request.answer(self._board.watchdog.settle(thread_calls.outcome_of(answer)))
+        return self.wait(seconds)
+
     def overdue(self, stops: bool) -> bool:
         """Whether an interrupt that R took is the watchdog's; `stops`: it stops the closure."""
         return self._board.watchdog.was_ours(stops=stops)
@@ -129,7 +140,9 @@ class HostLoop:
         """Run the job that was asked for until it is done (`None`) or needs a hook that R calls."""
         job = self._request
         assert isinstance(job, Job)
+        self._board.in_job = True
         outcome = attempt(job.advance)
+        self._board.in_job = False
         match outcome:
             case Value(ForeignHook(table, hook, args)):
                 return {"table": table, "hook": hook, "args": list(args)}

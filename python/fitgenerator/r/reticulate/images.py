@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
+from contextvars import copy_context
 from importlib import import_module
 from typing import Any
 
@@ -72,7 +73,10 @@ class NextBatch(HostLoop):
         super().__init__(Switchboard(), {})
         self._flow = flow
         self._outcome: Value[Any] | Failed = Value(None)
-        self._thread = threading.Thread(target=self._run, name="fitgenerator-fetch", daemon=True)
+        context = copy_context()  # rule 10
+        self._thread = threading.Thread(
+            target=context.run, args=(self._run,), name="fitgenerator-fetch", daemon=True
+        )
         self._thread.start()
 
     def _run(self) -> None:

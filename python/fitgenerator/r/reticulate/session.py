@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from ...training.plan import plan_evaluate, plan_fit, plan_predict
 from .host_loop import HostLoop, RList
 from .model_code import holds_r_code
 from .results import made, told
+from .thread_calls import ThreadCalls
 from .values import Arrays
 
 _FIT_ARGUMENTS = (
@@ -54,18 +56,24 @@ class Session(HostLoop):
         board = Switchboard(Watchdog(lambda: interrupts.send(thread)))
         screen = arguments.pop("screen")
         super().__init__(board, screen)
-        self._plan = partial(_plan, board, kind, model, sources, arguments, screen["interval"])
+        self._plan: Callable[[], Loop] | None = partial(
+            _plan, board, kind, model, sources, arguments, screen["interval"]
+        )
         self._running: BackgroundLoop | None = None
         self._outcome: Value[Any] | Failed = Value(None)
         self._handlers = interrupts.Handlers()
         self._collector = Collector()
+        self._calls = ThreadCalls(board)
 
     def start(self) -> None:
         """Check the arguments and start training; a failure is found in `outcome`."""
         self._handlers.suspend()
         self._collector.suspend()
+        self._calls.suspend()
         try:
-            loop = self._plan()
+            plan, self._plan = self._plan, None  # which holds the sources
+            assert plan is not None
+            loop = plan()
             loop.context.callbacks.attach()
             running = BackgroundLoop(self._board, loop)
             running.start()
@@ -91,6 +99,7 @@ class Session(HostLoop):
         self.abandon()
         if self._running is not None:
             self._running.stop()
+        self._calls.restore()
         self._collector.restore()
         self._handlers.restore()
 

@@ -49,3 +49,23 @@ def own(raw: Any, order: Literal["K", "C"] = "K") -> Any:
     if isinstance(raw, dict):
         return {name: own(part, order) for name, part in raw.items()}
     return raw
+
+
+def detached(value: Any) -> Any:
+    """What an R function returned, with copies in place of views of R's memory."""
+    if isinstance(value, np.ndarray):
+        return value.copy(order="K") if _is_view(value) else value
+    if type(value) not in (list, tuple, dict):
+        return value
+    parts = list(value.values()) if type(value) is dict else list(value)
+    copies = [detached(part) for part in parts]
+    if all(copy is part for copy, part in zip(copies, parts, strict=True)):
+        return value  # the same object: others may hold it
+    return dict(zip(value, copies, strict=True)) if type(value) is dict else type(value)(copies)
+
+
+def _is_view(array: Array) -> bool:
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return type(base).__name__ == "PyCapsule"
