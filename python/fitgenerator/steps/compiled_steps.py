@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import keras
@@ -25,6 +25,7 @@ from ..models.keras_versions import Keras3, keras_version_of
 from ..models.protocol import KerasModel, Nested
 from ..r_functions import is_r_function
 from .whole_updates import whole_updates
+from .xla_guard import LimitsError, undone, within_limits
 from .xla_operations import unsafe_operation
 
 _CACHE = "_fitgenerator_steps"
@@ -45,9 +46,24 @@ class Traced:
     function: Any  # owns the graph
     concrete: Any  # what is called
     seconds: float  # how long the tracing took
+    guarded: bool = False  # it returns first whether its values are within limits
     proven: bool = False  # it has run
 
     def __call__(self, *leaves: tf.Tensor) -> Any:
+        """Run it.
+
+        Raises:
+            LimitsError: XLA may give other values than TensorFlow; nothing was changed.
+        """
+        outputs = self._call(*leaves)
+        if not self.guarded:
+            return outputs
+        well, outputs = outputs
+        if not well:
+            raise LimitsError("a value is not finite, or not within its limits")
+        return outputs
+
+    def _call(self, *leaves: tf.Tensor) -> Any:
         if self._bare is None:
             return self.concrete(*leaves)
         function, captured = self._bare
@@ -111,11 +127,6 @@ class Steps:
         """The model's own `jit_compile`: every step is compiled by XLA."""
         return bool(self._model.jit_compile)
 
-    def outputs(self, batch: Batch) -> int:
-        """How many outputs the model has, or how many targets such batches have."""
-        targets = keras.tree.flatten(batch.form.layout[1]) if len(batch.form.layout) > 1 else []
-        return max(len(targets), len(known_symbols(self._model)[1]))
-
     @property
     def loops(self) -> bool:
         """Its steps may be put in a loop: they run in no strategy's scope."""
@@ -163,7 +174,7 @@ class Steps:
         xla = execution is ExecutionMode.XLA
         if not xla and known is not None and not self._fixes(batch.form):
             shapes = _relaxed(known, shapes)
-        function = self._function(mode, batch, execution)
+        function, guarded = self._function(mode, batch, execution)
         concrete = function.get_concrete_function(*_specs(batch, shapes, execution))
         _refuse_r_gradients(concrete.graph)
         self.traces += 1
@@ -173,7 +184,7 @@ class Steps:
         known = self._shapes.get(kind)
         if known is None or _count_open(shapes) >= _count_open(known):
             self._shapes[kind] = shapes
-        traced = Traced(function, concrete, time.perf_counter() - begun)
+        traced = Traced(function, concrete, time.perf_counter() - begun, guarded)
         self._traced[(*kind, shapes, batch.count, batch.rows) if xla else (*kind, shapes)] = traced
         return traced
 
@@ -191,7 +202,8 @@ class Steps:
                     return True
         return False
 
-    def _function(self, mode: str, batch: Batch, execution: ExecutionMode) -> Any:
+    def _function(self, mode: str, batch: Batch, execution: ExecutionMode) -> tuple[Any, bool]:
+        """What is traced, and whether it is guarded."""
         layout = batch.form.layout  # the function outlives the batch, which it must not hold
         # During a training, a thread that reads its generator may trace another step of the model.
         updates = whole_updates if mode == "train" else nullcontext
@@ -204,12 +216,18 @@ class Steps:
             if self._keras_version.strategy is not None:  # variables belong into its scope
                 with self._model.distribute_strategy.scope():
                     self._keras_version.build(batch.pack())
-            return tf.function(one_step, jit_compile=self.compiled, autograph=False)
+            return tf.function(one_step, jit_compile=self.compiled, autograph=False), False
         first = batch.split()[0]
         single = self.find(mode, first) or self.trace(mode, first)
-        loop = _looped(one_step, single.concrete.structured_outputs, keep_all=mode == "predict")
-        compiled = execution is ExecutionMode.XLA or self.compiled
-        return tf.function(loop, jit_compile=compiled, autograph=False)
+        outputs, keep_all = single.concrete.structured_outputs, mode == "predict"
+        xla = execution is ExecutionMode.XLA
+        # Single steps that XLA compiles differ as much as a loop, and cannot replace it.
+        if xla and not self.compiled and single.unsafe is None:
+            loop = _looped(one_step, outputs, keep_all=keep_all, rows=batch.rows, guarded=True)
+            loop = undone(loop, single.concrete.graph)
+            return tf.function(loop, jit_compile=True, autograph=False), True
+        loop = _looped(one_step, outputs, keep_all=keep_all, rows=batch.rows if xla else None)
+        return tf.function(loop, jit_compile=xla or self.compiled, autograph=False), False
 
     def refuse(self, mode: str, batch: Batch, execution: ExecutionMode, reason: str) -> None:
         """Remember that such batches cannot be run so."""
@@ -228,40 +246,67 @@ class LoopError(Exception):
     """A step that cannot be put in a loop."""
 
 
-def _looped(one_step: Callable[..., Any], outputs: Nested, *, keep_all: bool) -> Callable[..., Any]:
+def _looped(
+    one_step: Callable[..., Any],
+    outputs: Nested,
+    *,
+    keep_all: bool,
+    rows: int | None,
+    guarded: bool = False,
+) -> Callable[..., Any]:
     """A function of stacked leaves that runs `one_step` on each, in order.
 
-    It returns the last step's outputs, or where `keep_all` the rows of all of them.
+    It returns the last step's outputs, or where `keep_all` the rows of all of them. The step never
+    knows the number of rows, as single steps do not: Keras weighs losses by it where it is known.
+    XLA has to know the shapes of what a loop carries, so there `rows` is given. Where `guarded`,
+    whether all values were within limits is returned first.
     """
     flat = keras.tree.flatten(outputs)
     dense = (tf.Tensor, tf.TensorSpec)
     if not all(isinstance(o, dense) and o.shape.rank is not None for o in flat):
         raise LoopError("a step returns something else than dense tensors")
+    shapes = [tf.TensorShape(o.shape) for o in flat]
+    if rows is not None:
+        shapes = [s if s.rank == 0 or s[0] is not None else [rows, *s[1:]] for s in shapes]
+        shapes = list(map(tf.TensorShape, shapes))
+
+    def body(leaves: Any, i: tf.Tensor, well: tf.Tensor, carried: list[Any]) -> Any:
+        graph = tf.compat.v1.get_default_graph()
+        inputs = [leaf[i] for leaf in leaves]
+        before = len(graph.get_operations())
+        new = keras.tree.flatten(one_step(*inputs))
+        if guarded:
+            well &= within_limits(graph.get_operations()[before:], new)
+        if rows is not None:
+            new = [tf.ensure_shape(o, shape) for o, shape in zip(new, shapes, strict=True)]
+        if keep_all:
+            new = [array.write(i, o) for array, o in zip(carried, new, strict=True)]
+        return i + 1, well, new
 
     def loop(*leaves: tf.Tensor) -> Any:
         count = tf.shape(leaves[0])[0]
-
-        def body(i: tf.Tensor, carried: list[Any]) -> Any:
-            new = keras.tree.flatten(one_step(*(leaf[i] for leaf in leaves)))
-            if keep_all:
-                new = [array.write(i, o) for array, o in zip(carried, new, strict=True)]
-            return i + 1, new
-
         if keep_all:
-            start: list[Any] = [tf.TensorArray(o.dtype, count, element_shape=o.shape) for o in flat]
+            start = [
+                tf.TensorArray(o.dtype, count, element_shape=shape)
+                for o, shape in zip(flat, shapes, strict=True)
+            ]
         else:
-            start = [tf.zeros([d or 0 for d in o.shape], o.dtype) for o in flat]
-        shapes = None if keep_all else [o.shape for o in flat]
-        last = tf.while_loop(
-            lambda i, _: i < count,
-            body,
-            (tf.constant(0), start),
-            shape_invariants=None if shapes is None else (tf.TensorShape([]), shapes),
+            start = [
+                tf.zeros([d or 0 for d in shape], o.dtype)
+                for o, shape in zip(flat, shapes, strict=True)
+            ]
+        invariants = (tf.TensorShape([]), tf.TensorShape([]), shapes)
+        _, well, last = tf.while_loop(
+            lambda i, *_: i < count,
+            partial(body, leaves),
+            (tf.constant(0), tf.constant(True), start),
+            shape_invariants=None if keep_all else invariants,
             parallel_iterations=1,
-        )[1]
+        )
         if keep_all:
             last = [array.concat() for array in last]
-        return keras.tree.pack_sequence_as(outputs, last)
+        packed = keras.tree.pack_sequence_as(outputs, last)
+        return (well, packed) if guarded else packed
 
     return loop
 
@@ -304,7 +349,7 @@ def _specs(batch: Batch, shapes: Shapes, execution: ExecutionMode) -> Iterator[A
     for leaf, shape in zip(batch.leaves, shapes, strict=True):
         rows = (None, *shape)
         if execution is ExecutionMode.XLA:
-            yield tf.TensorSpec(leaf.shape, leaf.dtype)
+            yield tf.TensorSpec((leaf.shape[0], None, *leaf.shape[2:]), leaf.dtype)
         elif execution is ExecutionMode.LOOP:
             yield tf.TensorSpec((None, *rows), leaf.dtype)
         elif isinstance(leaf, tf.SparseTensor):
