@@ -53,7 +53,7 @@ def test_T2_all_numbers_of_a_kind_of_model_are_those_of_keras(kind: str) -> None
         ours = run(model, source, None, 2, None, Indexed(batches), **options)
         assert list(ours.history) == list(history), way
         _same(ours.history, history, exactly=exactly)
-        got = evaluate_generator(model, Indexed(batches), **options)
+        got = evaluate_generator(model, Indexed(batches), return_dict=True, **options)
         _same([got[name] for name in scores], list(scores.values()), exactly=exactly)
         _same(predict_generator(model, Indexed(seen), **options), predictions, exactly=exactly)
 
