@@ -96,11 +96,15 @@ def fit_generator(
         timeout: Seconds to wait for one batch, `None` for ever. The error shows where the generator
             stands; with a timeout, batches are drawn on a thread of their own in lock-step, too.
         jit_compile: Whether calls that run several steps are compiled by XLA, which is faster and
-            changes the last digits: "auto", for 10,000 steps or more of a model of one output, up
-            to 100,000 weights, and operations that mean the same in XLA (dense and convolutional
-            layers, losses and metrics on floats); True, always: random numbers then differ, and
-            TensorFlow's run-time checks, such as of indices, are left out; False, never.
-            `history.pipeline` shows what was done.
+            changes the last digits. "auto": only for 10,000 steps or more of a model with up to
+            100,000 weights and only operations that mean the same in XLA (dense and convolutional
+            layers with the usual activations, losses, metrics and optimizers). Steps in which a
+            number is not finite, or an index or label is out of range, run again without XLA, with
+            TensorFlow's numbers or its error. True: for all models. Models with other operations
+            then lose TensorFlow's run-time checks: an index or label out of range gives a plausible
+            number or NaN and no error, `tf.debugging` assertions and `check_numerics` are not
+            evaluated, NaN and infinities may be treated differently, and random numbers (dropout)
+            are others. False: never. `history.pipeline` shows what was done.
 
     Returns:
         The history, with the attributes `history` (metric to one number per epoch), `epoch`,

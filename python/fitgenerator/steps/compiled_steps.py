@@ -10,7 +10,7 @@ another one. What does not, has no effect on what was traced, in Keras as here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
@@ -27,7 +27,9 @@ from ..models.keras_versions import Keras3, keras_version_of
 from ..models.protocol import KerasModel, Nested
 from ..models.trainability import Trainability
 from ..r_functions import is_r_function
+from .loops import looped
 from .whole_updates import whole_updates
+from .xla_guard import LimitsError, undone
 from .xla_operations import unsafe_operation
 
 _CACHE = "_fitgenerator_steps"
@@ -48,9 +50,24 @@ class Traced:
     function: Any  # owns the graph
     concrete: Any  # what is called
     seconds: float  # how long the tracing took
+    guarded: bool = False  # it returns first whether its values are within limits
     proven: bool = False  # it has run
 
     def __call__(self, *leaves: tf.Tensor) -> Any:
+        """Run it.
+
+        Raises:
+            LimitsError: XLA may give other values than TensorFlow; nothing was changed.
+        """
+        outputs = self._call(*leaves)
+        if not self.guarded:
+            return outputs
+        well, outputs = outputs
+        if not well:
+            raise LimitsError("a value is not finite, or not within its limits")
+        return outputs
+
+    def _call(self, *leaves: tf.Tensor) -> Any:
         if self._bare is None:
             return self.concrete(*leaves)
         function, captured = self._bare
@@ -124,12 +141,6 @@ class Steps:
         """The model's own `jit_compile`: every step is compiled by XLA."""
         return bool(self._model.jit_compile)
 
-    def outputs(self, batch: Batch) -> int:
-        """How many outputs the model has, or how many targets such batches have."""
-        parts = batch.form.parts
-        targets = keras.tree.flatten(parts[1]) if len(parts) > 1 else []
-        return max(len(targets), len(known_symbols(self._model)[1]))
-
     @property
     def loops(self) -> bool:
         """Its steps may be put in a loop: they run in no strategy's scope."""
@@ -202,13 +213,13 @@ class Steps:
         if not xla and known is not None and not self._fixes(batch.form):
             shapes = _relaxed(known, shapes)
         with self._as_at_first(mode, kept):
-            function = self._function(mode, batch, execution, single)
+            function, guarded = self._function(mode, batch, execution, single)
             concrete = function.get_concrete_function(*_specs(batch, shapes, execution))
         _refuse_r_gradients(concrete.graph)
         # The next length is compared with shapes that have as many open lengths as there were.
         if known is None or _count_open(shapes) >= _count_open(known):
             kept.shapes[kind] = shapes
-        traced = Traced(function, concrete, time.perf_counter() - begun)
+        traced = Traced(function, concrete, time.perf_counter() - begun, guarded)
         kept.traced[(*kind, shapes, *_sizes(batch)) if xla else (*kind, shapes)] = traced
         return traced
 
@@ -249,8 +260,8 @@ class Steps:
 
     def _function(
         self, mode: str, batch: Batch, execution: ExecutionMode, single: Traced | None
-    ) -> Any:
-        """The function to trace; `single` is the step that a loop consists of."""
+    ) -> tuple[Any, bool]:
+        """What is traced, and whether it is guarded; `single` is the step that a loop repeats."""
         layout = batch.form.layout  # the function outlives the batch, which it must not hold
         # During a training, a thread that reads its generator may trace another step of the model.
         updates = whole_updates if mode == "train" else nullcontext
@@ -263,10 +274,16 @@ class Steps:
             if self._keras_version.strategy is not None:  # variables belong into its scope
                 with self._model.distribute_strategy.scope():
                     self._keras_version.build(batch.pack())
-            return tf.function(one_step, jit_compile=self.compiled, autograph=False)
-        loop = _looped(one_step, single.concrete.structured_outputs, keep_all=mode == "predict")
-        compiled = execution is ExecutionMode.XLA or self.compiled
-        return tf.function(loop, jit_compile=compiled, autograph=False)
+            return tf.function(one_step, jit_compile=self.compiled, autograph=False), False
+        outputs, keep_all = single.concrete.structured_outputs, mode == "predict"
+        xla = execution is ExecutionMode.XLA
+        # Single steps that XLA compiles differ as much as a loop, and cannot replace it.
+        if xla and not self.compiled and single.unsafe is None:
+            loop = looped(one_step, outputs, keep_all=keep_all, rows=batch.rows, guarded=True)
+            loop = undone(loop, single.concrete.graph)
+            return tf.function(loop, jit_compile=True, autograph=False), True
+        loop = looped(one_step, outputs, keep_all=keep_all, rows=batch.rows if xla else None)
+        return tf.function(loop, jit_compile=xla or self.compiled, autograph=False), False
 
     def refuse(self, mode: str, batch: Batch, execution: ExecutionMode, reason: str) -> None:
         """Remember that such batches cannot be run so."""
@@ -281,48 +298,6 @@ class Steps:
     def run_eagerly(self, mode: str, data: Nested) -> Any:
         """One step as Python code."""
         return self._keras_version.run(mode, data)
-
-
-class LoopError(Exception):
-    """A step that cannot be put in a loop."""
-
-
-def _looped(one_step: Callable[..., Any], outputs: Nested, *, keep_all: bool) -> Callable[..., Any]:
-    """A function of stacked leaves that runs `one_step` on each, in order.
-
-    It returns the last step's outputs, or where `keep_all` the rows of all of them.
-    """
-    flat = keras.tree.flatten(outputs)
-    dense = (tf.Tensor, tf.TensorSpec)
-    if not all(isinstance(o, dense) and o.shape.rank is not None for o in flat):
-        raise LoopError("a step returns something else than dense tensors")
-
-    def loop(*leaves: tf.Tensor) -> Any:
-        count = tf.shape(leaves[0])[0]
-
-        def body(i: tf.Tensor, carried: list[Any]) -> Any:
-            new = keras.tree.flatten(one_step(*(leaf[i] for leaf in leaves)))
-            if keep_all:
-                new = [array.write(i, o) for array, o in zip(carried, new, strict=True)]
-            return i + 1, new
-
-        if keep_all:
-            start: list[Any] = [tf.TensorArray(o.dtype, count, element_shape=o.shape) for o in flat]
-        else:
-            start = [tf.zeros([d or 0 for d in o.shape], o.dtype) for o in flat]
-        shapes = None if keep_all else [o.shape for o in flat]
-        last = tf.while_loop(
-            lambda i, _: i < count,
-            body,
-            (tf.constant(0), start),
-            shape_invariants=None if shapes is None else (tf.TensorShape([]), shapes),
-            parallel_iterations=1,
-        )[1]
-        if keep_all:
-            last = [array.concat() for array in last]
-        return keras.tree.pack_sequence_as(outputs, last)
-
-    return loop
 
 
 def _refuse_r_gradients(graph: tf.Graph) -> None:
@@ -368,7 +343,7 @@ def _specs(batch: Batch, shapes: Shapes, execution: ExecutionMode) -> Iterator[A
     for leaf, shape in zip(batch.leaves, shapes, strict=True):
         rows = (None, *shape)
         if execution is ExecutionMode.XLA:
-            yield tf.TensorSpec(leaf.shape, leaf.dtype)
+            yield tf.TensorSpec((leaf.shape[0], None, *leaf.shape[2:]), leaf.dtype)
         elif execution is ExecutionMode.LOOP:
             yield tf.TensorSpec((None, *rows), leaf.dtype)
         elif isinstance(leaf, tf.SparseTensor):

@@ -64,12 +64,12 @@ class CallPolicy:
         largest = max(1, LARGEST_CALL // max(1, bytes_of(batch)))
         full = min(most, self._asked.in_round or most, largest)
         refused = self._steps.refused(self._mode, batch, ExecutionMode.XLA) is not None
-        if refused or full == 1 or not batch.form.stackable or not self._wants_xla(batch, traced):
+        if refused or full == 1 or not batch.form.stackable or not self._wants_xla(traced):
             return
         self.call_size.fill(full)
         self._compiles = Batch((), batch.form, batch.rows)
 
-    def _wants_xla(self, batch: Batch, traced: Traced) -> bool:
+    def _wants_xla(self, traced: Traced) -> bool:
         asked = self._asked
         if asked.jit_compile != "auto":
             return bool(asked.jit_compile)
@@ -78,9 +78,7 @@ class CallPolicy:
             return False
         if self._steps.compiled:  # single steps are XLA's already: a loop changes nothing
             return True
-        # Keras weighs the losses of several outputs by rows where the trace knows how many there
-        # are, as only XLA's traces do: the history would mix both.
-        return self._steps.outputs(batch) <= 1 and traced.unsafe is None
+        return traced.unsafe is None
 
     def measured(self, spent: float, batch: Batch, traced: Traced, done: int) -> None:
         """After a single step: decide on plain loops, by what they save and what tracing costs."""

@@ -29,6 +29,7 @@ from ..prefetch.call_size import CallSize
 from ..prefetch.fetch import Round
 from ..prefetch.prefetcher import Prefetcher
 from ..steps.compiled_steps import ExecutionMode, Steps, Traced
+from ..steps.xla_guard import LimitsError
 from .call_policy import Asked, CallPolicy
 from .run_context import RunContext
 
@@ -243,9 +244,10 @@ class StepRunner:
             try:
                 outputs = function(*batch.leaves)
             except Exception as error:
-                if way is not ExecutionMode.XLA or function.proven:
+                failed = way is ExecutionMode.XLA and not function.proven
+                if not (failed or isinstance(error, LimitsError)):
                     raise
-                # XLA cannot compile it, and has changed nothing.
+                # XLA cannot compile it, or may differ here, and has changed nothing.
                 self._give_up(batch, way, error)
                 return self._run_again(batch, first)
             function.proven = True

@@ -21,6 +21,8 @@ from support.tiny_trainings import (
     rich_model,
     run,
     same_history,
+    same_weights,
+    weights_of,
 )
 
 pytestmark = pytest.mark.usefixtures("loops_pay")
@@ -101,43 +103,96 @@ def asserting_model() -> Any:
     return small_model(Asserting(), keras.layers.Dense(1), shape=(2,))
 
 
-@pytest.mark.parametrize(
-    ("make", "good", "bad"),
-    [
-        (embedding_model, (np.ones((8, 2)), np.ones((8, 1))), (9 * np.ones((8, 2)), np.ones(8))),
-        (classes_model, (np.ones((8, 2)), np.zeros(8, int)), (np.ones((8, 2)), np.full(8, 7))),
-        (asserting_model, (np.ones((8, 2)), np.ones(8)), (np.full((8, 2), 1e4), np.ones(8))),
-    ],
-)
+def place_of(call: Any) -> tuple[int, int]:
+    """The batches, first and last, at which TensorFlow's check fails in `call`."""
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        call()
+    batch = context_of(caught.value).batch
+    assert batch is not None
+    return batch if isinstance(batch, tuple) else (batch, batch)
+
+
+CHECKED = [
+    (embedding_model, (np.ones((8, 2)), np.ones((8, 1))), (9 * np.ones((8, 2)), np.ones((8, 1)))),
+    (classes_model, (np.ones((8, 2)), np.zeros(8, int)), (np.ones((8, 2)), np.full(8, 7))),
+    (asserting_model, (np.ones((8, 2)), np.ones((8, 1))), (np.full((8, 2), 1e4), np.ones((8, 1)))),
+]
+
+
+@pytest.mark.parametrize(("make", "good", "bad"), CHECKED)
 def test_T1_auto_keeps_the_checks_that_tensorflow_makes(
     compiling_pays: int, make: Any, good: Any, bad: Any
 ) -> None:
-    given = [good] * 99 + [bad]
-    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
-        run(make(), forever(given), 60, 2)
-    batch = context_of(caught.value).batch
-    first, last = batch if isinstance(batch, tuple) else (batch, batch)
-    assert first is not None
-    assert last is not None
+    given = [good] * 99 + [bad] + [good] * 20
+    first, last = place_of(lambda: run(make(), iter(given), 60, 2))
     assert first <= 100 <= last
+    first, last = place_of(lambda: evaluate_generator(make(), iter(given), 120))
+    assert first <= 100 <= last
+    model, validation = make(), iter(given)
+    place_of(lambda: run(model, forever([good]), 1, 3, None, validation, validation_steps=40))
+    if make is not classes_model:
+        first, last = place_of(lambda: predict_generator(make(), (x for x, _ in given), 120))
+        assert first <= 100 <= last
 
 
-def test_T2_auto_compiles_nothing_that_has_several_outputs(compiling_pays: int) -> None:
+def test_T1_labels_are_checked_within_xla(compiling_pays: int) -> None:
+    good, bad = CHECKED[1][1:]
+    model = classes_model()
+    history = run(model, forever([good]), 60, 2)
+    assert history.pipeline.xla_steps == 100
+    expected = weights_of(model)
+    place_of(lambda: run(model, iter([*[bad] * 1, *[good] * 119]), 60, 2))
+    assert same_weights(expected, weights_of(model))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_T1_numbers_beyond_the_range_give_what_plain_steps_give(
+    compiling_pays: int, value: float
+) -> None:
+    def make() -> Any:
+        optimizer = keras.optimizers.Adam(0.01, clipvalue=1.0)
+        keras.utils.set_random_seed(1)
+        layers = [keras.layers.Dense(8, "relu"), keras.layers.Dense(1, "sigmoid")]
+        model = keras.Sequential([keras.Input((3,)), *layers])
+        model.compile(optimizer, "mse", metrics=["mae", "accuracy"])
+        return model
+
+    batches = make_batches(120)
+    batches[57] = (np.full((4, 3), value, "float32"), batches[57][1])
+    ours, plain = make(), make()
+    left = run(ours, iter(batches), 60, 2)
+    right = run(plain, iter(batches), 60, 2, jit_compile=False)
+    assert left.pipeline.xla_steps == 30  # of the batches 21 to 50
+    assert left.pipeline.fallback == "xla: a value is not finite, or not within its limits"
+    for name, values in right.history.items():
+        assert np.allclose(left.history[name], values, 1e-5, equal_nan=True)
+    pairs = zip(weights_of(ours), weights_of(plain), strict=True)
+    assert all(np.allclose(a, b, 1e-4, 1e-6, equal_nan=True) for a, b in pairs)
+
+
+@pytest.mark.parametrize("options", [{}, {"jit_compile": True}])
+def test_T2_metrics_of_several_outputs_are_those_without_xla(
+    compiling_pays: int, options: Any
+) -> None:
     def make() -> Any:
         keras.utils.set_random_seed(1)
         x = keras.Input((4,))
         outputs = [keras.layers.Dense(1, name=name)(x) for name in "ab"]
         model = keras.Model(x, outputs)
-        model.compile("sgd", ["mse", "mse"])
+        model.compile("sgd", ["mse", "mse"], metrics=[["mae"], ["mse"]])
         return model
 
     random = np.random.default_rng(0)
     batches = [
-        (random.normal(size=(32, 4)), tuple(random.normal(size=(2, 32, 1)))) for _ in range(60)
+        (random.normal(size=(32, 4)), tuple(k * random.normal(size=(2, 32, 1))))
+        for k in range(1, 26)
     ]
-    ours = run(make(), forever(batches), 60, 2)
-    assert ours.pipeline.xla_steps == 0
-    assert same_history(ours, run(make(), forever(batches), 60, 2, jit_compile=False).history)
+    ours = run(make(), forever(batches), 25, 6, validation_data=Indexed(batches), **options)
+    plain = run(
+        make(), forever(batches), 25, 6, validation_data=Indexed(batches), jit_compile=False
+    )
+    assert ours.pipeline.xla_steps > 100
+    assert close_history(ours.history, plain.history)
 
 
 def test_auto_compiles_nothing_large(compiling_pays: int, monkeypatch: pytest.MonkeyPatch) -> None:

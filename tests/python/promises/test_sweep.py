@@ -1,0 +1,110 @@
+"""T1, T2: each kind of model gives Keras's numbers in steps and loops, and close ones in XLA.
+
+Eight kinds run by default, all with FITGENERATOR_SWEEP=all.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from fitgenerator import evaluate_generator, predict_generator
+from fitgenerator.training import call_policy
+from support.model_kinds import KINDS, QUICK, made
+from support.tiny_trainings import Indexed, keras_history, run
+
+pytestmark = pytest.mark.usefixtures("loops_pay")
+
+SWEPT = list(KINDS) if os.environ.get("FITGENERATOR_SWEEP") == "all" else list(QUICK)
+# What draws random numbers has others in XLA.
+RANDOM = {"dropout", "noise"}
+WAYS: dict[str, dict[str, Any]] = {
+    "steps": {"max_queue_size": 1},
+    "loops": {"jit_compile": False},
+    "xla": {"jit_compile": True},
+}
+
+
+def _same(ours: Any, theirs: Any, *, exactly: bool) -> None:
+    left, right = keras.tree.flatten(ours), keras.tree.flatten(theirs)
+    for one, other in zip(left, right, strict=True):
+        if exactly:
+            assert np.array_equal(one, other), (ours, theirs)
+        else:
+            assert np.allclose(one, other, 1e-5, 1e-6), (ours, theirs)
+
+
+@pytest.mark.parametrize("kind", SWEPT)
+def test_T2_all_numbers_of_a_kind_of_model_are_those_of_keras(kind: str) -> None:
+    model, batches = made(kind)
+    seen = [batch[:1] for batch in batches]
+    history = keras_history(model, Indexed(batches), epochs=2, validation_data=Indexed(batches))
+    scores = model.evaluate(Indexed(batches), verbose=0, return_dict=True)
+    predictions = model.predict(Indexed(seen), verbose=0)
+    for way, options in WAYS.items():
+        if way == "xla" and kind in RANDOM:
+            continue
+        exactly = way != "xla"
+        model, batches = made(kind)
+        source = Indexed(batches)
+        ours = run(model, source, None, 2, None, Indexed(batches), **options)
+        assert list(ours.history) == list(history), way
+        _same(ours.history, history, exactly=exactly)
+        got = evaluate_generator(model, Indexed(batches), return_dict=True, **options)
+        _same([got[name] for name in scores], list(scores.values()), exactly=exactly)
+        _same(predict_generator(model, Indexed(seen), **options), predictions, exactly=exactly)
+
+
+# What is added to the inputs of a batch: ids of no word, what an assertion refuses, NaN.
+SPOILS = {"embedding": 9, "asserting": 1e4, "numerics": np.nan}
+
+
+def _spoiled(kind: str, number: int = 20) -> tuple[Any, list[Any]]:
+    """A model of a kind, and its batches, of which one is invalid."""
+    model, batches = made(kind)
+    x, y = batches[number]
+    batches[number] = (x, y + 7) if kind == "classes" else (x + SPOILS[kind], y)
+    return model, batches
+
+
+def _outcome(call: Any) -> Any:
+    try:
+        return call() and None
+    except Exception as error:
+        return type(error), str(error).splitlines()[0][:40]
+
+
+@pytest.mark.parametrize("options", [{}, {"jit_compile": False}], ids=["default", "plain"])
+@pytest.mark.parametrize("kind", ["classes", "embedding", "asserting", "numerics"])
+def test_T1_an_invalid_value_is_the_error_that_keras_raises(
+    kind: str, options: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_policy, "WORTH_COMPILING", 20)  # steps from which on XLA is used
+    _, batches = _spoiled(kind)
+    x = [batch[:1] for batch in batches]
+    stages: dict[str, tuple[Any, Any]] = {
+        "fit": (
+            lambda m: keras_history(m, Indexed(batches)),
+            lambda m: run(m, Indexed(batches), **options),
+        ),
+        "validation": (
+            lambda m: keras_history(m, Indexed(batches[:3]), validation_data=Indexed(batches)),
+            lambda m: run(m, Indexed(batches[:3]), validation_data=Indexed(batches), **options),
+        ),
+        "evaluate": (
+            lambda m: m.evaluate(Indexed(batches), verbose=0),
+            lambda m: evaluate_generator(m, Indexed(batches), **options),
+        ),
+        "predict": (
+            lambda m: len(m.predict(Indexed(x), verbose=0)),
+            lambda m: len(predict_generator(m, Indexed(x), **options)),
+        ),
+    }
+    for stage, (theirs, ours) in stages.items():
+        expected = _outcome(lambda: theirs(made(kind)[0]))  # noqa: B023
+        got = _outcome(lambda: ours(made(kind)[0]))  # noqa: B023
+        assert got == expected, stage
+        assert expected is not None or (kind, stage) == ("classes", "predict")
