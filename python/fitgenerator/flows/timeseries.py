@@ -144,7 +144,7 @@ def _array(given: Any, argument: str) -> Array:
     try:
         array = as_array(np.asarray(given) if isinstance(given, list) else given)
     except NoArrayError as error:
-        raise ArgumentError.of(argument, f"{error}.") from error
+        raise ArgumentError.of(argument, "{rule}.", rule=error.args[0]) from error
     array = array.dense() if isinstance(array, Sparse) else keras.ops.convert_to_numpy(array)
     if array.dtype.kind not in "buif":
         rule = f"must be an array of numbers, not {describe(given)} and dtype {dtype_of(array)}."
