@@ -43,7 +43,7 @@
 #'   if that is 0 or less, it trains nothing and does not call the generator.
 #' @param verbose 0: silent. 1: a progress bar where output can be overwritten (in a terminal, or in the console of
 #'   RStudio or Positron), drawn with cli if that is installed; elsewhere, as in a file or a knitted page, one line per
-#'   epoch. 2: one line per epoch.
+#'   epoch. 2: one line per epoch. The default is the option `keras.fit_verbose`, as in keras, or 1.
 #' @param callbacks A list of Keras callbacks, of named lists of R functions, such as
 #'   `list(on_epoch_end = function(epoch, logs) ...)`, and of R6 objects that inherit from `KerasCallback`. They are
 #'   called in this order; see below. `NULL`: none.
@@ -110,7 +110,8 @@
 #'   fitgenerator_generator_error = conditionMessage
 #' )
 #' @export
-fit_generator <- function(object, generator, steps_per_epoch, epochs = 1, verbose = 1, callbacks = NULL,
+fit_generator <- function(object, generator, steps_per_epoch, epochs = 1,
+                          verbose = getOption("keras.fit_verbose", default = 1), callbacks = NULL,
                           validation_data = NULL, validation_steps = NULL, class_weight = NULL,
                           max_queue_size = 10, initial_epoch = 0, workers = 1, validation_freq = 1,
                           timeout = NULL, jit_compile = "auto") {

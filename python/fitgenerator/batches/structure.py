@@ -150,8 +150,8 @@ def place_of(index: int, part: Nested) -> str:
     return list(_way(index, part))[-1][0]
 
 
-def _way(index: int, part: Nested) -> Iterator[tuple[str, Nested]]:
-    """What holds the leaf with number `index`, from `part` to the leaf itself, each with its place."""
+def _way(index: int, part: Any) -> Iterator[tuple[str, Nested]]:
+    """What holds the leaf with number `index`, from `part` to the leaf itself, and its place."""
     count = len(keras.tree.flatten(part))
     marks = keras.tree.pack_sequence_as(part, [i == index for i in range(count)])
     place = ""
