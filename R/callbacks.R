@@ -1,5 +1,5 @@
 # Callbacks. Keras's cross unchanged. A plain named list of R functions, a *table* of hooks, stays in R, where the host
-# calls the hooks (rule 4).
+# calls the hooks (rule 4). So do the methods of an R6 object of the package keras.
 
 hook_names <- paste0("on_", c(
   "epoch_begin", "epoch_end", "train_begin", "train_end", "test_begin", "test_end", "predict_begin", "predict_end",
@@ -11,16 +11,36 @@ hook_names <- paste0("on_", c(
 # names of their hooks.
 collect_callbacks <- function(callbacks) {
   if (is.null(callbacks)) return(list(tables = list(), crossing = list()))
-  if (is_table(callbacks) || is_python(callbacks)) callbacks <- list(callbacks)
+  if (is_table(callbacks) || is_python(callbacks) || is_keras_object(callbacks)) callbacks <- list(callbacks)
   if (!is.list(callbacks)) refuse_callback(callbacks)
   tables <- list()
   crossing <- lapply(unname(callbacks), function(callback) {
     if (is_python(callback)) return(callback)
-    check_table(callback)
+    if (is_keras_object(callback)) callback <- table_of(callback) else check_table(callback)
     tables[[length(tables) + 1L]] <<- callback
     list(table = length(tables), hooks = as.list(names(callback)))
   })
   list(tables = tables, crossing = crossing)
+}
+
+# Whether `x` is an object of the R6 class `KerasCallback` of keras, or of a class that inherits from it.
+is_keras_object <- function(x) inherits(x, "KerasCallback")
+
+# The methods of such an object, as a table. keras calls `set_context` before the first hook, and `on_batch_begin`
+# instead of `on_train_batch_begin` where both do something. Methods that do nothing are left out: a hook for every
+# batch costs a hand-over between threads.
+table_of <- function(object) {
+  names <- c("set_context", hook_names)
+  table <- stats::setNames(lapply(names, function(name) object[[name]]), names)
+  table <- Filter(function(method) is.function(method) && !is_empty(method), table)
+  replaced <- sub("on_batch_", "on_train_batch_", grep("^on_batch_", names(table), value = TRUE))
+  table[setdiff(names(table), replaced)]
+}
+
+# Whether a function has no body.
+is_empty <- function(fn) {
+  code <- body(fn)
+  is.null(code) || (is.call(code) && identical(code[[1L]], as.name("{")) && length(code) == 1L)
 }
 
 is_table <- function(x) {

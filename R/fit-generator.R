@@ -10,11 +10,12 @@
 #' return, when it is called, and how it ends.
 #'
 #' @section Callbacks:
-#' A callback is a Keras object (`keras$callbacks$EarlyStopping()`), or a plain named list of R functions. The names are
-#' Keras's hooks: `on_train_begin`, `on_train_end`, `on_epoch_begin`, `on_epoch_end`, `on_train_batch_begin`,
-#' `on_train_batch_end` (or `on_batch_begin` and `on_batch_end`), and the same names with `test` (validation,
-#' evaluation) or `predict` in place of `train`. The functions of epochs and batches take `epoch` or `batch`, counted
-#' from 0, and `logs`, a named list of numbers; the others take `logs` alone. A function may leave arguments out.
+#' A callback is a Keras object (`keras$callbacks$EarlyStopping()`), a plain named list of R functions, or an object of
+#' the R6 class `KerasCallback` of the package keras. The names in a list are Keras's hooks: `on_train_begin`,
+#' `on_train_end`, `on_epoch_begin`, `on_epoch_end`, `on_train_batch_begin`, `on_train_batch_end` (or `on_batch_begin`
+#' and `on_batch_end`), and the same names with `test` (validation, evaluation) or `predict` in place of `train`. The
+#' functions of epochs and batches take `epoch` or `batch`, counted from 0, and `logs`, a named list of numbers; the
+#' others take `logs` alone. A function may leave arguments out.
 #' `model$stop_training <- TRUE` ends the training after the current step. A hook for every batch costs one hand-over
 #' between threads per step, about 2 ms.
 #'
@@ -43,9 +44,10 @@
 #'   if that is 0 or less, it trains nothing and does not call the generator.
 #' @param verbose 0: silent. 1: a progress bar where output can be overwritten (in a terminal, or in the console of
 #'   RStudio or Positron), drawn with cli if that is installed; elsewhere, as in a file or a knitted page, one line per
-#'   epoch. 2: one line per epoch.
-#' @param callbacks A list of Keras callbacks and of named lists of R functions, such as
-#'   `list(on_epoch_end = function(epoch, logs) ...)`, which are called in this order; see below. `NULL`: none.
+#'   epoch. 2: one line per epoch. The default is the option `keras.fit_verbose`, as in keras, or 1.
+#' @param callbacks A list of Keras callbacks, of named lists of R functions, such as
+#'   `list(on_epoch_end = function(epoch, logs) ...)`, and of R6 objects that inherit from `KerasCallback`. They are
+#'   called in this order; see below. `NULL`: none.
 #' @param validation_data Anything that `generator` may be, or fixed arrays, `list(inputs, targets)` or
 #'   `list(inputs, targets, weights)`, which are evaluated in batches of 32 rows. `NULL`: no validation.
 #' @param validation_steps Number of batches per validation, at least 1, rounded down like `steps_per_epoch`. Required
@@ -114,7 +116,8 @@
 #'   fitgenerator_generator_error = conditionMessage
 #' )
 #' @export
-fit_generator <- function(object, generator, steps_per_epoch, epochs = 1, verbose = 1, callbacks = NULL,
+fit_generator <- function(object, generator, steps_per_epoch, epochs = 1,
+                          verbose = getOption("keras.fit_verbose", default = 1), callbacks = NULL,
                           validation_data = NULL, validation_steps = NULL, class_weight = NULL,
                           max_queue_size = 10, initial_epoch = 0, workers = NULL, validation_freq = 1,
                           timeout = NULL, jit_compile = "auto") {

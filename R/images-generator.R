@@ -114,6 +114,10 @@ image_data_generator <- function(featurewise_center = FALSE, samplewise_center =
 #' @param rounds Number of random transformations per image if `augment = TRUE`, at least 1.
 #' @param seed A whole number of at least 0 that the transformations follow from. `NULL`: drawn from R's random numbers.
 #'
+#' @param ... Not used.
+#'
+#' @details For an image generator, `fit()` is another name of this function.
+#'
 #' @return `object`, invisibly. Invalid arguments raise a `fitgenerator_argument_error`.
 #' @seealso [image_data_generator()]
 #' @examplesIf fitgenerator:::has_images()
@@ -132,6 +136,15 @@ fit_image_data_generator <- function(object, x, augment = FALSE, rounds = 1, see
   )
   call_images("fit", check_generator(object, "object"), check_images(x), arguments)
   invisible(object)
+}
+
+#' @rdname fit_image_data_generator
+#' @method fit fitgenerator.images.ImageDataGenerator
+#' @export
+fit.fitgenerator.images.ImageDataGenerator <- function(object, x, augment = FALSE, rounds = 1, # nolint
+                                                       seed = NULL, ...) {
+  check_rest(...)
+  fit_image_data_generator(object, x, augment, rounds, seed)
 }
 
 #' The next batch of a flow

@@ -47,7 +47,8 @@ NULL
 #' @method fit keras.src.trainers.trainer.Trainer
 #' @export
 fit.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_linter, object_name_linter.
-  object, x, y = NULL, batch_size = NULL, epochs = 1, verbose = 1, callbacks = NULL, validation_split = 0,
+  object, x, y = NULL, batch_size = NULL, epochs = 1, verbose = getOption("keras.fit_verbose", default = 1),
+  callbacks = NULL, validation_split = 0,
   validation_data = NULL, shuffle = TRUE, class_weight = NULL, sample_weight = NULL, initial_epoch = 0,
   steps_per_epoch = NULL, validation_steps = NULL, validation_batch_size = NULL, validation_freq = 1, ...,
   max_queue_size = 10, workers = NULL, timeout = NULL, jit_compile = "auto"

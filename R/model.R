@@ -70,8 +70,9 @@ as_shape <- function(x) {
 #' @param loss Name of a loss, a Python object, or an R function of the targets and the outputs, which are tensors; for
 #'   a model with several outputs, a list of these. `NULL`: the model has a loss of its own, or is not trained.
 #' @param metrics,weighted_metrics Names of metrics, or a list of names, Python objects and R functions; for a model
-#'   with several outputs, a list of these. Sample weights and class weights apply to `weighted_metrics` only. `NULL`:
-#'   none.
+#'   with several outputs, a list of these. An R function is called as it is named in the list,
+#'   `list("mae", dice = function(y_true, y_pred) ...)`; without a name, Keras calls it `python_function`. Sample
+#'   weights and class weights apply to `weighted_metrics` only. `NULL`: none.
 #' @param loss_weights Weights of the losses of several outputs: a (named) list or vector. `NULL`: all 1.
 #' @param ... Further arguments of Keras's `compile`: `run_eagerly`, `steps_per_execution`, `jit_compile`.
 #'
@@ -92,9 +93,9 @@ NULL
 compile.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_linter, object_name_linter.
   object, optimizer = "rmsprop", loss = NULL, metrics = NULL, loss_weights = NULL, weighted_metrics = NULL, ...
 ) {
-  arguments <- list(optimizer = optimizer, loss = as_several(loss), metrics = as_metrics(metrics),
+  arguments <- list(optimizer = optimizer, loss = as_several(loss), metrics = as_metrics(metrics, object),
                     loss_weights = if (!is.null(loss_weights)) as.list(loss_weights),
-                    weighted_metrics = as_metrics(weighted_metrics), ...)
+                    weighted_metrics = as_metrics(weighted_metrics, object), ...)
   if (!is.null(arguments$steps_per_execution)) {
     arguments$steps_per_execution <- check_whole(arguments$steps_per_execution, "steps_per_execution", 1L)
   }
@@ -111,9 +112,36 @@ compile.tf_keras.src.utils.version_utils.ModelVersionSelector <- # nolint: objec
 # Several names become a list, because reticulate converts a character vector of length one to a string.
 as_several <- function(x) if (is.character(x) && length(x) > 1L) as.list(x) else x
 
-as_metrics <- function(x) {
+as_metrics <- function(x, object) {
   if (is.function(x) || is_python(x)) return(list(x))
-  if (is.character(x)) as.list(x) else lapply(x, as_several)
+  if (is.character(x)) return(as.list(x))
+  outputs <- outputs_of(object)
+  x <- lapply(x, function(metric) if (is_plain_list(metric)) unname(named_metrics(metric)) else as_several(metric))
+  x <- named_metrics(x, outputs)
+  # Keras takes a named list for one by output.
+  if (identical(length(outputs), 1L) && !any(names(x) %in% outputs)) unname(x) else x
+}
+
+is_plain_list <- function(x) is.list(x) && !is_python(x)
+
+# The names of a model's outputs; "" for one without a name, `NULL` where they are not known.
+outputs_of <- function(object) {
+  if (reticulate::py_has_attr(object, "output_names")) {
+    names <- object$output_names
+    return(unlist(if (is_python(names)) reticulate::iterate(names) else names))
+  }
+  if (reticulate::py_has_attr(object, "pop")) "" # a sequential model
+}
+
+# Keras shows R functions as metrics of the names that they have in the list, unless these are names of `outputs`.
+# reticulate gives a function the name in this attribute, which `custom_metric()` of keras sets too.
+named_metrics <- function(x, outputs = NULL) {
+  for (i in which(!names(x) %in% c("", outputs))) {
+    if (is.function(x[[i]]) && !is_python(x[[i]]) && is.null(attr(x[[i]], "py_function_name"))) {
+      attr(x[[i]], "py_function_name") <- names(x)[[i]]
+    }
+  }
+  x
 }
 
 #' Layers and configuration of a Keras model

@@ -76,6 +76,9 @@ PYTHON = Vocabulary(
         "the directory itself": '["."]',
         "categories": "categories",
         "fit to images": "generator.fit(images)",
+        "as array": "np.asarray",
+        "array of a number": "np.array([number])",
+        "use tensorflow": "set KERAS_BACKEND=tensorflow before Keras is imported",
     }
 )
 

@@ -76,6 +76,21 @@ trapped <- function(fn, every = 100L) {
   }
 }
 
+# The class of keras 2.16 that its users' callbacks inherit from: hooks that do nothing, and `set_context`.
+keras_callback <- function(name, ..., parent = parent.frame()) {
+  testthat::skip_if_not_installed("R6")
+  none <- stats::setNames(lapply(fitgenerator:::hook_names, function(hook) {
+    if (grepl("epoch|batch", hook)) function(batch, logs = NULL) {} else function(logs = NULL) {}
+  }), fitgenerator:::hook_names)
+  set_context <- function(params = NULL, model = NULL) {
+    self$params <- params
+    self$model <- model
+  }
+  base <- R6::R6Class("KerasCallback", public = c(list(params = NULL, model = NULL, set_context = set_context), none))
+  parent <- list2env(list(base = base), parent = parent)
+  R6::R6Class(name, inherit = base, public = list(...), parent_env = parent)$new()
+}
+
 train <- function(model, generator, steps_per_epoch = 2, ..., verbose = 0) {
   fitgenerator::fit_generator(model, generator, steps_per_epoch, ..., verbose = verbose)
 }

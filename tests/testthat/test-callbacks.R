@@ -157,3 +157,44 @@ test_that("Training within a callback or a closure of a training works", {
   expect_equal(losses, rep(1.5, 3))
   expect_identical(our_threads(), character())
 })
+
+test_that("T30: an object of keras's R6 class KerasCallback is called as keras calls it", {
+  history <- keras_callback(
+    "History", losses = NULL, epochs = NULL,
+    on_train_begin = function(logs = list()) self$losses <- c(loss = -1),
+    on_batch_end = function(batch, logs = list()) self$losses <- c(self$losses, logs[["loss"]]),
+    on_epoch_end = function(epoch, logs = list()) {
+      self$epochs <- c(self$epochs, epoch)
+      if (epoch == 1) self$model$stop_training <- TRUE
+    }
+  )
+  model <- echo_model()
+  trained <- train(model, numbered(), 2, epochs = 5, callbacks = history)
+  expect_equal(unname(history$losses), c(-1, 1, 1.5, 3, 3.5))
+  expect_equal(history$epochs, c(0, 1))
+  expect_length(trained$epoch, 2)
+  expect_identical(history$params[c("epochs", "steps", "verbose")], list(epochs = 5L, steps = 2L, verbose = 0L))
+  expect_identical(history$model$name, model$name)
+})
+
+test_that("T30: such objects see evaluations and predictions, in their place among other callbacks", {
+  seen <- NULL
+  note <- function(who) seen <<- c(seen, who)
+  first <- keras_callback("First", on_test_begin = function(logs = NULL) note(is.null(self$model)),
+                          on_predict_batch_end = function(batch, logs = NULL) note(batch))
+  table <- list(on_test_begin = function(logs) note("table"), on_predict_end = function(logs) note("end"))
+  evaluate_generator(echo_model(), numbered(), 1, callbacks = list(first, table))
+  predict_generator(echo_model(), numbered(), 2, callbacks = list(table, first))
+  expect_identical(seen, c("FALSE", "table", "0", "1", "end"))
+})
+
+test_that("T30: hooks that do nothing cost nothing, on_batch_end wins, an error is the callback's", {
+  idle <- keras_callback("Idle", on_epoch_end = function(epoch, logs) 1)
+  expect_identical(names(table_of(idle)), c("set_context", "on_epoch_end"))
+  both <- keras_callback("Both", on_batch_end = function(batch, logs) "batch",
+                         on_train_batch_end = function(batch, logs) "train", on_train_batch_begin = function(batch) 1)
+  expect_setequal(names(table_of(both)), c("set_context", "on_batch_end", "on_train_batch_begin"))
+  failing <- keras_callback("Failing", on_epoch_end = function(epoch, logs) stop("no space"))
+  expect_error(train(echo_model(), numbered(), 1, callbacks = list(failing)), "no space",
+               class = "fitgenerator_callback_error")
+})

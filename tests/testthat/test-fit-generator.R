@@ -110,7 +110,8 @@ test_that("The eleven documented arguments come first and in order", {
   documented <- c("object", "generator", "steps_per_epoch", "epochs", "verbose", "callbacks",
                   "validation_data", "validation_steps", "class_weight", "max_queue_size", "initial_epoch")
   expect_identical(head(names(formals(fit_generator)), 11), documented)
-  defaults <- list(epochs = 1, verbose = 1, callbacks = NULL, validation_data = NULL, validation_steps = NULL,
+  defaults <- list(epochs = 1, verbose = quote(getOption("keras.fit_verbose", default = 1)), callbacks = NULL,
+                   validation_data = NULL, validation_steps = NULL,
                    class_weight = NULL, max_queue_size = 10, initial_epoch = 0)
   expect_identical(as.list(formals(fit_generator))[4:11], defaults)
 })

@@ -28,3 +28,9 @@ test_that("Bad input is refused by the name of the argument", {
   refused("^`stride` must be", timeseries_generator(x, x, 2, stride = 0))
   refused("^`end_index` must be a time of the data", timeseries_generator(x, x, 2, end_index = 12))
 })
+
+test_that("T29: the length of a window and the other arguments can be read, as in keras", {
+  flow <- timeseries_generator(lynx, lynx, length = 10, stride = 2, batch_size = 16)
+  expect_equal(c(flow$length, flow$stride, flow$batch_size, flow$end_index), c(10, 2, 16, length(lynx) - 1))
+  expect_length(flow, 4)
+})

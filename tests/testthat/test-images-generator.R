@@ -188,3 +188,12 @@ test_that("A Python function is taken as it is", {
                                 shuffle = FALSE)
   expect_equal(generator_next(flow)[, 1, 1, 1], 1:2 / 2)
 })
+
+test_that("T29: fit() learns the normalisation of an image generator", {
+  images <- array(1:48 + 0, c(3, 4, 4, 1))
+  fitted <- image_data_generator(featurewise_center = TRUE)
+  expect_identical(fit(fitted, images), fitted)
+  learned <- fit_image_data_generator(image_data_generator(featurewise_center = TRUE), images)
+  expect_equal(fitted$mean, learned$mean)
+  expect_error(fit(fitted, images, epochs = 3), "epochs", class = "fitgenerator_argument_error")
+})

@@ -23,23 +23,40 @@ install_fake_keras3 <- function(lib) {
   callr::rcmd("INSTALL", c("--no-docs", "--no-byte-compile", paste0("--library=", lib), source), fail_on_status = TRUE)
 }
 
-# The output of a process that attaches `packages` in this order.
-attach_both <- function(lib, packages) {
+# The output of a process that attaches `packages` in this order, and runs `code`.
+attach_both <- function(lib, packages, code = calls_of_all) {
   script <- tempfile(fileext = ".R")
   on.exit(unlink(script))
-  writeLines(c(
-    sprintf(".libPaths(c(\"%s\", .libPaths()))", lib),
-    sprintf("library(%s)", packages),
-    "model <- structure(list(), class = c(\"keras.src.models.sequential.Sequential\",",
-    "  \"keras.src.models.model.Model\", \"keras.src.trainers.trainer.Trainer\", \"python.builtin.object\"))",
-    "all <- list(compile(model), fit(model), evaluate(model), predict(model), summary(model), get_config(model),",
-    "  keras_model_sequential(), train_on_batch(model))",
-    "cat(unlist(all), class(try(pop_layer(1), TRUE)), environmentName(environment(fit_generator)), sep = \"\\n\")",
-    "only_ours <- structure(list(), class = \"keras.src.trainers.trainer.Trainer\")",
-    "cat(tryCatch(fit(only_ours, 1), error = function(cnd) class(cnd)[[1L]]))"
-  ), script)
+  attached <- c(sprintf(".libPaths(c(\"%s\", .libPaths()))", lib), sprintf("library(%s)", packages))
+  writeLines(c(attached, code), script)
   run_script(script, 60)
 }
+
+calls_of_all <- c(
+  "model <- structure(list(), class = c(\"keras.src.models.sequential.Sequential\",",
+  "  \"keras.src.models.model.Model\", \"keras.src.trainers.trainer.Trainer\", \"python.builtin.object\"))",
+  "all <- list(compile(model), fit(model), evaluate(model), predict(model), summary(model), get_config(model),",
+  "  keras_model_sequential(), train_on_batch(model))",
+  "cat(unlist(all), class(try(pop_layer(1), TRUE)), environmentName(environment(fit_generator)), sep = \"\\n\")",
+  "only_ours <- structure(list(), class = \"keras.src.trainers.trainer.Trainer\")",
+  "cat(tryCatch(fit(only_ours, 1), error = function(cnd) class(cnd)[[1L]]))"
+)
+
+test_that("T33: once keras3 is detached, the functions of this package are there again", {
+  lib <- withr::local_tempdir()
+  install_fake_keras3(lib)
+  for (packages in list(c("keras3", "fitgenerator"), c("fitgenerator", "keras3"))) {
+    done <- attach_both(lib, packages, c(
+      "detach(\"package:keras3\")",
+      "names <- fitgenerator:::shared_names",
+      "own <- vapply(names, function(name) identical(get(name), getExportedValue(\"fitgenerator\", name)), NA)",
+      "cat(names[!own], class(try(evaluate(1), TRUE)))",
+      "library(keras3)",
+      "cat(\"\", keras_model_sequential())"
+    ))
+    expect_identical(trimws(done$stdout), "try-error theirs", info = done$stderr)
+  }
+})
 
 test_that("Methods and functions of keras3 win, whether it is attached before or after; nothing is said", {
   lib <- withr::local_tempdir()

@@ -37,6 +37,37 @@ test_that("compile() takes names, vectors of names, functions and lists, and ret
   expect_error(compile(model, "sgd", steps_per_execution = 0.5), class = "fitgenerator_argument_error")
 })
 
+test_that("T29: an R function among the metrics is called as it is named in the list", {
+  error <- function(y_true, y_pred) keras()$ops$mean(keras()$ops$abs(y_true - y_pred), axis = -1L)
+  names_of <- function(model, ...) {
+    compile(model, "sgd", "mse", ...)
+    setdiff(names(evaluate(model, matrix(1, 8, 2), rep(0, 8))), "loss")
+  }
+  model <- keras_model_sequential(2, layers = list(dense(1L)))
+  expect_identical(names_of(model, metrics = list(dice = error)), "dice")
+  expect_setequal(names_of(model, metrics = list("mae", dice = error)), c("dice", "mae"))
+  expect_setequal(names_of(model, metrics = list(a = error, b = error)), c("a", "b"))
+  expect_identical(names_of(model, weighted_metrics = list(dice = error)), "dice")
+  expect_identical(names_of(model, metrics = list(dice = structure(error, py_function_name = "own"))), "own")
+  expect_identical(names_of(model, metrics = list(mean = keras()$metrics$MeanAbsoluteError())), "mean_absolute_error")
+  layers <- reticulate::import("tf_keras")$layers
+  built <- reticulate::import("tf_keras")$Sequential(list(layers$Dense(1L, input_shape = list(2L))))
+  expect_setequal(names_of(built, metrics = list("mae", dice = error)), c("dice", "mae"))
+})
+
+test_that("T29: names of outputs stay those of outputs", {
+  error <- function(y_true, y_pred) keras()$ops$mean(keras()$ops$abs(y_true - y_pred), axis = -1L)
+  input <- keras()$Input(list(2L))
+  model <- keras_model(input, list(dense(1L, name = "a")(input), dense(1L, name = "b")(input)))
+  names_of <- function(metrics) {
+    compile(model, "sgd", "mse", metrics = metrics)
+    setdiff(names(evaluate(model, matrix(1, 8, 2), list(rep(0, 8), rep(0, 8)))), c("loss", "a_loss", "b_loss"))
+  }
+  expect_identical(names_of(list(a = error)), "a_python_function")
+  expect_setequal(names_of(list(a = list(dice = error, "mae"), b = "mse")), c("a_dice", "a_mae", "b_mse"))
+  expect_error(names_of(list(a = error, c = error)), class = "fitgenerator_python_error")
+})
+
 test_that("Layers are found by name and by number from 1, and the last one is removed", {
   model <- keras_model_sequential(2, layers = list(dense(3L, name = "a"), dense(2L, name = "b"), dense(1L)))
   expect_identical(get_layer(model, "b")$name, "b")

@@ -16,6 +16,20 @@ test_that("S4: verbose = 2 gives a line an epoch, as does verbose = 1 where outp
   expect_length(lines, 2)
 })
 
+test_that("T29: without `verbose`, the option keras.fit_verbose decides, as in keras", {
+  x <- matrix(1, 4, 1)
+  said <- function(value, call) {
+    withr::local_options(keras.fit_verbose = value)
+    length(capture.output(call()))
+  }
+  for (call in list(function() fit_generator(echo_model(), numbered(), 2), function() fit(echo_model(), x, x))) {
+    expect_identical(said(0, call), 0L)
+    expect_identical(said(2, call), 1L)
+    expect_identical(said(NULL, call), 1L)
+  }
+  expect_error(said("much", call), "`verbose` must be", class = "fitgenerator_argument_error")
+})
+
 test_that("S4: evaluate says one line, predict as well", {
   expect_length(capture.output(invisible(evaluate_generator(echo_model(), numbered(), 2, verbose = 2))), 1)
   expect_length(capture.output(invisible(predict_generator(echo_model(), numbered(), 2, verbose = 2))), 1)

@@ -24,6 +24,15 @@ some_batches <- function(n = 4L) {
   })
 }
 
+test_that("T30: the R6 callbacks of keras work with a model of Keras 2", {
+  callback <- keras_callback("Seen", batches = NULL, on_train_batch_end = function(batch, logs) {
+    self$batches <- c(self$batches, batch)
+    if (batch == 2) self$model$stop_training <- TRUE
+  })
+  train(keras2_model(), cycling(some_batches()), 4, callbacks = callback)
+  expect_equal(callback$batches, 0:2)
+})
+
 test_that("A model of Keras 2 trains, is evaluated and predicts as with its own fit", {
   set.seed(1)
   batches <- some_batches()

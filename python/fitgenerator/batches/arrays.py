@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 import keras
 import numpy as np
 
-from ..messages import describe
+from ..messages import Message, describe
 from ..models.protocol import Array, Shaped
 
 RawLeaf = Any  # what was given as an array: nothing is known of it before `as_array`
@@ -80,8 +80,14 @@ def as_array(leaf: RawLeaf) -> Shaped:
 
 def _needed(leaf: RawLeaf) -> str:
     text = f"must be an array of shape (rows, ...), not {describe(leaf)}"
-    number = isinstance(leaf, (bool, int, float, np.number, np.bool_))
-    return f"{text}; a batch of one row is np.array([number])" if number else text
+    if is_number(leaf):
+        return Message("{text}; a batch of one row is {array of a number}", text=text)
+    return text
+
+
+def is_number(leaf: RawLeaf) -> bool:
+    """Whether `leaf` is one number."""
+    return isinstance(leaf, (bool, int, float, np.number, np.bool_))
 
 
 def _converted(leaf: RawLeaf) -> Shaped:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 
 from ..errors import BatchError, ErrorContext
-from ..messages import LONGEST_NAME, cut, describe, listed, reason
+from ..messages import LONGEST_NAME, Message, cut, describe, listed, reason
 from ..models.keras_versions import Keras3
 from ..models.protocol import Nested, Shaped
-from .arrays import NoArrayError, RawLeaf, as_array
+from .arrays import NoArrayError, RawLeaf, as_array, is_number
 
 RawBatch = Any  # what a generator gave: nothing is known of it before `unpack` and `check`
 
@@ -176,20 +176,35 @@ def _as_array(
     try:
         return as_array(leaf)
     except NoArrayError as error:
-        text = f"{whose}{place_of(index, part)} {error}."
+        place, rule = place_of(index, part), error.args[0]
+        for outer, node in _way(index, part):
+            numbers = flat_leaves(node)
+            if isinstance(node, (list, tuple)) and all(map(is_number, numbers)):
+                what = f"{whose.rpartition(' ')[2].strip('`')}{outer}"
+                text = "must be an array of shape (rows, ...), not {found}; give {as array}({what})"
+                place, rule = outer, Message(text, found=describe(node), what=what)
+                break
+        text = Message("{whose}{place} {rule}.", whose=whose, place=place, rule=rule)
         raise BatchError(text, argument=argument) from error
 
 
 def place_of(index: int, part: Nested) -> str:
     """Where in `part` its leaf with number `index` is: "['a'][0]"; "" where it is all of it."""
+    return list(_way(index, part))[-1][0]
+
+
+def _way(index: int, part: Any) -> Iterator[tuple[str, Nested]]:
+    """What holds the leaf with number `index`, from `part` to the leaf itself, and its place."""
     count = len(keras.tree.flatten(part))
-    node = keras.tree.pack_sequence_as(part, [i == index for i in range(count)])
+    marks = keras.tree.pack_sequence_as(part, [i == index for i in range(count)])
     place = ""
-    while node is not True:
-        items = node.items() if isinstance(node, Mapping) else enumerate(node)
+    yield place, part
+    while marks is not True:
+        items = marks.items() if isinstance(marks, Mapping) else enumerate(marks)
         found = [(key, value) for key, value in items if any(keras.tree.flatten(value))]
         if not found:
             break
-        key, node = found[0]
+        key, marks = found[0]
         place += f"[{key!r}]"
-    return cut(place, LONGEST_NAME)
+        part = part[key]
+        yield cut(place, LONGEST_NAME), part

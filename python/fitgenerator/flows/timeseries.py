@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -15,29 +16,53 @@ from ..models.protocol import Array
 from ..sources.seeded_source import Passes, Rows
 
 
+class Windows(NamedTuple):
+    """Which windows there are, as Keras's `TimeseriesGenerator` says it."""
+
+    length: int
+    sampling_rate: int
+    stride: int
+    start_index: int  # the time after the first window
+    end_index: int  # the time after the last one
+    reverse: bool
+
+
 class TimeseriesFlow(Passes):
     """Batches of windows; made by `timeseries_generator`.
+
+    It has the attributes of Keras's `TimeseriesGenerator`, which can be read.
 
     Attributes:
         n: Number of windows.
         batch_size: Number of windows of a batch.
     """
 
+    data = property(attrgetter("_data"))
+    targets = property(attrgetter("_targets"))
+    length = property(attrgetter("_windows.length"))
+    sampling_rate = property(attrgetter("_windows.sampling_rate"))
+    stride = property(attrgetter("_windows.stride"))
+    start_index = property(attrgetter("_windows.start_index"))
+    end_index = property(attrgetter("_windows.end_index"))
+    reverse = property(attrgetter("_windows.reverse"))
+
     def __init__(
         self,
         data: Array,
         targets: Array,
+        windows: Windows,
         *,
-        ends: Rows,
-        steps: Rows,
         batch_size: int,
         shuffle: bool,
         seed: int | None,
     ) -> None:
         super().__init__(shuffle, seed)
         self._data, self._targets = data, targets
-        self._ends, self._steps = ends, steps
-        self.n = len(ends)
+        self._windows = windows
+        steps = np.arange(-windows.length, 0, windows.sampling_rate)
+        self._steps: Rows = steps[::-1] if windows.reverse else steps
+        self._ends: Rows = np.arange(windows.start_index, windows.end_index + 1, windows.stride)
+        self.n = len(self._ends)
         self.batch_size = batch_size
 
     def __len__(self) -> int:
@@ -113,12 +138,11 @@ def timeseries_generator(
         raise ArgumentError(f"{rule}, not {len(data)} and {len(targets)}.")
     length = whole(length, "length", 1)
     first, last = _span(len(data), length, start_index, end_index)
-    steps = np.arange(-length, 0, whole(sampling_rate, "sampling_rate", 1))
+    rate, stride = whole(sampling_rate, "sampling_rate", 1), whole(stride, "stride", 1)
     return TimeseriesFlow(
         data,
         targets,
-        ends=np.arange(first, last + 1, whole(stride, "stride", 1)),
-        steps=steps[::-1] if flag(reverse, "reverse") else steps,
+        Windows(length, rate, stride, first, last, flag(reverse, "reverse")),
         batch_size=whole(batch_size, "batch_size", 1),
         shuffle=shuffle,
         seed=seed,
@@ -144,7 +168,7 @@ def _array(given: Any, argument: str) -> Array:
     try:
         array = as_array(np.asarray(given) if isinstance(given, list) else given)
     except NoArrayError as error:
-        raise ArgumentError.of(argument, f"{error}.") from error
+        raise ArgumentError.of(argument, "{rule}.", rule=error.args[0]) from error
     array = array.dense() if isinstance(array, Sparse) else keras.ops.convert_to_numpy(array)
     if array.dtype.kind not in "buif":
         rule = f"must be an array of numbers, not {describe(given)} and dtype {dtype_of(array)}."

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from ..errors import ArgumentError
+from ..messages import Message
 from .keras_versions import Keras2, Keras3
 
 
@@ -18,10 +19,8 @@ def check_model(keras_version: Keras3, mode: str, *, foreign: bool) -> Keras3:
             traces on a thread of its own while the model holds R code (`foreign`).
     """
     if keras.config.backend() != "tensorflow" and not isinstance(keras_version, Keras2):
-        raise ArgumentError(
-            f"The Keras backend must be 'tensorflow', not {keras.config.backend()!r}: set "
-            "KERAS_BACKEND=tensorflow before Keras is imported."
-        )
+        text = "The Keras backend must be {needed!r}, not {backend!r}: {use tensorflow}."
+        raise ArgumentError(Message(text, needed="tensorflow", backend=keras.config.backend()))
     if mode != "predict" and not keras_version.compiled:
         raise ArgumentError("The model must be compiled: call its compile() first.")
     strategy = keras_version.model.distribute_strategy

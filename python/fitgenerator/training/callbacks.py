@@ -29,6 +29,13 @@ class ForeignCallback:
     def __init__(self, table: int, hooks: list[str]) -> None:
         self.table = table
         self.hooks = frozenset(hooks)
+        self._told = False
+
+    def context(self, *context: Any) -> Iterator[ForeignHook]:
+        """Tell a table that has the hook `set_context` the parameters and the model, once."""
+        if not self._told and "set_context" in self.hooks:
+            self._told = True
+            yield ForeignHook(self.table, "set_context", context)
 
     def hook(self, name: str) -> str | None:
         """The hook of the table that answers to `name`."""
@@ -80,6 +87,7 @@ class Callbacks:
         """Call one hook of every callback that defines it; a job for the host."""
         for callback in self.all:
             if isinstance(callback, ForeignCallback):
+                yield from callback.context(self.params, self._model)
                 name = callback.hook(hook)
                 if name is not None:
                     yield ForeignHook(callback.table, name, args)

@@ -16,6 +16,7 @@ from fitgenerator.batches.class_weight import weigh
 from fitgenerator.batches.model_inputs import Expected
 from fitgenerator.batches.structure import Parts, check, unpack
 from fitgenerator.messages import describe
+from fitgenerator.r.reticulate.results import in_r
 from support.array_kinds import Endless, Failing, Giver, Liar, nested, recursive, symbolic
 from support.tiny_trainings import linear_model, make_batches, run, same_weights, shown, weights_of
 
@@ -91,6 +92,22 @@ def test_a_symbol_has_no_values(leaf: Any) -> None:
 
 def test_arrays_of_another_byte_order_are_turned() -> None:
     assert as_array(X.astype(">f4")).dtype == np.dtype("float32")
+
+
+@pytest.mark.parametrize(
+    ("targets", "python", "r"),
+    [
+        ([1.0, 0, 1, 0, 1], "give np.asarray(targets).", "give as.array(targets)."),
+        ([[1, 0]] * 5, "give np.asarray(targets).", "give as.array(targets)."),
+        ({"a": (1, 2)}, "give np.asarray(targets['a']).", "give as.array(targets['a'])."),
+        ([Y, 1.0], "one row is np.array([number]).", "one row is as.array(number)."),
+    ],
+)
+def test_T28_T33_a_list_of_numbers_is_to_become_an_array(targets: Any, python: str, r: str) -> None:
+    with pytest.raises(BatchError) as caught:
+        check(Parts(X, targets))
+    assert str(caught.value).endswith(python)
+    assert in_r(caught.value).endswith(r)
 
 
 # -- the structure ------------------------------------------------------------------------------

@@ -42,6 +42,18 @@ def test_the_arguments_come_in_the_order_of_Keras() -> None:
     assert np.array_equal(ours[1][0], theirs[1][0])
 
 
+def test_T29_the_attributes_are_those_of_Keras_and_cannot_be_set_without_effect() -> None:
+    options = {"length": 6, "sampling_rate": 2, "stride": 3, "start_index": 1, "reverse": True}
+    ours = timeseries_generator(DATA, TARGETS, **options)  # type: ignore[arg-type]
+    theirs = TimeseriesGenerator(DATA, TARGETS, **options)
+    names = [*options, "end_index", "shuffle", "batch_size"]
+    assert {n: getattr(ours, n) for n in names} == {n: getattr(theirs, n) for n in names}
+    assert np.array_equal(ours.data, theirs.data)
+    assert np.array_equal(ours.targets, theirs.targets)
+    with pytest.raises(AttributeError):
+        ours.length = 3
+
+
 def test_shuffled_every_window_comes_once_an_epoch() -> None:
     def ends(epoch: int, seed: int = 1) -> list[int]:
         flow = timeseries_generator(DATA, TARGETS, 10, shuffle=True, batch_size=8, seed=seed)

@@ -41,6 +41,10 @@ _R = Vocabulary(
         "the directory itself": '"."',
         "categories": "factors",
         "fit to images": "fit_image_data_generator(generator, images)",
+        "as array": "as.array",
+        "array of a number": "as.array(number)",
+        "use tensorflow": 'call keras3\'s use_backend("tensorflow"), or '
+        'Sys.setenv(KERAS_BACKEND = "tensorflow"), at the start of the session',
     },
     first=1,
     number=lambda number: f"{number:.15g}",
