@@ -32,13 +32,13 @@ is_keras_object <- function(x) inherits(x, "KerasCallback")
 table_of <- function(object) {
   names <- c("set_context", hook_names)
   table <- stats::setNames(lapply(names, function(name) object[[name]]), names)
-  table <- Filter(function(method) is.function(method) && !is_empty(method), table)
+  table <- Filter(function(method) is.function(method) && !does_nothing(method), table)
   replaced <- sub("on_batch_", "on_train_batch_", grep("^on_batch_", names(table), value = TRUE))
   table[setdiff(names(table), replaced)]
 }
 
 # Whether a function has no body.
-is_empty <- function(fn) {
+does_nothing <- function(fn) {
   code <- body(fn)
   is.null(code) || (is.call(code) && identical(code[[1L]], as.name("{")) && length(code) == 1L)
 }
