@@ -28,7 +28,7 @@
 #' @export
 evaluate_generator <- function(object, generator, steps, max_queue_size = 10, workers = NULL, callbacks = NULL,
                                timeout = NULL, jit_compile = "auto", verbose = 0) {
-  size <- if (!missing(max_queue_size)) max_queue_size
+  size <- if (!missing(max_queue_size)) check_whole(max_queue_size, "max_queue_size", 0L)
   arguments <- common_arguments(verbose, size, workers, timeout, jit_compile)
   as.list(run_round("evaluate", object, generator, if (!missing(steps)) steps, callbacks, arguments))
 }

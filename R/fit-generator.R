@@ -122,7 +122,7 @@ fit_generator <- function(object, generator, steps_per_epoch, epochs = 1,
                           max_queue_size = 10, initial_epoch = 0, workers = NULL, validation_freq = 1,
                           timeout = NULL, jit_compile = "auto") {
   steps <- if (!missing(steps_per_epoch)) steps_per_epoch
-  size <- if (!missing(max_queue_size)) max_queue_size
+  size <- if (!missing(max_queue_size)) check_whole(max_queue_size, "max_queue_size", 0L)
   first <- if (!missing(initial_epoch)) initial_epoch
   train_on(object, generator, steps, epochs, verbose, callbacks, validation_data, validation_steps, class_weight,
            size, first, workers, validation_freq, timeout, jit_compile)

@@ -68,7 +68,7 @@ fit.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_lint
     parts <- fixed_parts(validation_data, "validation_data", batch_forms_of("fit", object)$validation_data)
     validation_data <- make_rows(parts, validation_batch_size, validation_steps, argument = "validation_data")
   }
-  size <- if (!missing(max_queue_size)) max_queue_size
+  size <- if (!missing(max_queue_size)) check_whole(max_queue_size, "max_queue_size", 0L)
   first <- if (!missing(initial_epoch)) initial_epoch
   train_on(object, train, steps_per_epoch, epochs, verbose, callbacks, validation_data, validation_steps,
            class_weight, size, first, workers, validation_freq, timeout, jit_compile, name = "x")

@@ -43,7 +43,7 @@
 #' @export
 predict_generator <- function(object, generator, steps, max_queue_size = 10, verbose = 0, workers = NULL,
                               callbacks = NULL, timeout = NULL, jit_compile = "auto") {
-  size <- if (!missing(max_queue_size)) max_queue_size
+  size <- if (!missing(max_queue_size)) check_whole(max_queue_size, "max_queue_size", 0L)
   arguments <- common_arguments(verbose, size, workers, timeout, jit_compile)
   steps <- if (!missing(steps)) steps
   run_round("predict", object, generator, steps, callbacks, arguments)
