@@ -71,12 +71,12 @@
 #'   (`system()`, the driver of a database), the error comes when that code returns.
 #' @param jit_compile Whether calls that run several steps are compiled with XLA, which is faster but changes the last
 #'   digits. `"auto"`: only for 10,000 steps or more of a model with up to 100,000 weights and only operations that mean
-#'   the same in XLA (dense and convolutional layers with the usual activations, losses, metrics and optimizers). Steps in
-#'   which a number is not finite, or an index or label is out of range, run again without XLA, with TensorFlow's numbers
-#'   or its error. `TRUE`: for all models. Models with other operations then lose TensorFlow's run-time checks: an index
-#'   or label out of range gives a plausible number or NaN and no error, `tf$debugging` assertions and `check_numerics`
-#'   are not evaluated, NaN and infinities may be treated differently, and random numbers (dropout) are others. `FALSE`:
-#'   never. The `pipeline` of the history shows what was done.
+#'   the same in XLA (dense and convolutional layers with the usual activations, losses, metrics and optimizers). Steps
+#'   in which a number is not finite, or an index or label is out of range, run again without XLA, with TensorFlow's
+#'   numbers or its error. `TRUE`: for all models. Models with other operations then lose TensorFlow's run-time checks:
+#'   an index or label out of range gives a plausible number or NaN and no error, `tf$debugging` assertions and
+#'   `check_numerics` are not evaluated, NaN and infinities may be treated differently, and random numbers (dropout) are
+#'   others. `FALSE`: never. The `pipeline` of the history shows what was done.
 #'
 #' @return The training history, invisibly: a list of class `fitgenerator_history` and `keras_training_history` with the
 #'   elements `params`, `metrics` (a named list with one number per finished epoch), `epoch` (from 0), `incomplete`

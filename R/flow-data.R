@@ -27,7 +27,8 @@
 #' @param balance Whether all classes are equally frequent; or a vector with a class label for each row.
 #'
 #' @return A flow: a Python object with an index, which is also a `keras.utils.PyDataset`. Its `length()` is the number
-#'   of batches per pass; `flow[0]` is the first batch. Its settings cannot be changed. Invalid arguments raise a `fitgenerator_argument_error`.
+#'   of batches per pass; `flow[0]` is the first batch. Its settings cannot be changed. Invalid arguments raise a
+#'   `fitgenerator_argument_error`.
 #' @seealso [flow_from_frame()], [flow_from_chunks()], [timeseries_generator()], [batch_sequence()]
 #' @examplesIf fitgenerator:::has_keras()
 #' x <- as.matrix(iris[1:4])

@@ -45,11 +45,12 @@
 #' list holds the inputs of a model with several inputs, unless its names are those of parts, such as `x` and `y`, and
 #' not those of the inputs.
 #'
-#' Two kinds of model take other batches too. A model that is compiled without a loss, because it adds its losses itself,
-#' needs no targets: a batch may be the inputs alone, `list(inputs)` or `list(inputs, NULL)`. A model with a step of its
-#' own (`train_step`; `test_step` in evaluations and validations; `predict_step`) takes any list of arrays, which may
-#' differ in their numbers of samples: a list reaches the step as a tuple, a named list as a dict (unless its names only
-#' state the order, as in `list(x = , y = )`), and `NULL` as `None`. `class_weight` still needs the usual form.
+#' Two kinds of model take other batches too. A model that is compiled without a loss, because it adds its losses
+#' itself, needs no targets: a batch may be the inputs alone, `list(inputs)` or `list(inputs, NULL)`. A model with a
+#' step of its own (`train_step`; `test_step` in evaluations and validations; `predict_step`) takes any list of arrays,
+#' which may differ in their numbers of samples: a list reaches the step as a tuple, a named list as a dict (unless its
+#' names only state the order, as in `list(x = , y = )`), and `NULL` as `None`. `class_weight` still needs the usual
+#' form.
 #'
 #' * Doubles become the model's float type, usually `float32`. Integers become `int32`, logicals `bool`, raw vectors
 #'   `uint8`, character vectors strings, and factors their codes, counted from 0.

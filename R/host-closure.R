@@ -2,8 +2,8 @@
 
 # A closure as the host serves it. `name` is the argument that it was given as, for messages; `stream` its random number
 # stream ("generator" or "validation_data"). `convert` makes a batch of what `fn` returns. Where the source can restart,
-# `seek` is told which batches are wanted next, `tell` that a pass has ended, and `close` that no more batches are wanted.
-# `ends`: whether a value ends the source.
+# `seek` is told which batches are wanted next, `tell` that a pass has ended, and `close` that no more batches are
+# wanted. `ends`: whether a value ends the source.
 new_closure <- function(fn, name, stream, convert = as_batch, seek = NULL, tell = NULL, close = NULL,
                         ends = is_exhausted) {
   list(fn = fn, name = name, stream = stream, convert = convert, seek = seek, tell = tell, close = close, ends = ends)

@@ -41,7 +41,8 @@ cross <- function(fn, ...) {
 }
 
 # Raises the error of a `setTimeLimit()` that expired in a crossing, as `said` tells. reticulate looks for events while
-# Python code runs, at a top level of its own: there R prints the error, forgets the limit, and goes on. No field says so.
+# Python code runs, at a top level of its own: there R prints the error, forgets the limit, and goes on. No field
+# says so.
 raise_time_limit <- function(said) {
   found <- vapply(gettext(time_limits, domain = "R"), grepl, NA, said, fixed = TRUE)
   if (!any(found)) return(invisible())

@@ -9,8 +9,8 @@
 #' * `flow$filenames` are the files, in the order of the predictions if `shuffle = FALSE`.
 #' * `flow$classes` are the numbers of their classes, counted from 0, and `flow$class_indices` maps names to numbers.
 #' * `flow$skipped` are the files that were left out, with the reasons, if `on_error = "skip"`.
-#' * `flow$batch_size`, `flow$shuffle` and `flow$seed` can be set; passes that begin later obey. What cannot be obeyed is
-#'   refused.
+#' * `flow$batch_size`, `flow$shuffle` and `flow$seed` can be set; passes that begin later obey. What cannot be obeyed
+#'   is refused.
 #' * `flow$reset()` begins a new pass.
 #'
 #' @section Random numbers: The order and the transformations follow from `seed` and the number of the batch. They are

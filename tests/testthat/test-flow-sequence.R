@@ -166,7 +166,7 @@ test_that("T5: calls of one epoch go on where the last one ended, and equal one 
   }
 })
 
-test_that("T5: on_epoch_end follows the last batch of a pass, in every kind of call, and not a pass that is broken off", {
+test_that("T5: on_epoch_end follows the last batch of a pass, in every kind of call, and no pass that is broken off", {
   for (size in c(0, 1, 10)) {
     ended <- 0
     flow <- batch_sequence(indexed_batch, 3, on_epoch_end = function() ended <<- ended + 1)
@@ -190,7 +190,8 @@ test_that("T5: an error in on_epoch_end after the last pass is an error of the c
   hook <- batch_sequence(indexed_batch, 2, on_epoch_end = function(epoch) stop("in the hook"))
   expect_error(losses(hook, NULL), "in the hook", class = "fitgenerator_generator_error")
   expect_error(evaluate_generator(echo_model(), hook), "in the hook", class = "fitgenerator_generator_error")
-  stuck <- batch_sequence(indexed_batch, 2, on_epoch_end = function(epoch) Sys.sleep(30))
+  sleep <- function(epoch) Sys.sleep(30) # nolint: undesirable_function_linter. It is to be stopped.
+  stuck <- batch_sequence(indexed_batch, 2, on_epoch_end = sleep)
   spent <- system.time(expect_error(losses(stuck, NULL, timeout = 1), class = "fitgenerator_timeout_error"))
   expect_lt(spent[["elapsed"]], 20)
   drawn_in <- function(calls, epochs) {

@@ -100,7 +100,8 @@ test_that("T20 a list reaches a step of the model's own as a tuple, a named list
   forms <- list(
     "tuple(2)" = list(x), "tuple(2, None)" = list(x, NULL), "tuple(2, 2)" = list(x, y),
     "tuple(2, 2, 1, 1)" = list(x, y, 1:4, 1), "tuple(tuple(2, 2), tuple(1))" = list(list(x, y), list(1:4)),
-    "{a: 2, b: tuple(1, None)}" = list(a = x, b = list(1:4, NULL)), "tuple({a: 2}, tuple())" = list(list(a = x), list()),
+    "{a: 2, b: tuple(1, None)}" = list(a = x, b = list(1:4, NULL)),
+    "tuple({a: 2}, tuple())" = list(list(a = x), list()),
     "2" = x, "tuple(2, 2, None)" = list(x, y, NULL), "tuple(2, 2, 1)" = list(x = x, y = y, sample_weight = 1:4)
   )
   for (form in names(forms)) {
