@@ -50,7 +50,7 @@ IN_ORDER += ["b_mape", "b_cosine_similarity"]
 
 def names_in(line: str) -> list[str]:
     """The names of the metrics in a printed line, in order."""
-    return re.findall(r"(\w+): [\d.]+", line)
+    return re.findall(r"(\w+): -?\d", line)
 
 
 @BOTH
