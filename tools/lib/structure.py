@@ -32,7 +32,7 @@ LIMITS: dict[str, float | None] = {
 }
 WAY_LIMITS: dict[str, float | None] = {
     "packages on a batch's way": 9,
-    "most entries into one of them": 2,
+    "most entries into one of them": 3,
 }
 
 
