@@ -183,9 +183,11 @@ def evaluate_generator(
             one pass.
         callbacks: Callbacks with `on_test_*` hooks.
         max_queue_size, workers, verbose, timeout, jit_compile: As for `fit_generator`.
+        return_dict: Whether to return a dict, in the same order.
 
     Returns:
-        The loss and the metrics by name, over all rows.
+        What Keras's `evaluate` returns, over all rows: the loss, a number, where there is nothing
+        else; a list of the loss and the metrics as compiled; or with `return_dict` a dict by name.
 
     Raises:
         ValueError: As `fit_generator`; also where the generator has no batch at all.

@@ -12,6 +12,8 @@ import tensorflow as tf
 from ..models.protocol import Nested
 from .xla_guard import within_limits
 
+_SCALARS = (tf.TensorShape([]), tf.TensorShape([]))  # the step's number, and whether all is well
+
 
 class LoopError(Exception):
     """A step that cannot be put in a loop."""
@@ -33,13 +35,7 @@ def looped(
     whether all values were within limits is returned first.
     """
     flat = keras.tree.flatten(outputs)
-    dense = (tf.Tensor, tf.TensorSpec)
-    if not all(isinstance(o, dense) and o.shape.rank is not None for o in flat):
-        raise LoopError("a step returns something else than dense tensors")
-    shapes = [tf.TensorShape(o.shape) for o in flat]
-    if rows is not None:
-        shapes = [s if s.rank == 0 or s[0] is not None else [rows, *s[1:]] for s in shapes]
-        shapes = list(map(tf.TensorShape, shapes))
+    shapes = _shapes_of(flat, rows)
 
     def body(leaves: Any, i: tf.Tensor, well: tf.Tensor, carried: list[Any]) -> Any:
         graph = tf.compat.v1.get_default_graph()
@@ -56,27 +52,36 @@ def looped(
 
     def loop(*leaves: tf.Tensor) -> Any:
         count = tf.shape(leaves[0])[0]
-        if keep_all:
-            start = [
-                tf.TensorArray(o.dtype, count, element_shape=shape)
-                for o, shape in zip(flat, shapes, strict=True)
-            ]
-        else:
-            start = [
-                tf.zeros([d or 0 for d in shape], o.dtype)
-                for o, shape in zip(flat, shapes, strict=True)
-            ]
-        invariants = (tf.TensorShape([]), tf.TensorShape([]), shapes)
         _, well, last = tf.while_loop(
             lambda i, *_: i < count,
             partial(body, leaves),
-            (tf.constant(0), tf.constant(True), start),
-            shape_invariants=None if keep_all else invariants,
+            (tf.constant(0), tf.constant(True), _start(flat, shapes, count if keep_all else None)),
+            shape_invariants=None if keep_all else (*_SCALARS, shapes),
             parallel_iterations=1,
         )
-        if keep_all:
-            last = [array.concat() for array in last]
+        last = [array.concat() for array in last] if keep_all else last
         packed = keras.tree.pack_sequence_as(outputs, last)
         return (well, packed) if guarded else packed
 
     return loop
+
+
+def _shapes_of(flat: list[Any], rows: int | None) -> list[tf.TensorShape]:
+    """The shapes of a step's outputs, with `rows` in the place of an open number of rows."""
+    dense = (tf.Tensor, tf.TensorSpec)
+    if not all(isinstance(o, dense) and o.shape.rank is not None for o in flat):
+        raise LoopError("a step returns something else than dense tensors")
+    shapes = [tf.TensorShape(o.shape) for o in flat]
+    if rows is None:
+        return shapes
+    return [
+        s if s.rank == 0 or s[0] is not None else tf.TensorShape([rows, *s[1:]]) for s in shapes
+    ]
+
+
+def _start(flat: list[Any], shapes: list[tf.TensorShape], count: tf.Tensor | None) -> list[Any]:
+    """What a loop carries before its first step: arrays of `count` outputs, or one of each."""
+    pairs = list(zip(flat, shapes, strict=True))
+    if count is None:
+        return [tf.zeros([d or 0 for d in shape], o.dtype) for o, shape in pairs]
+    return [tf.TensorArray(o.dtype, count, element_shape=shape) for o, shape in pairs]
