@@ -25,10 +25,9 @@ class BatchSequence(Passes):
         seed: int | None,
         on_epoch_end: Callable[..., object] | None,
     ) -> None:
-        super().__init__(shuffle, seed)
+        super().__init__(shuffle, seed, _of_epoch(on_epoch_end))
         self._function = function
         self._length = whole(length, "length", 1)
-        self._hook = _of_epoch(on_epoch_end)
         self._seeded = seed is not None
         self._tells_epoch = not is_bridged_function(function) and _takes(function) == 2
 
@@ -41,19 +40,13 @@ class BatchSequence(Passes):
         number = int(self.order(epoch)[index])
         return self._function(number, epoch) if self._tells_epoch else self._function(number)
 
-    def on_epoch_end(self) -> None:
-        """The next pass begins."""
-        if self._hook is not None:
-            self._hook(self.epoch)
-        super().on_epoch_end()
-
     def as_source(self, argument: str) -> Source:
         """The source that the engine reads; the calling thread serves an R function."""
         bridge = bridge_of(self._function)
         if bridge is not None and bridge.is_function(self._function):
-            given = (self._function, self._hook, argument)
+            given = (self._function, self.hook, argument)
             return bridge.sequence(self, *given, seeded=self._seeded)  # type: ignore[no-any-return]
-        return self.source_of(len(self), self._hook)
+        return super().as_source(argument)
 
 
 def batch_sequence(

@@ -20,6 +20,7 @@ from .data_set_settings import settings_of
 from .fetches import Fetches
 from .fixed import Fixed
 from .keras_sequence import KerasSequence
+from .replaced import replaced
 from .source import Claim, Reader, Source
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
@@ -37,9 +38,12 @@ class Passes(Fixed, KerasSequence):
     # A training reads the flow on other threads, and batches follow from these.
     fixed = frozenset({"n", "batch_size", "shuffle", "seed"})
 
-    def __init__(self, shuffle: bool, seed: int | None) -> None:
+    def __init__(
+        self, shuffle: bool, seed: int | None, hook: Callable[[int], object] | None = None
+    ) -> None:
         super().__init__()
         self.epoch = 0
+        self._hook = hook  # called with the number of a pass that has ended
         self.shuffle = flag(shuffle, "shuffle")
         if seed is None:  # from the numbers that keras.utils.set_random_seed() sets
             seed = np.random.randint(2**31) if self.shuffle else 0
@@ -68,15 +72,21 @@ class Passes(Fixed, KerasSequence):
 
     def on_epoch_end(self) -> None:
         """The next pass begins."""
+        if self._hook is not None:
+            self._hook(self.epoch)
         self.epoch += 1
+
+    @property
+    def hook(self) -> Callable[[int], object] | None:
+        """What is called with the number of a pass that has been read, if anything is."""
+        if replaced(self, Passes, "on_epoch_end"):  # the user's own, as Keras calls it
+            return lambda epoch: self.on_epoch_end()
+        return self._hook
 
     def as_source(self, argument: str) -> Source:
         """What the engine reads."""
-        return self.source_of(len(self))
-
-    def source_of(self, length: int, hook: Callable[[int], object] | None = None) -> Source:
-        """The source of `length` batches; `hook` is called after each pass, with its number."""
-        reader = partial(PassReader, self.batch, hook)
+        length = len(self)
+        reader = partial(PassReader, self.batch, self.hook)
         return Source(
             partial(reader, length),
             self,

@@ -10,12 +10,16 @@ from ...errors import ArgumentTypeError
 from ...models.protocol import Array
 from ...sources.data_set_settings import settings_of
 from ...sources.readers import indexed
+from ...sources.replaced import replaced
 from ...sources.source import Source
 from ..transform.random_parameters import drawing_from
 from ..transform.seeded_function import Seeded
 from .batch_order import Pass
 from .flow_reader import evaluation_reader, training_reader
 from .passes import PassIterator
+
+# The methods by which a data set says what a pass is: a user's own are called, as Keras calls them.
+_OF_PASSES = ("__getitem__", "__len__", "on_epoch_begin", "on_epoch_end")
 
 
 class Iterator(PassIterator):
@@ -67,7 +71,7 @@ class Iterator(PassIterator):
         generator = getattr(self, "image_data_generator", None)
         # Only the calling thread can run a function of R.
         asks = isinstance(getattr(generator, "preprocessing_function", None), Seeded)
-        if type(self).__getitem__ is not Iterator.__getitem__:  # it is the user's
+        if replaced(self, Iterator, *_OF_PASSES):
             return replace(indexed(self, lambda: len(self)), asks=asks)
         length = len(self.next_pass())
         return Source(

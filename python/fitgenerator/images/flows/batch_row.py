@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...models.protocol import Array
+from ...sources.replaced import replaced
 from ..augmenter import Augmenter
 from ..reading.channels import unpadded
 from ..transform import random_parameters
@@ -19,16 +20,11 @@ from ..transform.normalisation import standardize
 from ..transform.transform import transform, working_dtype
 
 
-def _replaced(generator: Augmenter, method: str) -> bool:
-    """Whether a method is not the one that `Augmenter` defines."""
-    return getattr(getattr(generator, method), "__func__", None) is not getattr(Augmenter, method)
-
-
 def draw_parameters(
     generator: Augmenter, shape: tuple[int, ...], random: np.random.RandomState
 ) -> dict[str, Any]:
     """The random parameters of one image of a flow."""
-    if not _replaced(generator, "get_random_transform"):
+    if not replaced(generator, Augmenter, "get_random_transform"):
         return random_parameters.draw(generator, shape, random)
     return dict(generator.get_random_transform(shape, int(random.randint(2**31 - 1))))
 
@@ -44,8 +40,8 @@ def fill_row(generator: Augmenter, image: Array, parameters: Mapping[str, Any], 
     """
     first = generator.data_format == "channels_first"
     dtype = working_dtype(row.dtype)
-    transforms = _replaced(generator, "apply_transform")
-    standardizes = _replaced(generator, "standardize")
+    transforms = replaced(generator, Augmenter, "apply_transform")
+    standardizes = replaced(generator, Augmenter, "standardize")
     if transforms or standardizes:
         if image.shape[2] > row.shape[0 if first else 2]:
             image = unpadded(image)

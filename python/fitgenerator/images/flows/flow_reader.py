@@ -23,7 +23,7 @@ class _Passes:
         self._flow = flow
         self._length = length
         self._make = make
-        self._base = flow.first_pass()
+        self.base = flow.first_pass()  # pass 0
         self._known: tuple[tuple[int, Pass], ...] = ()
         self._counting = threading.Lock()
         self._empty: defaultdict[int, set[int]] = defaultdict(set)  # by pass: they have no images
@@ -46,15 +46,9 @@ class _Passes:
         for known, one in self._known:
             if known == number:
                 return one
-        one = self._base.after(number)
+        one = self.base.after(number)
         self._known = ((number, one), *self._known[:1])
         return one
-
-    def start(self, fresh: bool) -> int:
-        """A training goes on: its pass 0 is the flow's pass under way, or a new one."""
-        flow = self._flow
-        self._base, index = (flow.next_pass(), 0) if fresh else flow.place()
-        return index
 
     def leave(self, batches: int) -> None:
         """The next training, or `next`, goes on after so many batches."""
@@ -78,7 +72,14 @@ class _TrainingReader(PassReader):
 def training_reader(flow: PassIterator, length: int, make: Make) -> PassReader:
     """The reader of a training, which goes on where the last one, or `next`, left the flow."""
     passes = _Passes(flow, length, make)
-    return _TrainingReader(passes.batch, None, length, passes.start, passes.leave)
+    # Read now, as the length was: a setting that a callback changes is for later calls.
+    following, under_way = flow.next_pass(), flow.place()
+
+    def start(fresh: bool) -> int:
+        passes.base, index = (following, 0) if fresh else under_way
+        return index
+
+    return _TrainingReader(passes.batch, None, length, start, passes.leave)
 
 
 def evaluation_reader(flow: PassIterator, length: int, make: Make) -> PassReader:

@@ -11,6 +11,7 @@ import numpy as np
 from ...batches.aligned_memory import empty
 from ...errors import ArgumentError, ErrorContext, locate
 from ...models.protocol import Array
+from ...sources.replaced import replaced
 from ...sources.source import Source
 from .. import arguments
 from ..arguments import Path
@@ -73,9 +74,8 @@ class ImageFlow(Iterator):
 
     def as_source(self, argument: str) -> Source:
         """The source that the engine reads."""
-        made = getattr(self._get_batches_of_transformed_samples, "__func__", None)
-        ours = made is ImageFlow._get_batches_of_transformed_samples
-        own = ours and type(self).__getitem__ is Iterator.__getitem__
+        makers = ("__getitem__", "_get_batches_of_transformed_samples")
+        own = not replaced(self, ImageFlow, *makers)
         return replace(super().as_source(argument), exclusive=own)
 
     def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:

@@ -134,8 +134,9 @@ class PassIterator(Fixed, KerasSequence):
 
     def on_epoch_begin(self) -> None:
         """Begin a new pass, unless the last one has already been ended."""
-        if self._begun:
-            self.on_epoch_end()
+        with self._lock:
+            if self._begun:
+                self._turn(len(self))
 
     def on_epoch_end(self) -> None:
         """End the pass: the next has another order and other transformations."""
