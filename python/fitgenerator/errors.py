@@ -186,7 +186,7 @@ Warned = tuple[str, type[UserWarning]]  # text and class
 
 
 class Warns(ABC):
-    """A source that may have to warn, but must not on the thread that reads it."""
+    """A source that may have to warn, but must not on a background thread that reads it."""
 
     @abstractmethod
     def take_warnings(self) -> list[Warned]:

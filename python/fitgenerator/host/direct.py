@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from threading import Thread
 
+from ..errors import Warns
 from .interface import HostedSource, Shown, run_job
 from .interrupts import Deferred
 
@@ -16,6 +17,7 @@ class DirectHost:
         self.interrupts = Deferred()
         self.waited = 0.0
         self.patience: float | None = None
+        self.met: dict[Warns, None] = {}
         self.call, self.say = run_job, show
         self.check, self.user_code = self.interrupts.check, self.interrupts.allowed
 

@@ -9,6 +9,7 @@ from threading import Thread
 from types import GeneratorType
 from typing import Any, Protocol
 
+from ..errors import Warns
 from ..reporting.progress_bar import Bar
 from .watchdog import Watched
 
@@ -50,6 +51,7 @@ class Host(Protocol):
     # Seconds that jobs waited until the calling thread took them up: it was making batches then.
     waited: float
     patience: float | None  # how long one batch may take, in seconds; `None` for ever
+    met: dict[Warns, None]  # what code on its threads has met that warns at the end of the call
 
     def call(self, work: Work) -> Any:
         """Run a job on the calling thread, return its result, raise what it raised."""

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import Thread
 from typing import Any
 
-from ..errors import ClosedError
+from ..errors import ClosedError, Warns
 from ..reporting.progress_bar import Bar
 from .interface import HostedSource, HostFunction, Shown, Work
 from .outcome import Failed
@@ -35,6 +35,7 @@ class Switchboard:
     def __init__(self, watchdog: Watchdog | None = None) -> None:
         self.waited = 0.0
         self.patience: float | None = None
+        self.met: dict[Warns, None] = {}
         self.watchdog = watchdog or Watchdog()
         self._inbox: ClosableQueue[Request | None] = ClosableQueue()  # `None` only wakes
         self._waiting: list[Request] = []

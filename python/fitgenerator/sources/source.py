@@ -16,7 +16,7 @@ import keras
 
 from ..batches.row_batches import RowBatches
 from ..batches.structure import RawBatch
-from ..errors import Warned, Warns
+from ..errors import Warned
 from ..models.keras_versions import Adapter
 
 Claim = Callable[[], RawBatch]
@@ -107,11 +107,6 @@ class Source:
         if isinstance(self.identity, keras.utils.PyDataset):
             return "sequence"
         return "dataset" if is_dataset(self.identity) else "generator"
-
-    def take_warnings(self) -> list[Warned]:
-        """What there is to warn of since the last time, on the thread that may."""
-        own = self.identity.take_warnings() if isinstance(self.identity, Warns) else []
-        return [*self.warns, *own]
 
 
 def is_dataset(given: Any) -> bool:

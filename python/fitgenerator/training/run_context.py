@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import AbandonedThreadWarning, EndedEarlyWarning, Warned
+from ..host.current_host import take_warnings
 from ..host.interface import Host
 from ..models.keras_versions import Keras3
 from ..prefetch.pacing import Pacing
@@ -73,8 +74,9 @@ class RunContext:
     def release(self) -> None:
         """Let go of the sources; for the calling thread, where their last code may run."""
         for prefetcher in self.prefetchers:
-            self.notices.others += prefetcher.source.take_warnings()
+            self.notices.others += prefetcher.source.warns
             prefetcher.release()
+        self.notices.others += take_warnings(self.host)
 
     def all_warnings(self) -> list[Warned]:
         """What the caller has to be warned of."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tf_keras
@@ -123,6 +125,49 @@ def test_T15_the_next_batch_of_a_flow_is_one_with_images(folder: Path) -> None:
     caught = catch(lambda: made.extend(float(next(flow)[0].mean()) for _ in range(4)))
     assert made == [2, 3, 5, 2]
     assert {warning.category for warning in caught} == {ImageWarning}
+
+
+@WORKERS
+def test_T15_a_generator_that_uses_a_flow_is_told_of_what_it_left_out(
+    folder: Path, workers: int
+) -> None:
+    breaks(folder, 1, 4)
+
+    def batches(flow: Any) -> Iterator[Any]:
+        while True:
+            yield next(flow)
+
+    def call(made: Any) -> None:
+        evaluate_generator(mean_model(), batches(made), 6, workers=workers)
+
+    flows = [flow_of(folder), flow_of(folder, batch_size=2)]
+    caught = catch(lambda: [call(flow) for flow in flows])
+    assert [warning.category for warning in caught] == [ImageWarning] * 2
+    assert all("2 of 6 files could not be read" in str(w.message) for w in caught)
+    assert "no other file: 3." in str(caught[0].message)
+    both = lambda: run(mean_model(), batches(flows[0]), 6, 1, validation_data=flows[1])  # noqa: E731
+    assert "no other file: 3." in str(catch(both)[0].message)
+
+
+def test_T15_a_source_of_the_users_own_around_a_flow_too(folder: Path) -> None:
+    breaks(folder, 2)
+
+    class Around(keras.utils.PyDataset):
+        """Reads a flow by index."""
+
+        def __init__(self, flow: Any) -> None:
+            super().__init__(workers=2)
+            self.flow = flow
+
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, index: int) -> Any:
+            return self.flow[index]
+
+    flow = flow_of(folder, batch_size=3)
+    caught = catch(lambda: run(mean_model(), Around(flow), None, 3))
+    assert ["1 of 6 files" in str(warning.message) for warning in caught] == [True]
 
 
 def test_T15_several_steps_in_one_call(folder: Path, loops_pay: None) -> None:

@@ -319,7 +319,7 @@ def test_a_source_may_answer_to_every_name(make: Any, queue: int) -> None:
     assert trained_on(make(), 3, max_queue_size=queue) == [1, 2, 3]
     source = as_source(make(), "generator")
     assert (source.hosted, source.asks, source.shuffled) == (False, False, False)
-    assert source.take_warnings() == []
+    assert source.warns == ()
 
 
 def test_a_generator_may_keep_a_dtype() -> None:

@@ -11,7 +11,6 @@ from ...errors import ImageError, LeftOutError
 from ...sources.seeded_source import PassReader
 from .batch_order import Pass
 from .passes import PassIterator
-from .skipping import warning_later
 
 Make = Callable[[Pass, int], Any]  # the batch with an index in a pass
 
@@ -31,8 +30,7 @@ class _Passes:
     def batch(self, number: int, index: int) -> Any:
         """Batch `index` of a pass; any thread may call this."""
         try:
-            with warning_later():
-                return self._make(self._at(number), index)
+            return self._make(self._at(number), index)
         except LeftOutError as error:
             with self._counting:
                 self._empty[number].add(index)

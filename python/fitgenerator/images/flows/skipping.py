@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from ...caller_warnings import warn
 from ...errors import ImageWarning, LeftOutError, Warned, Warns
+from ...host.current_host import tell
 from ...models.protocol import Array
-
-# How the names of the engine's threads begin.
-OUR_THREADS = "fitgenerator-"
-_engine = threading.local()  # `reads`: the engine does, here, and warns at the end of the call
-
-
-@contextmanager
-def warning_later() -> Iterator[None]:
-    """Within this context, the engine reads on this thread, which may be the calling one."""
-    _engine.reads = True
-    try:
-        yield
-    finally:
-        _engine.reads = False
 
 
 class Skipping(Warns):
@@ -41,14 +25,11 @@ class Skipping(Warns):
         self._empty = 0  # batches without images, likewise
 
     def _skip(self, path: str, why: str) -> None:
-        """Note a file that cannot be read, and warn, unless the engine does so later."""
+        """Note a file that cannot be read, and warn, or have the call warn at its end."""
         with self._skipping:
             self._untold += path not in self.skipped
             self.skipped[path] = why
-        ours = threading.current_thread().name.startswith(OUR_THREADS)
-        if not (ours or getattr(_engine, "reads", False)):
-            for text, kind in self.take_warnings():
-                warn(text, kind)
+        tell(self)
 
     def take_warnings(self) -> list[Warned]:
         """The warnings that have come up since the last call."""

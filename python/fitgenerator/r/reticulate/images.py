@@ -15,8 +15,8 @@ from contextvars import copy_context
 from importlib import import_module
 from typing import Any
 
-from ...errors import ImageWarning, Warned, Warns
-from ...host.current_host import asking
+from ...errors import ImageWarning, Warned
+from ...host.current_host import asking, take_warnings
 from ...host.outcome import Failed, Value, attempt
 from ...host.switchboard import Switchboard
 from ...prefetch.prefetcher import GRACE
@@ -96,5 +96,4 @@ class NextBatch(HostLoop):
 
     def outcome(self) -> RList:
         """The batch, or the failure, and what to warn of."""
-        warned = self._flow.take_warnings() if isinstance(self._flow, Warns) else []
-        return told(self._outcome, warned)
+        return told(self._outcome, take_warnings(self._board))
