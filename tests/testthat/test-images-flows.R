@@ -248,6 +248,9 @@ test_that("T10: what is set on a flow is obeyed from the next pass on, or refuse
   data <- flow_from_data(matrix(1:12 + 0), 1:12 + 0, batch_size = 4)
   refused(data$shuffle <- FALSE, "`shuffle` of a flow cannot be changed; make a new flow\\.$")
   refused(data[["batch_size"]] <- 3, "`batch_size` of a flow cannot be changed")
+  series <- timeseries_generator(1:12 + 0, 1:12 + 0, 3)
+  refused(series$length <- 4, "`length` of a flow cannot be changed; make a new flow\\.$")
+  refused(flow$x <- array(0, c(4, 1, 1, 1)), "`x` of a flow cannot be changed; make a new flow\\.$")
   expect_true(data$shuffle)
   data$mine <- "kept"
   expect_identical(data$mine, "kept")

@@ -16,9 +16,13 @@ class KerasSequence(keras.utils.PyDataset, Readable):
 
     # Keras 2 may be loaded after the source was made. What asks whether the source is one of its
     # sequences asks for the source's class.
-    @property  # type: ignore[misc]  # in place of an attribute
+    @property  # in place of an attribute
     def __class__(self) -> type:
         for kind in classes("utils.Sequence"):
             if not issubclass(KerasSequence, kind):
                 KerasSequence.__bases__ = (*KerasSequence.__bases__, kind)
         return type(self)
+
+    @__class__.setter
+    def __class__(self, kind: type) -> None:
+        vars(object)["__class__"].__set__(self, kind)

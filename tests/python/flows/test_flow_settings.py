@@ -85,6 +85,21 @@ def test_T10_a_training_that_runs_goes_on_as_it_began(model: Any) -> None:
     assert run(model, flow, None, 2).pipeline.steps == 2
 
 
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin"])
+@pytest.mark.parametrize("size", [2, 6])
+@pytest.mark.parametrize("given", [{}, {"initial_epoch": 0}, {"steps": 3}])
+def test_T10_from_before_its_first_batch_on(
+    model: Any, hook: str, size: int, given: dict[str, Any]
+) -> None:
+    seen: list[int] = []
+    generator = ImageDataGenerator(preprocessing_function=lambda x: seen.append(int(x.item())) or x)
+    flow = generator.flow(X, X[:, 0, 0, 0], batch_size=4, shuffle=False)
+    change = keras.callbacks.LambdaCallback(**{hook: lambda *_: setattr(flow, "batch_size", size)})
+    run(model, flow, epochs=2, callbacks=[change], **given)
+    assert seen == [*range(12)] * 2
+    assert run(model, flow).pipeline.steps == 12 // size
+
+
 def test_T10_settings_are_checked_when_they_are_set() -> None:
     flow = flow_of()
     for name, value in (("batch_size", 0), ("shuffle", "yes"), ("seed", -1)):
@@ -99,11 +114,11 @@ def test_T10_what_no_flow_obeys_is_refused(tmp_path: Path) -> None:
     data = flow_from_data(X[:, 0, 0], X[:, 0, 0], shuffle=True)
     series = timeseries_generator(X[:, 0, 0, 0], X[:, 0, 0, 0], 2)
     cases = {
-        flow_of(): ("n", "image_shape", "save_to_dir"),
-        files: ("target_size", "class_mode", "classes", "samples", "color_mode"),
+        flow_of(): ("n", "x", "y", "x_misc", "image_shape", "save_to_dir", "batch_index"),
+        files: ("target_size", "class_mode", "classes", "samples", "color_mode", "on_error"),
         sequence: ("shuffle", "seed"),
         data: ("shuffle", "batch_size", "n", "seed"),
-        series: ("batch_size", "shuffle"),
+        series: ("batch_size", "shuffle", "length", "data"),
     }
     for flow, names in cases.items():
         for name in names:

@@ -50,7 +50,7 @@ def test_T29_the_attributes_are_those_of_Keras_and_cannot_be_set_without_effect(
     assert {n: getattr(ours, n) for n in names} == {n: getattr(theirs, n) for n in names}
     assert np.array_equal(ours.data, theirs.data)
     assert np.array_equal(ours.targets, theirs.targets)
-    with pytest.raises(AttributeError):
+    with pytest.raises(ArgumentError, match="`length` of a flow cannot be changed; make a new"):
         ours.length = 3
 
 

@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fitgenerator import ArgumentError, ArgumentTypeError, fit_generator, images, predict_generator
+from fitgenerator import (
+    ArgumentError,
+    ArgumentTypeError,
+    evaluate_generator,
+    fit_generator,
+    images,
+    predict_generator,
+)
 from fitgenerator.images import ImageDataGenerator
 from fitgenerator.sources.recognition import as_source
 from keras.src.legacy.preprocessing import image as legacy
@@ -145,3 +152,99 @@ def test_T24_what_a_class_lacks_is_said() -> None:
         images.NumpyArrayIterator(
             photos(2), None, ImageDataGenerator(), data_format="channels_first"
         )
+
+
+# -- passes of a class's own ---------------------------------------------------------------------
+
+
+def labelled(kind: type, **given: Any) -> Any:
+    """A flow of 8 labelled pictures of a class."""
+    return kind(photos(8), np.arange(8.0), ImageDataGenerator(), batch_size=2, **given)
+
+
+class Telling(images.NumpyArrayIterator):
+    """Notes where its passes begin and end."""
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        self.told: list[str] = []
+        super().__init__(*given, **options)
+
+    def on_epoch_begin(self) -> None:
+        self.told.append("begin")
+        super().on_epoch_begin()
+
+    def on_epoch_end(self) -> None:
+        self.told.append("end")
+        super().on_epoch_end()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_T5_T24_hooks_of_a_derived_flow_are_called(workers: int) -> None:
+    flow = labelled(Telling)
+    fit_generator(mean_model(), flow, epochs=2, verbose=0, workers=workers)
+    evaluate_generator(mean_model(), flow, workers=workers)
+    assert flow.told == ["begin", "end"] * 3
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_T5_T24_a_hook_that_is_assigned_to_a_flow_is_called_once_a_pass(workers: int) -> None:
+    told: list[str] = []
+    flow = labelled(images.NumpyArrayIterator, shuffle=True, seed=1)
+    orders: list[list[int]] = []
+    flow.on_epoch_end = lambda: told.append("end")
+    flow._get_batches_of_transformed_samples = noting(flow, orders)
+    fit_generator(mean_model(), flow, epochs=3, verbose=0, workers=workers)
+    assert told == ["end"] * 3
+    images_of = [index for order in orders for index in order]
+    passes = [images_of[first : first + 8] for first in (0, 8, 16)]
+    assert [sorted(one) for one in passes] == [[*range(8)]] * 3
+    assert passes[0] != passes[1] != passes[2]  # a new order, though the hook asks for none
+
+
+def noting(flow: Any, orders: list[list[int]]) -> Any:
+    """What makes a flow's batches, noting their images."""
+    made = flow._get_batches_of_transformed_samples
+
+    def noted(index_array: Any) -> Any:
+        orders.append(list(index_array))
+        return made(index_array)
+
+    return noted
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_T6_T24_the_length_of_a_derived_flow_is_its_own(workers: int) -> None:
+    class Half(images.NumpyArrayIterator):
+        """Gives two batches in a pass."""
+
+        def __len__(self) -> int:
+            return 2
+
+    flow = labelled(Half)
+    history = fit_generator(mean_model(), flow, epochs=2, verbose=0, workers=workers)
+    assert history.params["steps"] == 2
+    assert history.pipeline.steps == 4
+    assert len(predict_generator(mean_model(), flow, workers=workers)) == 4
+
+
+def test_T24_an_object_can_be_given_a_class_that_derives_from_its_own() -> None:
+    flow = labelled(images.NumpyArrayIterator)
+    flow.told = []
+    flow.__class__ = Telling
+    assert isinstance(flow, Telling)
+    fit_generator(mean_model(), flow, verbose=0)
+    assert flow.told == ["begin", "end"]
+
+
+@pytest.mark.parametrize("n", [0, -3, 2.5, "a", None])
+def test_T24_a_flow_has_at_least_one_image(n: Any) -> None:
+    with pytest.raises(ArgumentError, match="`n` must be a whole number of at least 1, not"):
+        images.Iterator(n, 2, False, None)
+
+
+def test_T24_shuffle_is_checked_when_a_flow_is_made_and_when_it_is_set() -> None:
+    for wrong in ("no", 1, None):
+        with pytest.raises(ArgumentError, match="`shuffle` must be True or False"):
+            images.Iterator(4, 2, wrong, None)
+        with pytest.raises(ArgumentError, match="`shuffle` must be True or False"):
+            images.Iterator(4, 2, False, None).shuffle = wrong

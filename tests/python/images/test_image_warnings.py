@@ -61,7 +61,8 @@ def test_T28_pictures_of_other_formats_are_left_out_as_in_keras(
 
 def test_T28_other_files_in_a_folder_are_left_out_in_silence(tmp_path: Path) -> None:
     write_classes(tmp_path, cats=2)
-    for name in ("notes.txt", "Thumbs.db", ".DS_Store"):
+    documents = ("a.pdf", "a.ps", "a.eps", "a.h5", "a.hdf", "a.mpg", "a.fits", "a.grib")
+    for name in ("notes.txt", "Thumbs.db", ".DS_Store", "gif", *documents):
         (tmp_path / "cats" / name).write_text("no picture")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

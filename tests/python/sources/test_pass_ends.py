@@ -13,9 +13,12 @@ import tf_keras
 from fitgenerator import (
     EndedEarlyWarning,
     GeneratorTimeoutError,
+    batch_sequence,
     evaluate_generator,
+    flow_from_data,
     last_history,
     predict_generator,
+    timeseries_generator,
 )
 from support.tiny_trainings import (
     PATIENCE,
@@ -75,6 +78,35 @@ def echo_of(package: Any) -> Any:
 
 def ends_of(source: Any) -> int:
     return len(source.ends)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("name", ["data", "series", "sequence"])
+def test_T5_a_hook_that_is_assigned_to_a_flow_is_called(name: str, workers: int) -> None:
+    x, y = np.arange(8.0, dtype="float32")[:, None], np.zeros((8, 1), "float32")
+    flow: Any = {
+        "data": lambda: flow_from_data(x, y, batch_size=2, seed=1),
+        "series": lambda: timeseries_generator(x[:, 0], y, 1, batch_size=2),
+        "sequence": lambda: batch_sequence(numbered_batch, 4, shuffle=True, seed=1),
+    }[name]()
+    told: list[int] = []
+    flow.on_epoch_end = lambda: told.append(len(told))
+    seen = Seen()
+    run(echo_model(), flow, None, 3, [seen], workers=workers)
+    assert told == [0, 1, 2]
+    if name != "series":
+        assert seen.train[:4] != seen.train[4:8]  # the order does not wait for the hook
+    evaluate_generator(echo_model(), flow, workers=workers)
+    assert len(told) == 4
+
+
+def test_T5_a_hook_that_is_assigned_may_call_the_flows_own() -> None:
+    ended: list[int] = []
+    flow = batch_sequence(numbered_batch, 2, on_epoch_end=ended.append)
+    own = flow.on_epoch_end
+    flow.on_epoch_end = own  # type: ignore[method-assign]
+    run(echo_model(), flow, None, 3)
+    assert ended == [0, 1, 2]
 
 
 # -- T5: the hook after the last pass -----------------------------------------------------------

@@ -30,6 +30,8 @@ class NumpyArrayIterator(ImageFlow):
         sample_weight: Weight of each image, or `None`.
     """
 
+    fixed = ImageFlow.fixed | {"x", "x_misc", "y"}
+
     def __init__(
         self,
         x: Any,

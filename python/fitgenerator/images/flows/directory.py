@@ -16,12 +16,17 @@ from ...messages import Message, describe, listed, reason
 from .. import arguments
 from ..arguments import Path
 from ..augmenter import Augmenter
-from ..opencv import Image
 from ..reading.target_format import TargetFormat
 from . import targets
 from .files import ENDINGS, FileIterator
 from .image_flow import Batching
 from .subsets import Share, part_of, share_of, warn_of_lacking
+
+# Endings of files that hold one picture, but do not count as images.
+_OTHER_PICTURES = (
+    *(".gif", ".webp", ".avif", ".heic", ".heif", ".jfif", ".jpe", ".jp2", ".j2k"),
+    *(".pbm", ".pgm", ".pnm", ".tga", ".ico"),
+)
 
 
 class DirectoryIterator(FileIterator):
@@ -129,9 +134,7 @@ def _warn_of_missing(directory: str, names: list[str]) -> None:
 
 def _warn_of_endings(directory: str, files: list[str]) -> None:
     """Warn of pictures whose names end otherwise than Keras's images."""
-    others = [file for file in files if not file.lower().endswith(ENDINGS)]
-    known = Image.registered_extensions() if others else {}
-    left = [file for file in others if os.path.splitext(file)[1].lower() in known]
+    left = [file for file in files if file.lower().endswith(_OTHER_PICTURES)]
     if left:
         text = (
             f"Only {', '.join(ENDINGS)} files count as images: {len(left)} of {len(files)} files "

@@ -36,6 +36,7 @@ class FileIterator(ImageFlow, Skipping):
     fixed = ImageFlow.fixed | {
         *("samples", "filenames", "directory", "target_size", "color_mode", "interpolation"),
         *("keep_aspect_ratio", "class_mode", "class_indices", "num_classes", "classes", "labels"),
+        "on_error",
     }
 
     def __init__(

@@ -32,9 +32,9 @@ class PassIterator(Fixed, KerasSequence):
         self, n: int, batch_size: int, shuffle: bool, seed: int | None, **options: Any
     ) -> None:
         super().__init__(**options)
-        self.n = n
+        self.n = whole(n, "n", 1)
         self._batch_size = whole(batch_size, "batch_size", 1)
-        self._shuffle = bool(shuffle)
+        self._shuffle = flag(shuffle, "shuffle")
         self._seed = arguments.seed(seed)
         self._drawn = _drawn(self._seed)
         self._lock = threading.Lock()
