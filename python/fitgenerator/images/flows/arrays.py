@@ -14,7 +14,7 @@ from ..arguments import Path
 from ..augmenter import Augmenter
 from .batch_row import fill_row
 from .image_flow import Batching, ImageFlow
-from .subsets import part_of, share_of
+from .subsets import part_of
 
 
 class NumpyArrayIterator(ImageFlow):
@@ -49,22 +49,32 @@ class NumpyArrayIterator(ImageFlow):
         ignore_class_split: bool = False,
         dtype: Any = None,
     ) -> None:
-        generator = image_data_generator or Augmenter()
-        saving = (save_to_dir, save_prefix, save_format)
-        batching = Batching(batch_size, shuffle, seed, *saving, subset, data_format, dtype)
+        batching = Batching(
+            generator=image_data_generator or Augmenter(),
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            subset=subset,
+            data_format=data_format,
+            dtype=dtype,
+        )
         x, further = _inputs(x)
+        generator = batching.generator
         images = arguments.images(x, generator.data_format, generator.channel_axis)
         parts = [_rows(part, "x", len(images)) for part in further]
         y = None if y is None else _rows(y, "y", len(images))
         weight = None if sample_weight is None else _rows(sample_weight, "sample_weight", len(x))
-        rows = _part_of(len(images), generator, batching.subset)
-        if y is not None and batching.subset is not None and not ignore_class_split:
+        rows = _part_of(len(images), batching)
+        if y is not None and subset is not None and not ignore_class_split:
             _check_classes(y, rows)
         self.x = images[rows]
         self.x_misc = [part[rows] for part in parts]
         self.y = None if y is None else y[rows]
         self.sample_weight = None if weight is None else weight[rows]
-        super().__init__(len(self.x), self.x.shape[1:], generator, batching)
+        super().__init__(len(self.x), self.x.shape[1:], batching)
 
     def _label(self, index: int) -> int:
         return int(index) + 1
@@ -100,11 +110,11 @@ def _rows(given: Any, argument: str, rows: int) -> Array:
     return array
 
 
-def _part_of(count: int, generator: Augmenter, subset: str | None) -> slice:
-    part = part_of(count, share_of(generator.validation_split, subset))
+def _part_of(count: int, batching: Batching) -> slice:
+    part = part_of(count, batching.share)
     if part.start == part.stop:
         rule = "= {subset!r} has 0 of the {count} images."
-        raise ArgumentError.of("subset", rule, subset=subset, count=count)
+        raise ArgumentError.of("subset", rule, subset=batching.subset, count=count)
     return part
 
 

@@ -19,7 +19,7 @@ from ..reading.target_format import TargetFormat
 from . import targets
 from .files import ENDINGS, FileIterator
 from .image_flow import Batching
-from .subsets import Share, part_of, share_of, warn_of_lacking
+from .subsets import part_of, warn_of_lacking
 from .table import Names, Table
 
 # Arguments of `flow_from_dataframe` in Keras's first versions.
@@ -65,9 +65,18 @@ class DataFrameIterator(FileIterator):
         on_error: str = "raise",
     ) -> None:
         target = TargetFormat(target_size, color_mode, interpolation, keep_aspect_ratio, on_error)
-        generator = image_data_generator or Augmenter()
-        saving = (save_to_dir, save_prefix, save_format)
-        batching = Batching(batch_size, shuffle, seed, *saving, subset, data_format, dtype)
+        batching = Batching(
+            generator=image_data_generator or Augmenter(),
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            subset=subset,
+            data_format=data_format,
+            dtype=dtype,
+        )
         class_mode = "raw" if class_mode == "other" else class_mode
         table = Table(dataframe, x_col, y_col, weight_col)
         self.directory = arguments.folder(directory, "directory") if directory else ""
@@ -76,13 +85,13 @@ class DataFrameIterator(FileIterator):
         paths = [os.path.join(self.directory, name) for name in names]
         kept = _existing(paths, x_col) if validate_filenames else [*range(len(paths))]
         labels, kept = self._labels_of(table, kept, classes)
-        kept = self._part_of(kept, labels, share_of(generator.validation_split, subset), subset)
+        kept = self._part_of(kept, labels, batching)
         self.filenames = [names[row] for row in kept]
         weights = table.weights()
         weights = None if weights is None else weights[kept]
-        made = self._targets_of(table, labels, kept, batching.dtype_with(generator))
+        made = self._targets_of(table, labels, kept, batching.batch_dtype)
         found = [paths[row] for row in kept]
-        super().__init__(found, generator, target, batching, made, weights)
+        super().__init__(found, target, batching, made, weights)
         if keras.config.is_interactive_logging_enabled():
             among = f" belonging to {len(self.class_indices)} classes" if labels else ""
             print(f"Found {self.samples} image filenames{among}.")
@@ -124,10 +133,9 @@ class DataFrameIterator(FileIterator):
         numbers = {name: number for number, name in enumerate(names)}
         return [row for row in kept if any(n in numbers for n in _each(labels[row]))], numbers
 
-    def _part_of(
-        self, kept: list[int], labels: list[Any], share: Share, subset: str | None
-    ) -> list[int]:
-        part = kept[part_of(len(kept), share)]
+    def _part_of(self, kept: list[int], labels: list[Any], batching: Batching) -> list[int]:
+        subset = batching.subset
+        part = kept[part_of(len(kept), batching.share)]
         if not part:
             where = Message(" in the subset {subset!r}", subset=subset) if subset else ""
             rule = (

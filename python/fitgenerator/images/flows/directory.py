@@ -20,7 +20,7 @@ from ..reading.target_format import TargetFormat
 from . import targets
 from .files import ENDINGS, FileIterator
 from .image_flow import Batching
-from .subsets import Share, part_of, share_of, warn_of_lacking
+from .subsets import part_of, warn_of_lacking
 
 # Endings of files that hold one picture, but do not count as images.
 _OTHER_PICTURES = (
@@ -62,28 +62,36 @@ class DirectoryIterator(FileIterator):
         on_error: str = "raise",
     ) -> None:
         target = TargetFormat(target_size, color_mode, interpolation, keep_aspect_ratio, on_error)
-        generator = image_data_generator or Augmenter()
-        saving = (save_to_dir, save_prefix, save_format)
-        batching = Batching(batch_size, shuffle, seed, *saving, subset, data_format, dtype)
+        batching = Batching(
+            generator=image_data_generator or Augmenter(),
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            subset=subset,
+            data_format=data_format,
+            dtype=dtype,
+        )
         self.directory = arguments.folder(directory, "directory")
         self.class_mode = arguments.one_of(class_mode, "class_mode", targets.DIRECTORY_MODES)
-        share = share_of(generator.validation_split, subset)
-        self._find(_classes(self.directory, classes), share, bool(follow_links), subset)
+        self._find(_classes(self.directory, classes), batching, bool(follow_links))
         paths = [os.path.join(self.directory, name) for name in self.filenames]
-        kind = batching.dtype_with(generator)
-        made = targets.class_targets(self.class_mode, self.classes, self.num_classes, kind)
-        super().__init__(paths, generator, target, batching, made)
+        dtype = batching.batch_dtype
+        made = targets.class_targets(self.class_mode, self.classes, self.num_classes, dtype)
+        super().__init__(paths, target, batching, made)
         if keras.config.is_interactive_logging_enabled():
             print(f"Found {self.samples} images belonging to {self.num_classes} classes.")
 
-    def _find(self, names: list[str], share: Share, follow_links: bool, subset: str | None) -> None:
+    def _find(self, names: list[str], batching: Batching, follow_links: bool) -> None:
         """Find the files of these classes, and number the classes."""
         files = [_files_in(self.directory, name, follow_links) for name in names]
         of_class = [[file for file in some if file.lower().endswith(ENDINGS)] for some in files]
-        found = [images[part_of(len(images), share)] for images in of_class]
+        found = [images[part_of(len(images), batching.share)] for images in of_class]
         self.filenames = [image for images in found for image in images]
         if not self.filenames:
-            raise _empty(self.directory, names, subset)
+            raise _empty(self.directory, names, batching.subset)
         _warn_of_missing(self.directory, names)
         _warn_of_endings(self.directory, [file for some in files for file in some])
         inside, everywhere = (
@@ -91,7 +99,7 @@ class DirectoryIterator(FileIterator):
             for images in (found, of_class)
         )
         why = "Each class is split by itself: it needs more images, or another `validation_split`."
-        warn_of_lacking(subset, inside, everywhere, why)
+        warn_of_lacking(batching.subset, inside, everywhere, why)
         self.class_indices = {name: label for label, name in enumerate(names)}
         self.num_classes = len(names)
         labels = np.repeat(np.arange(len(names), dtype=np.int32), [*map(len, found)])

@@ -6,7 +6,6 @@ from typing import Any
 
 from ...errors import ImageError
 from ...models.protocol import Array
-from ..augmenter import Augmenter
 from ..reading.decode import read
 from ..reading.target_format import TargetFormat
 from .batch_row import fill_row
@@ -42,16 +41,15 @@ class FileIterator(ImageFlow, Skipping):
     def __init__(
         self,
         paths: list[str],
-        generator: Augmenter,
         target_format: TargetFormat,
         batching: Batching,
         targets: Targets | None,
         sample_weight: Array | None = None,
     ) -> None:
         size = target_format.target_size
-        first = generator.data_format == "channels_first"
+        first = batching.generator.data_format == "channels_first"
         shape = (target_format.channels, *size) if first else (*size, target_format.channels)
-        super().__init__(len(paths), shape, generator, batching)
+        super().__init__(len(paths), shape, batching)
         Skipping.__init__(self)
         self.samples = len(paths)
         self.filepaths = paths

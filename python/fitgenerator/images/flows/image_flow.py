@@ -23,12 +23,14 @@ from ..transform.seeded_function import Seeded
 from .base import Iterator
 from .batch_row import draw_parameters
 from .saving import Saving
+from .subsets import Share, share_of
 
 
 @dataclass(frozen=True)
 class Batching:
-    """The arguments that all flows have, as the user gave them; those of `Iterator` come first."""
+    """The arguments that all flows have, as the user gave them, and what follows from them."""
 
+    generator: Augmenter
     batch_size: int
     shuffle: bool
     seed: int | None
@@ -39,9 +41,21 @@ class Batching:
     data_format: str | None
     dtype: Any
 
-    def dtype_with(self, generator: Augmenter) -> np.dtype[Any]:
+    def __post_init__(self) -> None:
+        wanted, given = self.generator.data_format, self.data_format
+        if given not in (None, wanted):
+            rule = "must be that of the generator, {wanted!r}, or {None}; not {value!r}."
+            raise ArgumentError.of("data_format", rule, wanted=wanted, value=given)
+
+    @property
+    def batch_dtype(self) -> np.dtype[Any]:
         """The dtype of batches, which is that of the generator where none was given."""
-        return np.dtype(generator.dtype) if self.dtype is None else arguments.dtype(self.dtype)
+        return arguments.dtype(self.generator.dtype if self.dtype is None else self.dtype)
+
+    @property
+    def share(self) -> Share:
+        """The share of the images that the subset is."""
+        return share_of(self.generator.validation_split, self.subset)
 
 
 class ImageFlow(Iterator):
@@ -54,18 +68,12 @@ class ImageFlow(Iterator):
         *("save_to_dir", "save_prefix", "save_format"),
     }
 
-    def __init__(
-        self, n: int, image_shape: tuple[int, ...], generator: Augmenter, batching: Batching
-    ) -> None:
+    def __init__(self, n: int, image_shape: tuple[int, ...], batching: Batching) -> None:
         super().__init__(n, batching.batch_size, batching.shuffle, batching.seed)
         self.image_shape = image_shape
-        self.image_data_generator = generator
+        self.image_data_generator = generator = batching.generator
         self.data_format = generator.data_format
-        if batching.data_format not in (None, self.data_format):
-            rule = "must be that of the generator, {wanted!r}, or {None}; not {value!r}."
-            given = {"wanted": self.data_format, "value": batching.data_format}
-            raise ArgumentError.of("data_format", rule, **given)
-        self.dtype = batching.dtype_with(generator)
+        self.dtype = batching.batch_dtype
         self.subset = batching.subset
         self.save_to_dir = batching.save_to_dir
         self.save_prefix, self.save_format = batching.save_prefix, batching.save_format
