@@ -249,6 +249,9 @@ test_that("T10: what is set on a flow is obeyed from the next pass on, or refuse
   refused(data$shuffle <- FALSE, "`shuffle` of a flow cannot be changed; make a new flow\\.$")
   refused(data[["batch_size"]] <- 3, "`batch_size` of a flow cannot be changed")
   expect_true(data$shuffle)
+  refused(flow[["shuffle"]] <- NA, "`shuffle` must not be NA")
+  refused(flow$seed <- NA_integer_, "`seed` must not be NA")
+  expect_false(flow$shuffle)
   data$mine <- "kept"
   expect_identical(data$mine, "kept")
 })
