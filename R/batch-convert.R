@@ -89,10 +89,14 @@ as_inputs <- function(x, place = "generator", batch = 1L) {
 }
 
 # The conversion for predict with a model whose inputs have the names `known`, a promise: they are asked for only where
-# a list has names that could be those of the parts of a batch. Such a list is a batch, as it is for training.
+# a list has names that could be those of the parts of a batch. Such a list is a batch, as it is for training; if the
+# names of the inputs are not known, only where each name is one of a part.
 inputs_reader <- function(known) {
   function(x, place = "generator", batch = 1L) {
-    if (has_part_names(x) && !all(names(x) %in% known)) x <- unname(x)
+    if (has_part_names(x) && !all(names(x) %in% known) && (length(known) || !anyNA(meant_places(x)))) {
+      check_part_order(x, place, batch)
+      x <- unname(x)
+    }
     as_inputs(x, place, batch)
   }
 }
@@ -266,9 +270,11 @@ meant_places <- function(x) {
   words[sub("s$", "", tolower(names(x)))]
 }
 
-# Whether `x` is a list whose names, as far as they say something, are those of the parts of a batch, in their order.
+# Whether `x` is a list whose names, as far as they say something, are those of the parts of a batch, in their order;
+# or those of all its parts in another order.
 has_part_names <- function(x) {
   if (!is.list(x) || is.data.frame(x) || is.null(names(x)) || !length(x) %in% 1:3) return(FALSE)
   meant <- meant_places(x)
-  !all(is.na(meant)) && all(is.na(meant) | meant == seq_along(x))
+  in_order <- !all(is.na(meant)) && all(is.na(meant) | meant == seq_along(x))
+  in_order || setequal(meant, seq_along(x))
 }

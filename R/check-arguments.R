@@ -14,7 +14,11 @@ check_whole <- function(x, name, least, null = FALSE) {
 # rounded down, as in 2017, and if `warn`, with a warning. `consequence` says what a number of batches leaves out, or
 # nothing.
 check_steps <- function(x, name, consequence = function(steps) "", warn = TRUE) {
-  if (!is_number(x) || is_whole(x) || x < 1 || x > .Machine$integer.max) return(check_whole(x, name, 1L, null = TRUE))
+  if (is.null(x)) return(NULL)
+  if (is_whole(x) && as_whole(x) >= 1L) return(as_whole(x))
+  if (!is_number(x) || x < 1 || x > .Machine$integer.max) {
+    abort_argument(sprintf("`%s` must be a number of at least 1, not %s.", name, shown(x)), name)
+  }
   steps <- as.integer(floor(x))
   if (warn) {
     warn_steps(sprintf("`%s` is %s, which is rounded down to %d%s.", name, shown(x), steps, consequence(steps)), name)

@@ -53,7 +53,9 @@
 #'     its name, if it was rounded.}
 #'   \item{`fitgenerator_trainable_warning`}{Layers were frozen or unfrozen without [compile()], which has no effect:
 #'     the training goes on with the weights that were trainable before.}
-#'   \item{`fitgenerator_image_warning`}{Images were left out because their files could not be read.}
+#'   \item{`fitgenerator_image_warning`}{Images are left out (their files cannot be read, are missing or have another
+#'     format), classes are without images, or a setting of images has no effect, is changed by another one, or does not
+#'     fit the images.}
 #'   \item{`fitgenerator_former_warning`}{A setting of Keras has no effect here: `use_multiprocessing` of a data set.}
 #' }
 #'

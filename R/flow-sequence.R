@@ -23,8 +23,9 @@
 #'   begins and before the call returns, with the number of the finished pass, counted from 0, if it takes an argument.
 #'   A pass that is broken off is not reported. `NULL`: none.
 #'
-#' @return An object of class `fitgenerator_sequence`, whose `length()` is the number of batches per pass. Invalid
-#'   arguments raise a `fitgenerator_argument_error`.
+#' @return An object of class `fitgenerator_sequence`, whose `length()` is the number of batches per pass. An argument
+#'   that is set later, as in `x$length <- 5`, makes another sequence, whose passes begin anew. Invalid arguments raise a
+#'   `fitgenerator_argument_error`.
 #' @seealso [flow_from_data()], which makes batches from arrays.
 #' @examplesIf fitgenerator:::has_keras()
 #' x <- matrix(rnorm(320), ncol = 2)
@@ -59,6 +60,37 @@ batch_sequence <- function(fn, length, shuffle = FALSE, seed = NULL, on_epoch_en
     on_epoch_end = on_epoch_end,
     state = new.env(parent = emptyenv())
   ))
+}
+
+# Sets `name` of a sequence, as in `x$length <- 5`. The result is another sequence, whose passes begin anew.
+set_of_sequence <- function(x, name, value) {
+  given <- unclass(x)
+  if (!given$seeded) given["seed"] <- list(NULL)
+  settings <- names(formals(batch_sequence))
+  check_setting(name, settings)
+  given[name] <- list(value)
+  do.call(batch_sequence, given[settings], quote = TRUE)
+}
+
+check_setting <- function(name, settings) {
+  if (is.character(name) && length(name) == 1L && name %in% settings) return(invisible(name))
+  text <- "A sequence has no setting `%s`; its settings are `%s`."
+  abort_argument(sprintf(text, cut_text(as.character(name)[1L]), paste(settings, collapse = "`, `")))
+}
+
+#' @export
+#' @noRd
+`$<-.fitgenerator_sequence` <- set_of_sequence
+
+#' @export
+#' @noRd
+`[[<-.fitgenerator_sequence` <- set_of_sequence
+
+#' @export
+#' @noRd
+`[<-.fitgenerator_sequence` <- function(x, i, value) {
+  for (k in seq_along(i)) x[[i[[k]]]] <- value[[k]]
+  x
 }
 
 # The passes of a sequence, as Python counts them. They know where the next training goes on, so that all calls share

@@ -27,8 +27,8 @@
 #'     is used like a flow.}
 #'   \item{A Python data set:}{An object that can be iterated over more than once, such as a `tf.data.Dataset` or
 #'     torch's `DataLoader`. It is used like a flow; if it has no length, an epoch ends when the data set does.}
-#'   \item{Fixed arrays:}{`list(inputs, targets)` or `list(inputs, targets, weights)`, for `validation_data` only. All
-#'     of their rows are evaluated, in batches of 32.}
+#'   \item{Fixed arrays:}{`list(inputs, targets)` or `list(inputs, targets, weights)`, or `list(inputs)` if the model
+#'     needs no targets, for `validation_data` only. All of their rows are evaluated, in batches of 32.}
 #' }
 #'
 #' Python sources are read on a separate thread, without R; an indexed source is read by `workers` threads. If it has a

@@ -75,8 +75,9 @@ check_source.list <- function(x, name) {
 # Whether a source is fixed arrays, as validation data may be.
 is_fixed <- function(source) is.list(source) && !is.object(source)
 
+# (A list of the inputs alone is one for a model without a loss; `fixed_parts()` refuses it for others.)
 check_fixed <- function(x, name) {
-  if (length(x) %in% 2:3) return(invisible(x))
+  if (length(x) %in% 1:3) return(invisible(x))
   abort_argument(sprintf(
     "`%s` as fixed arrays must be list(inputs, targets) or list(inputs, targets, weights), not %s.",
     name, describe(x)

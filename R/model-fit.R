@@ -13,16 +13,17 @@
 #'   several, by position or by name. Or a generator, see [generators].
 #' @param y Targets, in the same form, with the same number of rows. `NULL` if `x` is a generator, or if the loss of the
 #'   model needs no targets.
-#' @param batch_size Number of rows per batch, at least 1. `NULL`: 32. Must be `NULL` for a generator.
+#' @param batch_size Number of rows per batch, at least 1. `NULL`: 32, or what makes as many batches as are asked for.
+#'   Must be `NULL` for a generator.
 #' @param validation_split Fraction of the rows, from 0 to below 1, that are used for validation rather than for
 #'   training: the last ones.
-#' @param validation_data A list of arrays, `list(x, y)` or `list(x, y, sample_weight)`, or a generator. `NULL`: the
-#'   rows that `validation_split` selects, if any.
+#' @param validation_data A list of arrays, `list(x, y)` or `list(x, y, sample_weight)`, or `list(x)` if the model needs
+#'   no targets; or a generator. `NULL`: the rows that `validation_split` selects, if any.
 #' @param shuffle Whether each epoch has a new order of the rows, which follows from R's random numbers. Does not apply
 #'   to a generator.
 #' @param sample_weight Weights of the rows, one per row; for several outputs, a list. `NULL`: all 1.
-#' @param steps_per_epoch Number of batches per epoch, at least 1. `NULL`: all batches. Otherwise, each epoch continues
-#'   where the last one ended.
+#' @param steps_per_epoch Number of batches per epoch, at least 1. `NULL`: all batches. If `batch_size` is `NULL` and
+#'   `x` is data, the rows are cut into so many batches; otherwise, each epoch continues where the last one ended.
 #' @param validation_steps Number of batches per validation, at least 1. `NULL`: all batches. If neither `batch_size`
 #'   nor `validation_batch_size` is given, the rows of arrays are cut into so many batches.
 #' @param validation_batch_size Number of rows per batch in a validation. `NULL`: `batch_size`.
@@ -55,11 +56,14 @@ fit.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_lint
 ) {
   check_rest(..., but = "view_metrics")
   check_model(object)
-  train <- as_rows(x, y, sample_weight, batch_size, seed = seed_of_order(shuffle))
+  steps_per_epoch <- check_steps(steps_per_epoch, "steps_per_epoch")
+  steps <- if (is.null(batch_size)) steps_per_epoch
+  check_targets(object, x, y, "fit")
+  train <- as_rows(x, y, sample_weight, batch_size, steps, seed_of_order(shuffle))
   if (is.null(validation_batch_size)) validation_batch_size <- batch_size
   if (is.null(validation_data) && check_share(validation_split) > 0) {
     validation_steps <- check_steps(validation_steps, "validation_steps")
-    halves <- split_rows(train, validation_split, validation_batch_size, validation_steps)
+    halves <- split_rows(train, validation_split, steps, validation_batch_size, validation_steps)
     train <- halves[[1L]]
     validation_data <- halves[[2L]]
   } else if (is_fixed(validation_data)) {
@@ -108,6 +112,7 @@ evaluate.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length
   check_rest(...)
   check_model(object)
   steps <- check_steps(steps, "steps")
+  check_targets(object, x, y, "evaluate")
   source <- as_rows(x, y, sample_weight, batch_size, steps)
   as.list(run_round("evaluate", object, source, steps, callbacks, common_arguments(verbose), "x"))
 }
@@ -180,6 +185,12 @@ as_rows <- function(x, y, sample_weight, batch_size, steps = NULL, seed = NULL) 
 
 inputs_of <- function(x) list(as_part(x, "x", NULL, NULL))
 
+# Refuses data without targets, if the model needs some in a call of `kind`.
+check_targets <- function(object, x, y, kind) {
+  if (!is.null(y) || is_source(x) || batch_forms_of(kind, object)$generator != "targets") return(invisible())
+  abort_argument("`y` must be given: the model was compiled with a loss, which needs targets.", "y")
+}
+
 # Without a `batch_size`, the rows are cut into as many batches as there are `steps`, as in Keras; without both, into
 # batches of 32.
 make_rows <- function(parts, batch_size, steps = NULL, seed = NULL, argument = "") {
@@ -187,11 +198,13 @@ make_rows <- function(parts, batch_size, steps = NULL, seed = NULL, argument = "
   ask(reticulate::py_get_attr(core("flows.rows"), "rows"), parts, size, seed, argument, steps)
 }
 
-split_rows <- function(rows, share, batch_size, steps) {
+# `steps` are those of the rows to train on, if they say how these are cut.
+split_rows <- function(rows, share, steps, validation_batch_size, validation_steps) {
   if (is.function(rows) || !reticulate::py_has_attr(rows, "split")) {
     abort_argument("`validation_split` must be 0 if `x` is a generator; use `validation_data`.", "validation_split")
   }
-  ask(rows$split, share, check_whole(batch_size, "validation_batch_size", 1L, null = TRUE), steps)
+  size <- check_whole(validation_batch_size, "validation_batch_size", 1L, null = TRUE)
+  ask(rows$split, share, steps, size, validation_steps)
 }
 
 # Whether `x` is a generator rather than data: a function, a generator object of R, or a Python object that is no array.

@@ -22,12 +22,16 @@
 #' predict_on_batch(model, x[1:3, ])
 #' @export
 train_on_batch <- function(object, x, y = NULL, sample_weight = NULL, class_weight = NULL) {
+  check_model(object)
+  check_targets(object, x, y, "fit")
   on_batch("train", object, data_of(x, y, sample_weight), check_class_weight(class_weight))
 }
 
 #' @rdname train_on_batch
 #' @export
 test_on_batch <- function(object, x, y = NULL, sample_weight = NULL) {
+  check_model(object)
+  check_targets(object, x, y, "evaluate")
   on_batch("test", object, data_of(x, y, sample_weight))
 }
 

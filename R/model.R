@@ -116,20 +116,20 @@ as_metrics <- function(x, object) {
   if (is.function(x) || is_python(x)) return(list(x))
   if (is.character(x)) return(as.list(x))
   outputs <- outputs_of(object)
+  unnamed <- is.null(outputs) && any(names(x) == "") # so that the names cannot be those of outputs
   x <- lapply(x, function(metric) if (is_plain_list(metric)) unname(named_metrics(metric)) else as_several(metric))
   x <- named_metrics(x, outputs)
   # Keras takes a named list for one by output.
-  if (identical(length(outputs), 1L) && !any(names(x) %in% outputs)) unname(x) else x
+  one <- length(outputs) == 1L && !any(setdiff(names(x), "") %in% outputs)
+  if (unnamed || one) unname(x) else x
 }
 
 is_plain_list <- function(x) is.list(x) && !is_python(x)
 
 # The names of a model's outputs; "" for one without a name, `NULL` where they are not known.
 outputs_of <- function(object) {
-  if (reticulate::py_has_attr(object, "output_names")) {
-    names <- object$output_names
-    return(unlist(if (is_python(names)) reticulate::iterate(names) else names))
-  }
+  names <- if (reticulate::py_has_attr(object, "output_names")) object$output_names
+  if (!is.null(names)) return(unlist(if (is_python(names)) reticulate::iterate(names) else names))
   if (reticulate::py_has_attr(object, "pop")) "" # a sequential model
 }
 

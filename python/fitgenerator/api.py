@@ -78,8 +78,9 @@ def fit_generator(
             a line per epoch.
         callbacks: Callbacks of the model's Keras.
         validation_data: What `generator` may be, or fixed arrays, a tuple `(inputs, targets)` or
-            `(inputs, targets, sample_weights)`, all of whose rows are evaluated after each epoch,
-            in batches of 32. A tuple of tuples is batches only where it does not fit the model.
+            `(inputs, targets, sample_weights)`, or `(inputs,)` where the model needs no targets;
+            all of their rows are evaluated after each epoch, in batches of 32. A tuple of tuples is
+            batches only where it does not fit the model.
         validation_steps: Batches of one validation; a fraction is rounded up. `None`: the length of
             the data. Without effect on fixed arrays.
         class_weight: Class (whole number from 0) to weight; multiplied with sample weights. A class

@@ -18,12 +18,15 @@ from .messages import describe
 Unchecked = Any  # what a caller gave as an argument: nothing is known of it before it is checked
 
 
-def whole(value: Unchecked, argument: str, least: int) -> int:
-    """`value` as an int; 2.0 counts as 2, and so does what differs by an error of rounding."""
+def whole(value: Unchecked, argument: str, least: int, *, kind: str = "whole number") -> int:
+    """`value` as an int; 2.0 counts as 2, and so does what differs by an error of rounding.
+
+    `kind` is what is asked for, where fractions are taken as well.
+    """
     number = _nearest(value)
     if number is None or not least <= number < 2**63:
-        rule = "must be a whole number of at least {least}, not {value!r}."
-        raise ArgumentError.of(argument, rule, least=least, value=value)
+        rule = "must be a {kind} of at least {least}, not {value!r}."
+        raise ArgumentError.of(argument, rule, kind=kind, least=least, value=value)
     return number
 
 

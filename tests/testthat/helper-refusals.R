@@ -112,6 +112,7 @@ source_refusals <- function(x) {
     "a batch for a generator" = function() train(linear_model(), list(x, x)),
     "a data.frame for a generator" = function() train(linear_model(), iris),
     "a Python object for a generator" = function() train(linear_model(), reticulate::import("sys", convert = FALSE)),
+    "no fixed array" = with_validation(list()),
     "one fixed array" = with_validation(list(x)),
     "a fixed function" = with_validation(list(x, sum)),
     "fixed arrays of unequal rows" = with_validation(list(x, 1:3))
@@ -159,6 +160,10 @@ flow_refusals <- function(x) {
     "dates in a column" = function() flow_from_frame(data.frame(day = Sys.Date(), y = 1), y ~ day),
     "a sequence of no function" = function() batch_sequence(x, 4),
     "a function of no number" = function() batch_sequence(function() 1, 4),
+    "a setting that a sequence lacks" = function() {
+      sequence <- batch_sequence(function(i) i, 4)
+      sequence$size <- 3
+    },
     "parts of no function" = function() flow_from_chunks(iris),
     "a function of a path" = function() flow_from_chunks(function(path) 1),
     "levels without names" = function() flow_from_chunks(in_parts(), levels = c("a", "b")),
@@ -235,6 +240,7 @@ page_refusals <- function(x) {
     "a share of rows" = fit_rows(x, x, validation_split = 1),
     "an order of rows" = fit_rows(x, x, shuffle = "batch"),
     "an argument of another name" = fit_rows(x, x, nb_epoch = 2),
+    "a batch without targets" = function() train_on_batch(linear_model(), x),
     "a batch of unequal rows" = function() train_on_batch(linear_model(), x, 1:3),
     "a model not compiled for a batch" = function() train_on_batch(layers(), x, x),
     "code of a loss, on a batch" = function() train_on_batch(linear_model(loss = fails), x, x),

@@ -183,6 +183,25 @@ test_that("predict takes bare inputs and batches with targets and weights", {
   expect_match(conditionMessage(refused(as_inputs(NULL))), "returned NULL")
 })
 
+test_that("predict drops named parts only where no name can be that of an input, and refuses them in another order", {
+  x <- array(1, 1L)
+  unknown <- inputs_reader(character())
+  known <- inputs_reader(c("input", "mask"))
+  expect_identical(unknown(list(input = 1, mask = 1)), list(list(input = x, mask = x)))
+  expect_identical(unknown(list(x = 1, label = 1)), list(x))
+  expect_identical(unknown(list(inputs = 1, targets = 1, weights = 1)), list(x))
+  expect_identical(known(list(input = 1, mask = 1)), list(list(input = x, mask = x)))
+  expect_identical(known(list(input = 1, other = 1)), list(x))
+  for (read in list(unknown, known)) {
+    for (batch in list(list(y = 1, x = 1), list(targets = 1, weights = 1, inputs = 1))) {
+      expect_match(conditionMessage(refused(read(batch))), "expected the order inputs, targets, weights")
+    }
+    expect_identical(read(list(list(y = 1, x = 1))), list(list(y = x, x = x)))
+  }
+  expect_identical(inputs_reader(c("x", "y"))(list(y = 1, x = 1)), list(list(y = x, x = x)))
+  expect_identical(unknown(list(input = 1, feature = 1)), list(list(input = x, feature = x)))
+})
+
 test_that("NULL and coro's end value end a generator, and nothing else does", {
   expect_true(is_exhausted(NULL))
   expect_true(is_exhausted(as.symbol(".__exhausted__.")))

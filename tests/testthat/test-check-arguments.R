@@ -12,7 +12,7 @@ refuses <- function(pattern, ..., verbose = 0) {
 test_that("C4: steps that are below 1, missing or no number are refused before the first call", {
   generator <- numbered()
   fit <- function(...) fit_generator(echo_model(), generator, ..., verbose = 0)
-  wanted <- "`steps_per_epoch` must be a whole number of at least 1, not"
+  wanted <- "`steps_per_epoch` must be a number of at least 1, not"
   for (steps in list(0.5, 0, -1, NA, NA_real_, Inf, NaN, "2", TRUE, 1:2, list(2), factor(2), numeric())) {
     expect_error(fit(steps), wanted, fixed = TRUE, class = "fitgenerator_argument_error")
   }
@@ -21,7 +21,7 @@ test_that("C4: steps that are below 1, missing or no number are refused before t
   expect_equal(calls_of(generator), 0)
   expect_length(fit(2)$epoch, 1)
   for (run in list(evaluate_generator, predict_generator)) {
-    expect_error(run(echo_model(), generator, 0.5), "`steps` must be a whole number of at least 1, not 0.5.",
+    expect_error(run(echo_model(), generator, 0.5), "`steps` must be a number of at least 1, not 0.5.",
                  fixed = TRUE)
     expect_error(run(echo_model(), generator), "`steps` must be given", fixed = TRUE)
   }

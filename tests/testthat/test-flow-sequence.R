@@ -205,3 +205,43 @@ test_that("T5: an error in on_epoch_end after the last pass is an error of the c
   expect_length(unique(drawn_in(3, 1)), 3L)
   expect_clean(linear_model())
 })
+
+test_that("Settings of a sequence that are set after a call are obeyed, by a sequence of its own; others are refused", {
+  seen <- NULL
+  note <- function(i) {
+    seen <<- c(seen, i)
+    indexed_batch(i)
+  }
+  seen_by <- function(flow, ...) {
+    seen <<- NULL
+    losses(flow, NULL, ..., max_queue_size = 0)
+    seen
+  }
+  make <- function(...) batch_sequence(note, ...)
+  first <- make(10, seed = 1)
+  expect_identical(seen_by(first), 1:10)
+  changed <- first
+  changed$length <- 5L
+  changed[["shuffle"]] <- TRUE
+  expect_output(print(changed), "5 batches, shuffled")
+  expect_length(changed, 5L)
+  expect_identical(seen_by(changed, epochs = 2), seen_by(make(5, TRUE, 1), epochs = 2))
+  copied <- changed
+  copied$seed <- 99L
+  expect_identical(seen_by(copied), seen_by(make(5, TRUE, 99)))
+  again <- make(5, TRUE, 1)
+  seen_by(again, epochs = 2)
+  expect_identical(seen_by(changed), seen_by(again))
+  drawing <- batch_sequence(function(i) list(matrix(rnorm(2)), matrix(0, 2, 1)), 4)
+  drawing["seed"] <- list(1)
+  drawn <- losses(drawing, NULL)
+  expect_identical(losses(drawing, NULL, initial_epoch = 0), drawn)
+  refused <- function(text, expr) expect_error(expr, text, class = "fitgenerator_argument_error")
+  refused("`length` must be a whole number of at least 1, not 2.5", first$length <- 2.5)
+  refused("`shuffle` must be TRUE or FALSE, not NA", first$shuffle <- NA)
+  refused("`seed` must be a whole number", first["seed"] <- -1)
+  refused("no setting `len`; .* `length`", first$len <- 3)
+  refused("no setting `state`", first[["state"]] <- new.env())
+  refused("no setting `2`", first[[2]] <- 3)
+  expect_identical(seen_by(first), 1:10)
+})

@@ -252,6 +252,9 @@ test_that("T10: what is set on a flow is obeyed from the next pass on, or refuse
   refused(series$length <- 4, "`length` of a flow cannot be changed; make a new flow\\.$")
   refused(flow$x <- array(0, c(4, 1, 1, 1)), "`x` of a flow cannot be changed; make a new flow\\.$")
   expect_true(data$shuffle)
+  refused(flow[["shuffle"]] <- NA, "`shuffle` must not be NA")
+  refused(flow$seed <- NA_integer_, "`seed` must not be NA")
+  expect_false(flow$shuffle)
   data$mine <- "kept"
   expect_identical(data$mine, "kept")
 })

@@ -168,3 +168,73 @@ test_that("An interrupt ends fit() and leaves the finished epochs and a usable m
   }))
   expect_process(done, "^interrupted 3 loss 0$")
 })
+
+test_that("Without a batch size, the rows are cut into `steps_per_epoch` batches, as in Keras", {
+  rows_of <- function(...) {
+    reticulate::py_run_string(paste(
+      "import keras",
+      "class FitgeneratorTestCounted(keras.Model):",
+      "    def __init__(self):",
+      "        super().__init__()",
+      "        self.layer, self.counts = keras.layers.Dense(1), []",
+      "    def call(self, x): return self.layer(x)",
+      "    def train_step(self, data):",
+      "        self.counts.append(len(data[0]))",
+      "        return {'loss': 0.0}",
+      sep = "\n"
+    ))
+    model <- reticulate::py$FitgeneratorTestCounted()
+    model$compile("sgd", "mse", run_eagerly = TRUE)
+    fit(model, matrix(1, 100), rep(0, 100), verbose = 0, ...)
+    as.numeric(unlist(reticulate::iterate(model$counts, as.numeric)))
+  }
+  expect_identical(rows_of(steps_per_epoch = 2), c(50, 50))
+  expect_identical(rows_of(steps_per_epoch = 3, epochs = 2), c(34, 34, 32, 34, 34, 32))
+  expect_identical(rows_of(steps_per_epoch = 2, batch_size = 32), c(32, 32))
+  expect_identical(rows_of(steps_per_epoch = 2, validation_split = 0.2), c(40, 40))
+  expect_identical(rows_of(steps_per_epoch = 2, validation_split = 0.2, batch_size = 10), c(10, 10))
+  expect_identical(rows_of(validation_split = 0.2), c(32, 32, 16))
+  expect_warning(expect_identical(rows_of(steps_per_epoch = 2.5), c(50, 50)), "rounded down to 2",
+                 class = "fitgenerator_steps_warning")
+})
+
+test_that("Targets that are missing are asked for by the name of their argument", {
+  x <- matrix(1, 4)
+  for (module in c("keras", "tf_keras")) {
+    model <- learner(module)
+    inputs <- matrix(1, 4, 2)
+    for (run in list(fit, evaluate, train_on_batch, test_on_batch)) {
+      error <- expect_error(run(model, inputs), "^`y` must be given: the model was compiled with a loss",
+                            class = "fitgenerator_argument_error")
+      expect_identical(error$argument, "y")
+      expect_error(run(model, inputs, sample_weight = rep(1, 4)), "^`y` must be given")
+    }
+  }
+  plain <- keras_model_sequential(1, layers = list(keras()$layers$Dense(1L)))
+  expect_error(fit(plain, x, verbose = 0), "must be compiled", class = "fitgenerator_argument_error")
+  expect_error(train_on_batch(1, x), "`object` must be a Keras model")
+})
+
+test_that("Fixed validation data of a model without a loss may be its inputs alone", {
+  input <- keras()$Input(list(2L))
+  reticulate::py_run_string(paste(
+    "import keras",
+    "class FitgeneratorTestLoss(keras.layers.Layer):",
+    "    def call(self, x):",
+    "        self.add_loss(keras.ops.mean(x))",
+    "        return x",
+    sep = "\n"
+  ))
+  model <- keras_model(input, reticulate::py$FitgeneratorTestLoss()(input))
+  compile(model, "sgd")
+  x <- matrix(1:80 + 0, 40)
+  for (data in list(list(x), list(x, NULL))) {
+    expect_equal(fit(model, x, validation_data = data, verbose = 0)$metrics$val_loss, mean(x))
+    history <- fit_generator(model, function() list(x), 1, validation_data = data, verbose = 0)
+    expect_equal(history$metrics$val_loss, mean(x))
+  }
+  expect_error(fit(echo_model(), x[, 1L], x[, 1L], validation_data = list(x[, 1L])),
+               "^`validation_data` is a list of 1 .*list\\(inputs, targets\\)", class = "fitgenerator_argument_error")
+  expect_error(fit(model, x, validation_data = list()), "^`validation_data` .*, not a list of 0",
+               class = "fitgenerator_argument_error")
+})

@@ -53,6 +53,25 @@ test_that("T29: an R function among the metrics is called as it is named in the 
   layers <- reticulate::import("tf_keras")$layers
   built <- reticulate::import("tf_keras")$Sequential(list(layers$Dense(1L, input_shape = list(2L))))
   expect_setequal(names_of(built, metrics = list("mae", dice = error)), c("dice", "mae"))
+  for (metrics in list(list("mae", dice = error), list(dice = error))) {
+    unbuilt <- reticulate::import("tf_keras")$Sequential(list(layers$Dense(1L)))
+    expect_true("dice" %in% names_of(unbuilt, metrics = metrics))
+  }
+  reticulate::py_run_string(paste(
+    "import keras, tf_keras",
+    "def of(package):",
+    "    class Own(package.Model):",
+    "        def __init__(self):",
+    "            super().__init__()",
+    "            self.layer = package.layers.Dense(1)",
+    "        def call(self, x): return self.layer(x)",
+    "    return Own()",
+    "fitgenerator_test_models = lambda: [of(keras), of(tf_keras)]",
+    sep = "\n"
+  ))
+  for (model in reticulate::py$fitgenerator_test_models()) {
+    expect_setequal(names_of(model, metrics = list("mae", dice = error)), c("dice", "mae"))
+  }
 })
 
 test_that("T29: names of outputs stay those of outputs", {

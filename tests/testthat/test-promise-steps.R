@@ -54,7 +54,7 @@ test_that("T21: below 1, NA and what is no number stay errors", {
   generator <- numbered()
   for (steps in list(0, 0.5, 0.99, -1, -2.5, NA, NA_real_, Inf, NaN, "2", TRUE, c(1.5, 2))) {
     for (run in list(train, evaluate_generator, predict_generator)) {
-      expect_error(run(echo_model(), generator, steps), "must be a whole number of at least 1, not",
+      expect_error(run(echo_model(), generator, steps), "must be a number of at least 1, not",
                    class = "fitgenerator_argument_error")
     }
   }
@@ -89,7 +89,7 @@ test_that("T8: validation_steps do not cut fixed arrays, and that is said once",
   }
   expect_silent(train(echo_model(), numbered(), 1, validation_data = list(rows, 0 * rows), validation_steps = 4))
   expect_error(train(echo_model(), numbered(), 1, validation_data = list(rows, 0 * rows), validation_steps = 0.5),
-               "`validation_steps` must be a whole number of at least 1, not 0.5")
+               "`validation_steps` must be a number of at least 1, not 0.5")
 })
 
 test_that("T8: steps cut arrays into batches, not rows off them, as in Keras; a batch size makes steps count", {

@@ -37,11 +37,16 @@ class Rows(RowBatches):
             self.order = self._random.permutation(self.n)
 
     def split(
-        self, share: float, size: int | None = None, steps: int | None = None
+        self,
+        share: float,
+        steps: int | None = None,
+        validation_size: int | None = None,
+        validation_steps: int | None = None,
     ) -> tuple[Rows, Rows]:
         """Rows to train on, and a `share` of them, the last ones, to validate with.
 
-        `size` and `steps` say how those are cut, as for `rows`.
+        Those to train on are cut into `steps` batches, or as they were. The other two arguments say
+        how those to validate with are cut, as for `rows`.
 
         Raises:
             ArgumentError: One of the two would have no rows.
@@ -52,8 +57,9 @@ class Rows(RowBatches):
             found = f"of {share:g} leaves {first} rows of {self.n} to train on"
             raise ArgumentError.of("validation_split", f"{found}: {rule}")
         seed = None if self._random is None else int(self._random.integers(2**31))
-        trained = Rows(take_rows(self._parts, slice(first)), self.batch_size, seed)
-        size = _size_of(self.n - first, size, steps)
+        size = _size_of(first, None if steps else self.batch_size, steps)
+        trained = Rows(take_rows(self._parts, slice(first)), size, seed)
+        size = _size_of(self.n - first, validation_size, validation_steps)
         return trained, Rows(take_rows(self._parts, slice(first, None)), size)
 
 

@@ -12,9 +12,10 @@ from ..arguments import Unchecked
 from ..batches.arrays import as_floatx
 from ..batches.model_inputs import Expected
 from ..batches.row_batches import RowBatches
-from ..batches.structure import FORMS, Parts, check, unpack
+from ..batches.structure import FORMS, Parts, batch_form, check, unpack
 from ..errors import ArgumentError, BatchError
 from ..messages import describe, reason
+from ..models.keras_versions import keras_version_of
 from ..models.protocol import KerasModel
 from .readers import indexed
 from .recognition import as_source
@@ -26,6 +27,7 @@ NAME = "validation_data"
 def as_validation(given: Unchecked, model: KerasModel) -> Source:
     """The `Source` that `given` stands for.
 
+    Arrays are inputs and targets, perhaps weights; inputs alone where the model needs no targets.
     A tuple of two or three tuples is one of inputs and targets, as in Keras's `fit`, unless these
     do not fit the model and batches do. A list of tuples is a list of batches.
 
@@ -36,7 +38,7 @@ def as_validation(given: Unchecked, model: KerasModel) -> Source:
     if not isinstance(given, (list, tuple)):
         return as_source(given, NAME)
     if not given or not all(isinstance(element, tuple) for element in given):
-        return fixed_arrays(given)
+        return fixed_arrays(given, 2 if _needs_targets(model) else 1)
     if isinstance(given, list) or len(given) not in (2, 3):
         return as_source(given, NAME)
     expected = Expected(model)
@@ -58,9 +60,13 @@ def _is_batch(given: Any, expected: Expected) -> bool:
     return True
 
 
-def fixed_arrays(given: Sequence[Any]) -> Source:
-    """Inputs, targets and perhaps weights, cut into batches of their rows."""
-    if not 2 <= len(given) <= 3:
+def _needs_targets(model: KerasModel) -> bool:
+    return batch_form(keras_version_of(model), "test") == "targets"
+
+
+def fixed_arrays(given: Sequence[Any], least: int = 1) -> Source:
+    """Inputs, perhaps targets and weights, at least so many parts, cut into batches of rows."""
+    if not least <= len(given) <= 3:
         raise ArgumentError.of(NAME, f"as fixed arrays must be {FORMS}, not {describe(given)}.")
     try:
         parts, rows = check(Parts(*given), "no targets", whose=f"`{NAME}`")

@@ -153,7 +153,7 @@ def steps_of(
     if given is not None:
         up = arguments.rounded_up(given)
         if up is None:
-            return arguments.whole(given, argument, 1)
+            return arguments.whole(given, argument, 1, kind="number")
         if not source.fixed:
             _warn_rounded(given, up, argument, source if predicting else None)
         return up

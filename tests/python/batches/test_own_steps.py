@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from fitgenerator import BatchError, evaluate_generator, predict_generator
+from fitgenerator import ArgumentError, BatchError, evaluate_generator, predict_generator
 from support.tiny_trainings import (
     Indexed,
     Loader,
     close_history,
     forever,
     keras_history,
+    linear_model,
     run,
     same_weights,
     shown,
@@ -118,8 +119,14 @@ def test_T20_several_inputs_without_targets(package: Any) -> None:
 
 @BOTH
 def test_T20_fixed_arrays_without_targets_validate(package: Any) -> None:
-    history = run(added_loss(package), forever([(X,)]), 2, 1, None, (X, None)).history
-    assert np.isfinite(history["val_loss"]).all()
+    expected = run(added_loss(package), forever([(X,)]), 2, 1, None, (X, None)).history
+    assert np.isfinite(expected["val_loss"]).all()
+    alone: Any
+    for alone in ((X,), [X]):
+        history = run(added_loss(package), forever([(X,)]), 2, 1, None, alone).history
+        assert history["val_loss"] == expected["val_loss"]
+    with pytest.raises(ArgumentError, match="as fixed arrays must be"):
+        run(linear_model(), forever([(X, Y)]), 1, 1, None, (X,))
 
 
 # -- steps of the model's own -------------------------------------------------------------------
