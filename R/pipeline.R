@@ -49,10 +49,10 @@ pipeline_stages <- c(
 #' * `verdict`: a sentence that sums this up;
 #' * `timeline`: what happened to the last 100 batches, a data frame with the columns `batch` (the number of the batch,
 #'   from 1), `what` (`"generator"`, `"conversion"`, `"queue"`, `"step"`, `"wait"` for the time that the model waited
-#'   for the batch, or `"callbacks"` for what callbacks did after its step), `begin` and `end` (seconds since the call began),
-#'   `lane` (the thread, such as `"calling thread"`, `"training thread"` or a feeder; or `"queue"`) and `source` (the
-#'   argument that the batch came from). Batches that were used by one call of a compiled function have the same times
-#'   there.
+#'   for the batch, or `"callbacks"` for what callbacks did after its step), `begin` and `end` (seconds since the call
+#'   began), `lane` (the thread, such as `"calling thread"`, `"training thread"` or a feeder; or `"queue"`) and `source`
+#'   (the argument that the batch came from). Batches that were used by one call of a compiled function have the same
+#'   times there.
 #'
 #' @param x A pipeline: the element `pipeline` of what [fit_generator()] returns.
 #' @param ... Not used.
@@ -111,7 +111,10 @@ title_line <- function(x) {
   paste0("Where the time went", if (length(text)) paste0(" (", paste(text, collapse = ", "), ")"))
 }
 
-format_count <- function(counts) format(counts, big.mark = ",", scientific = FALSE, trim = TRUE)
+# The decimal mark is not that of `options(OutDec)`: a comma would be mixed up with the big mark.
+format_count <- function(counts) {
+  format(counts, big.mark = ",", decimal.mark = ".", scientific = FALSE, trim = TRUE)
+}
 
 queue_line <- function(x) {
   fill <- number_of(x, "queue_fill")

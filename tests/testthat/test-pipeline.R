@@ -45,7 +45,7 @@ test_that("lock-step is said in words", {
 
 test_that("T26: callbacks and everything else are stages, and the stages of the training add up to the call", {
   skip_without_keras()
-  pause <- function(...) Sys.sleep(0.05)
+  pause <- function(...) Sys.sleep(0.05) # nolint: undesirable_function_linter. It is measured.
   model <- echo_model()
   train(model, numbered(), 2)
   hooks <- list(list(on_train_batch_end = pause), keras()$callbacks$LambdaCallback(on_epoch_end = pause))
@@ -61,4 +61,10 @@ test_that("T26: callbacks and everything else are stages, and the stages of the 
   }
   called <- x$timeline[x$timeline$what == "callbacks", ]
   expect_identical(called$batch, c(1:4, 4L, 5:8, 8L))
+})
+
+test_that("T28: a decimal comma of the session does not disturb the printing", {
+  withr::local_options(OutDec = ",")
+  expect_silent(lines <- format(some_pipeline()))
+  expect_match(lines[[1L]], "2,000 steps, 2,010 batches", fixed = TRUE)
 })
