@@ -223,10 +223,11 @@ plain_array <- function(x) {
   x
 }
 
-# Dates, times and 64-bit integers are refused: their meaning lies in their class, which must not be dropped silently.
+# Dates, times, quantities with a unit and 64-bit integers are refused: their meaning lies in their class, which must
+# not be dropped silently.
 is_array_like <- function(x) {
   is.atomic(x) && !is.null(x) && !is.complex(x) && !isS4(x) &&
-    !inherits(x, c("Date", "POSIXt", "difftime", "ITime", "integer64"))
+    !inherits(x, c("Date", "POSIXt", "difftime", "ITime", "units", "mixed_units", "integer64"))
 }
 
 is_python <- function(x) inherits(x, "python.builtin.object")

@@ -72,6 +72,12 @@ check_frequency <- function(x) {
 # A named list or vector that maps classes, whole numbers from 0, to weights.
 check_class_weight <- function(x) {
   if (is.null(x)) return(NULL)
+  if (is.list(x) && any(vapply(x, function(of) !is.null(names(of)), NA))) {
+    abort_argument(paste(
+      "`class_weight` must have one weight for each class, not a list for each output;",
+      "give sample weights of the outputs in the batch instead."
+    ), "class_weight")
+  }
   named <- is.vector(x) && !is.null(names(x)) && all(grepl("^[0-9]+$", names(x))) && !anyDuplicated(names(x))
   if (!named) {
     abort_argument(sprintf(

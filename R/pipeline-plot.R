@@ -57,9 +57,9 @@ autoplot.fitgenerator_pipeline <- function(object, type = c("stages", "timeline"
   plot.fitgenerator_pipeline(object, type = match.arg(type), last = last, method = "ggplot2")
 }
 
-# One colour for working and one for waiting, so that the decisive bar stands out.
+# One colour for working and one for waiting, so that the decisive bar stands out; grey for what has no name.
 stage_colours <- function(names) {
-  ifelse(endsWith(names, "waited"), "#D55E00", "#0072B2")
+  ifelse(endsWith(names, "waited"), "#D55E00", ifelse(names == "other", "#999999", "#0072B2"))
 }
 
 stage_labels <- function(x, seconds) {

@@ -16,17 +16,20 @@ timeline_frame <- function(columns) {
   )
 }
 
-# The rows of the table, in the order in which a batch passes through the stages.
+# The rows of the table, in the order in which a batch passes through the stages. The last four follow each other, and
+# add up to the whole call.
 pipeline_stages <- c(
-  generator = "generator", conversion = "conversion to tensors", step = "steps of the model",
-  model_waited = "model waited for data", generator_waited = "generator waited for room"
+  generator = "generator", conversion = "conversion to tensors", generator_waited = "generator waited for room",
+  model_waited = "model waited for data", step = "steps of the model", callbacks = "callbacks",
+  other = "everything else"
 )
 
 #' Where the time of a training went
 #'
 #' The `pipeline` of a history states how long each stage worked or waited, and thus whether the generator or the model
-#' is the slower of the two. The stages run in parallel, so that their seconds may add up to more than the duration of
-#' the call.
+#' is the slower of the two. The generator and the conversion run in parallel with the other stages. What is left, the
+#' thread that trains does one after the other: to wait for data, to run steps, to wait for callbacks, and everything
+#' else. These four add up to the duration of the call.
 #'
 #' @details A pipeline is a list of class `fitgenerator_pipeline` with the elements
 #'
@@ -34,6 +37,8 @@ pipeline_stages <- c(
 #'   steps of the model;
 #' * `model_waited`: seconds that the model waited for data; `generator_waited`: seconds that the generator waited for
 #'   room in the queue;
+#' * `callbacks`: seconds spent in callbacks; `other`: what is left of the call, such as tracing, reading metrics, and
+#'   output;
 #' * `wall`: duration of the whole call in seconds;
 #' * `queue_fill`: mean number of batches in the queue, out of `max_queue_size`;
 #' * `batches`: number of batches that were fetched; `steps`: number of steps that were run; `calls`: number of calls of
@@ -44,10 +49,10 @@ pipeline_stages <- c(
 #' * `verdict`: a sentence that sums this up;
 #' * `timeline`: what happened to the last 100 batches, a data frame with the columns `batch` (the number of the batch,
 #'   from 1), `what` (`"generator"`, `"conversion"`, `"queue"`, `"step"`, `"wait"` for the time that the model waited
-#'   for the batch, or `"callbacks"` for the hooks after its step), `begin` and `end` (seconds since the call began),
-#'   `lane` (the thread, such as `"calling thread"`, `"training thread"` or a feeder; or `"queue"`) and `source` (the
-#'   argument that the batch came from). Batches that were used by one call of a compiled function have the same times
-#'   there.
+#'   for the batch, or `"callbacks"` for what callbacks did after its step), `begin` and `end` (seconds since the call
+#'   began), `lane` (the thread, such as `"calling thread"`, `"training thread"` or a feeder; or `"queue"`) and `source`
+#'   (the argument that the batch came from). Batches that were used by one call of a compiled function have the same
+#'   times there.
 #'
 #' @param x A pipeline: the element `pipeline` of what [fit_generator()] returns.
 #' @param ... Not used.
@@ -56,8 +61,8 @@ pipeline_stages <- c(
 #' @seealso [plot.fitgenerator_pipeline()]
 #' @examples
 #' pipeline <- structure(class = "fitgenerator_pipeline", list(
-#'   generator = 9.8, conversion = 0.4, step = 3.6, model_waited = 6.3, generator_waited = 0,
-#'   wall = 10, queue_fill = 0.2, max_queue_size = 10, batches = 200, steps = 200,
+#'   generator = 9.8, conversion = 0.4, generator_waited = 0, model_waited = 6.3, step = 3.4, callbacks = 0.1,
+#'   other = 0.2, wall = 10, queue_fill = 0.2, max_queue_size = 10, batches = 200, steps = 200,
 #'   verdict = "The model waited 63 % of the time for the generator."
 #' ))
 #' pipeline
@@ -106,7 +111,10 @@ title_line <- function(x) {
   paste0("Where the time went", if (length(text)) paste0(" (", paste(text, collapse = ", "), ")"))
 }
 
-format_count <- function(counts) format(counts, big.mark = ",", scientific = FALSE, trim = TRUE)
+# The decimal mark is not that of `options(OutDec)`: a comma would be mixed up with the big mark.
+format_count <- function(counts) {
+  format(counts, big.mark = ",", decimal.mark = ".", scientific = FALSE, trim = TRUE)
+}
 
 queue_line <- function(x) {
   fill <- number_of(x, "queue_fill")

@@ -78,6 +78,10 @@ def class_weights(given: Unchecked) -> dict[int, float] | None:
         raise ArgumentTypeError.of("class_weight", f"{rule}not {describe(given)}.")
     weights: dict[int, float] = {}
     for name, value in given.items():
+        if isinstance(value, Mapping):
+            rule = "must map classes to weights, not outputs to such maps, as with {name!r}; "
+            rule += "give sample weights of the outputs in the batch instead."
+            raise ArgumentError.of("class_weight", rule, name=name)
         try:
             number, weight = whole(float(name), "class_weight", 0), float(value)
         except Exception:

@@ -28,7 +28,7 @@ _SAMPLES = {
 _WITHOUT_EFFECT = {
     "use_multiprocessing": READ_BY_THREADS,
     "pickle_safe": READ_BY_THREADS,
-    "shuffle": "batches come in the order of their source",
+    "shuffle": "batches come in the order of their source, which may shuffle in on_epoch_end()",
 }
 
 
@@ -64,11 +64,5 @@ def _translate(
             kwargs[today] = kwargs.pop(name)
             warn(f"`{name}` is called `{today}` now.", FormerArgumentWarning)
         elif name in _WITHOUT_EFFECT:
-            value = kwargs.pop(name)
-            if name == "shuffle" and value:
-                raise ArgumentError(
-                    "There is no `shuffle`: batches come in the order of their source. Shuffle in "
-                    "its on_epoch_end(), or let the generator choose rows at random.",
-                    argument="shuffle",
-                )
+            del kwargs[name]
             warn(f"`{name}` has no effect: {_WITHOUT_EFFECT[name]}.", FormerArgumentWarning)

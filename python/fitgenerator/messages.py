@@ -77,6 +77,8 @@ PYTHON = Vocabulary(
         "categories": "categories",
         "fit to images": "generator.fit(images)",
         "as array": "np.asarray",
+        "weigh outputs": "give one for each, None for weights of 1, or a dict by their names",
+        "text as numbers": "number the classes from 0, as keras.layers.StringLookup does",
         "array of a number": "np.array([number])",
         "use tensorflow": "set KERAS_BACKEND=tensorflow before Keras is imported",
     }

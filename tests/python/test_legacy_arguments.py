@@ -30,8 +30,13 @@ def test_what_was_renamed_is_mapped_with_a_warning_at_the_call() -> None:
         assert predict_generator(echo_model(), numbered(), 1, **old).shape == (2, 1)
 
 
-def test_what_has_no_effect_any_more_says_so() -> None:
-    for old in ({"use_multiprocessing": True}, {"pickle_safe": False}, {"shuffle": False}):
+def test_T28_what_has_no_effect_any_more_says_so() -> None:
+    for old in (
+        {"use_multiprocessing": True},
+        {"pickle_safe": False},
+        {"shuffle": False},
+        {"shuffle": True},
+    ):
         given: dict[str, Any] = {**old, **QUIET}
         with pytest.warns(FormerArgumentWarning, match=r"has no effect: \w+"):
             fit_generator(echo_model(), numbered(), 1, **given)
@@ -43,7 +48,6 @@ def test_what_has_no_effect_any_more_says_so() -> None:
         ({"samples_per_epoch": 1000}, "counted samples. Give `steps_per_epoch`"),
         ({"nb_val_samples": 100}, "counted samples. Give `validation_steps`"),
         ({"val_samples": 100}, "counted samples. Give `steps`"),
-        ({"shuffle": True}, "There is no `shuffle`"),
         ({"nb_epoch": 3, "epochs": 3}, "`nb_epoch` is `epochs` now; give one of them"),
     ],
 )

@@ -12,7 +12,8 @@ empty_history <- function() {
 
 some_pipeline <- function(...) {
   numbers <- list(
-    generator = 12.34, conversion = 0.4, step = 3.6, model_waited = 8, generator_waited = 0, wall = 12.6,
+    generator = 12.34, conversion = 0.4, generator_waited = 0, model_waited = 8, step = 3.6, callbacks = 0.7,
+    other = 0.3, wall = 12.6,
     queue_fill = 0.2, max_queue_size = 10L, batches = 2010L, steps = 2000L,
     verdict = "The model waited 63 % of the time for the generator."
   )

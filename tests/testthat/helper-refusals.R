@@ -74,6 +74,8 @@ batch_refusals <- function(x) {
     "a vector for a row" = fit_one(list(1:2, x)),
     "no rows" = fit_one(list(x[0, , drop = FALSE], x[0, , drop = FALSE])),
     "a dict of Python" = fit_one(list(reticulate::py_eval("{'a': 'text'}", convert = FALSE), x)),
+    "a list of Python's numbers" = fit_one(reticulate::tuple(x, c(1, 0, 1, 0))),
+    "targets that are text" = fit_one(list(x, rep("a", 4))),
     "text for numbers" = fit_one(list(x, rep("a", 4)), class_weight = list("0" = 1)),
     "a class without a weight" = fit_one(list(x, 0:3), class_weight = list("0" = 1, "1" = 2)),
     "more inputs than the model has" = fit_one(list(list(x, x), x))
@@ -88,6 +90,7 @@ argument_refusals <- function(x) {
     "verbose" = fit_with(1, verbose = 7),
     "jit_compile" = fit_with(1, jit_compile = "yes"),
     "class weights without names" = fit_with(1, class_weight = list(1, 2)),
+    "class weights by output" = fit_with(1, class_weight = list(a = list("0" = 1, "1" = 2))),
     "class weights that are negative" = fit_with(1, class_weight = list("0" = -1)),
     "no epochs to validate after" = fit_with(1, validation_freq = integer()),
     "no model" = function() train(mtcars, random_batches()),

@@ -115,6 +115,7 @@ test_that("lists are inputs by name or by position, at any depth", {
 test_that("what is no array is refused by its class, and by no dump of it", {
   bad <- list(sum, function() 1, globalenv(), quote(a), quote(a + b), 1i, NULL, Sys.Date(), Sys.time(),
               as.POSIXlt(Sys.time()), as.difftime(1, units = "secs"), structure(1, class = "integer64"),
+              structure(1, units = "m", class = "units"),
               structure(list(1), class = "mine"), list(1, sum), structure(new.env(), class = "R6"), y ~ x)
   for (x in bad) {
     e <- refused(as_batch(list(x, 1), batch = 7L))
@@ -125,6 +126,12 @@ test_that("what is no array is refused by its class, and by no dump of it", {
     expect_identical(e$batch, 7L)
   }
   expect_match(conditionMessage(refused(as_batch(list(1, Sys.Date())))), "`Date`.*as.numeric")
+})
+
+test_that("T28: quantities with a unit are refused like differences of times, also as columns", {
+  lengths <- structure(1:4 + 0, units = structure(list(numerator = "m"), class = "symbolic_units"), class = "units")
+  expect_match(conditionMessage(refused(as_batch(list(lengths, 1:4)))), "`units`.*as.numeric")
+  expect_match(conditionMessage(refused(as_batch(list(data.frame(a = 1:4, b = I(lengths)), 1:4)))), "columns")
 })
 
 test_that("NA is refused where Python has no value for it, and kept as NaN in doubles", {

@@ -85,6 +85,11 @@ test_that("What is no model is refused", {
   }
 })
 
+test_that("T28: class weights for each output are refused, with sample weights as the way", {
+  by_output <- list(a = list("0" = 1, "1" = 2), b = c("0" = 1, "1" = 2))
+  refuses("`class_weight` must have one weight for each class.*sample weights of the outputs", class_weight = by_output)
+})
+
 test_that("W2: class weights name their classes, and nothing else is taken", {
   for (weights in list(c(1, 2), list(1, 2), c(a = 1, b = 2), "0", c("0" = 1, "0" = 2), c("-1" = 1), globalenv())) {
     refuses("`class_weight` must name each class once, by its number from 0", class_weight = weights)

@@ -9,7 +9,7 @@ test_that("stages have a bar each, working and waiting in two colours", {
   expect_silent(drawn(plot(new_pipeline(list()), method = "base")))
   skip_if_not_installed("ggplot2")
   built <- ggplot2::ggplot_build(plot(x))
-  expect_equal(sort(built$data[[1]]$x), sort(c(12.34, 0.4, 3.6, 8, 0)))
+  expect_equal(sort(built$data[[1]]$x), sort(c(12.34, 0.4, 3.6, 8, 0, 0.7, 0.3)))
   expect_true("12.3 s (98 %)" %in% built$data[[2]]$label)
 })
 

@@ -4,9 +4,11 @@ test_that("print shows each stage with seconds and share, the queue, and the ver
     "Where the time went (2,000 steps, 2,010 batches drawn)",
     "  generator                  12.3 s  98 %",
     "  conversion to tensors      0.40 s   3 %",
-    "  steps of the model         3.60 s  29 %",
-    "  model waited for data      8.00 s  63 %",
     "  generator waited for room  0.00 s   0 %",
+    "  model waited for data      8.00 s  63 %",
+    "  steps of the model         3.60 s  29 %",
+    "  callbacks                  0.70 s   6 %",
+    "  everything else            0.30 s   2 %",
     "  whole call                 12.6 s",
     "Queue: 0.2 of 10 batches waiting on average",
     "The model waited 63 % of the time for the generator."
@@ -39,4 +41,30 @@ test_that("several steps in a call are told of, and why there are not", {
 
 test_that("lock-step is said in words", {
   expect_match(format(some_pipeline(max_queue_size = 0)), "^No queue", all = FALSE)
+})
+
+test_that("T26: callbacks and everything else are stages, and the stages of the training add up to the call", {
+  skip_without_keras()
+  pause <- function(...) Sys.sleep(0.05) # nolint: undesirable_function_linter. It is measured.
+  model <- echo_model()
+  train(model, numbered(), 2)
+  hooks <- list(list(on_train_batch_end = pause), keras()$callbacks$LambdaCallback(on_epoch_end = pause))
+  slow <- function() { pause(); list(matrix(1, 2, 1), matrix(0, 2, 1)) }
+  for (size in c(0, 10)) {
+    x <- train(model, slow, 4, epochs = 2, callbacks = hooks, max_queue_size = size)$pipeline
+    expect_gte(x$callbacks, 0.5)
+    expect_equal(x$model_waited + x$step + x$callbacks + x$other, x$wall)
+    expect_lt(x$other, x$wall / 3)
+    lines <- format(x)
+    expect_match(lines, "^  callbacks +0[.][5-9]", all = FALSE)
+    expect_match(lines, "^  everything else +0", all = FALSE)
+  }
+  called <- x$timeline[x$timeline$what == "callbacks", ]
+  expect_identical(called$batch, c(1:4, 4L, 5:8, 8L))
+})
+
+test_that("T28: a decimal comma of the session does not disturb the printing", {
+  withr::local_options(OutDec = ",")
+  expect_silent(lines <- format(some_pipeline()))
+  expect_match(lines[[1L]], "2,000 steps, 2,010 batches", fixed = TRUE)
 })

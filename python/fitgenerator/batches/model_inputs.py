@@ -8,12 +8,13 @@ complex numbers to real ones. Such batches are refused; shapes are left to Keras
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
 
 from ..errors import BatchError
-from ..messages import listed
+from ..messages import Message, listed
 from ..models.keras_versions import keras_version_of
 from ..models.protocol import KerasModel, Nested, Shaped
 from .prepared import Batch
@@ -112,3 +113,29 @@ def _is_complex(array: Shaped) -> bool:
     if isinstance(dtype, str):  # of a symbol, or a variable
         return "complex" in dtype
     return dtype.kind == "c" if isinstance(dtype, np.dtype) else bool(dtype.is_complex)
+
+
+def check_text(targets: Nested, loss: Nested) -> None:
+    """Refuse targets that are text, where every loss is one of Keras's: these need numbers.
+
+    Raises:
+        BatchError: Targets are text.
+    """
+    for index, leaf in enumerate(flat_leaves(targets)):
+        if leaf is not None and _is_text(leaf) and all(map(_is_of_keras, keras.tree.flatten(loss))):
+            text = "The batch's targets{place} are text, and the loss needs numbers: "
+            raise BatchError(Message(text + "{text as numbers}.", place=place_of(index, targets)))
+
+
+def _is_text(leaf: Any) -> bool:
+    kind = getattr(leaf.dtype, "kind", None)
+    if kind == "O":
+        return leaf.size > 0 and isinstance(leaf.flat[0], (str, bytes))
+    return kind in ("U", "S") or leaf.dtype == "string"
+
+
+def _is_of_keras(loss: Any) -> bool:
+    """Whether a loss was given by its name, or is made of a function of Keras."""
+    function = getattr(loss, "fn", loss)
+    module = getattr(function, "__module__", type(function).__module__)
+    return isinstance(loss, str) or module.partition(".")[0] in ("keras", "tf_keras")

@@ -17,7 +17,8 @@ from ..models.keras_versions import Adapter, keras_version_of
 from ..models.protocol import KerasModel, Nested, Shaped
 from .arrays import Sparse
 from .class_weight import weigh
-from .model_inputs import Expected
+from .model_inputs import Expected, check_text
+from .output_weights import for_each_output
 from .prepared import Batch, Form, Layout, to_tensor
 from .structure import (
     FORMS,
@@ -76,8 +77,11 @@ class Preparer:
         """The batch for a step of Keras's own."""
         parts, rows = check(unpack(raw, self._form, self._mode), self._form)
         self._expected.check(parts)
+        if parts.weights is not None:
+            parts = for_each_output(parts, self._keras_version)
         if self._weights is not None:
             parts = weigh(parts, self._weights)
+        check_text(parts.targets, self._keras_version.loss)
         missing = self._form == "no targets" and not any(
             leaf is not None for leaf in flat_leaves(parts.targets)
         )

@@ -42,6 +42,7 @@ class Keras3:
     updates = "apply"  # the optimizer's method that a step updates the weights with
     # What the model's attributes are called.
     _compiled, _strategy, _inputs = "compiled", "_distribute_strategy", "_inputs_struct"
+    _outputs = "_outputs_struct"
     _logs_by_name = True
 
     def __init__(self, model: KerasModel) -> None:
@@ -153,6 +154,11 @@ class Keras3:
         """The inputs as they were given when the model was made: a dict where they have names."""
         return getattr(self.model, self._inputs, None)
 
+    @property
+    def outputs(self) -> Nested:
+        """The outputs as they were given when the model was made; `None` where nothing is known."""
+        return getattr(self.model, self._outputs, None)
+
     def build(self, data: Nested) -> None:
         """Make the variables that such a batch needs."""
         self._private._symbolic_build(data_batch=data)
@@ -190,6 +196,7 @@ class Keras2(Keras3):
 
     updates = "apply_gradients"
     _compiled, _strategy, _inputs = "_is_compiled", "_distribution_strategy", "_nested_inputs"
+    _outputs = "_nested_outputs"
     _logs_by_name = False
 
     @property

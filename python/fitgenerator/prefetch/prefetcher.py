@@ -98,6 +98,7 @@ class Prefetcher(ABC):
 
     def _receive(self, *, model_waits: bool) -> Batch | None:
         setup, begun = self.setup, time.perf_counter()
+        waited = setup.host.waited
         ready = self._reordering.added - self._reordering.taken
         setup.host.check()
         if setup.capacity == 0 or not model_waits:
@@ -111,7 +112,8 @@ class Prefetcher(ABC):
                 self._keep_waiting(time.perf_counter() - begun)
                 setup.host.check()
         span = (begun, time.perf_counter(), threading.get_ident())
-        setup.meter.took(ready, span, (setup.name, self.used + 1) if model_waits else None)
+        setup.host.waited = waited  # in lock-step, a part of this wait
+        setup.meter.took(ready, span, (setup.name, self.used + 1))
         if isinstance(call, BaseException):
             raise call
         return call

@@ -21,6 +21,7 @@ class Meter:
         self.pipeline = Pipeline(max_queue_size, _timeline=self.timeline)
         self._lock = threading.Lock()
         self._takes = 0
+        self._last: Place | None = None  # the last batch that was used
 
     def add(self, stage: str, amount: float) -> None:
         """Add `amount` to the figure `stage`; from any thread."""
@@ -45,7 +46,14 @@ class Meter:
             figures.steps += steps
             figures.calls += 1
             figures.xla_steps += steps if xla else 0
+        self._last = (first[0], first[1] + steps - 1)
         self.timeline.ran(first, steps, span)
+
+    def called_back(self, span: Span) -> None:
+        """Callbacks were called; from the calling thread, while the training loop waits."""
+        self.add("callbacks", span[1] - span[0])
+        if self._last is not None:
+            self.timeline.saw(self._last, "callbacks", span)
 
     def waits(self, name: str, seconds: float) -> None:
         """The model has been waiting for a batch of `name` for so many seconds."""
@@ -54,7 +62,7 @@ class Meter:
         if seconds > PATIENCE:
             figures.waiting, figures._waited = name, seconds
 
-    def took(self, ready: int, span: Span, place: Place | None) -> None:
+    def took(self, ready: int, span: Span, place: Place) -> None:
         """A batch was taken, when so many were ready; the model waited for the one at `place`."""
         figures, seconds = self.pipeline, span[1] - span[0]
         figures.longest_wait = max(figures.longest_wait, seconds)
@@ -62,10 +70,12 @@ class Meter:
         self._takes += 1
         ready = min(ready, figures.max_queue_size)  # one more may be ready, beyond the queue
         figures.queue_fill += (ready - figures.queue_fill) / self._takes
-        if place is not None:
-            self.add("model_waited", seconds)
-            self.timeline.saw(place, "wait", span)
+        self.add("model_waited", seconds)
+        self.timeline.saw(place, "wait", span)
 
     def finish(self) -> None:
-        """Fix the wall time."""
-        self.pipeline.wall = time.perf_counter() - self._begun
+        """Fix the wall time, and what is left of it."""
+        figures = self.pipeline
+        figures.wall = time.perf_counter() - self._begun
+        known = figures.model_waited + figures.step + figures.callbacks
+        figures.other = max(0.0, figures.wall - known)

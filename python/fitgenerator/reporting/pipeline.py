@@ -23,6 +23,10 @@ class Pipeline:
         model_waited: Time that the model waited for a batch.
         generator_waited: Time that the training generator waited for room in the queue before a
             batch; a wait that the end of the call cuts off is not counted.
+        callbacks: Time spent in callbacks.
+        other: What is left of the call: tracing, reading metrics, output. `model_waited`, `step`,
+            `callbacks` and `other` follow each other, and add up to `wall`; the generator and
+            conversion run in parallel.
         wall: Time of the whole call.
         queue_fill: Mean number of batches that were ready when the model asked for one.
         max_queue_size: The size of the queue, as asked for.
@@ -43,6 +47,8 @@ class Pipeline:
     step: float = 0.0
     model_waited: float = 0.0
     generator_waited: float = 0.0
+    callbacks: float = 0.0
+    other: float = 0.0
     wall: float = 0.0
     queue_fill: float = 0.0
     batches: int = 0
@@ -71,7 +77,10 @@ class Pipeline:
             return f"waiting for `{self.waiting}`: no batch for {self._waited:.0f} s"
         if not self.steps or not self.wall:
             return "no step was run"
-        waited = self.model_waited / self.wall
+        waited, hooks = self.model_waited / self.wall, self.callbacks / self.wall
+        if hooks > max(waited, _NOTABLE):
+            text = f"callbacks took {hooks:.0%} of the time; the model waited {waited:.0%} of it"
+            return f"{text} for the generator".replace("%", " %")
         if waited > _NOTABLE:
             return f"the model waited {waited:.0%} of the time for the generator".replace("%", " %")
         stepping = self.step / self.wall
@@ -112,9 +121,11 @@ class Pipeline:
         rows = [
             ("in the generator", self.generator),
             ("converting batches", self.conversion),
-            ("in training steps", self.step),
-            ("model waited for a batch", self.model_waited),
             ("generator waited for room", self.generator_waited),
+            ("model waited for a batch", self.model_waited),
+            ("in training steps", self.step),
+            ("in callbacks", self.callbacks),
+            ("in everything else", self.other),
             ("whole call", self.wall),
         ]
         lines = [f"  {name:<26}{seconds:>9.2f} s" for name, seconds in rows]

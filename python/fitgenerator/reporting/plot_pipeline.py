@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Working and waiting in two colours, so that the bar that matters is seen at once.
-_WORKS, _WAITS = "#0072B2", "#D55E00"
+_WORKS, _WAITS, _OTHER = "#0072B2", "#D55E00", "#999999"
 _STAGES = (
     ("generator", "generator", _WORKS),
     ("conversion", "conversion to tensors", _WORKS),
-    ("step", "steps of the model", _WORKS),
-    ("model_waited", "model waited for data", _WAITS),
     ("generator_waited", "generator waited for room", _WAITS),
+    ("model_waited", "model waited for data", _WAITS),
+    ("step", "steps of the model", _WORKS),
+    ("callbacks", "callbacks", _WORKS),
+    ("other", "everything else", _OTHER),
 )
 # What a batch goes through, in order, with colours that everyone can tell apart.
 _EVENTS = {
@@ -37,7 +39,7 @@ _EVENTS = {
 def draw_stages(figures: Mapping[str, Any]) -> Any:
     """Draw how long each stage took, from the figures of `Pipeline.as_dict`; the axes."""
     plt = pyplot()
-    figure, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
+    figure, ax = plt.subplots(figsize=(7.5, 3.8), layout="constrained")
     labels = [label for _, label, _ in _STAGES]
     seconds = [figures[name] for name, *_ in _STAGES]
     bars = ax.barh(labels, seconds, color=[colour for *_, colour in _STAGES], height=0.7)

@@ -24,7 +24,7 @@ class Event(NamedTuple):
         source: The argument that it came from: "generator" or "validation_data".
         batch: Its number, from 1.
         what: "generator", "conversion", "queue", "step", "wait" (the model waited for it) or
-            "callbacks" (which follow its step).
+            "callbacks" (which were called after its step).
         begin: When that began, in seconds since the call did.
         end: When it ended. Batches of one call of a compiled function share its times.
         lane: The thread: "calling thread", "training thread", "generator feeder", ...; of a
@@ -50,7 +50,7 @@ class Timeline:
         self._lanes: dict[int, str] = {}  # of our threads; all others are the calling thread
         self._made: deque[tuple[Place, Span, Span]] = deque(maxlen=LAST)
         self._calls: deque[tuple[Place, int, Span]] = deque(maxlen=LAST)
-        self._others: deque[tuple[Place, str, Span]] = deque(maxlen=2 * LAST)
+        self._others: deque[tuple[Place, str, Span]] = deque(maxlen=4 * LAST)
 
     def enter(self) -> None:
         """This thread is ours. It is known by its number: its name would take a microsecond."""
@@ -66,7 +66,7 @@ class Timeline:
         self._calls.append((place, count, span))
 
     def saw(self, place: Place, what: str, span: Span) -> None:
-        """The model waited for a batch ("wait"), or the hooks after its step ran ("callbacks")."""
+        """The model waited for a batch ("wait"), or hooks after its step ran ("callbacks")."""
         self._others.append((place, what, span))
 
     def events(self) -> list[Event]:

@@ -7,6 +7,8 @@ can call that. Keras's own `CallbackList` may hand batch hooks to a thread pool 
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
@@ -19,6 +21,8 @@ from ..host.interface import ForeignHook
 from ..messages import describe
 from ..models.keras_versions import classes
 from ..models.protocol import Callback, KerasModel
+from ..reporting.history import History
+from ..reporting.timeline import Span
 
 _ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
 
@@ -29,12 +33,13 @@ class ForeignCallback:
     def __init__(self, table: int, hooks: list[str]) -> None:
         self.table = table
         self.hooks = frozenset(hooks)
-        self._told = False
+        # It has the hook `set_context`, and was not told the parameters and the model.
+        self.untold = "set_context" in self.hooks
 
     def context(self, *context: Any) -> Iterator[ForeignHook]:
-        """Tell a table that has the hook `set_context` the parameters and the model, once."""
-        if not self._told and "set_context" in self.hooks:
-            self._told = True
+        """Tell it the parameters and the model, once, before its first hook."""
+        if self.untold:
+            self.untold = False
             yield ForeignHook(self.table, "set_context", context)
 
     def hook(self, name: str) -> str | None:
@@ -69,34 +74,48 @@ class Callbacks:
         model: KerasModel,
         params: Mapping[str, int | None],  # `verbose`, `epochs`, `steps`
         around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        spent: Callable[[Span], None] = lambda _: None,  # is told when they ran, and where
     ) -> None:
         self.all = list(callbacks)
         self.params = dict(params)
         self._model = model
         self._around = around
+        self._spent = spent
 
     def attach(self) -> None:
         """Tell every callback its model and parameters."""
+        begun = time.perf_counter()
         for callback in self.all:
             if not isinstance(callback, ForeignCallback):
                 with self._around():
                     callback.set_model(self._model)
                     callback.set_params(self.params)
+        self._spent((begun, time.perf_counter(), threading.get_ident()))
 
     def run(self, hook: str, *args: Any) -> Iterator[Any]:
         """Call one hook of every callback that defines it; a job for the host."""
-        for callback in self.all:
-            if isinstance(callback, ForeignCallback):
-                yield from callback.context(self.params, self._model)
-                name = callback.hook(hook)
-                if name is not None:
-                    yield ForeignHook(callback.table, name, args)
-            elif _defines(callback, hook):
-                # Thread rule 2: an interrupt may be raised in the user's code; where it comes in a
-                # checkpoint, which is ours, it waits until the file, or the model, is whole.
-                ours = isinstance(callback, Checkpoint)
-                with nullcontext() if ours else self._around():
-                    _call(callback, hook, args)
+        begun, theirs = time.perf_counter(), False
+        try:
+            for callback in self.all:
+                if _defines(callback, hook) or _is_untold(callback):
+                    theirs = theirs or not isinstance(callback, History)
+                    yield from self._call(callback, hook, args)
+        finally:
+            if theirs:
+                self._spent((begun, time.perf_counter(), threading.get_ident()))
+
+    def _call(self, callback: Hooked, hook: str, args: tuple[Any, ...]) -> Iterator[ForeignHook]:
+        if isinstance(callback, ForeignCallback):
+            yield from callback.context(self.params, self._model)
+            name = callback.hook(hook)
+            if name is not None:
+                yield ForeignHook(callback.table, name, args)
+        else:
+            # Thread rule 2: an interrupt may be raised in the user's code; where it comes in a
+            # checkpoint, which is ours, it waits until the file, or the model, is whole.
+            ours = isinstance(callback, Checkpoint)
+            with nullcontext() if ours else self._around():
+                _call(callback, hook, args)
 
     def has_batch_hooks(self, mode: str) -> bool:
         """Whether a callback wants to know of each batch of `mode`: train, test or predict."""
@@ -114,6 +133,10 @@ def _defines(callback: Hooked, hook: str) -> bool:
         return callback.hook(hook) is not None
     methods = [getattr(callback, name, None) for name in (hook, _ALIASES.get(hook, hook))]
     return any(m is not None and not getattr(m, "_is_default", False) for m in methods)
+
+
+def _is_untold(callback: Hooked) -> bool:
+    return isinstance(callback, ForeignCallback) and callback.untold
 
 
 def _is_idle(callback: Hooked) -> bool:

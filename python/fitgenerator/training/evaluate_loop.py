@@ -32,7 +32,8 @@ def check_end(runner: StepRunner, done: int, stopped: bool, purpose: str) -> Non
     if done == 0:
         raise EndedError.at_once(name, purpose)
     if count is not None and done + runner.left_out < count and not stopped:
-        runner.context.notices.early.append(ended_early_text(name, count, done))
+        # Once: a validation ends so in every epoch.
+        runner.context.notices.early.setdefault(name, ended_early_text(name, count, done))
 
 
 def ended_early_text(name: str, wanted: int, came: int) -> str:

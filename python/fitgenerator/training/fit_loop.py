@@ -157,7 +157,7 @@ class FitLoop:
         if count is not None:
             early = ended_early_text(name, count * (epochs - self._epoch), self._trained)
             text = f"{early[:-1]} (epoch {epoch + 1}: {came} of {count})."
-        self.context.notices.early.append(text)
+        self.context.notices.early[name] = text
 
     def _end(self, logs: Logs) -> Iterator[Any]:
         model = self.context.model

@@ -96,13 +96,15 @@ def _context(
         epochs=epochs,
         at_once=len(options.callbacks) > 0,
     )
+    meter = Meter(options.capacity_for(source))
+    called = meter.called_back
     return RunContext(
         keras_version=options.keras_version,
         jit_compile=options.jit_compile,
         host=host,
-        callbacks=Callbacks(options.callbacks, model, params, host.user_code),
+        callbacks=Callbacks(options.callbacks, model, params, host.user_code, called),
         progress=progress,
-        meter=Meter(options.capacity_for(source)),
+        meter=meter,
         scope=capture_scope(),
     )
 

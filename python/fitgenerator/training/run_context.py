@@ -23,7 +23,7 @@ from .callbacks import Callbacks
 class Notices:
     """What the caller has to be warned of at the end of the call."""
 
-    early: list[str] = field(default_factory=list)  # what ended early
+    early: dict[str, str] = field(default_factory=dict)  # what ended early, by its argument
     others: list[Warned] = field(default_factory=list)  # everything else: text and class
     stuck: list[str] = field(default_factory=list)  # names of threads that did not end
 
@@ -81,7 +81,7 @@ class RunContext:
     def all_warnings(self) -> list[Warned]:
         """What the caller has to be warned of."""
         notices = self.notices
-        ended: list[Warned] = [(text, EndedEarlyWarning) for text in notices.early]
+        ended: list[Warned] = [(text, EndedEarlyWarning) for text in notices.early.values()]
         if notices.stuck:
             text = (
                 f"A generator did not return within {GRACE:g} seconds after the end; its thread "

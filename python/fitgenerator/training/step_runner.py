@@ -28,6 +28,7 @@ from ..models.result_order import arranged, loss_first
 from ..prefetch.call_size import CallSize
 from ..prefetch.fetch import Round
 from ..prefetch.prefetcher import Prefetcher
+from ..reporting.timeline import Span
 from ..steps.compiled_steps import ExecutionMode, Steps, Traced
 from ..steps.xla_guard import LimitsError
 from .call_policy import Asked, CallPolicy
@@ -239,7 +240,9 @@ class StepRunner:
     ) -> list[Outputs]:
         begun, thread = time.perf_counter(), threading.get_ident()
         if function is None:
-            thread, outputs = self.context.host.call(lambda: self._run_eagerly(batch))
+            (begun, ended, thread), outputs = self.context.host.call(
+                lambda: self._run_eagerly(batch)
+            )
         else:
             try:
                 outputs = function(*batch.leaves)
@@ -251,7 +254,7 @@ class StepRunner:
                 self._give_up(batch, way, error)
                 return self._run_again(batch, first)
             function.proven = True
-        ended = time.perf_counter()
+            ended = time.perf_counter()
         self._done += batch.count
         place, span = (self.prefetcher.setup.name, first), (begun, ended, thread)
         self.context.meter.ran(place, batch.count, span, xla=way is ExecutionMode.XLA)
@@ -259,10 +262,11 @@ class StepRunner:
             self._policy.measured(ended - begun, batch, function, self._done)
         return [outputs]
 
-    def _run_eagerly(self, batch: Batch) -> tuple[int, Outputs]:
-        """On the calling thread, whose number is given too."""
+    def _run_eagerly(self, batch: Batch) -> tuple[Span, Outputs]:
+        """On the calling thread; when it ran there, without the wait for that thread."""
+        begun = time.perf_counter()
         outputs = self._steps.run_eagerly(self._mode, batch.pack())
-        return threading.get_ident(), outputs
+        return (begun, time.perf_counter(), threading.get_ident()), outputs
 
     def _run_again(self, call: Batch, first: int) -> list[Outputs]:
         outputs: list[Outputs] = []
@@ -293,12 +297,8 @@ class StepRunner:
             logs = {"outputs": group[0] if len(group) == 1 else joined(group)}
         else:
             logs = context.keras_version.logs(group[-1])
-        begun = time.perf_counter()
         yield from context.callbacks.run(f"on_{self._mode}_batch_end", upto - 1, logs)
         stop = self._stopped()
         if not (last or stop):
             yield from context.callbacks.run(f"on_{self._mode}_batch_begin", upto, {})
-        span = (begun, time.perf_counter(), threading.get_ident())
-        place = (self.prefetcher.setup.name, self.prefetcher.used)
-        context.meter.timeline.saw(place, "callbacks", span)
         return stop

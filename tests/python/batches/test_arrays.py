@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import tensorflow as tf
+import tf_keras
 from fitgenerator import ArgumentError, BatchError, predict_generator
 from fitgenerator.batches.arrays import NoArrayError, Sparse, as_array
 from fitgenerator.batches.class_weight import weigh
@@ -108,6 +109,24 @@ def test_T28_T33_a_list_of_numbers_is_to_become_an_array(targets: Any, python: s
         check(Parts(X, targets))
     assert str(caught.value).endswith(python)
     assert in_r(caught.value).endswith(r)
+
+
+@pytest.mark.parametrize(
+    "targets", [np.array(["cat"] * 4), np.array(["cat"] * 4, object), tf.constant(["cat"] * 4)]
+)
+def test_T28_text_is_no_target_of_keras_s_losses(targets: Any) -> None:
+    said = refused(X, targets)
+    assert "The batch's targets are text, and the loss needs numbers: number the classes" in said
+    assert "targets['a'] are text" in refused(X, {"a": targets})
+
+
+def test_T28_text_is_a_target_where_a_loss_takes_it() -> None:
+    def loss(true: Any, predicted: Any) -> Any:
+        return tf.cast(tf.strings.length(true), "float32") - predicted
+
+    model = tf_keras.Sequential([tf_keras.layers.Dense(1, input_shape=(3,))])
+    model.compile("sgd", loss)
+    assert run(model, iter([(X, np.array([["cat"]] * 4))]), 1).epoch == [0]
 
 
 # -- the structure ------------------------------------------------------------------------------

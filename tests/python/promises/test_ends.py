@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -108,6 +109,17 @@ def test_C2_validation_that_ends_early_gives_the_mean_of_what_came(queue: int) -
         history = run(echo_model(), short(1), 1, validation_data=short(2), **options)
     assert history.history["val_loss"] == [1.5]
     assert not history.incomplete
+
+
+@pytest.mark.filterwarnings("always")
+def test_T28_a_validation_that_is_too_short_is_told_of_once(queue: int) -> None:
+    unseen = [numbered_batch(1), numbered_batch(3)]
+    with warnings.catch_warnings(record=True) as caught:
+        options = {"validation_steps": 3, "max_queue_size": queue}
+        history = run(echo_model(), short(4), 1, 4, validation_data=unseen, **options)
+    texts = [str(w.message) for w in caught if w.category is EndedEarlyWarning]
+    assert texts == ["`validation_data` ended early: 3 batches were wanted, 2 came."]
+    assert history.history["val_loss"] == [2.0] * 4
 
 
 def test_C2_validation_that_has_nothing_is_an_error(queue: int) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Any
 
+import keras
 import pytest
 from fitgenerator import GeneratorTimeoutError, Pipeline, last_history
 from fitgenerator.reporting import meter
@@ -13,6 +14,7 @@ from support.tiny_trainings import (
     Watched,
     at_batch_begin,
     echo_model,
+    new_echo_model,
     numbered,
     numbered_batch,
     run,
@@ -57,6 +59,41 @@ def test_no_workers_is_shown_as_no_queue() -> None:
     assert run(echo_model(), numbered(), 1, workers=0).pipeline.max_queue_size == 0
 
 
+def ordered(pipeline: Pipeline) -> float:
+    """The stages of the thread that trains, which follow each other."""
+    return pipeline.model_waited + pipeline.step + pipeline.callbacks + pipeline.other
+
+
+@pytest.mark.parametrize("eager", [False, True], ids=["compiled", "eager"])
+def test_T26_callbacks_are_a_stage_and_the_stages_add_up(queue: int, eager: bool) -> None:
+    model, unseen = new_echo_model(run_eagerly=eager), [numbered_batch(1)] * 2
+    run(model, numbered(), 2, 1, None, unseen)
+    slow = keras.callbacks.LambdaCallback(on_epoch_end=pause, on_train_batch_end=pause)
+    pipeline = run(
+        model, numbered(), 4, 2, [slow], unseen, max_queue_size=queue, validation_freq=2
+    ).pipeline
+    assert pipeline.callbacks >= 10 * PAUSE
+    assert ordered(pipeline) == pytest.approx(pipeline.wall)
+    assert pipeline.callbacks < pipeline.wall
+    if not eager:
+        assert pipeline.verdict.startswith("callbacks took ")
+
+
+def test_T26_nobody_is_blamed_for_what_nobody_did() -> None:
+    run(echo_model(), numbered(), 2)
+    pipeline = run(echo_model(), numbered(), 5, 2).pipeline
+    assert pipeline.callbacks < 0.01
+    assert ordered(pipeline) == pytest.approx(pipeline.wall)
+
+
+def test_T26_the_wait_for_the_batch_that_builds_a_model_is_a_wait() -> None:
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    pipeline = run(model, Watched(numbered(), pause), 1).pipeline
+    assert pipeline.model_waited >= PAUSE
+    assert ordered(pipeline) == pytest.approx(pipeline.wall)
+
+
 # -- shown --------------------------------------------------------------------------------------
 
 
@@ -69,6 +106,9 @@ def test_verdicts() -> None:
     assert filled(model_waited=0.1, step=8).verdict == (
         "the generator kept up: the model waited 1 % of the time for it, and computed 80 %"
     )
+    assert filled(model_waited=0.2, callbacks=7.9).verdict == (
+        "callbacks took 79 % of the time; the model waited 2 % of it for the generator"
+    )
     assert Pipeline().verdict == "no step was run"
 
 
@@ -76,7 +116,7 @@ def test_figures_by_name() -> None:
     figures = filled(generator=2.0).as_dict()
     assert list(figures) == [
         *("max_queue_size", "generator", "conversion", "step", "model_waited"),
-        *("generator_waited", "wall", "queue_fill", "batches", "steps"),
+        *("generator_waited", "callbacks", "other", "wall", "queue_fill", "batches", "steps"),
         *("calls", "xla_steps", "longest_wait", "waiting", "fallback", "verdict"),
     ]
     assert figures["generator"] == 2.0

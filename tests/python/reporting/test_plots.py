@@ -162,7 +162,7 @@ def test_stages_have_a_bar_each(tmp_path: Path) -> None:
     pipeline = Pipeline(generator=2.0, step=1.0, wall=4.0, steps=10, batches=1200)
     ax = pipeline.plot()
     (bars,) = ax.containers
-    assert [bar.get_width() for bar in bars] == [2.0, 0.0, 1.0, 0.0, 0.0]
+    assert [bar.get_width() for bar in bars] == [2.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]
     assert ax.texts[0].get_text() == "2.00 s (50 %)"
     assert "Where the time went (10 steps, 1,200 batches drawn)" in ax.figure.get_suptitle()
     assert saved(ax, tmp_path)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
+import keras
 import pytest
 from fitgenerator.reporting.timeline import LAST, Event, Timeline
 from support.tiny_trainings import (
@@ -81,9 +83,20 @@ def test_eager_steps_and_hooks_are_on_the_calling_thread() -> None:
     events = run(model, numbered(), 3, callbacks=[at_batch_begin(lambda _: None)]).pipeline.timeline
     assert {e.lane for e in of(events, "step").values()} == {"calling thread"}
     hooks, steps = of(events, "callbacks"), of(events, "step")
-    assert sorted(hooks) == [1, 2, 3]
+    assert sorted(hooks) == [1, 2]  # the hooks of steps 2 and 3, which follow steps 1 and 2
     assert all(hooks[n].begin >= steps[n].end for n in hooks)
     assert all(hooks[n].lane == "calling thread" for n in hooks)
+
+
+def test_T26_hooks_of_epochs_and_validations_are_shown() -> None:
+    note = lambda *_: time.sleep(0.002)  # noqa: E731
+    hooks = keras.callbacks.LambdaCallback(on_epoch_end=note)
+    hooks.on_test_end = note
+    events = events_of(numbered(), 3, 2, [hooks], UNSEEN)
+    assert sorted(of(events, "callbacks", "validation_data")) == [2, 4]
+    called = [e for e in events if e.what == "callbacks"]
+    assert len(called) == 4
+    assert all(e.end - e.begin >= 0.002 for e in called)
 
 
 @pytest.mark.usefixtures("loops_pay")

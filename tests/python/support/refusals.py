@@ -49,6 +49,18 @@ def batch(*parts: Any, raw: Any = None, **options: Any) -> Callable[[], object]:
     return lambda: run(linear_model(), iter([raw if raw is not None else parts]), 1, **options)
 
 
+def two_outputs(weights: Any) -> Callable[[], object]:
+    """Training of a model of the outputs a and b on one batch, with such sample weights."""
+
+    def train() -> object:
+        inputs = keras.Input((3,))
+        model = keras.Model(inputs, [keras.layers.Dense(1, name=n)(inputs) for n in "ab"])
+        model.compile("sgd", "mse")
+        return run(model, iter([(X, [Y, Y], weights)]), 1)
+
+    return train
+
+
 def options(**given: Any) -> Callable[[], object]:
     """Training with arguments that are wrong."""
     return lambda: run(echo_model(), numbered(), **{"steps": 1, **given})
@@ -169,6 +181,10 @@ ERRORS: dict[str, Callable[[], object]] = {
     "unequal rows": batch(X, Y[:3]),
     "no rows": batch(X[:0], Y[:0]),
     "a list that holds itself": batch(recursive(), Y),
+    "a list of numbers": batch(X, [1.0, 0, 1, 0, 1]),
+    "targets that are text": batch(X, np.array(["cat"] * 4)),
+    "weights for what is no output": two_outputs({"c": W}),
+    "weights for one of two outputs, in a list": two_outputs([W]),
     "a number in a dict": batch(X, {"a": Y, "b": 3.5}),
     "targets without columns": batch(X, np.ones((4, 0))),
     "classes without one target": batch(X, [Y, Y], class_weight={0: 1}),
@@ -198,6 +214,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a length of 0": lambda: run(echo_model(), Indexed([])),
     "no steps": options(steps=None),
     "class weights in a list": options(class_weight=[1, 2]),
+    "class weights by output": options(class_weight={"a": {0: 1, 1: 2}}),
     "a class by a word": options(class_weight={"cat": 1}),
     "a class twice": options(class_weight={0: 1, "0": 2}),
     "a negative class weight": options(class_weight={0: -1}),

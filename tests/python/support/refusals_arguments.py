@@ -25,7 +25,6 @@ PAGE: dict[str, Callable[[], object]] = {
     "no rows to train on": lambda: rows([X], 2).split(0.9),
     "an argument that counted samples": former(samples_per_epoch=100),
     "an argument by both names": former(nb_epoch=3, epochs=3),
-    "the order of batches": former(shuffle=True),
     "no Keras": lambda: doctor.absent(ModuleNotFoundError(name="keras"))("fit_generator"),
 }
 PAGE_WARNINGS: dict[str, Callable[[], object]] = {

@@ -42,6 +42,8 @@ _R = Vocabulary(
         "categories": "factors",
         "fit to images": "fit_image_data_generator(generator, images)",
         "as array": "as.array",
+        "weigh outputs": "give one for each, or a named list of those that are not 1",
+        "text as numbers": "give a factor, as in factor(targets, levels), with all levels",
         "array of a number": "as.array(number)",
         "use tensorflow": 'call keras3\'s use_backend("tensorflow"), or '
         'Sys.setenv(KERAS_BACKEND = "tensorflow"), at the start of the session',
