@@ -145,7 +145,7 @@ def _key(raw: RawBatch) -> tuple[Hashable, ...] | None:
         return "alone", raw.shape, raw.dtype
     if not isinstance(raw, (tuple, list)):
         return None
-    key: list[Hashable] = []
+    key: list[Hashable] = [type(raw)]  # a named tuple may have its fields in another order
     for part in raw:
         if type(part) is not np.ndarray:
             return None

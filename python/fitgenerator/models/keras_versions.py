@@ -16,7 +16,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from ..errors import ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
 from .protocol import KerasModel, Logs, Metric, Nested, Optimizer, Shaped, Variable
 from .trainability import Freezable, Trainability, when_keras_traced
@@ -44,6 +44,8 @@ class Keras3:
     _compiled, _strategy, _inputs = "compiled", "_distribute_strategy", "_inputs_struct"
     _outputs = "_outputs_struct"
     _logs_by_name = True
+    # Whether a group of steps that is not full counts as a full one in the number of its hook.
+    full_groups = True
 
     def __init__(self, model: KerasModel) -> None:
         self.model = model
@@ -168,9 +170,17 @@ class Keras3:
         setattr(self.model, STOPS[mode], False)
 
     def run(self, mode: str, data: Nested) -> Any:
-        """One step as Python code."""
+        """One step as Python code.
+
+        Raises:
+            ArgumentError: It returns no logs. Keras fails, too, but in the middle of its own code.
+        """
         strategy = self.model.distribute_strategy
         outputs = strategy.run(getattr(self.model, f"{mode}_step"), args=(data,))
+        if mode != "predict" and not isinstance(outputs, Mapping):
+            rule = f"The model's {mode}_step() must return a dict of names and values, such as "
+            came = "None" if outputs is None else describe(outputs)
+            raise ArgumentError(f'{rule}{{"loss": loss}}, not {came}.')
         local = strategy.experimental_local_results
         return keras.tree.map_structure(lambda value: local(value)[0], outputs)
 
@@ -198,6 +208,7 @@ class Keras2(Keras3):
     _compiled, _strategy, _inputs = "_is_compiled", "_distribution_strategy", "_nested_inputs"
     _outputs = "_nested_outputs"
     _logs_by_name = False
+    full_groups = False
 
     @property
     def loss(self) -> Any:

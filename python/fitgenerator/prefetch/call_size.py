@@ -22,12 +22,14 @@ class CallSize:
 
     def fill(self, size: int) -> None:
         """From a position on that the first lead cannot reach, wait for full calls of `size`."""
-        self.full_from = -(-(self.most + 2) // size) * size
+        # In this order: threads that read see the size once they see where it begins to count.
         self.full_size = size
+        self.full_from = -(-(self.most + 2) // size) * size
 
     def is_patient(self, position: int) -> bool:
         """Whether the batch at `position`, among all, belongs to a call that is waited for."""
-        return self.full_from is not None and position >= self.full_from
+        full_from = self.full_from  # which another thread sets
+        return full_from is not None and position >= full_from
 
     def is_alone(self, position: int, batch: Batch) -> bool:
         """Whether the batch at `position` is a call of its own, whatever comes after it."""

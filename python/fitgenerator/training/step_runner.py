@@ -288,11 +288,12 @@ class StepRunner:
         Thread rule 4: all callbacks run on the calling thread, in order, while the loop waits; they
         may hold R functions. The next batch is taken afterwards.
 
-        True where an end hook stops the round; what a begin hook stops, stops after its group. A
-        group that is not full counts as a full one in its number. Both are as in Keras.
+        True where an end hook stops the round; what a begin hook stops, stops after its group, as
+        in Keras.
         """
         context = self.context
-        upto = -(-done // self._execution) * self._execution
+        full = context.keras_version.full_groups
+        upto = -(-done // self._execution) * self._execution if full else done
         if self._mode == "predict":
             logs = {"outputs": group[0] if len(group) == 1 else joined(group)}
         else:

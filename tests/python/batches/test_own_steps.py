@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -383,3 +383,42 @@ def test_T20_an_eager_step_gets_the_same_structure() -> None:
     seen: list[Any] = []
     run(own_model(keras, seen, run_eagerly=True), forever([{"a": X, "b": (Y, None)}]), 2)
     assert seen == [{"a": 2, "b": (2, None)}] * 2
+
+
+@BOTH
+@pytest.mark.parametrize("eager", [False, True], ids=["traced", "eager"])
+@pytest.mark.parametrize("result", [None, 0.5, [0.5]], ids=["None", "number", "list"])
+def test_a_step_without_logs_is_refused_before_it_counts(
+    package: Any, result: Any, eager: bool
+) -> None:
+    class Forgetful(package.Model):  # type: ignore[misc]
+        def train_step(self, data: Any) -> Any:
+            super().train_step(data)
+            return result
+
+        def test_step(self, data: Any) -> Any:
+            return result
+
+    inputs = package.Input((2,))
+    model = Forgetful(inputs, package.layers.Dense(1)(inputs))
+    model.compile("sgd", "mse", run_eagerly=eager)
+    before = weights_of(model)
+    with pytest.raises(ArgumentError, match=r"train_step\(\) must return a dict"):
+        run(model, iter([(X, Y)]), 1)
+    if not eager:
+        assert same_weights(weights_of(model), before)
+    with pytest.raises(ArgumentError, match=r"test_step\(\) must return a dict"):
+        evaluate_generator(model, iter([(X, Y)]), 1)
+
+
+def test_a_named_tuple_in_another_order_is_refused_after_plain_batches_too() -> None:
+    class Turned(NamedTuple):
+        y: Any
+        x: Any
+
+    batches = [(Y, Y), Turned(Y, 2 * Y)]
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("sgd", "mse")
+    with pytest.raises(BatchError, match="named tuple"):
+        run(model, iter(batches), 2)

@@ -111,6 +111,10 @@ CHANGES: dict[str, tuple[Callable[[Entries], object], str]] = {
     ),
     "an epoch of text": (noted(lambda n: n.update(epoch="x")), "its 'epoch' is missing"),
     "an epoch below 0": (noted(lambda n: n.update(epoch=-3)), "its epoch is -3"),
+    "a history of epochs below 0": (
+        noted(lambda n: n.update(epoch=-3, history={**n["history"], "epoch": [-4]})),
+        "its history is not",
+    ),
     "an epoch that was not reached": (noted(lambda n: n.update(epoch=10**9)), "its epoch is"),
     "a list": (lambda e: e.update({"checkpoint.json": b"[1]"}), "is damaged"),
     "a version of text": (noted(lambda n: n.update(version="9")), "is damaged"),

@@ -23,6 +23,8 @@ from support.tiny_trainings import (
     Batch,
     at_epoch_end,
     forever,
+    keras_history,
+    make_batches,
     notes_of,
     run,
     same_weights,
@@ -298,3 +300,32 @@ def test_the_keras_version_goes_by_the_model_and_another_thing_is_named() -> Non
         run(tf_keras.layers.Dense(1), forever(uneven_batches()), 1)
     with pytest.raises(ValueError, match="must be compiled"):
         run(tf_keras.Sequential([tf_keras.layers.Dense(1)]), forever(uneven_batches()), 1)
+
+
+@pytest.mark.parametrize("size", [7, 64])
+def test_a_group_of_keras_2_that_is_not_full_has_the_number_that_its_fit_gives(size: int) -> None:
+    class Numbers(tf_keras.callbacks.Callback):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[tuple[str, int]] = []
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.seen.append(("train", batch))
+
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.seen.append(("test", batch))
+
+    batches = make_batches(10)
+    seen = []
+    for fit in (keras_history, run):
+        model = tf_keras.Sequential([tf_keras.layers.Dense(1)])
+        model.compile("sgd", "mse", steps_per_execution=size)
+        numbers = Numbers()
+        data = tf.data.Dataset.from_generator(
+            lambda: iter(batches),
+            output_signature=(tf.TensorSpec((None, 3)), tf.TensorSpec((None, 1))),
+        ).apply(tf.data.experimental.assert_cardinality(10))
+        fit(model, data, validation_data=data, callbacks=[numbers])
+        seen.append(numbers.seen)
+    assert seen[0] == seen[1]
+    assert ("train", 9) in seen[1]

@@ -36,6 +36,21 @@ def own(raw: Any, **options: Any) -> Callable[[], object]:
     return lambda: run(_model(OwnSteps), iter([raw]), 1, **options)
 
 
+class LosesLogs(keras.Sequential):
+    """A model whose steps return no logs."""
+
+    def train_step(self, data: Any) -> Any:
+        super().train_step(data)
+
+    def test_step(self, data: Any) -> Any:
+        return super().test_step(data)["loss"]
+
+
+def lost(call: Callable[..., object], *given: Any) -> Callable[[], object]:
+    """A call with such a model."""
+    return lambda: call(_model(LosesLogs, "mse"), iter([(X, Y)]), 1, *given)
+
+
 def refrozen() -> None:
     """Train again, after a layer was frozen and the model not compiled."""
     model = linear_model()
@@ -54,6 +69,8 @@ OWN_STEPS: dict[str, Callable[[], object]] = {
     "dates for an own step": own({"a": Y.astype("int64").astype("datetime64[D]")}),
     "a list in itself for an own step": own(recursive()),
     "classes in another form": own({"a": X, "b": Y}, class_weight={1: 2}),
+    "a step that returns nothing": lost(run),
+    "a step that returns a number": lost(evaluate_generator),
     "text for an own prediction": lambda: predict_generator(_model(OwnSteps), iter(["text"]), 1),
 }
 FREEZING: dict[str, Callable[[], object]] = {"a layer that was frozen since": refrozen}
