@@ -29,9 +29,8 @@ def check(note: Mapping[str, Any]) -> None:
         if not _fits(note.get(name), form):
             raise ValueError(f"its {name!r} is missing, or not what is written there")
     history = note["history"]
-    if not all(isinstance(values, list) for values in history["metrics"].values()) or any(
-        epoch < 0 for epoch in history["epoch"]
-    ):
+    whole = all(isinstance(values, list) for values in history["metrics"].values())
+    if not whole or min(history["epoch"], default=0) < 0:
         raise ValueError("its history is not what is written there")
     if history["epoch"][-1:] != [note["epoch"] - 1]:
         raise ValueError(f"its epoch is {note['epoch']}, and not that after its history")

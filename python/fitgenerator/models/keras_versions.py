@@ -170,17 +170,12 @@ class Keras3:
         setattr(self.model, STOPS[mode], False)
 
     def run(self, mode: str, data: Nested) -> Any:
-        """One step as Python code.
-
-        Raises:
-            ArgumentError: It returns no logs. Keras fails, too, but in the middle of its own code.
-        """
+        """One step as Python code; an `ArgumentError` where it returns no logs."""
         strategy = self.model.distribute_strategy
         outputs = strategy.run(getattr(self.model, f"{mode}_step"), args=(data,))
         if mode != "predict" and not isinstance(outputs, Mapping):
             rule = f"The model's {mode}_step() must return a dict of names and values, such as "
-            came = "None" if outputs is None else describe(outputs)
-            raise ArgumentError(f'{rule}{{"loss": loss}}, not {came}.')
+            raise ArgumentError(f'{rule}{{"loss": loss}}, not {describe(outputs)}.')
         local = strategy.experimental_local_results
         return keras.tree.map_structure(lambda value: local(value)[0], outputs)
 
