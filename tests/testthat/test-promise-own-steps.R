@@ -149,7 +149,7 @@ test_that("T20 fit(), evaluate(), predict() and train_on_batch() hand on arrays 
   expect_setequal(seen_by_step(), "tuple(2)")
   fit(penalty_model(), x, epochs = 1, verbose = 0, validation_data = list(x, NULL))
   expect_gt(train_on_batch(penalty_model(), x)$loss, 0)
-  expect_error(train_on_batch(penalty_model("mse"), x), "needs no targets", class = "fitgenerator_batch_error")
+  expect_error(train_on_batch(penalty_model("mse"), x), "`y` must be given", class = "fitgenerator_argument_error")
 })
 
 test_that("T3 compiling again is noticed whatever it leaves as it was", {
