@@ -49,8 +49,8 @@
 #'   `list(on_epoch_end = function(epoch, logs) ...)`, and of R6 objects that inherit from `KerasCallback`. They are
 #'   called in this order; see below. `NULL`: none.
 #' @param validation_data Anything that `generator` may be, or fixed arrays, `list(inputs, targets)` or
-#'   `list(inputs, targets, weights)`, or `list(inputs)` if the model needs no targets, which are evaluated in batches of
-#'   32 rows. `NULL`: no validation.
+#'   `list(inputs, targets, weights)`, or `list(inputs)` if the model needs no targets, which are evaluated in batches
+#'   of 32 rows. `NULL`: no validation.
 #' @param validation_steps Number of batches per validation, at least 1, rounded down like `steps_per_epoch`. Required
 #'   if `validation_data` is an R function or an iterator. `NULL`: all of `validation_data`. Does not apply to fixed
 #'   arrays, all of whose rows are used.

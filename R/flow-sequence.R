@@ -24,8 +24,8 @@
 #'   A pass that is broken off is not reported. `NULL`: none.
 #'
 #' @return An object of class `fitgenerator_sequence`, whose `length()` is the number of batches per pass. An argument
-#'   that is set later, as in `x$length <- 5`, makes another sequence, whose passes begin anew. Invalid arguments raise a
-#'   `fitgenerator_argument_error`.
+#'   that is set later, as in `x$length <- 5`, makes another sequence, whose passes begin anew. Invalid arguments raise
+#'   a `fitgenerator_argument_error`.
 #' @seealso [flow_from_data()], which makes batches from arrays.
 #' @examplesIf fitgenerator:::has_keras()
 #' x <- matrix(rnorm(320), ncol = 2)
@@ -88,7 +88,7 @@ check_setting <- function(name, settings) {
 
 #' @export
 #' @noRd
-`[<-.fitgenerator_sequence` <- function(x, i, value) {
+`[<-.fitgenerator_sequence` <- function(x, i, value) { # nolint: object_name_linter.
   for (k in seq_along(i)) x[[i[[k]]]] <- value[[k]]
   x
 }

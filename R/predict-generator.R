@@ -3,8 +3,8 @@
 #' Predicts for the inputs of `steps` batches that a generator supplies, in parallel with the model. A batch may be the
 #' inputs alone, as an array or as `list(inputs)`; several inputs are a list within that list, `list(list(a, b))`, or a
 #' named list. It may also be a batch for [fit_generator()], whose targets and weights are ignored; so is a list with
-#' names such as `x` and `y`, or `inputs` and `targets`, unless these are the names of the model's inputs. If the names of
-#' the inputs are not known (a model of a class of your own), all names of the list must be such names. The page
+#' names such as `x` and `y`, or `inputs` and `targets`, unless these are the names of the model's inputs. If the names
+#' of the inputs are not known (a model of a class of your own), all names of the list must be such names. The page
 #' [generators] describes what else a generator may be and return.
 #'
 #' The next call with the same R function continues with the next batch. Create a new generator if row 1 of the result
