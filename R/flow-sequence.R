@@ -80,7 +80,7 @@ check_setting <- function(name, settings) {
 
 #' @export
 #' @noRd
-`$<-.fitgenerator_sequence` <- set_of_sequence
+`$<-.fitgenerator_sequence` <- set_of_sequence # nolint: object_name_linter.
 
 #' @export
 #' @noRd
@@ -88,7 +88,7 @@ check_setting <- function(name, settings) {
 
 #' @export
 #' @noRd
-`[<-.fitgenerator_sequence` <- function(x, i, value) { # nolint: object_name_linter.
+`[<-.fitgenerator_sequence` <- function(x, i, value) {
   for (k in seq_along(i)) x[[i[[k]]]] <- value[[k]]
   x
 }
