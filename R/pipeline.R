@@ -62,7 +62,8 @@ pipeline_stages <- c(
 #' @examples
 #' pipeline <- structure(class = "fitgenerator_pipeline", list(
 #'   generator = 9.8, conversion = 0.4, generator_waited = 0, model_waited = 6.3, step = 3.4,
-#'   callbacks = 0.1, other = 0.2, wall = 10, queue_fill = 0.2, max_queue_size = 10, batches = 200, steps = 200,
+#'   callbacks = 0.1, other = 0.2, wall = 10, queue_fill = 0.2,
+#'   max_queue_size = 10, batches = 200, steps = 200,
 #'   verdict = "The model waited 63 % of the time for the generator."
 #' ))
 #' pipeline
