@@ -25,9 +25,9 @@ LIMITS: dict[str, float | None] = {
     "modules in the top folder": 12,
     "modules in circles of imports": 0,
     "lines of prefetching": 950,
-    "classes with more than ten attributes": 11,
+    "classes with more than ten attributes": 9,
     "parameters typed Any or object, percent": 12,
-    "lines in all": 16_500,
+    "lines in all": 16_550,
     "longest file, lines": 400,
 }
 WAY_LIMITS: dict[str, float | None] = {

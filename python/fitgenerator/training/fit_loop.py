@@ -79,7 +79,7 @@ class FitLoop:
         if self.context.model.built or self._epoch >= self._options.epochs:
             return False
         self._grant(self._resumed or self._epoch)
-        self._runner.prime()
+        self._runner.calls.prime()
         return True
 
     def _begin(self) -> Iterator[Any]:

@@ -47,7 +47,7 @@ def plan_fit(
     prepare = _preparer(context, "train", generator, fit.class_weight)
     epochs = fit.epochs - fit.initial_epoch
     runner = StepRunner(context, "train", prefetcher, prepare, fit.steps, epochs, whole=fit.passes)
-    runner.renew()  # here, because Keras 2 hides while it trains what was frozen since
+    runner.calls.renew()  # here, because Keras 2 hides while it trains what was frozen since
     validation = _validation(context, prefetcher, validation_data, options, fit)
     remember(history)
     return FitLoop(runner, history, fit, resumed, validation)

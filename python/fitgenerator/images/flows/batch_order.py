@@ -15,43 +15,46 @@ from ...models.protocol import Array
 
 
 @dataclass(frozen=True)
-class Pass:
-    """One pass over the images."""
+class PassSettings:
+    """What passes depend on; it may be changed between two of them."""
 
     samples: int
     batch_size: int  # the last batch may have fewer images
-    shuffle: bool  # whether the pass has an order of its own
+    shuffle: bool  # whether each pass has an order of its own
     seed: int  # of batch 0 of the first pass
+
+    def begin(self, first: int) -> Pass:
+        """The pass that begins with batch `first`."""
+        random = _random(self.seed, first)
+        order = random.permutation(self.samples) if self.shuffle else np.arange(self.samples)
+        return Pass(self, first, order)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over the images."""
+
+    settings: PassSettings
     first: int  # number of the pass's first batch, counted through all passes
     order: Array  # the images' indices in the order of the pass
 
-    @property
-    def settings(self) -> tuple[int, bool, int]:
-        """What may be changed between two passes."""
-        return self.batch_size, self.shuffle, self.seed
-
     def __len__(self) -> int:
         """Batches of a pass."""
-        return (self.samples + self.batch_size - 1) // self.batch_size
+        size = self.settings.batch_size
+        return (self.settings.samples + size - 1) // size
 
     def after(self, passes: int) -> Pass:
         """The pass that comes so many passes after this one."""
-        first = self.first + passes * len(self)
-        return pass_from(first, self.samples, self.batch_size, self.shuffle, self.seed)
+        return self.settings.begin(self.first + passes * len(self))
 
     def batch(self, index: int) -> tuple[Array, np.random.RandomState]:
         """The indices of a batch's images, and the generator of its random numbers."""
-        random = _random(self.seed, self.first + index)
-        if index == 0 and self.shuffle:
-            random.permutation(self.samples)  # the order, which `pass_from` drew
-        return self.order[index * self.batch_size : (index + 1) * self.batch_size], random
-
-
-def pass_from(first: int, samples: int, batch_size: int, shuffle: bool, seed: int) -> Pass:
-    """The pass that begins with batch `first`."""
-    random = _random(seed, first)
-    order = random.permutation(samples) if shuffle else np.arange(samples)
-    return Pass(samples, batch_size, shuffle, seed, first, order)
+        settings = self.settings
+        random = _random(settings.seed, self.first + index)
+        if index == 0 and settings.shuffle:
+            random.permutation(settings.samples)  # the order, which `begin` drew
+        first = index * settings.batch_size
+        return self.order[first : first + settings.batch_size], random
 
 
 def _random(seed: int, number: int) -> np.random.RandomState:

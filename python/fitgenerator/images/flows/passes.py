@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ...models.protocol import Array
 from ...sources.fixed import Fixed
 from ...sources.keras_sequence import KerasSequence
 from .. import arguments
-from .batch_order import Pass, pass_from
+from .batch_order import Pass, PassSettings
 
 
 class PassIterator(Fixed, KerasSequence):
@@ -32,41 +33,44 @@ class PassIterator(Fixed, KerasSequence):
         self, n: int, batch_size: int, shuffle: bool, seed: int | None, **options: Any
     ) -> None:
         super().__init__(**options)
-        self.n = whole(n, "n", 1)
-        self._batch_size = whole(batch_size, "batch_size", 1)
-        self._shuffle = flag(shuffle, "shuffle")
+        images, size = whole(n, "n", 1), whole(batch_size, "batch_size", 1)
         self._seed = arguments.seed(seed)
-        self._drawn = _drawn(self._seed)
+        drawn = _drawn(self._seed)
+        self._settings = PassSettings(images, size, flag(shuffle, "shuffle"), drawn)
         self._lock = threading.Lock()
         self._cursor = 0  # batches of this pass that `next`, or a training, has taken
         self._begun = False  # whether a batch of this pass has been given
         self._asides = 0  # passes that evaluations and predictions have read
-        self._pass = self._new_pass(0)
-
-    def _new_pass(self, first: int) -> Pass:
-        return pass_from(first, self.n, self._batch_size, self._shuffle, self._drawn)
+        self._pass = self._settings.begin(0)
 
     # -- settings: obeyed from the next pass on -------------------------------------------------
 
     @property
+    def n(self) -> int:
+        """Images of a pass."""
+        return self._settings.samples
+
+    @n.setter
+    def n(self, value: Unchecked) -> None:
+        self._obey(replace(self._settings, samples=whole(value, "n", 1)))
+
+    @property
     def batch_size(self) -> int:
         """Images of a batch."""
-        return self._batch_size
+        return self._settings.batch_size
 
     @batch_size.setter
     def batch_size(self, value: Unchecked) -> None:
-        self._batch_size = whole(value, "batch_size", 1)
-        self._obey()
+        self._obey(replace(self._settings, batch_size=whole(value, "batch_size", 1)))
 
     @property
     def shuffle(self) -> bool:
         """Whether each pass has an order of its own."""
-        return self._shuffle
+        return self._settings.shuffle
 
     @shuffle.setter
     def shuffle(self, value: Unchecked) -> None:
-        self._shuffle = flag(value, "shuffle")
-        self._obey()
+        self._obey(replace(self._settings, shuffle=flag(value, "shuffle")))
 
     @property
     def seed(self) -> int | None:
@@ -76,24 +80,24 @@ class PassIterator(Fixed, KerasSequence):
     @seed.setter
     def seed(self, value: Unchecked) -> None:
         self._seed = arguments.seed(value)
-        self._drawn = _drawn(self._seed)
-        self._obey()
+        self._obey(replace(self._settings, seed=_drawn(self._seed)))
 
-    def _obey(self) -> None:
+    def _obey(self, settings: PassSettings) -> None:
         with self._lock:
+            self._settings = settings
             if not self._begun:
-                self._pass = self._new_pass(self._pass.first)
+                self._pass = self._settings.begin(self._pass.first)
 
     # -- by the engine --------------------------------------------------------------------------
 
     def first_pass(self) -> Pass:
         """The pass that begins with batch 0."""
-        return self._new_pass(0)
+        return self._settings.begin(0)
 
     def next_pass(self) -> Pass:
         """The pass that a training reads: a new one, unless none of this one has been given."""
         given = (self._cursor or len(self._pass)) if self._begun else 0
-        return self._new_pass(self._pass.first + given)
+        return self._settings.begin(self._pass.first + given)
 
     def place(self) -> tuple[Pass, int]:
         """The pass and the index of the batch with which a training goes on."""
@@ -106,7 +110,7 @@ class PassIterator(Fixed, KerasSequence):
         with self._lock:
             self._pass, self._cursor, self._begun = under_way, index, index > 0
             if not self._begun:
-                self._pass = self._new_pass(under_way.first)
+                self._pass = self._settings.begin(under_way.first)
 
     def read_aside(self) -> int:
         """The number of the pass that an evaluation reads, which trainings do not count."""
@@ -187,7 +191,7 @@ class PassIterator(Fixed, KerasSequence):
                 self._turn(self._cursor or len(self))
 
     def _turn(self, given: int) -> None:
-        self._pass = self._new_pass(self._pass.first + given)
+        self._pass = self._settings.begin(self._pass.first + given)
         self._cursor = 0
         self._begun = False
 
