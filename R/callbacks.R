@@ -15,7 +15,7 @@ collect_callbacks <- function(callbacks) {
   if (!is.list(callbacks)) refuse_callback(callbacks)
   tables <- list()
   crossing <- lapply(unname(callbacks), function(callback) {
-    if (is_python(callback)) return(callback)
+    if (is_python(callback)) return(check_alive(callback, "callbacks"))
     if (is_keras_object(callback)) callback <- table_of(callback) else check_table(callback)
     tables[[length(tables) + 1L]] <<- callback
     list(table = length(tables), hooks = as.list(names(callback)))

@@ -25,8 +25,9 @@
 #'     generator. Elements `parent` and `exception`, both the exception; and those of `place`, `batch`, `stage`,
 #'     `image`, `callback` and `hook` that apply.}
 #'   \item{`fitgenerator_timeout_error`}{A batch took longer than `timeout` seconds. Elements `place` and `batch`.}
-#'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old. The message says how
-#'     to install it.}
+#'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old, and the message says
+#'     how to install it; or the process is a fork (`parallel::mclapply()`) of one in which TensorFlow ran, which would
+#'     wait for ever for threads that a fork does not have.}
 #' }
 #'
 #' `place` is the name of the argument, `"generator"` or `"validation_data"` (`"x"` in [fit()], [evaluate()] and
@@ -169,6 +170,27 @@ overdue_error <- function(place, batch, timeout, stack) {
   message <- sprintf("`%s` gave no batch %d within %g seconds (`timeout`). It stands at:", place, batch, timeout)
   where <- list(place = place, batch = batch, stage = "made")
   fg_condition(c(message, stack), "fitgenerator_timeout_error", where = where)
+}
+
+# Returns a Python object, given as the argument `name`, if it lives in this process.
+check_alive <- function(x, name = "") {
+  if (!reticulate::py_is_null_xptr(x)) return(x)
+  what <- if (nzchar(name)) sprintf("`%s`", name) else "An argument"
+  abort_argument(paste(
+    what, "must hold a Python object of this session, not what R has kept of one: no saved workspace, no page of knitr",
+    "with `cache = TRUE`, and no value of callr or of a future can hold it. Save a model there with",
+    "model$save(\"model.keras\") and load it here; make other objects here; in knitr, set `cache = FALSE`."
+  ), if (nzchar(name)) name)
+}
+
+# The same for the Python objects among the arguments `x` of a call that has failed.
+check_all_alive <- function(x, name = "") {
+  if (is_python(x)) return(check_alive(x, name))
+  if (!is.list(x)) return(invisible())
+  names <- names(x)
+  for (i in seq_along(x)) {
+    check_all_alive(x[[i]], if (is.null(names) || !nzchar(names[[i]])) name else names[[i]])
+  }
 }
 
 abort_setup <- function(message, ...) {

@@ -32,7 +32,7 @@ check_source.function <- function(x, name) {
 
 #' @export
 #' @noRd
-check_source.python.builtin.object <- function(x, name) invisible(x)
+check_source.python.builtin.object <- function(x, name) invisible(check_alive(x, name))
 
 #' @export
 #' @noRd

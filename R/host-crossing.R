@@ -35,10 +35,14 @@ cross <- function(fn, ...) {
   returned <- suspendInterrupts(.Call(C_isolate, crossing))
   for (cnd in kept) signal_again(cnd)
   if (!identical(geterrmessage(), before)) raise_time_limit(geterrmessage())
+  if (inherits(failed, "Rcpp::exception")) check_all_alive(evaluated(...)) # an error of reticulate's own
   if (!is.null(failed)) stop(failed)
   if (!returned) abort_jump()
   value
 }
+
+# The arguments of a call, or none where one of them cannot be evaluated.
+evaluated <- function(...) suppressWarnings(tryCatch(list(...), error = function(cnd) NULL))
 
 # Raises the error of a `setTimeLimit()` that expired in a crossing, as `said` tells. reticulate looks for events while
 # Python code runs, at a top level of its own: there R prints the error, forgets the limit, and goes on. No field

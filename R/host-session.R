@@ -60,6 +60,6 @@ common_arguments <- function(verbose, max_queue_size = NULL, workers = NULL, tim
 }
 
 check_model <- function(object) {
-  if (is_python(object)) return(invisible(object))
+  if (is_python(object)) return(invisible(check_alive(object, "object")))
   abort_argument(sprintf("`object` must be a Keras model, not %s.", describe(object)), "object")
 }

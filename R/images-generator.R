@@ -170,6 +170,7 @@ generator_next <- function(generator, completed = NULL) {
     abort_argument(sprintf("`generator` must be a flow of images, or a Python iterator, not %s.", describe(generator)),
                    "generator")
   }
+  check_alive(generator, "generator")
   if (!inherits(generator, flow_class)) return(reticulate::iter_next(generator, completed))
   image_value(fetch_batch(generator))
 }

@@ -209,7 +209,7 @@ split_rows <- function(rows, share, steps, validation_batch_size, validation_ste
 
 # Whether `x` is a generator rather than data: a function, a generator object of R, or a Python object that is no array.
 is_source <- function(x) {
-  if (is_python(x)) return(!reticulate::py_has_attr(x, "shape"))
+  if (is_python(x)) return(!reticulate::py_has_attr(check_alive(x, "x"), "shape"))
   is.function(x) || restarts(x) || inherits(x, c("coro_generator_instance", "iter"))
 }
 

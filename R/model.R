@@ -93,6 +93,7 @@ NULL
 compile.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_linter, object_name_linter.
   object, optimizer = "rmsprop", loss = NULL, metrics = NULL, loss_weights = NULL, weighted_metrics = NULL, ...
 ) {
+  check_model(object)
   arguments <- list(optimizer = optimizer, loss = as_several(loss), metrics = as_metrics(metrics, object),
                     loss_weights = if (!is.null(loss_weights)) as.list(loss_weights),
                     weighted_metrics = as_metrics(weighted_metrics, object), ...)
@@ -211,6 +212,7 @@ get_config <- function(object) {
 summary.keras.src.trainers.trainer.Trainer <- function( # nolint: object_length_linter, object_name_linter.
   object, ..., width = getOption("width")
 ) {
+  check_model(object)
   text <- ask(core("steps.single_batch")$summary, object, check_whole(width, "width", 20L), ...)
   cat(text)
   invisible(text)

@@ -132,7 +132,7 @@ class GeneratorTimeoutError(OwnError, TimeoutError):
 
 
 class SetupError(ImportError):
-    """Something that has to be installed is missing or too old."""
+    """Something is missing or too old, or the process is a fork in which TensorFlow cannot run."""
 
 
 class ImageError(ValueError):

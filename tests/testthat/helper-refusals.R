@@ -94,6 +94,11 @@ argument_refusals <- function(x) {
     "class weights that are negative" = fit_with(1, class_weight = list("0" = -1)),
     "no epochs to validate after" = fit_with(1, validation_freq = integer()),
     "no model" = function() train(mtcars, random_batches()),
+    "a model of another session" = function() train(unserialize(serialize(linear_model(), NULL)), random_batches()),
+    "an optimizer of another session" = function() {
+      compile(linear_model(), unserialize(serialize(keras()$optimizers$SGD(), NULL)), "mse")
+    },
+    "a batch of another session" = fit_one(list(x, unserialize(serialize(keras()$ops$ones(4L), NULL)))),
     "a model of another kind" = function() train(reticulate::import("sys", convert = FALSE), random_batches()),
     "a model that is not compiled" = function() {
       layers <- keras()$layers

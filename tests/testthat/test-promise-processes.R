@@ -69,3 +69,70 @@ test_that("F3: a process ends at once after errors and an early end, and its sta
   expect_match(done$stderr, "The code of `generator` failed at batch 1: the last word")
   expect_prompt_exit(done$stdout, exited)
 })
+
+# Trains in two forks, with what `before` has made; what they say.
+in_forks <- function(before, make = quote(model)) {
+  run_r(bquote({
+    .(before)
+    begun <- Sys.time()
+    said <- parallel::mclapply(1:2, function(i) {
+      tryCatch({
+        model <- .(make)
+        history <- fit_generator(model, random_batches(), 3, verbose = 0, timeout = 20)
+        paste("finite", is.finite(history$metrics$loss))
+      }, fitgenerator_setup_error = conditionMessage)
+    })
+    for (text in said) cat(text, "\n")
+    cat("seconds", as.numeric(Sys.time() - begun, units = "secs"), "\n")
+  }))
+}
+
+test_that("U1: a fork of a process in which TensorFlow ran is refused at once, and told what to use", {
+  for (before in list(quote(model <- linear_model()), quote(train(model <- linear_model(), random_batches(), 2)))) {
+    done <- in_forks(before)
+    expect_process(done, c("is a fork .*callr.*PSOCK.*multisession", "seconds [0-9]"))
+    expect_lt(as.numeric(sub(".*seconds ([0-9.]+).*", "\\1", done$stdout)), 8)
+  }
+})
+
+test_that("U1: a fork in which TensorFlow begins anew trains", {
+  done <- in_forks(quote(random_batches()), quote(linear_model()))
+  expect_process(done, "finite TRUE.*finite TRUE")
+})
+
+test_that("U3: Python objects of another session are refused by the argument's name, with what to do", {
+  past <- tempfile(fileext = ".rds")
+  on.exit(unlink(past))
+  made <- run_r(bquote(saveRDS(list(
+    model = linear_model(), flow = flow_from_data(matrix(1:4), 1:4), saver = checkpoint(tempfile(fileext = ".npz")),
+    images = image_data_generator()
+  ), .(past))))
+  expect_process(made)
+  past <- readRDS(past)
+  model <- linear_model()
+  batches <- random_batches()
+  images <- array(0, c(2, 3, 3, 1))
+  named <- list(
+    object = quote(compile(past$model, "sgd", "mse")),
+    object = quote(train(past$model, batches)),
+    object = quote(predict_generator(past$model, batches, 1)),
+    object = quote(predict(past$model, matrix(1:4))),
+    object = quote(train_on_batch(past$model, matrix(1:4), 1:4)),
+    object = quote(summary(past$model)),
+    generator = quote(train(model, past$flow)),
+    validation_data = quote(train(model, batches, validation_data = past$flow)),
+    x = quote(fit(model, past$flow)),
+    callbacks = quote(train(model, batches, callbacks = past$saver)),
+    optimizer = quote(compile(model, past$saver, "mse")),
+    generator = quote(generator_next(past$flow))
+  )
+  for (i in seq_along(named)) {
+    error <- expect_error(eval(named[[i]]), class = "fitgenerator_argument_error", info = deparse(named[[i]]))
+    expect_identical(error$argument, names(named)[[i]])
+    expect_match(conditionMessage(error), "must hold a Python object of this session.*model\\$save.*cache = FALSE")
+  }
+  inside <- expect_error(train(model, function() list(past$flow, 1)), class = "fitgenerator_error")
+  expect_match(conditionMessage(inside), "of this session")
+  expect_error(flow_images_from_data(images, generator = past$images), "of this session")
+  expect_clean(model)
+})

@@ -8,6 +8,7 @@ import tensorflow as tf
 from ..errors import ArgumentError
 from ..messages import Message
 from .keras_versions import Keras2, Keras3
+from .process import check_process
 
 
 def check_model(keras_version: Keras3, mode: str, *, foreign: bool) -> Keras3:
@@ -17,7 +18,9 @@ def check_model(keras_version: Keras3, mode: str, *, foreign: bool) -> Keras3:
         ArgumentError: The backend is not TensorFlow, the model is not compiled, or it belongs to a
             strategy of several replicas (each would get the whole batch), or of one replica that
             traces on a thread of its own while the model holds R code (`foreign`).
+        SetupError: The process is a fork in which TensorFlow cannot run.
     """
+    check_process()
     if keras.config.backend() != "tensorflow" and not isinstance(keras_version, Keras2):
         text = "The Keras backend must be {needed!r}, not {backend!r}: {use tensorflow}."
         raise ArgumentError(Message(text, needed="tensorflow", backend=keras.config.backend()))

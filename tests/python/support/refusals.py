@@ -18,7 +18,7 @@ import tensorflow as tf
 from fitgenerator import evaluate_generator, flow_from_data, predict_generator
 from fitgenerator.batches.class_weight import weigh
 from fitgenerator.batches.structure import Parts
-from fitgenerator.models import supported
+from fitgenerator.models import process, supported
 from fitgenerator.models.keras_versions import Keras3
 from fitgenerator.r.rpy2 import embedded_r
 from fitgenerator.training import run_context
@@ -47,6 +47,14 @@ W = np.ones(4, "float32")
 def batch(*parts: Any, raw: Any = None, **options: Any) -> Callable[[], object]:
     """Training on one batch."""
     return lambda: run(linear_model(), iter([raw if raw is not None else parts]), 1, **options)
+
+
+def a_fork() -> None:
+    """A check in a process that takes itself for a fork."""
+    tf.constant(1)
+    silent = mock.patch.multiple(process, _is_fork=lambda: True, _answers=lambda: False)
+    with silent, mock.patch.object(process._Known, "sound", None):
+        process.check_process()
 
 
 def two_outputs(weights: Any) -> Callable[[], object]:
@@ -243,6 +251,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "several replicas": lambda: supported.check_model(
         model_like(SimpleNamespace(num_replicas_in_sync=2)), "train", foreign=False
     ),
+    "a fork": a_fork,
     "R code under a strategy": lambda: supported.check_model(
         model_like(Mirrored()), "train", foreign=True
     ),

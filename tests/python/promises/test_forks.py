@@ -1,0 +1,29 @@
+"""U1: forks of a process in which TensorFlow ran, whose threads are lost in them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "support" / "program_forked.py"
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="there are no forks here"
+)
+def test_U1_a_fork_trains_where_it_can_and_is_refused_where_it_would_hang() -> None:
+    said = subprocess.run(
+        [sys.executable, str(SCRIPT)], capture_output=True, text=True, timeout=110, check=True
+    ).stdout
+    lines = [line.split("; ", 2) for line in said.splitlines()]
+    told = {when: (float(seconds), text) for when, seconds, text in lines}
+    assert told["before"][1] == told["here"][1] == "trained"
+    for when in ("built", "trained"):
+        seconds, text = told[when]
+        assert seconds < 8
+        assert "fork of one in which TensorFlow ran" in text
+        assert 'multiprocessing.get_context("spawn")' in text
