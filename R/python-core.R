@@ -42,10 +42,22 @@ check_python <- function() {
 }
 
 missing_module <- function(module) {
+  fault <- cross(doctor()$load_fault, module)
+  if (nzchar(fault)) {
+    return(sprintf("%s has the Python module %s, but it does not load: %s", reticulate::py_exe(), module, fault))
+  }
+  python <- reticulate::py_exe()
+  if (grepl(" ", python)) python <- sprintf("\"%s\"", python)
   sprintf(
     "fitgenerator needs the Python module %s, which %s does not have; install it with `%s -m pip install %s`.",
-    module, reticulate::py_exe(), reticulate::py_exe(), module
+    module, reticulate::py_exe(), python, module
   )
+}
+
+# What works where Keras or TensorFlow do not.
+doctor <- function() {
+  path <- system.file("python", package = "fitgenerator", mustWork = TRUE)
+  reticulate::import_from_path("fitgenerator.doctor", path)
 }
 
 # reticulate before 1.41 aborts R when R is called from a background thread, and holds Python's lock while R code runs,

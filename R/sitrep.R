@@ -15,8 +15,7 @@ fitgenerator_sitrep <- function() {
     cat("Choose one that has TensorFlow: set RETICULATE_PYTHON to it, or call `reticulate::use_python()` first.\n")
     return(invisible(FALSE))
   }
-  path <- system.file("python", package = "fitgenerator", mustWork = TRUE)
-  said <- cross(reticulate::import_from_path("fitgenerator.doctor", path)$report, r)
+  said <- cross(doctor()$report, r)
   cat(said[[1L]], sep = "\n")
   invisible(said[[2L]])
 }

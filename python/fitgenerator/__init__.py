@@ -34,7 +34,7 @@ try:
     from .reporting.pipeline import Pipeline
 
     _shown = [BatchSequence, Checkpoint, ChunkFlow, DataFlow, History, Pipeline, TimeseriesFlow]
-except ModuleNotFoundError as error:  # the doctor works where Keras or TensorFlow is missing
+except Exception as error:  # the doctor works where Keras or TensorFlow does not
     _refuse = absent(error)
     _shown = []
 

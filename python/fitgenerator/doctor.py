@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 from ._version import __version__
@@ -29,6 +29,14 @@ _PATIENCE = 60.0
 PYTHON, KERAS, TENSORFLOW, RETICULATE = "3.10", "3.7", "2.16", "1.41"
 # What has to be there: how it is imported, and what to install.
 _NEEDED = {"numpy": "numpy", "tensorflow": f"tensorflow>={TENSORFLOW}", "keras": f"keras>={KERAS}"}
+# What an error of loading says, and what is known to mend it.
+_MENDS = {
+    "DLL load failed": "Install Microsoft's Visual C++ runtime: "
+    "https://aka.ms/vs/17/release/vc_redist.x64.exe",
+    "GLIBC": "The system is older than the package needs: install an older version of the package",
+    "_ARRAY_API|multiarray|NumPy 1": "It was built for another NumPy: install both anew, together",
+    "cannot open shared object|Library not loaded|image not found": "Install the named library",
+}
 # What is used where it is there: for what, and the names of its distributions.
 _OPTIONAL = {
     "tf_keras": ("models of Keras 2", "tf_keras"),
@@ -56,25 +64,71 @@ class Finding:
     mend: str = ""
 
 
-def absent(error: ModuleNotFoundError) -> Callable[[str], None]:
-    """What says, in place of what the package exports, which package is missing.
+def absent(error: Exception) -> Callable[[str], None]:
+    """What says, in place of what the package exports, which package is missing or does not load.
 
     Raises:
-        ModuleNotFoundError: It is none that the user has to install.
+        Exception: The same, where none that the user has to install has failed.
     """
-    name = (error.name or "").partition(".")[0]
-    if name not in _NEEDED:
-        raise error
-
-    def refuse(attribute: str) -> None:
-        if attribute not in sys.modules["fitgenerator"].__all__:
-            return  # what Python itself looks for
-        raise SetupError(
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    name = (missing or "").partition(".")[0]
+    if name in _NEEDED:
+        text = (
             f"`{name}` is missing: fitgenerator needs it. Install it with {pip(_NEEDED[name])}; "
             "`python -m fitgenerator doctor` says what else is missing."
         )
+    elif name := _failing(error):
+        text = f"`{name}` is installed, but does not load: {_fault_and_mend(error, name)}"
+    else:
+        raise error
+
+    def refuse(attribute: str) -> None:
+        if attribute in sys.modules["fitgenerator"].__all__:  # else what Python itself looks for
+            raise SetupError(text)
 
     return refuse
+
+
+def _failing(error: BaseException) -> str:
+    """The package that the user has to install in which an import failed; "" for another one."""
+    found, trace = "", error.__traceback__
+    while trace is not None:
+        parts = Path(trace.tb_frame.f_code.co_filename).parts
+        found = next((name for name in _NEEDED if name in parts), found)
+        trace = trace.tb_next
+    return found
+
+
+def load_fault(module: str) -> str:
+    """Why an installed module does not load, and what mends it; "" where it is not installed."""
+    try:
+        import_module(module)
+    except ModuleNotFoundError as error:
+        return "" if error.name == module else _fault_and_mend(error, module)
+    except Exception as error:  # whatever the package's own code raises
+        return _fault_and_mend(error, module)
+    return ""
+
+
+def _fault_and_mend(error: Exception, module: str) -> str:
+    said = fault_of(f"{type(error).__name__}: {error}")
+    return f"{said} {mend_of(said, module)}."
+
+
+def fault_of(said: str) -> str:
+    """The line that tells what failed, of an error into which whole tracebacks are written."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"\w*(Error|Exception): ", line)]
+    found = [line for line in errors if not line.endswith("(most recent call last):")]
+    return f"{(found or lines or ['no reason is given'])[-1].rstrip('.')}."
+
+
+def mend_of(fault: str, package: str) -> str:
+    """What is known to help where a package does not load."""
+    for sign, mend in _MENDS.items():
+        if re.search(sign, fault):
+            return mend
+    return f"Install it anew: {pip(_NEEDED[package])} --force-reinstall"
 
 
 def version_of(*distributions: str) -> str | None:
@@ -92,8 +146,10 @@ def older(version: str, least: str) -> bool:
 
 
 def pip(requirement: str) -> str:
-    """The command that installs a requirement into this Python."""
-    return f"{sys.executable} -m pip install '{requirement}'"
+    """The command that installs a requirement into this Python, in sh, cmd and PowerShell."""
+    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+    wanted = f'"{requirement}"' if re.search("[^a-z_0-9.-]", requirement, re.I) else requirement
+    return f"{python} -m pip install {wanted}"
 
 
 def examine(r: dict[str, str] | None = None) -> list[Finding]:
@@ -131,7 +187,9 @@ def _required() -> Iterator[Finding]:
     if backend == "tensorflow":
         yield Finding("Keras's backend", backend)
     else:
-        yield Finding("Keras's backend", backend, "missing", "export KERAS_BACKEND=tensorflow")
+        yield Finding(
+            "Keras's backend", backend, "missing", "set the variable KERAS_BACKEND=tensorflow"
+        )
 
 
 def _configured_backend() -> str:
@@ -162,8 +220,9 @@ def _devices() -> Finding:
     )
     said, error = _output([sys.executable, "-c", code])
     if said is None:
-        fault = f"TensorFlow does not load: {error}"
-        return Finding("Devices", fault, "missing", pip("tensorflow"))
+        return Finding(
+            "TensorFlow", f"does not load: {error}", "missing", mend_of(error, "tensorflow")
+        )
     return Finding("Devices", said.strip().rpartition("\n")[2].replace("|", ", "))
 
 
@@ -185,7 +244,7 @@ def _ask_r() -> dict[str, str] | None:
 def _r(r: dict[str, str] | None) -> list[Finding]:
     if r is None:
         return [Finding("R", "not found on the path (generators in R)", "optional", "install R")]
-    install = "Rscript -e 'install.packages(\"reticulate\")'"
+    install = "Rscript -e \"install.packages('reticulate')\""
     there = r.get("reticulate")
     reticulate = _package("reticulate", there, install, RETICULATE, use="use from R")
     return [Finding("R", f"{r['version']}, {r['home']}"), reticulate]
@@ -201,7 +260,7 @@ def _output(command: list[str]) -> tuple[str | None, str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         return None, str(error)
     if done.returncode != 0:
-        return None, (done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}")
+        return None, fault_of(done.stderr or f"It ended with the status {done.returncode}")
     return done.stdout, ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -59,9 +60,9 @@ def test_what_is_missing_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
     assert not doctor.works(findings)
     said = "\n".join(doctor.lines(findings))
     assert "! TensorFlow       2.4.1 is too old" in said
-    assert f"{sys.executable} -m pip install 'tensorflow>=2.16'" in said
+    assert f'{sys.executable} -m pip install "tensorflow>=2.16"' in said
     assert "! Keras            is not installed" in said
-    assert "export KERAS_BACKEND=tensorflow" in said
+    assert "set the variable KERAS_BACKEND=tensorflow" in said
     assert "- tf_keras         not installed (models of Keras 2)" in said
     assert "- R                not found" in said
     assert "All that is needed" not in said
@@ -92,9 +93,52 @@ def test_without_keras_the_package_says_what_to_install(
     code = "import sys; sys.modules['keras'] = None; import fitgenerator; fitgenerator.History"
     done = run_python(clean_environment, "-c", code)
     assert "SetupError: `keras` is missing" in done.stderr
-    assert "-m pip install 'keras>=3.7'" in done.stderr
+    assert '-m pip install "keras>=3.7"' in done.stderr
     code = code.replace("; fitgenerator.History", "; from fitgenerator import doctor; print(1)")
     assert run_python(clean_environment, "-c", code).stdout == "1\n"
+
+
+# A TensorFlow that is installed and does not load: what its own package says then, and a mend.
+FAULTS = {
+    "ImportError: DLL load failed while importing _pywrap: not found": "Visual C++ runtime",
+    "ImportError: /lib/libm.so.6: version `GLIBC_2.38' not found": "older version of the package",
+    "OSError: libcudart.so.12: cannot open shared object file": "named library",
+    "AttributeError: _ARRAY_API not found": "another NumPy",
+    "RuntimeError: something else": "--force-reinstall",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_O10_a_tensorflow_that_does_not_load_is_reported_with_its_mend(
+    clean_environment: dict[str, str], tmp_path: Path, fault: str
+) -> None:
+    kind, _, text = fault.partition(": ")
+    traceback = f"Traceback (most recent call last):\\n  File x\\n{fault}\\n\\nSee the page."
+    said = traceback if kind == "ImportError" else text
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text(f'raise {kind}("{said}")\n')
+    path = os.pathsep.join([str(tmp_path), clean_environment.get("PYTHONPATH", "")])
+    environment = {**clean_environment, "PYTHONPATH": path}
+    done = run_python(environment, "-m", "fitgenerator", "doctor")
+    assert done.returncode == 1
+    (line,) = (line for line in done.stdout.splitlines() if "does not load" in line)
+    assert line.startswith("! TensorFlow")
+    assert text in line
+    assert FAULTS[fault] in done.stdout
+    code = "import fitgenerator; fitgenerator.fit_generator"
+    refused = run_python(environment, "-c", code).stderr
+    assert "SetupError: `tensorflow` is installed, but does not load: " in refused
+    assert text in refused
+    assert FAULTS[fault] in refused
+
+
+def test_O4_commands_can_be_pasted_into_every_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "C:\\Program Files\\python.exe")
+    assert doctor.pip("keras>=3.7") == (
+        '"C:\\Program Files\\python.exe" -m pip install "keras>=3.7"'
+    )
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    assert doctor.pip("tf_keras") == "/usr/bin/python3 -m pip install tf_keras"
 
 
 @pytest.mark.parametrize(

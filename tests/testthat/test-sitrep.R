@@ -33,3 +33,25 @@ test_that("In a session without a chosen Python the declaration is made, and no 
   expect_true(all(c("tensorflow>=2.16", "keras>=3.7") %in% got[[1L]]))
   expect_false(got[[2L]])
 })
+
+test_that("O10: a TensorFlow that does not load is reported as such, with what mends it", {
+  folder <- withr::local_tempdir()
+  dir.create(file.path(folder, "tensorflow"))
+  writeLines('raise ImportError("Traceback (most recent call last):\\nImportError: DLL load failed: not found\\n\\nSee.")',
+             file.path(folder, "tensorflow", "__init__.py"))
+  done <- run_script(local({
+    script <- file.path(folder, "script.R")
+    writeLines(c(
+      sprintf("Sys.setenv(PYTHONPATH = \"%s\")", folder),
+      "library(fitgenerator)",
+      "stopifnot(!fitgenerator_sitrep())",
+      "error <- tryCatch(keras_model_sequential(), fitgenerator_setup_error = identity)",
+      "cat(conditionMessage(error))"
+    ), script)
+    script
+  }))
+  expect_process(done, c(
+    "! TensorFlow +does not load: ImportError: DLL load failed: not found[.]", "Visual C[+][+] runtime",
+    "has the Python module tensorflow, but it does not load: .*Visual C[+][+] runtime"
+  ))
+})

@@ -49,7 +49,7 @@ def pyplot() -> Any:
     except ImportError as error:
         raise SetupError(
             f"Pictures need matplotlib, which could not be loaded ({error}); install it with "
-            "`pip install 'fitgenerator[plot]'`."
+            '`pip install "fitgenerator[plot]"`.'
         ) from error
     return module
 

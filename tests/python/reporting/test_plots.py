@@ -212,5 +212,5 @@ def test_wrong_kinds_and_counts_are_named() -> None:
 def test_matplotlib_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     for draw in (history_of().plot, Pipeline().plot):
-        with pytest.raises(SetupError, match=r"pip install 'fitgenerator\[plot\]'"):
+        with pytest.raises(SetupError, match=r'pip install "fitgenerator\[plot\]"'):
             draw()

@@ -10,7 +10,7 @@ try:
 except Exception as error:  # rpy2 raises many kinds where R is missing
     raise SetupError(
         f"R functions need rpy2 and R, which could not be loaded ({error}). Install R, then "
-        "`pip install 'fitgenerator[r]'` (for R older than 4.5: `pip install rpy2==3.5.17`)."
+        '`pip install "fitgenerator[r]"` (for R older than 4.5: `pip install rpy2==3.5.17`).'
     ) from error
 
 __all__ = ["openrlib", "rinterface"]
