@@ -37,8 +37,8 @@ test_that("In a session without a chosen Python the declaration is made, and no 
 test_that("O10: a TensorFlow that does not load is reported as such, with what mends it", {
   folder <- withr::local_tempdir()
   dir.create(file.path(folder, "tensorflow"))
-  writeLines('raise ImportError("Traceback (most recent call last):\\nImportError: DLL load failed: not found\\n\\nSee.")',
-             file.path(folder, "tensorflow", "__init__.py"))
+  text <- "Traceback (most recent call last):\\nImportError: DLL load failed: not found\\n\\nSee the page."
+  writeLines(sprintf('raise ImportError("%s")', text), file.path(folder, "tensorflow", "__init__.py"))
   done <- run_script(local({
     script <- file.path(folder, "script.R")
     writeLines(c(

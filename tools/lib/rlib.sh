@@ -2,7 +2,7 @@
 # To be sourced after common.sh and system.sh.
 
 rlib=$root/.rlib
-package_parts=(DESCRIPTION NAMESPACE LICENSE R data inst man src)
+package_parts=(DESCRIPTION NAMESPACE LICENSE R configure configure.win data inst man src)
 
 # stage_package FOLDER: what R CMD INSTALL is to see, with inst/python in place of the link and nothing compiled.
 stage_package() {
