@@ -255,7 +255,14 @@ def _output(command: list[str]) -> tuple[str | None, str]:
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PATIENCE, env=quiet, check=False
+            command,
+            stdin=subprocess.DEVNULL,  # a console without one may not have a child wait for it
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_PATIENCE,
+            env=quiet,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return None, str(error)

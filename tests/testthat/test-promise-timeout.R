@@ -82,6 +82,26 @@ test_that("the user's own interrupt stays one where there is a timeout", {
   expect_process(done, "^interrupt *\n$")
 })
 
+test_that("O2: without a way to signal a thread, as on Windows, an R function is stopped all the same", {
+  done <- run_r(quote({
+    reticulate::py_run_string("import signal; del signal.pthread_kill")
+    # It computes: where R sleeps on Linux, it takes signals by a jump, which another thread must not make.
+    slow <- function() for (i in 1:1e10) sqrt(i)
+    train(model <- linear_model(), random_batches(), 2) # what a first call takes is not looked at
+    begun <- Sys.time()
+    error <- tryCatch(train(model, slow, 5, timeout = 1), error = identity)
+    took <- as.numeric(difftime(Sys.time(), begun, units = "secs"))
+    cat(class(error)[[1L]], conditionMessage(error), if (took < 10) "soon", our_threads(), "\n")
+    interrupts <- function() {
+      reticulate::import("signal")$raise_signal(2L)
+      for (i in 1:1e6) sqrt(i)
+      random_batches()()
+    }
+    cat(tryCatch(train(linear_model(), interrupts, 5, timeout = 30), interrupt = function(cnd) "interrupt"), "\n")
+  }))
+  expect_process(done, c("^fitgenerator_timeout_error `generator` gave no batch 1 .*soon", "interrupt"))
+})
+
 test_that("a Python generator that takes too long is named, with its Python stack", {
   reticulate::py_run_string(paste(
     "import time, numpy as np",

@@ -27,7 +27,7 @@ LIMITS: dict[str, float | None] = {
     "lines of prefetching": 950,
     "classes with more than ten attributes": 9,
     "parameters typed Any or object, percent": 12,
-    "lines in all": 16_700,
+    "lines in all": 16_750,
     "longest file, lines": 400,
 }
 WAY_LIMITS: dict[str, float | None] = {

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,6 +28,8 @@ from .note import check, check_arrays, stored_as
 NOTE = "checkpoint.json"
 FORMAT = "fitgenerator checkpoint"
 VERSION = 1
+# How long another process may hold a file that is to be replaced, in seconds.
+PATIENCE = 2.0
 
 
 def write(path: Path, note: Mapping[str, Any], arrays: Iterable[tuple[str, Array]]) -> None:
@@ -43,10 +46,22 @@ def write(path: Path, note: Mapping[str, Any], arrays: Iterable[tuple[str, Array
             _fill(file, {"format": FORMAT, "version": VERSION, **note}, arrays)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        _replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     _sync(path.parent)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Rename; wait until whoever looks into the old file (on Windows, a virus scanner) is done."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _fill(file: IO[bytes], note: Mapping[str, Any], arrays: Iterable[tuple[str, Array]]) -> None:

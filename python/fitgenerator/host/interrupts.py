@@ -26,9 +26,11 @@ def _stand_by(number: int, frame: FrameType | None) -> None:
 
 
 def send(thread: int) -> None:
-    """Send SIGINT to a thread, given by its identity, where the system can do that."""
+    """Send SIGINT to a thread, given by its identity; where the system cannot, to the process."""
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(thread, signal.SIGINT)
+    else:  # Windows: the handler runs on this thread, and tells R's
+        signal.raise_signal(signal.SIGINT)
 
 
 class Handlers:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import keras
 import numpy as np
 import pytest
 from fitgenerator import Checkpoint, last_history
+from fitgenerator.checkpoint import archive
 from support.tiny_trainings import (
     Watched,
     batches_from,
@@ -166,3 +169,29 @@ def test_a_path_that_cannot_be_written_is_refused_before_training(tmp_path: Path
     with pytest.raises(ValueError, match=r"`path` must name a file that can be written"):
         run(echo_model(), source, 1, 1, [Checkpoint(tmp_path / "file" / "c.npz")])
     assert source.pulls == 0
+
+
+def test_O5_a_file_that_is_looked_into_for_some_milliseconds_is_replaced_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    refusals = iter([PermissionError("held"), PermissionError("held")])
+    rename = os.replace
+
+    def replace(*paths: Any) -> None:
+        for error in refusals:
+            raise error
+        rename(*paths)
+
+    monkeypatch.setattr(archive.os, "replace", replace)
+    archive.write(tmp_path / "x.npz", {"a": 1}, [])
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
+
+
+def test_O5_a_file_that_stays_held_is_an_error_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(archive, "PATIENCE", 0.05)
+    monkeypatch.setattr(archive.os, "replace", mock.Mock(side_effect=PermissionError("held")))
+    with pytest.raises(PermissionError, match="held"):
+        archive.write(tmp_path / "x.npz", {"a": 1}, [])
+    assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -74,7 +75,8 @@ class Interrupts(Deferred):
 
 def _interrupt_r() -> None:
     """Have R take an interrupt the next time that it looks for one."""
-    openrlib.rlib.R_interrupts_pending = 1
+    flag = "UserBreak" if sys.platform == "win32" else "R_interrupts_pending"
+    setattr(openrlib.rlib, flag, 1)
 
 
 @contextmanager
@@ -85,7 +87,8 @@ def _watcher() -> Iterator[None]:
     is written to the wake-up descriptor at once, and R runs without Python's lock.
     """
     inlet, outlet = os.pipe()
-    os.set_blocking(outlet, False)
+    if hasattr(os, "set_blocking"):  # not on Windows before Python 3.12
+        os.set_blocking(outlet, False)
 
     def watch() -> None:
         while (byte := os.read(inlet, 1)) != b"":
