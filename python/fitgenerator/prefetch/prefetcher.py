@@ -65,7 +65,7 @@ class Prefetcher(ABC):
         self._primed: list[Batch | None] = []
         self._threads = JoinedThreads()
         self._resting = False  # nothing may be fetched now
-        self._concluding = False  # no more batches are taken
+        self._concluding = False  # no batch is waited for, but the end of a pass
         self._due = 0.0  # a wait of so many seconds is not too long
 
     @property
@@ -157,7 +157,7 @@ class Prefetcher(ABC):
             self._permit(batches)
 
     def conclude(self) -> None:
-        """The loop is over: wait until the source knows of the passes that have ended.
+        """No batch is taken now: wait until the source knows of the passes that have ended.
 
         Raises what came of that.
         """
@@ -167,10 +167,11 @@ class Prefetcher(ABC):
                 raise ClosedError
             self._keep_waiting(time.perf_counter() - begun)
             self.setup.host.check()
+        self._concluding = False
 
     def _ended(self, seconds: float) -> bool:
         """Whether the source knows; waits for so long."""
-        return self._reader.ended(seconds, complete=self.used == self.schedule.begun)
+        return self._reader.ended(seconds, self.used)
 
     def leave(self) -> None:
         """The training is over: the next one goes on after the batches that were used."""

@@ -121,6 +121,7 @@ class FitLoop:
         logs, order = context.host.call(lambda: results_of(keras_version, outputs))
         if validation is not None:
             if not self._ahead:
+                self._runner.prefetcher.conclude()
                 validation.grant(epoch)
             context.progress.begin_validation(validation.runner.count)
             logs.update({f"val_{name}": value for name, value in validation.run().items()})
@@ -134,6 +135,8 @@ class FitLoop:
     def _let_fetch(self, epoch: int, validation: EvaluateLoop | None) -> None:
         prefetcher, count = self._runner.prefetcher, self._runner.count
         if not self._ahead:
+            if self._validation is not None:  # which may be that of the last epoch
+                self._validation.runner.prefetcher.conclude()
             if not self._granted:
                 self._grant(epoch)
             self._granted = False
