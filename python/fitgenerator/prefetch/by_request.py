@@ -47,6 +47,12 @@ class RequestPrefetcher(Prefetcher):
         self._unprepared: ClosableQueue[Fetch] = ClosableQueue()
         setup.host.serve(self)
 
+    def reopen(self) -> bool:
+        """Forget the call of `prime`, where the training begins with another one; else False."""
+        reopened = super().reopen()
+        self._made = 0 if reopened else self._made
+        return reopened
+
     def yield_to(self, other: Prefetcher) -> None:
         """Have batches made only while `other` needs none."""
         self._first, self.rank = other, _VALIDATION

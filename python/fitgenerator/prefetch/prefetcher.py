@@ -57,6 +57,7 @@ class Prefetcher(ABC):
         self.source, self.function = source, source.function
         self.setup = setup
         self.used = 0  # batches whose step has begun
+        self.forgotten = 0  # batches that no step has used
         self.urgent_until = 0  # so many batches come before those of another source
         self._reader = (source.train or source.open)() if setup.trains else source.open()
         self.schedule = Schedule(self._reader, self._rest, leaves_out=source.leaves_out)
@@ -85,6 +86,18 @@ class Prefetcher(ABC):
         """Fetch the first call, and nothing else; `take` gives it again."""
         self._primed.append(self._receive(model_waits=False))
         return self._primed[0]
+
+    def reopen(self) -> bool:
+        """Forget the call of `prime`, where the training begins with another one; else False."""
+        if self.source.train is None:
+            return False
+        self._reader.wait()
+        self._reader = self.source.train()
+        self.schedule.reopen(self._reader)
+        self._reordering.added = self._reordering.taken = 0
+        self.forgotten += len(self._primed)
+        self._primed.clear()
+        return True
 
     def take(self) -> Batch | None:
         """What the next call of the model takes, `None` where the source has ended.

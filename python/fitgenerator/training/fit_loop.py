@@ -58,9 +58,12 @@ class FitLoop:
         context, epochs = self.context, self._options.epochs
         logs: Logs | None = None
         last: Logs = {}
-        self._granted = self._build()
+        expected = self._resumed or self._epoch
+        self._granted = self._build(expected)
         context.host.call(self._begin)
         self._epoch = context.keras_version.first_epoch(self._epoch, self._runner.count)
+        if self._granted and self._epoch != expected:
+            self._granted = not self._runner.prefetcher.reopen()
         self._resumes = self._resumes or self._epoch != self._options.initial_epoch
         self._start()
         for epoch in range(self._epoch, epochs):
@@ -74,11 +77,11 @@ class FitLoop:
         context.host.call(lambda: self._end(last))
         return self._history
 
-    def _build(self) -> bool:
+    def _build(self, epoch: int) -> bool:
         """Build a model that is not built from the first batch, which is then trained on."""
         if self.context.model.built or self._epoch >= self._options.epochs:
             return False
-        self._grant(self._resumed or self._epoch)
+        self._grant(epoch)
         self._runner.prime()
         return True
 
