@@ -141,6 +141,10 @@ class Keras3:
             raw = (raw,)
         return _with_tuples(raw)
 
+    def floatx(self, adapter: Adapter) -> str | None:
+        """The type that this Keras's `fit` casts NumPy's floats to, where it does so."""
+        return None
+
     @property
     def strategy(self) -> Any:
         """The strategy that it was made under, or `None`."""
@@ -216,6 +220,9 @@ class Keras2(Keras3):
         if adapter != "dataset" and 1 <= len(parts) <= 3:
             raw = _packed(parts, tuple)
         return _with_tuples(raw)
+
+    def floatx(self, adapter: Adapter) -> str | None:
+        return None if adapter == "dataset" else str(sys.modules["tf_keras"].backend.floatx())
 
     @property
     def optimizers(self) -> list[Optimizer]:
