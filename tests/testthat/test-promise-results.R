@@ -56,7 +56,8 @@ test_that("T9: a metric that only a callback knows comes last", {
 test_that("T11: logs of a step of the model's own may hold several values, and text", {
   model <- reticulate::py_eval("(lambda keras, tf: type('Own', (keras.Model,), {
     'built': True,
-    'train_step': lambda self, data: {'z': tf.reduce_sum(data[0]), 'both': tf.constant([1, 2]), 'text': tf.constant('a')},
+    'train_step': lambda self, data:
+      {'z': tf.reduce_sum(data[0]), 'both': tf.constant([1, 2]), 'text': tf.constant('a')},
   })())(__import__('keras'), __import__('tensorflow'))")
   model$compile("sgd")
   seen <- NULL

@@ -1,4 +1,4 @@
-"""What logs and history hold: numbers, arrays and mappings, as this Keras's `fit` has them (T11)."""
+"""What logs and history hold: numbers, arrays and mappings, as in this Keras's `fit` (T11)."""
 
 from __future__ import annotations
 
