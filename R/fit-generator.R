@@ -168,7 +168,7 @@ as_history <- function(parts) {
   if (is.null(parts)) return(NULL)
   new_history(
     params = parts$params,
-    metrics = lapply(parts$metrics, function(values) as.numeric(unlist(values))),
+    metrics = parts$metrics,
     pipeline = new_pipeline(parts$pipeline),
     incomplete = parts$incomplete,
     epochs = as.integer(unlist(parts$epoch))

@@ -15,16 +15,24 @@ new_history <- function(params, metrics, pipeline = NULL, incomplete = FALSE, ep
   )
 }
 
-# Metrics as plain numeric vectors. A metric with several values per epoch becomes several metrics.
+# Metrics as plain numeric vectors. A metric with several values per epoch becomes several metrics, with their names if
+# they have some.
 flat_metrics <- function(metrics) {
   flat <- list()
   for (name in names(metrics)) {
-    rows <- lapply(as.list(metrics[[name]]), function(value) as.numeric(unlist(value)))
+    rows <- lapply(as.list(metrics[[name]]), numbers_of)
     width <- max(1L, lengths(rows))
-    names <- if (width == 1L) name else paste(name, seq_len(width), sep = "_")
-    for (i in seq_len(width)) flat[[names[[i]]]] <- vapply(rows, function(row) row[i], 0)
+    ends <- if (length(rows)) names(rows[[1L]])
+    names <- if (width == 1L) name else paste(name, if (length(ends)) ends else seq_len(width), sep = "_")
+    for (i in seq_len(width)) flat[[names[[i]]]] <- vapply(rows, function(row) unname(row[i]), 0)
   }
   flat
+}
+
+# The numbers in a value. What is no number, such as text, is `NA`.
+numbers_of <- function(value) {
+  if (is.list(value)) return(unlist(lapply(value, numbers_of)))
+  if (is.numeric(value) || is.logical(value)) as.numeric(value) else NA_real_
 }
 
 #' The history of a training

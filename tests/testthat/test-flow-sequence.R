@@ -166,6 +166,26 @@ test_that("T5: calls of one epoch go on where the last one ended, and equal one 
   }
 })
 
+test_that("T5: a model that is not built begins with the epoch that a callback restores", {
+  third <- list(on_train_begin = function(logs) reticulate::py_set_attr(model, "_initial_epoch", 2L))
+  for (size in c(0, 10)) {
+    seen <- NULL
+    flow <- batch_sequence(function(i, epoch) {
+      seen <<- c(seen, 10 * epoch + i)
+      list(matrix(rnorm(2)), matrix(0, 2, 1))
+    }, 3)
+    model <- keras()$Sequential(list(keras()$layers$Dense(1L)))
+    model$compile("sgd", "mse")
+    set.seed(1)
+    expect_identical(train(model, flow, NULL, epochs = 4, callbacks = list(third), max_queue_size = size)$epoch, 2:3)
+    after <- runif(1)
+    expect_equal(seen, c(1, 21:23, 31:33))
+    set.seed(1)
+    rnorm(2 * length(seen))
+    expect_identical(after, runif(1))
+  }
+})
+
 test_that("T5: on_epoch_end follows the last batch of a pass, in every kind of call, and no pass that is broken off", {
   for (size in c(0, 1, 10)) {
     ended <- 0

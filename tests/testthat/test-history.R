@@ -50,6 +50,9 @@ test_that("lists and metrics of several values an epoch become plain numbers", {
   metrics <- list(loss = list(1, 2L), f1 = list(c(0.1, 0.2), c(0.3, 0.4)))
   h <- new_history(list(), metrics, epochs = list(0L, 1L))
   expect_identical(h$metrics, list(loss = c(1, 2), f1_1 = c(0.1, 0.3), f1_2 = c(0.2, 0.4)))
+  nested <- list(inner = list(list(a = 1L, b = c(2, 3)), list(a = 4, b = c(5, 6))), text = list("x", "y"))
+  expect_identical(new_history(list(), nested, epochs = 0:1)$metrics,
+                   list(inner_a = c(1, 4), inner_b1 = c(2, 5), inner_b2 = c(3, 6), text = c(NA_real_, NA)))
 })
 
 test_that("print shows epochs, steps, the last metrics and where the time went, in two lines or more", {

@@ -93,3 +93,25 @@ test_that("M1: garbage of Python's that holds values of R does not hold up a tra
   }), timeout = 150)
   expect_process(done, "prompt TRUE enabled TRUE")
 })
+
+test_that("M1: a source is let go of if a callback fails before the training begins", {
+  reticulate::py_run_string(paste(
+    "import keras, numpy as np, weakref",
+    "class Batches(keras.utils.PyDataset):",
+    "    def __len__(self): return 2",
+    "    def __getitem__(self, index): return np.ones((2, 1)), np.zeros((2, 1))",
+    "class Failing(keras.callbacks.Callback):",
+    "    def set_model(self, model): raise ValueError('not mine')",
+    sep = "\n"
+  ))
+  main <- reticulate::import_main()
+  source <- main$Batches()
+  reference <- reticulate::import("weakref", convert = FALSE)$ref(source)
+  kept <- expect_error(train(linear_model(), source, NULL, callbacks = list(main$Failing())), "not mine")
+  rm(source)
+  gc()
+  reticulate::import("gc")$collect()
+  expect_null(reticulate::py_to_r(reference()))
+  expect_match(conditionMessage(kept), "not mine")
+  expect_clean(linear_model())
+})

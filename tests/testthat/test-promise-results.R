@@ -52,3 +52,18 @@ test_that("T9: a metric that only a callback knows comes last", {
   history$params$metrics <- NULL
   expect_output(print(history), "learning_rate.*loss.*mse")
 })
+
+test_that("T11: logs of a step of the model's own may hold several values, and text", {
+  model <- reticulate::py_eval("(lambda keras, tf: type('Own', (keras.Model,), {
+    'built': True,
+    'train_step': lambda self, data:
+      {'z': tf.reduce_sum(data[0]), 'both': tf.constant([1, 2]), 'text': tf.constant('a')},
+  })())(__import__('keras'), __import__('tensorflow'))")
+  model$compile("sgd")
+  seen <- NULL
+  note <- list(on_epoch_end = function(epoch, logs) seen <<- logs)
+  history <- train(model, function() list(matrix(1, 2, 3), c(0, 0)), 2, epochs = 2, callbacks = list(note))
+  expect_equal(as.vector(seen$both), 1:2)
+  expect_identical(history$metrics, list(both_1 = c(1, 1), both_2 = c(2, 2), text = c(NA_real_, NA), z = c(6, 6)))
+  expect_output(print(history), "both_2 +2")
+})

@@ -159,10 +159,14 @@ def _from_scipy(matrix: RawLeaf) -> Shaped:
 # -- floats: nothing else casts them ------------------------------------------------------------
 
 
-def as_floatx(leaf: Leaf) -> Leaf:
-    """`leaf`, an array of floats as `floatx`: Keras's `fit` casts fixed arrays so, not batches."""
+def as_floatx(leaf: Leaf, floatx: str | None = None) -> Leaf:
+    """`leaf`, an array of floats as `floatx`: Keras's `fit` casts fixed arrays so, not batches.
+
+    That of Keras 2 casts the batches of generators too, to a `floatx` of its own.
+    """
     if isinstance(leaf, np.ndarray) and np.issubdtype(leaf.dtype, np.floating):
-        return leaf.astype(keras.config.floatx(), copy=False)  # type: ignore[return-value]
+        floatx = floatx or keras.config.floatx()
+        return leaf.astype(floatx, copy=False)  # type: ignore[return-value]
     return leaf
 
 

@@ -15,7 +15,7 @@ from ..errors import BatchError
 from ..messages import describe, dtype_of, reason
 from ..models.keras_versions import Adapter, keras_version_of
 from ..models.protocol import KerasModel, Nested, Shaped
-from .arrays import Sparse
+from .arrays import Sparse, as_floatx
 from .class_weight import weigh
 from .model_inputs import Expected, check_text
 from .output_weights import for_each_output
@@ -53,6 +53,7 @@ class Preparer:
         self._form = batch_form(self._keras_version, mode)
         self._weights = weights
         self._adapter = adapter
+        self._floatx = self._keras_version.floatx(adapter)
         self._exclusive = exclusive
         self._expected = Expected(model)
         self._known: dict[Hashable, tuple[Form, int]] = {}
@@ -101,7 +102,7 @@ class Preparer:
                 if leaf is not None:
                     keep = part == 0 and place in self._expected.sparse
                     name = f"The batch's {PART_NAMES[part]}"
-                    leaves.append(_named(leaf, keep, name, place, value))
+                    leaves.append(_named(self._cast(leaf), keep, name, place, value))
             structure.append(None if value is None else keras.tree.pack_sequence_as(value, indices))
         form = _form(tuple(structure), leaves)
         return Batch(tuple(leaves), form, rows, exclusive=self._exclusive)
@@ -120,11 +121,14 @@ class Preparer:
             indices.append(None if leaf is None else len(leaves))
             if leaf is not None:
                 keep = place in self._expected.sparse
-                leaves.append(_named(leaf, keep, "The batch", place, structure))
+                leaves.append(_named(self._cast(leaf), keep, "The batch", place, structure))
         rows = tuple(int(leaf.shape[0]) for leaf in leaves)
         layout = keras.tree.pack_sequence_as(structure, indices)
         form = _form(layout, leaves, rows if len(set(rows)) > 1 else ())
         return Batch(tuple(leaves), form, rows[0], exclusive=self._exclusive)
+
+    def _cast(self, leaf: Shaped) -> Shaped:
+        return leaf if self._floatx is None else as_floatx(leaf, self._floatx)
 
     @staticmethod
     def _weighed(raw: RawBatch, weights: Mapping[int, float]) -> RawBatch:

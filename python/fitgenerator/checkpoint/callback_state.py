@@ -33,7 +33,7 @@ def described(callbacks: Iterable[Any]) -> list[dict[str, Any]]:
     return [
         {
             "who": who,
-            "state": {name: getattr(callback, name, None) for name in names},
+            "state": {name: getattr(callback, name) for name in names if hasattr(callback, name)},
             "weights": len(getattr(callback, "best_weights", None) or ()),
         }
         for callback, who, names in _watching(callbacks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ def check(note: Mapping[str, Any]) -> None:
         raise ValueError("its history is not what is written there")
     if history["epoch"][-1:] != [note["epoch"] - 1]:
         raise ValueError(f"its epoch is {note['epoch']}, and not that after its history")
+    for callback in note["callbacks"]:
+        for name, value in callback["state"].items():
+            if not (_fits(value, Real) or (name == "best" and _is_metric(value))):
+                kept = f"the {name!r} of {' '.join(callback['who'])}"
+                raise ValueError(f"{kept} is not what is written there")
 
 
 def check_arrays(note: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
@@ -66,6 +72,13 @@ def _described(note: Mapping[str, Any]) -> Iterator[tuple[str, list[int] | None,
     for place, callback in enumerate(note["callbacks"]):
         for number in range(callback.get("weights", 0)):
             yield f"callbacks/{place}/{number}", None, ""
+
+
+def _is_metric(value: Any) -> bool:
+    """Whether a callback may have it as its best value, as far as it is known: not a mapping."""
+    if isinstance(value, list):
+        return all(map(_is_metric, value))
+    return value is None or isinstance(value, (Real, str))
 
 
 def _fits(value: Any, form: Any) -> bool:

@@ -43,7 +43,6 @@ class Keras3:
     # What the model's attributes are called.
     _compiled, _strategy, _inputs = "compiled", "_distribute_strategy", "_inputs_struct"
     _outputs = "_outputs_struct"
-    _logs_by_name = True
     # Whether a group of steps that is not full counts as a full one in the number of its hook.
     full_groups = True
 
@@ -141,6 +140,10 @@ class Keras3:
             raw = (raw,)
         return _with_tuples(raw)
 
+    def floatx(self, adapter: Adapter) -> str | None:
+        """The type that this Keras's `fit` casts NumPy's floats to, where it does so."""
+        return None
+
     @property
     def strategy(self) -> Any:
         """The strategy that it was made under, or `None`."""
@@ -187,12 +190,22 @@ class Keras3:
         """Around a training."""
         return nullcontext()
 
+    def plain(self, value: Metric) -> Metric:
+        """A metric, or a mapping of metrics, as callbacks get it: Python's numbers, or arrays."""
+        if isinstance(value, Mapping):
+            return {name: self.plain(part) for name, part in value.items()}
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            tensor = keras.ops.is_tensor(value)
+        return self.plain(keras.ops.convert_to_numpy(value)) if tensor else value
+
     def logs(self, given: Mapping[str, Metric] | None) -> Logs:
-        """Logs as callbacks get them: flat, Python numbers where they are numbers."""
+        """Logs as callbacks get them: flat, and by name."""
         flat: Logs = {}
-        items = (given or {}).items()
-        for name, value in sorted(items) if self._logs_by_name else items:
-            flat.update(self.logs(value) if isinstance(value, Mapping) else {name: plain(value)})
+        for name, value in sorted((given or {}).items()):
+            nested = isinstance(value, Mapping)
+            flat.update(self.logs(value) if nested else {name: self.plain(value)})
         return flat
 
 
@@ -202,7 +215,6 @@ class Keras2(Keras3):
     updates = "apply_gradients"
     _compiled, _strategy, _inputs = "_is_compiled", "_distribution_strategy", "_nested_inputs"
     _outputs = "_nested_outputs"
-    _logs_by_name = False
     full_groups = False
 
     @property
@@ -216,6 +228,9 @@ class Keras2(Keras3):
         if adapter != "dataset" and 1 <= len(parts) <= 3:
             raw = _packed(parts, tuple)
         return _with_tuples(raw)
+
+    def floatx(self, adapter: Adapter) -> str | None:
+        return None if adapter == "dataset" else str(sys.modules["tf_keras"].backend.floatx())
 
     @property
     def optimizers(self) -> list[Optimizer]:
@@ -268,6 +283,15 @@ class Keras2(Keras3):
         if getattr(self.model, "_training_state", None) is not None:  # of BackupAndRestore
             given, _ = self._private._maybe_load_initial_counters_from_ckpt(steps, given)
         return super().first_epoch(int(given), steps)
+
+    def plain(self, value: Metric) -> Metric:
+        from tf_keras.src.utils.tf_utils import sync_to_numpy_or_python_type
+
+        return sync_to_numpy_or_python_type(value)
+
+    def logs(self, given: Mapping[str, Metric] | None) -> Logs:
+        """Logs as callbacks get them: as they are."""
+        return dict(self.plain(given or {}))
 
     def _make_function(self, mode: str) -> None:
         made = getattr(self.model, f"make_{mode}_function")()
@@ -330,13 +354,3 @@ def _with_tuples(structure: Any) -> Any:
     if type(structure) is dict:
         return {name: _with_tuples(value) for name, value in structure.items()}
     return structure
-
-
-def plain(value: Metric) -> Metric:
-    """A metric as a Python number, where it is one; a mapping of metrics likewise."""
-    if isinstance(value, Mapping):
-        return {name: plain(part) for name, part in value.items()}
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return value

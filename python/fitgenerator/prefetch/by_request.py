@@ -43,8 +43,15 @@ class RequestPrefetcher(Prefetcher):
         self._late: BaseException | None = None  # that came of it, in the place of the next batch
         self._all_told = threading.Event()
         self._all_told.set()
+        self._last = 0  # batch of the last pass that was made to its end
         self._unprepared: ClosableQueue[Fetch] = ClosableQueue()
         setup.host.serve(self)
+
+    def reopen(self) -> bool:
+        """Forget the call of `prime`, where the training begins with another one; else False."""
+        reopened = super().reopen()
+        self._made = 0 if reopened else self._made
+        return reopened
 
     def yield_to(self, other: Prefetcher) -> None:
         """Have batches made only while `other` needs none."""
@@ -76,8 +83,7 @@ class RequestPrefetcher(Prefetcher):
         while self._wanted and self._wanted[0].read is None:  # the end of a source with a length
             self._hand_on(self._wanted.popleft())
         if self._late is not None and self._wanted:
-            error, self._late = self._late, None
-            self.fail(error)
+            self.fail(self._late)
         self._resting = not self._wanted or self._made >= self.urgent_until
         now = time.perf_counter()
         if not self._wanted:
@@ -132,6 +138,7 @@ class RequestPrefetcher(Prefetcher):
         place: Place | None = fetch.read() if fetch.read is not None else None
         if place is not None and place.ends:
             self._all_told.clear()
+            self._last = fetch.number
             self._ending = Place(opens=False, epoch=place.epoch, ended=place.epoch)
 
     def told(self) -> None:
@@ -144,7 +151,7 @@ class RequestPrefetcher(Prefetcher):
 
     def _ended(self, seconds: float) -> bool:
         told = self._all_told.wait(seconds)
-        if told and self._late is not None:
+        if told and self._late is not None and self.used >= self._last:
             raise self._late
         return told
 

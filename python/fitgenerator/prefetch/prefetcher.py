@@ -57,6 +57,7 @@ class Prefetcher(ABC):
         self.source, self.function = source, source.function
         self.setup = setup
         self.used = 0  # batches whose step has begun
+        self.forgotten = 0  # batches that no step has used
         self.urgent_until = 0  # so many batches come before those of another source
         self._reader = (source.train or source.open)() if setup.trains else source.open()
         self.schedule = Schedule(self._reader, self._rest, leaves_out=source.leaves_out)
@@ -65,7 +66,7 @@ class Prefetcher(ABC):
         self._primed: list[Batch | None] = []
         self._threads = JoinedThreads()
         self._resting = False  # nothing may be fetched now
-        self._concluding = False  # no more batches are taken
+        self._concluding = False  # no batch is waited for, but the end of a pass
         self._due = 0.0  # a wait of so many seconds is not too long
 
     @property
@@ -85,6 +86,18 @@ class Prefetcher(ABC):
         """Fetch the first call, and nothing else; `take` gives it again."""
         self._primed.append(self._receive(model_waits=False))
         return self._primed[0]
+
+    def reopen(self) -> bool:
+        """Forget the call of `prime`, where the training begins with another one; else False."""
+        if self.source.train is None:
+            return False
+        self._reader.wait()
+        self._reader = self.source.train()
+        self.schedule.reopen(self._reader)
+        self._reordering.added = self._reordering.taken = 0
+        self.forgotten += len(self._primed)
+        self._primed.clear()
+        return True
 
     def take(self) -> Batch | None:
         """What the next call of the model takes, `None` where the source has ended.
@@ -157,7 +170,7 @@ class Prefetcher(ABC):
             self._permit(batches)
 
     def conclude(self) -> None:
-        """The loop is over: wait until the source knows of the passes that have ended.
+        """No batch is taken now: wait until the source knows of the passes that have ended.
 
         Raises what came of that.
         """
@@ -167,10 +180,11 @@ class Prefetcher(ABC):
                 raise ClosedError
             self._keep_waiting(time.perf_counter() - begun)
             self.setup.host.check()
+        self._concluding = False
 
     def _ended(self, seconds: float) -> bool:
         """Whether the source knows; waits for so long."""
-        return self._reader.ended(seconds, complete=self.used == self.schedule.begun)
+        return self._reader.ended(seconds, self.used)
 
     def leave(self) -> None:
         """The training is over: the next one goes on after the batches that were used."""

@@ -47,6 +47,11 @@ class Schedule:
         if times > 0:
             self._granted.put((round_, range(round_.epoch, round_.epoch + times)))
 
+    def reopen(self, reader: Reader) -> None:
+        """Go on with another reader, as if nothing had been handed out; no thread has a permit."""
+        self.reader, self._over, self._ended, self._epochs = reader, True, True, range(0)
+        self.begun = self._round.call_size.begun = 0
+
     def close(self) -> None:
         """Hand out nothing any more."""
         self._granted.close()

@@ -34,21 +34,24 @@ class Fetches:
     """
 
     def __init__(self) -> None:
+        self._claimed = 0  # fetches
         self._running = 0
         self._broken = False  # a fetch has failed: the pass is broken off
         self._ending: Callable[[], object] | None = None  # due once no fetch runs
+        self._last = 0  # fetch of the last pass that was claimed to its end
         self._error: BaseException | None = None  # that `_ending` raised
         self._changed = threading.Condition()
 
     def claim(self, fetch: Callable[[], RawBatch], what: str) -> Callable[[], RawBatch]:
         """The claim that runs `fetch`, on any thread; `what` it does, for messages."""
         with self._changed:
+            self._claimed += 1
             self._running += 1
         return partial(called, fetch, what)
 
     def end_pass(self, tell: Callable[[], object], what: str) -> None:
         """All of a pass has been claimed; `tell` is called, once, when it has been read."""
-        self._ending = partial(called, tell, what)
+        self._last, self._ending = self._claimed, partial(called, tell, what)
 
     def settle(self, *, failed: bool = False) -> None:
         """A fetch is over: what it read has been handed on, or it has failed."""
@@ -76,25 +79,18 @@ class Fetches:
             self._changed.wait_for(lambda: self._broken or not (self._running or self._ending))
             if self._broken:
                 raise ClosedError
-        self._raise()
+        if self._error is not None:
+            raise self._error
 
-    def ended(self, seconds: float, *, complete: bool) -> bool:
+    def ended(self, seconds: float, used: int) -> bool:
         """Whether the source has been told all; waits for so long, and raises what that raised.
 
-        Where not all batches were used (`complete`), those that are read on do not count.
+        A pass that was only read ahead, beyond the batches that were `used`, does not count.
         """
+        if used < self._last:
+            return True
         with self._changed:
-            told = self._changed.wait_for(
-                lambda: (
-                    self._broken or self._ending is None or (self._running > 0 and not complete)
-                ),
-                seconds,
-            )
-        if told:
-            self._raise()
+            told = self._changed.wait_for(lambda: self._broken or self._ending is None, seconds)
+        if told and self._error is not None:
+            raise self._error
         return told
-
-    def _raise(self) -> None:
-        error, self._error = self._error, None
-        if error is not None:
-            raise error

@@ -105,8 +105,8 @@ class IndexedReader(Reader):
     def settle(self, *, failed: bool = False) -> None:
         self._fetches.settle(failed=failed)
 
-    def ended(self, seconds: float, *, complete: bool) -> bool:
-        return self._fetches.ended(seconds, complete=complete)
+    def ended(self, seconds: float, used: int) -> bool:
+        return self._fetches.ended(seconds, used)
 
     def _open_pass(self) -> None:
         self._fetches.wait()

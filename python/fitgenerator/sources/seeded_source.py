@@ -218,5 +218,5 @@ class PassReader(PositionReader):
     def wait(self) -> None:
         self._fetches.wait()
 
-    def ended(self, seconds: float, *, complete: bool) -> bool:
-        return self._fetches.ended(seconds, complete=complete)
+    def ended(self, seconds: float, used: int) -> bool:
+        return self._fetches.ended(seconds, used)

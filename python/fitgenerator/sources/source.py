@@ -59,10 +59,10 @@ class Reader(ABC):
     def wait(self) -> None:  # noqa: B027
         """Wait until no claim runs."""
 
-    def ended(self, seconds: float, *, complete: bool) -> bool:
-        """Whether the source has been told all that it has to be told; waits for so long.
+    def ended(self, seconds: float, used: int) -> bool:
+        """Whether the source knows of the passes whose batches were all used; waits for so long.
 
-        `complete`: all batches were used. Raises what the source has raised.
+        So many batches were `used`. Raises what the source has raised.
         """
         return True
 

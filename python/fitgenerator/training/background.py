@@ -56,5 +56,6 @@ class BackgroundLoop:
 
     @property
     def used(self) -> int:
-        """Batches of the generator whose steps have begun."""
-        return self.loop.context.prefetchers[0].used
+        """Batches of the generator whose steps have begun, after those that were forgotten."""
+        prefetcher = self.loop.context.prefetchers[0]
+        return prefetcher.forgotten + prefetcher.used

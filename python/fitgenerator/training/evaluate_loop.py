@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from ..errors import EndedError
-from ..models.keras_versions import Keras3, plain
+from ..models.keras_versions import Keras3
 from ..models.protocol import Logs, Nested
 from ..models.result_order import arranged, as_listed
 from .step_runner import StepRunner
@@ -19,7 +19,7 @@ def results_of(keras_version: Keras3, outputs: Nested) -> tuple[Logs, list[str]]
     """
     metrics = keras_version.model.get_metrics_result()
     own = isinstance(outputs, dict) and set(outputs) != set(metrics)
-    logs = plain(outputs if own else metrics)
+    logs = keras_version.plain(outputs if own else metrics)
     return logs, as_listed(keras_version.model, keras_version.logs(logs), metrics)
 
 

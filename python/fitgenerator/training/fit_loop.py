@@ -58,9 +58,12 @@ class FitLoop:
         context, epochs = self.context, self._options.epochs
         logs: Logs | None = None
         last: Logs = {}
-        self._granted = self._build()
+        expected = self._resumed or self._epoch
+        self._granted = self._build(expected)
         context.host.call(self._begin)
         self._epoch = context.keras_version.first_epoch(self._epoch, self._runner.count)
+        if self._granted and self._epoch != expected:
+            self._granted = not self._runner.prefetcher.reopen()
         self._resumes = self._resumes or self._epoch != self._options.initial_epoch
         self._start()
         for epoch in range(self._epoch, epochs):
@@ -74,11 +77,11 @@ class FitLoop:
         context.host.call(lambda: self._end(last))
         return self._history
 
-    def _build(self) -> bool:
+    def _build(self, epoch: int) -> bool:
         """Build a model that is not built from the first batch, which is then trained on."""
         if self.context.model.built or self._epoch >= self._options.epochs:
             return False
-        self._grant(self._resumed or self._epoch)
+        self._grant(epoch)
         self._runner.calls.prime()
         return True
 
@@ -121,6 +124,7 @@ class FitLoop:
         logs, order = context.host.call(lambda: results_of(keras_version, outputs))
         if validation is not None:
             if not self._ahead:
+                self._runner.prefetcher.conclude()
                 validation.grant(epoch)
             context.progress.begin_validation(validation.runner.count)
             logs.update({f"val_{name}": value for name, value in validation.run().items()})
@@ -134,6 +138,8 @@ class FitLoop:
     def _let_fetch(self, epoch: int, validation: EvaluateLoop | None) -> None:
         prefetcher, count = self._runner.prefetcher, self._runner.count
         if not self._ahead:
+            if self._validation is not None:  # which may be that of the last epoch
+                self._validation.runner.prefetcher.conclude()
             if not self._granted:
                 self._grant(epoch)
             self._granted = False

@@ -88,6 +88,11 @@ def with_variables(note: dict[str, Any]) -> None:
     note["parts"][0]["variables"][0] = "kernel"
 
 
+def state(**values: Any) -> Callable[[dict[str, Any]], object]:
+    """Other values of what a callback remembers."""
+    return lambda note: note["callbacks"][0]["state"].update(values)
+
+
 CHANGES: dict[str, tuple[Callable[[Entries], object], str]] = {
     "no kernel": (lambda e: e.pop("model/0.npy"), "its entry model/0 is missing"),
     "no bias": (lambda e: e.pop("model/1.npy"), "its entry model/1 is missing"),
@@ -116,6 +121,11 @@ CHANGES: dict[str, tuple[Callable[[Entries], object], str]] = {
         "its history is not",
     ),
     "an epoch that was not reached": (noted(lambda n: n.update(epoch=10**9)), "its epoch is"),
+    "a count that is text": (noted(state(wait="x")), "the 'wait' of EarlyStopping loss is not"),
+    "a count that is missing": (noted(state(wait=None)), "the 'wait' of EarlyStopping loss"),
+    "a count that is a list": (noted(state(stopped_epoch=[1])), "the 'stopped_epoch' of"),
+    "a best value that is none": (noted(state(best={"a": 1})), "the 'best' of EarlyStopping"),
+    "best values that are none": (noted(state(best=[1, [{}]])), "the 'best' of EarlyStopping"),
     "a list": (lambda e: e.update({"checkpoint.json": b"[1]"}), "is damaged"),
     "a version of text": (noted(lambda n: n.update(version="9")), "is damaged"),
 }
@@ -132,6 +142,13 @@ def test_T16_a_broken_part_is_refused_and_changes_nothing(saved: Path, name: str
     assert source.pulls == 0
     assert same_weights(everything(model), before)
     assert getattr(stops, "best_weights", None) is None
+
+
+@pytest.mark.parametrize("best", [None, float("inf"), float("nan"), [[0.5]]])
+def test_T16_every_best_value_that_can_be_kept_is_restored(saved: Path, best: Any) -> None:
+    edit(saved, noted(state(best=best)))
+    history = run(linear_model(), batches_from(1), STEPS, 2, [stopping(), Checkpoint(saved)])
+    assert history.epoch == [0, 1]
 
 
 def test_T16_a_model_of_keras_2_stays_as_it_was_too(tmp_path: Path) -> None:

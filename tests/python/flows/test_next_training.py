@@ -28,6 +28,7 @@ from support.tiny_trainings import (
     at_epoch_end,
     catch,
     echo_model,
+    numbered,
     numbered_batch,
     run,
 )
@@ -128,6 +129,37 @@ def test_T5_keras_own_backup_decides(seen_by: Any, tmp_path: Path) -> None:
 
     assert seen_by(source, None, 2, also=[backup()]) == whole[:8]
     assert seen_by(source, None, 4, also=[backup()]) == whole[8:]
+
+
+class FromThird(keras.callbacks.Callback):
+    """Has the training begin with its third epoch, as callbacks do that restore one."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.model._initial_epoch = 2
+
+
+@pytest.mark.parametrize("package", [keras, tf_keras], ids=["keras3", "keras2"])
+def test_T5_a_model_that_is_not_built_begins_with_the_epoch_that_is_restored(
+    make: Any, package: Any, seen_by: Any, queue: int
+) -> None:
+    whole, source = seen_by(make(), None, 4), make()
+    layers = package.layers
+    ones = {"use_bias": False, "kernel_initializer": "ones"}
+    model = package.Sequential([layers.Flatten(), layers.Dense(1, **ones)])
+    model.compile(package.optimizers.SGD(0.0), lambda _, outputs: outputs)
+    seen = Seen()
+    history = run(model, source, None, 3, [FromThird(), seen], max_queue_size=queue)
+    assert history.epoch == [2]
+    assert seen.train == whole[8:12]
+    assert seen_by(source) == whole[12:]
+
+
+def test_T5_a_generator_goes_on_with_the_batch_that_built_the_model(queue: int) -> None:
+    model = keras.Sequential([keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
+    model.compile(keras.optimizers.SGD(0.0), lambda _, outputs: outputs)
+    seen = Seen()
+    run(model, numbered(), 2, 4, [FromThird(), seen], max_queue_size=queue)
+    assert seen.train == [1, 2, 3, 4]
 
 
 def test_T5_evaluation_prediction_and_validation_do_not_advance_it(

@@ -115,6 +115,37 @@ def test_T27_a_training_goes_on_with_what_was_trainable_in_Keras_own_fit(
     assert same_weights(mine[1], expected[1])
 
 
+def test_T27_Keras_keeps_what_was_trainable_at_compile_over_its_own_calls() -> None:
+    """It has code that would overwrite it, and warn; that it does not run is relied upon."""
+
+    def trained(last: Callable[[Any], Any]) -> Any:
+        model = dense_model(keras)
+        for _ in range(2):
+            theirs(model)
+            model.evaluate(*make_batches(1)[0], verbose=0)
+            model.layers[0].trainable = False
+        return last(model), weights_of(model)
+
+    with pytest.warns(TrainableWarning):
+        mine = trained(ours)
+    expected = trained(theirs)
+    assert mine[0] == expected[0]
+    assert same_weights(mine[1], expected[1])
+
+
+@pytest.mark.parametrize("package", [keras, tf_keras])
+def test_T27_Keras_own_fit_after_ours_has_a_first_step_of_its_own(package: Any) -> None:
+    model = dense_model(package)
+    ours(model)
+    before = weights_of(model.layers[0])
+    model.layers[0].trainable = False
+    theirs(model)
+    assert same_weights(weights_of(model.layers[0]), before) == (package is keras)
+    with pytest.warns(TrainableWarning, match="first"):
+        ours(model)
+    assert not same_weights(weights_of(model.layers[0]), before)
+
+
 def test_T27_a_function_that_was_made_and_not_traced_does_not_count() -> None:
     model = dense_model(keras)
     theirs(model)
