@@ -26,6 +26,40 @@ MOST = 256  # batches that are asked for in one go: a queue may be longer than a
 _TRAINING, _VALIDATION = 2, 1
 
 
+class PassEnds:
+    """What a function is told of the ends of its passes, and what comes of that."""
+
+    def __init__(self) -> None:
+        self.due: Place | None = None  # what it is to be told now
+        self.held: Fetch | None = None  # the pass's last, in lock-step: handed on after that
+        self.error: BaseException | None = None  # that came of it
+        self._told = threading.Event()  # nothing is due
+        self._told.set()
+        self._last = 0  # batch of the pass
+
+    def look(self, fetch: Fetch) -> None:
+        """The fetch has been made; if it is the last one of a pass, the function is told of it."""
+        place: Place | None = fetch.read() if fetch.read is not None else None
+        if place is not None and place.ends:
+            self._told.clear()
+            self._last = fetch.ticket.number
+            self.due = Place(opens=False, epoch=place.epoch, ended=place.epoch)
+
+    def tell(self) -> Fetch | None:
+        """The function knows, or has failed; what was held until then."""
+        self.due = None
+        self._told.set()
+        fetch, self.held = self.held, None
+        return fetch
+
+    def wait(self, seconds: float, used: int) -> bool:
+        """Whether nothing is due; raises what came of a pass all of whose batches were `used`."""
+        told = self._told.wait(seconds)
+        if told and self.error is not None and used >= self._last:
+            raise self.error
+        return told
+
+
 class RequestPrefetcher(Prefetcher):
     """A `HostedSource`: the host calls what follows `wanted`."""
 
@@ -38,12 +72,7 @@ class RequestPrefetcher(Prefetcher):
         self._made = 0  # batches
         self._length = 0.0  # seconds that the last batch took
         self._full_since = 0.0  # when nothing was wanted any more; 0.0 where something is
-        self._ending: Place | None = None  # what the function is to be told: a pass has ended
-        self._held: Fetch | None = None  # the pass's last, in lock-step: handed on after that
-        self._late: BaseException | None = None  # that came of it, in the place of the next batch
-        self._all_told = threading.Event()
-        self._all_told.set()
-        self._last = 0  # batch of the last pass that was made to its end
+        self._ends = PassEnds()
         self._unprepared: ClosableQueue[Fetch] = ClosableQueue()
         setup.host.serve(self)
 
@@ -71,7 +100,7 @@ class RequestPrefetcher(Prefetcher):
 
     def wanted(self) -> int:
         """How many batches may be made now."""
-        if self._ending is not None:
+        if self._ends.due is not None:
             return 1
         try:
             while len(self._wanted) < MOST and self.schedule.is_ready:
@@ -82,8 +111,8 @@ class RequestPrefetcher(Prefetcher):
             return 0
         while self._wanted and self._wanted[0].read is None:  # the end of a source with a length
             self._hand_on(self._wanted.popleft())
-        if self._late is not None and self._wanted:
-            self.fail(self._late)
+        if self._ends.error is not None and self._wanted:
+            self.fail(self._ends.error)
         self._resting = not self._wanted or self._made >= self.urgent_until
         now = time.perf_counter()
         if not self._wanted:
@@ -106,54 +135,43 @@ class RequestPrefetcher(Prefetcher):
 
     def places(self) -> list[Place] | None:
         """Those of the batches that may be made now; `None` for a function that carries on."""
-        if self._ending is not None:
-            return [self._ending]
+        if self._ends.due is not None:
+            return [self._ends.due]
         return [place for place in self._lot() if place is not None] or None
 
     def ready(self) -> bool:
         """Whether the host may begin with one."""
         if self._first is not None and self._first.is_urgent:
             return False
-        return self._ending is not None or self._pacing.allows(self._length, self._made - self.used)
+        return self._ends.due is not None or self._pacing.allows(
+            self._length, self._made - self.used
+        )
 
     def deliver(self, batches: list[RawBatch], begun: float, seconds: float) -> None:
         """Take batches that the function gave, in order, from `begun` on, each in `seconds`."""
         self._length = seconds
         if batches:
-            self._look_for_end(self._wanted[len(batches) - 1])
+            self._ends.look(self._wanted[len(batches) - 1])
         for raw in batches:
             fetch = self._wanted.popleft()
             self._made += 1
             fetch.raw, fetch.span = raw, (begun, begun + seconds, threading.get_ident())
             begun += seconds
-            if self._ending is not None and not self.setup.capacity:
-                self._held = fetch  # in lock-step, nothing runs in parallel with the step
+            if self._ends.due is not None and not self.setup.capacity:
+                self._ends.held = fetch  # in lock-step, nothing runs in parallel with the step
             elif self._threads.alive and _bytes(raw) > SMALL:
                 self._unprepared.put(fetch)
             else:
                 self._finish(fetch)
 
-    def _look_for_end(self, fetch: Fetch) -> None:
-        """Have the function told of the end of a pass, if the batch is the last one of it."""
-        place: Place | None = fetch.read() if fetch.read is not None else None
-        if place is not None and place.ends:
-            self._all_told.clear()
-            self._last = fetch.number
-            self._ending = Place(opens=False, epoch=place.epoch, ended=place.epoch)
-
     def told(self) -> None:
         """The function knows that a pass has ended."""
-        self._ending = None
-        self._all_told.set()
-        fetch, self._held = self._held, None
+        fetch = self._ends.tell()
         if fetch is not None:
             self._finish(fetch)
 
     def _ended(self, seconds: float) -> bool:
-        told = self._all_told.wait(seconds)
-        if told and self._late is not None and self.used >= self._last:
-            raise self._late
-        return told
+        return self._ends.wait(seconds, self.used)
 
     def end(self) -> None:
         """The function has no more batches."""
@@ -163,8 +181,8 @@ class RequestPrefetcher(Prefetcher):
 
     def fail(self, error: BaseException) -> None:
         """The function failed."""
-        if self._ending is not None:
-            self._late = error  # before anyone is told
+        if self._ends.due is not None:
+            self._ends.error = error  # before anyone is told
             self.told()
             return
         fetch = self._void()

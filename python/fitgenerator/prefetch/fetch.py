@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..batches.prepared import Batch
 from ..host.interface import RawBatch
@@ -34,16 +35,22 @@ class Round:
     goes_on: bool = False  # the source goes on where it was left, whatever the epoch
 
 
-@dataclass(slots=True)
-class Fetch:
-    """One fetch: its place, the call that reads the batch, and what came of it."""
+class Ticket(NamedTuple):
+    """Which fetch one is."""
 
-    round: Round
-    sequence: int  # its place among all fetches of its source, ends included, from 0
+    sequence: int  # among all fetches of its source, ends included, from 0
     number: int  # of its batch, from 1
     position: int  # of its batch among those of the same `CallSize`, from 0
-    count: int | None  # batches of the round, as far as is known
+    batches: int | None  # of the round, as far as is known
     turn: int  # of its round, among all rounds
+
+
+@dataclass(slots=True)
+class Fetch:
+    """One fetch: its ticket, the call that reads the batch, and what came of it."""
+
+    round: Round
+    ticket: Ticket
     read: Claim | None  # `None`: the outcome was known before
     outcome: Outcome = None
     raw: RawBatch = None  # what `read` gave, until the batch is prepared

@@ -249,7 +249,7 @@ class Prefetcher(ABC):
         begun, setup = time.perf_counter(), self.setup
         try:
             batch = fetch.round.prepare(fetch.raw)
-            if fetch.round.call_size.is_alone(fetch.position, batch):
+            if fetch.round.call_size.is_alone(fetch.ticket.position, batch):
                 batch, fetch.ready = batch.ready(), True  # here, where threads work in parallel
             fetch.outcome = batch
         except BaseException as error:
@@ -257,7 +257,7 @@ class Prefetcher(ABC):
         fetch.raw = None
         span = (begun, time.perf_counter(), threading.get_ident())
         waited = waited if setup.name == "generator" and setup.capacity else 0.0
-        setup.meter.made((setup.name, fetch.number), fetch.span, span, waited)
+        setup.meter.made((setup.name, fetch.ticket.number), fetch.span, span, waited)
         failed = isinstance(fetch.outcome, BaseException)
         if setup.capacity:
             self._hand_on(fetch)
@@ -270,7 +270,7 @@ class Prefetcher(ABC):
     def _fail(self, fetch: Fetch, error: BaseException) -> None:
         """Let the error come in the place of the batch."""
         self.schedule.close()  # other threads that read this source stop too
-        locate(error, ErrorContext(self.setup.argument, fetch.number, "made"))
+        locate(error, ErrorContext(self.setup.argument, fetch.ticket.number, "made"))
         fetch.outcome = error
 
     def _hand_on(self, fetch: Fetch) -> None:

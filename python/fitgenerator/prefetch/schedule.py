@@ -14,7 +14,18 @@ from contextlib import suppress
 from ..errors import ClosedError
 from ..host.signal_safe_queue import ClosableQueue
 from ..sources.source import Claim, Reader
-from .fetch import Fetch, Outcome, Round
+from .fetch import Fetch, Outcome, Round, Ticket
+
+
+class Turn:
+    """A round as it is fetched once, for one epoch."""
+
+    def __init__(self, round_: Round, number: int = 0) -> None:
+        self.round = round_
+        self.number = number  # among all turns of all rounds; 0 is before the first one
+        self.count: int | None = None  # its batches, where that is known
+        self.index = 0  # batches of it that were handed out
+        self.over = self.ended = number == 0  # nothing is left of it; the source has ended in it
 
 
 class Schedule:
@@ -24,22 +35,17 @@ class Schedule:
         self, reader: Reader, rest: Callable[[], None], *, leaves_out: bool = False
     ) -> None:
         self.begun = 0  # batches that were handed out
+        self.left_out = 0  # batches that had nothing in them
         self.reader = reader
         self._rest = rest
         # Thread rule 12: one reader per object. Threads claim one by one, so that an epoch's
         # batches are claimed before those of its validation; a wait for a round is within.
         self._claiming = threading.Lock()
         self._granted: ClosableQueue[tuple[Round, range]] = ClosableQueue()
-        self._round = Round(0, lambda raw: raw)  # that is being fetched; none yet
-        self._epochs = range(0)  # that it will be fetched for again
-        self._over = True  # nothing is left of it
-        self._turn = 0  # its number
-        self._ended = True  # the source has ended in it
-        self._leaves_out = leaves_out
-        self._empty: list[int] = []  # batches of it that were left out, not counted yet
-        self.left_out = 0  # batches, of all rounds
-        self._count: int | None = None  # its batches, where that is known
-        self._index = 0  # batches of it that were handed out
+        self._turn = Turn(Round(0, lambda raw: raw))
+        self._epochs = range(0)  # that its round will be fetched for again
+        # One for each batch of the turn that was left out and is not counted yet.
+        self._empty: list[Turn] | None = [] if leaves_out else None
         self._sequence = 0
 
     def grant(self, round_: Round, times: int = 1) -> None:
@@ -49,8 +55,9 @@ class Schedule:
 
     def reopen(self, reader: Reader) -> None:
         """Go on with another reader, as if nothing had been handed out; no thread has a permit."""
-        self.reader, self._over, self._ended, self._epochs = reader, True, True, range(0)
-        self.begun = self._round.call_size.begun = 0
+        self.reader, self._epochs = reader, range(0)
+        self._turn.over = self._turn.ended = True
+        self.begun = self._turn.round.call_size.begun = 0
 
     def close(self) -> None:
         """Hand out nothing any more."""
@@ -64,7 +71,7 @@ class Schedule:
     @property
     def is_ready(self) -> bool:
         """Whether `next` does not wait, where only one thread calls it."""
-        return not self._over or bool(self._epochs) or not self._granted.empty()
+        return not self._turn.over or bool(self._epochs) or not self._granted.empty()
 
     def next(self) -> Fetch:
         """The next fetch, for a permit that was taken; waits for a round. `ClosedError` at last."""
@@ -74,9 +81,9 @@ class Schedule:
             if self._granted.closed:
                 raise ClosedError
             try:
-                if self._over and self._leaves_out and not self._ended:
-                    self._count_left_out()
-                if self._over:
+                if self._turn.over and not self._turn.ended and self._empty is not None:
+                    self._count_left_out(self._turn, self._empty)
+                if self._turn.over:
                     self._enter_round()
                 read = self.reader.claim()
             except ClosedError:
@@ -89,62 +96,53 @@ class Schedule:
             return self._record(read, outcome)
 
     def _enter_round(self) -> None:
+        round_ = self._turn.round
         if not self._epochs:
             if self._granted.empty():
                 self._rest()
-            self._round, self._epochs = self._granted.get(None)
-        round_ = self._round
+            round_, self._epochs = self._granted.get(None)
         epoch, self._epochs = self._epochs[0], self._epochs[1:]
-        self._over, self._ended, self._index = False, False, 0
-        self._turn += 1
+        turn = self._turn = Turn(round_, self._turn.number + 1)
         told = None if round_.goes_on else epoch
         length = self.reader.begin(
             fresh=round_.restart, wrap=round_.wrap, epoch=told, count=round_.count
         )
-        self._count = round_.count if length is None or not round_.whole else length
+        turn.count = round_.count if length is None or not round_.whole else length
 
     def _record(self, read: Claim | None, outcome: Outcome) -> Fetch:
-        round_, counts = self._round, read is not None
-        size = round_.call_size
+        turn, counts = self._turn, read is not None
+        size = turn.round.call_size
         self.begun += counts
-        fetch = Fetch(
-            round_,
-            self._sequence,
-            self.begun,
-            size.begun,
-            self._count,
-            self._turn,
-            read,
-            outcome,
-        )
+        ticket = Ticket(self._sequence, self.begun, size.begun, turn.count, turn.number)
         self._sequence += 1
-        self._index += counts
+        turn.index += counts
         size.begun += counts
-        if self._index == self._count:
-            self._over = True
-        return fetch
+        if turn.index == turn.count:
+            turn.over = True
+        return Fetch(turn.round, ticket, read, outcome)
 
     def leave_out(self) -> None:
         """A batch of the round is left out; any thread may call this, before its claim is over."""
-        self._empty.append(self._turn)
+        if self._empty is not None:
+            self._empty.append(self._turn)  # in one step, unlike an addition
 
-    def _count_left_out(self) -> None:
+    def _count_left_out(self, turn: Turn, empty: list[Turn]) -> None:
         """Before the round is over, hand out as many batches more as were left out."""
         self.reader.wait()
-        missing = len(self._empty)
-        self._empty.clear()
+        missing = len(empty)
+        empty.clear()
         self.left_out += missing
         self.begun -= missing
-        self._index -= missing
-        self._over = self._index == self._count
+        turn.index -= missing
+        turn.over = turn.index == turn.count
 
     def end_round(self, fetch: Fetch | None = None) -> None:
         """The source has ended, in the place of a fetch; a counted round takes all others along."""
-        self._over = self._ended = True
+        self._turn.over = self._turn.ended = True
         if fetch is not None:
             self.withdraw([fetch])  # which gave no batch,
             self._sequence += 1  # but has its place
-        if self._round.count is not None:
+        if self._turn.round.count is not None:
             self._epochs = range(0)
             self._granted.clear()
 

@@ -35,8 +35,7 @@ class FitLoop:
         self._history = history
         self._options = options
         self._epoch = options.initial_epoch
-        self._resumed = resumed or 0
-        self._resumes = resumed is not None
+        self._resumed = resumed
         self._validation = validation
         # Thread rule 12: where one object is training and validation data, nobody reads ahead
         # across the border between the two.
@@ -64,7 +63,6 @@ class FitLoop:
         self._epoch = context.keras_version.first_epoch(self._epoch, self._runner.count)
         if self._granted and self._epoch != expected:
             self._granted = not self._runner.prefetcher.reopen()
-        self._resumes = self._resumes or self._epoch != self._options.initial_epoch
         self._start()
         for epoch in range(self._epoch, epochs):
             logs = self._run_epoch(epoch)
@@ -91,7 +89,8 @@ class FitLoop:
 
     def _grant(self, epoch: int, times: int = 1) -> None:
         passes = self._options.passes
-        goes_on = not (self._options.numbered or self._resumes)
+        resumes = self._resumed is not None or self._epoch != self._options.initial_epoch
+        goes_on = not (self._options.numbered or resumes)
         self._runner.grant(
             restart=passes, wrap=not passes, epoch=epoch, times=times, goes_on=goes_on
         )

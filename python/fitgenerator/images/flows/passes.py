@@ -50,10 +50,6 @@ class PassIterator(Fixed, KerasSequence):
         """Images of a pass."""
         return self._settings.samples
 
-    @n.setter
-    def n(self, value: Unchecked) -> None:
-        self._obey(replace(self._settings, samples=whole(value, "n", 1)))
-
     @property
     def batch_size(self) -> int:
         """Images of a batch."""
