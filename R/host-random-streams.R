@@ -79,8 +79,8 @@ set_seed <- function(seed) {
   forget_normal(seed)
 }
 
-# Box-Muller (kind 2) keeps every second normal number outside the seed. It belongs to the stream, or the batch, that the
-# first one was drawn for: what is drawn next must follow from the seed alone.
+# Box-Muller (kind 2) keeps every second normal number outside the seed. It belongs to the stream, or the batch, that
+# the first one was drawn for: what is drawn next must follow from the seed alone.
 forget_normal <- function(seed = session_seed()) {
   if (seed[[1L]] %/% 100L %% 100L == 2L) RNGkind(normal.kind = "Box-Muller")
 }
