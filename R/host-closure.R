@@ -110,6 +110,7 @@ fill_lot <- function(lot, closure, streams, before, most) {
     lot$converting <- FALSE
     value <- fn()
     if (trains) keep_state(streams, number) # rule 8
+    forget_normal() # rule 8: which batches are of one lot depends on timing
     if (closure$ends(value)) {
       lot$ended <- TRUE
       return(NULL)

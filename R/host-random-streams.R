@@ -76,7 +76,12 @@ session_seed <- function() {
 
 set_seed <- function(seed) {
   assign(".Random.seed", seed, envir = globalenv())
-  # Box-Muller (kind 2) keeps every second number outside the seed; that number belongs to the previous stream.
+  forget_normal(seed)
+}
+
+# Box-Muller (kind 2) keeps every second normal number outside the seed. It belongs to the stream, or the batch, that
+# the first one was drawn for: what is drawn next must follow from the seed alone.
+forget_normal <- function(seed = session_seed()) {
   if (seed[[1L]] %/% 100L %% 100L == 2L) RNGkind(normal.kind = "Box-Muller")
 }
 

@@ -112,6 +112,32 @@ test_that("rule 8: the kind of random numbers is kept", {
   expect_identical(RNGkind(), mine)
 })
 
+test_that("T11: the second number of Box-Muller stays in its batch, whatever the queue, in one call or two", {
+  kind <- suppressWarnings(RNGkind("Mersenne-Twister", "Box-Muller"))
+  on.exit(suppressWarnings(do.call(RNGkind, as.list(kind))))
+  drawn_in <- function(size, calls = 1L) {
+    drawn <- list()
+    draw <- function(what) {
+      x <- rnorm(3)
+      drawn[[what]] <<- c(drawn[[what]], x)
+      list(matrix(x), matrix(0, 3))
+    }
+    drawing <- function(what) function(...) draw(what)
+    hooks <- list(on_epoch_end = drawing("hook"))
+    set.seed(1)
+    rnorm(1)
+    for (i in seq_len(calls)) {
+      train(echo_model(), drawing("generator"), 6, epochs = 2 / calls, max_queue_size = size,
+            callbacks = list(hooks), validation_data = drawing("validation"), validation_steps = 3)
+    }
+    c(drawn, rnorm(1))
+  }
+  plain <- drawn_in(0)
+  for (size in c(1, 3, 10)) expect_identical(drawn_in(size), plain)
+  expect_identical(drawn_in(10, calls = 2L)[["generator"]], plain$generator)
+  expect_false(anyDuplicated(unlist(plain)) > 0)
+})
+
 test_that("rule 8: a session without a seed gets one", {
   seed <- random_seed()
   on.exit(assign(".Random.seed", seed, envir = globalenv()))
