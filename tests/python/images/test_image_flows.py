@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import ntpath
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import keras
 import numpy as np
 import pytest
 from fitgenerator import ImageError, ImageWarning
 from fitgenerator.images import ImageDataGenerator, Iterator
-from fitgenerator.images.flows import directory
 from fitgenerator.r.reticulate import images as seam
 from PIL import Image
 from support.pictures import both, difference, flat, greys, photos, write, write_classes
@@ -226,20 +222,6 @@ def test_classes_may_be_chosen_and_are_in_the_order_given(animals: Path) -> None
     assert flow.class_indices == {"dogs": 0, "cats": 1}
     only = ImageDataGenerator().flow_from_directory(animals, classes=["dogs"])
     assert (only.n, only.num_classes) == (8, 1)
-
-
-def test_O5_folders_are_in_the_order_of_linux_and_links_to_other_drives_are_followed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    names = ["top/a/b", "top/a-b", "top/a"]
-    wanted = sorted(names)
-    monkeypatch.setattr(directory, "os", mock.Mock(wraps=os, path=ntpath, sep="\\"))
-    found = [(name.replace("/", "\\"), list[str]()) for name in names]
-    assert [name.replace("\\", "/") for name, _ in sorted(found, key=directory._in_order)] == wanted
-    with mock.patch.multiple(
-        ntpath, islink=lambda _: True, realpath={"C:\\a\\l": "D:\\x", "C:\\a": "C:\\a"}.get
-    ):
-        assert not directory._leads_up("C:\\a\\l")
 
 
 def test_deeper_folders_links_and_other_files_are_as_in_keras(tmp_path: Path) -> None:

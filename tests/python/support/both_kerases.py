@@ -10,7 +10,7 @@ import pytest
 import tf_keras
 from fitgenerator import evaluate_generator, predict_generator
 
-from support.tiny_trainings import forever, keras_history, make_batches, run
+from support.tiny_trainings import echo_model, forever, keras_history, make_batches, run
 
 BOTH = pytest.mark.parametrize("package", [keras, tf_keras], ids=["keras", "tf_keras"])
 
@@ -45,3 +45,17 @@ RUNS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda model: model.predict(forever(make_batches(3)), steps=3, verbose=0).tolist(),
     ),
 }
+
+
+def echo_of(package: Any) -> Any:
+    """An echo model of one of the Kerases."""
+    if package is keras:
+        return echo_model()
+    dense = tf_keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    model = tf_keras.Sequential([tf_keras.layers.InputLayer((1,)), dense])
+    model.compile(tf_keras.optimizers.SGD(0.0), "mae")
+    return model
+
+
+# Classes whose objects are read by index.
+INDEXED_KINDS = [keras.utils.PyDataset, tf_keras.utils.Sequence, object]
