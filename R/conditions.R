@@ -16,8 +16,9 @@
 #'   \item{`fitgenerator_batch_error`}{A generator returned an invalid batch, a batch that does not fit the inputs of
 #'     the model, or no batch at all. Elements `place` and `batch`, if there was a batch.}
 #'   \item{`fitgenerator_generator_error`}{The code of an R generator failed, or that of an R function of images.
-#'     Elements `parent`, `place` and `batch`; for a function of images also `image`, and its name, `argument`.}
-#'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent`, `hook` and, if it is a Keras
+#'     Elements `parent`, `calls`, `place` and `batch`; for a function of images also `image`, and its name,
+#'     `argument`.}
+#'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent`, `calls`, `hook` and, if it is a Keras
 #'     callback, its class, `callback`.}
 #'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Elements `parent`, and
 #'     `place`, `batch` and `stage` of the batch.}
@@ -34,7 +35,9 @@
 #' `predict()`). `batch` is the number of the batch, counted from 1; if Python ran several batches at once, the first
 #' and the last number. `stage` is what happened to the batch: it was `"made"`, `"trained on"`, `"evaluated"` or
 #' `"predicted"`. `image` is the path of the image's file, or the number of the image in the flow, counted from 1.
-#' `hook` is a name such as `"on_epoch_end"`.
+#' `hook` is a name such as `"on_epoch_end"`. `calls` has the calls of your code that led to the error, the innermost
+#' last; the message shows the last six. (`traceback()` shows the call of [fit_generator()], because an error is raised
+#' when the batches before it have been trained on.)
 #'
 #' Warnings, messages and other conditions that your code signals reach the handlers around the call, and restarts work,
 #' as if you had called the code yourself. The exception is R code that Python calls (a loss, or a Keras callback that
@@ -130,22 +133,23 @@ abort_batch <- function(message, place = "generator", batch = NULL, ...) {
 }
 
 # The condition for R code of the user that failed with `parent` when it made batch `batch` of `place`.
-generator_error <- function(parent, place = "generator", batch = NULL) {
+generator_error <- function(parent, place = "generator", batch = NULL, calls = NULL) {
   which <- if (is.null(batch)) "" else sprintf(" at batch %d", as.integer(batch))
   message <- sprintf("The code of `%s` failed%s: %s", place, which, condition_text(parent))
   where <- list(place = place, batch = batch, stage = "made")
-  fg_condition(message, "fitgenerator_generator_error", parent, where = where)
+  fg_condition(c(message, failed_in(calls)), "fitgenerator_generator_error", parent, calls = calls, where = where)
 }
 
 # The condition for a function of images, the argument `name`, that failed with `parent`. The list `where` has the
 # `image`, and the `batch` and its `place`, if they are known.
-function_error <- function(parent, name, where = NULL) {
+function_error <- function(parent, name, where = NULL, calls = NULL) {
   which <- c(
     if (!is.null(where$batch)) sprintf(" at batch %d of `%s`", where$batch, where$place),
     if (!is.null(where$image)) paste(" on", image_words(where$image))
   )
   message <- sprintf("The code of `%s` failed%s: %s", name, paste(which, collapse = ","), condition_text(parent))
-  fg_condition(message, "fitgenerator_generator_error", parent, argument = name, where = where)
+  message <- c(message, failed_in(calls))
+  fg_condition(message, "fitgenerator_generator_error", parent, argument = name, calls = calls, where = where)
 }
 
 # An image by its number in the flow, or by the path of its file.
@@ -154,10 +158,11 @@ image_words <- function(image) {
 }
 
 # The condition for a callback whose method `hook` ("on_epoch_end") failed with `parent`.
-callback_error <- function(parent, hook, callback = NULL) {
+callback_error <- function(parent, hook, callback = NULL, calls = NULL) {
   whose <- if (is.null(callback)) "a callback" else sprintf("the callback `%s`", callback)
   message <- sprintf("`%s` of %s failed: %s", hook, whose, condition_text(parent))
-  fg_condition(message, "fitgenerator_callback_error", parent, where = list(hook = hook, callback = callback))
+  where <- list(hook = hook, callback = callback)
+  fg_condition(c(message, failed_in(calls)), "fitgenerator_callback_error", parent, calls = calls, where = where)
 }
 
 # The condition for a Python exception. Its text includes the notes that were added to the exception.

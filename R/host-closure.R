@@ -146,6 +146,5 @@ where_it_stands <- function(calls, n, name, entry = quote(fn()), inner = 0L) {
     calls <- calls[seq.int(entered[[length(entered)]], length(calls))]
     calls[[1L]] <- call(name)
   }
-  text <- vapply(utils::tail(calls, 6L), function(call) deparse(call, 60L, nlines = 1L)[[1L]], "")
-  paste0("  ", text)
+  call_lines(calls)
 }

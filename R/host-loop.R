@@ -119,11 +119,11 @@ fetch_lot <- function(run, i, most, fill = function(lot) fill_lot(lot, closure, 
     overdue <<- overdue_error(closure$name, before + lot$n + 1L, run$timeout, stack)
     stop(overdue)
   }
-  # One handler for the whole lot: to establish a handler costs as much as to call a quick closure.
-  lot$failed <- tryCatch(in_time(fill(lot), run, stop_overdue), error = function(cnd) {
+  # Handlers for the whole lot: to establish one costs as much as to call a quick closure.
+  lot$failed <- with_calls(in_time(fill(lot), run, stop_overdue), closure$name, function(cnd, calls) {
     refused <- lot$converting && inherits(cnd, "fitgenerator_batch_error")
     if (refused || identical(cnd, overdue)) return(cnd)
-    generator_error(cnd, closure$name, before + lot$n + 1L)
+    generator_error(cnd, closure$name, before + lot$n + 1L, calls)
   })
   if (closure$stream == "generator") keep_state(run$streams, before + lot$n + 1L)
   run$fetched[[i]] <- before + lot$n
@@ -162,10 +162,8 @@ serve_job <- function(run) {
 run_hook <- function(run, table, hook, args) {
   fn <- run$tables[[table]][[hook]]
   args <- hook_arguments(fn, hook, args)
-  # An exiting handler, because a calling handler does not run where R's stack is full.
-  with_stream(run$streams, table_stream(table), tryCatch(
-    do.call(fn, args, quote = TRUE),
-    error = function(cnd) stop(callback_error(cnd, hook))
+  with_stream(run$streams, table_stream(table), with_calls(
+    do.call(fn, args, quote = TRUE), hook, function(cnd, calls) stop(callback_error(cnd, hook, calls = calls))
   ))
 }
 

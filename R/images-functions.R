@@ -37,18 +37,17 @@ apply_cell <- function(cell, image, seed, run = NULL) {
     overdue <<- overdue_error(cell$name, NA, timeout, stack)
     stop(overdue)
   }
-  # An exiting handler, because a calling handler does not run where R's stack is full.
-  tryCatch({
+  with_calls({
     value <- in_time(with_seed(seed, fn(image)), run, stop_overdue)
     converting <- TRUE
     as_picture(value, dim(image), cell$name)
-  }, error = function(cnd) {
+  }, cell$name, function(cnd, calls) {
     if (identical(cnd, overdue)) {
       failed_cell(function(where) overdue_error(where$place, where$batch, timeout, stack))
     } else if (converting) {
       failed_cell(function(where) cnd)
     } else {
-      failed_cell(function(where) function_error(cnd, cell$name, where))
+      failed_cell(function(where) function_error(cnd, cell$name, where, calls))
     }
   })
 }

@@ -178,3 +178,38 @@ test_that("G3: a dimension that was dropped is explained for a single batch too"
   expect_error(predict_on_batch(linear_model(3), x[1, ]), "drop = FALSE", class = "fitgenerator_python_error")
   expect_no_match(conditionMessage(tryCatch(predict_on_batch(linear_model(3), x[, 1:2]), error = identity)), "drop")
 })
+
+test_that("U2: the calls that led to an error are in the message and in the condition, without ours", {
+  inner <- function(x) log(x) + "a"
+  outer <- function(x) inner(x)
+  code <- "It failed in:\n  %s()\n  outer(1)\n  inner(x)\n  log(x) + \"a\""
+  shown <- function(e) vapply(e$calls, function(call) deparse(call)[[1L]], "")
+  batches <- random_batches()
+  images <- array(runif(36), c(4, 3, 3, 1))
+  flow <- function(fn) flow_images_from_data(images, generator = image_data_generator(preprocessing_function = fn))
+  failing <- list(
+    generator = function() train(linear_model(), function() outer(1)),
+    generator = function() train(linear_model(), batch_sequence(function(i) outer(1), 3)),
+    generator = function() evaluate_generator(linear_model(), function() outer(1), 2),
+    validation_data = function() {
+      train(linear_model(), batches, validation_data = function() outer(1), validation_steps = 1)
+    },
+    on_epoch_end = function() train(linear_model(), batches, callbacks = list(on_epoch_end = function(...) outer(1))),
+    preprocessing_function = function() generator_next(flow(function(image) outer(1)))
+  )
+  for (i in seq_along(failing)) {
+    name <- names(failing)[[i]]
+    e <- expect_error(failing[[i]](), class = "fitgenerator_error", info = name)
+    expect_match(conditionMessage(e), sprintf(code, name), fixed = TRUE)
+    expect_identical(shown(e), c(paste0(name, "()"), "outer(1)", "inner(x)", "log(x) + \"a\""))
+  }
+})
+
+test_that("U2: a function that fails itself, and one whose stack is full, have no more than the error's text", {
+  e <- expect_error(train(linear_model(), function() stop("no")), class = "fitgenerator_generator_error")
+  expect_match(conditionMessage(e), "failed at batch 1: no$")
+  endless <- function(n) endless(n + 1)
+  e <- expect_error(train(linear_model(), function() endless(1)), class = "fitgenerator_generator_error")
+  expect_no_match(conditionMessage(e), "It failed in")
+  expect_clean(linear_model())
+})

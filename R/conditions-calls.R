@@ -1,0 +1,57 @@
+# Where R code of the user's failed: the calls that led there, as `traceback()` would show them if the code had been
+# called directly. Errors are raised again once the batches before them are trained on, so R itself has lost them by then.
+
+# Evaluates `code`, which calls R code of the user's under the name `name`. `failed` makes the value from an error and
+# the calls that led to it.
+with_calls <- function(code, name, failed) {
+  calls <- NULL
+  # The handler that keeps the calls does not run where R's stack is full; the exiting one does.
+  tryCatch(
+    withCallingHandlers(code, error = function(cnd) calls <<- calls_to(cnd, sys.nframe(), name)),
+    error = function(cnd) failed(cnd, calls)
+  )
+}
+
+# The calls of the user's code at the time of an error that is handled in frame `n`, without those of ours and of R's
+# signalling. The first one is that of the function that we call.
+calls_to <- function(cnd, n, name) {
+  if (n > 1000L) return(NULL) # endless recursion: to look at each frame would take what is left of the stack
+  calls <- sys.calls()[seq_len(n - 1L)]
+  homes <- lapply(seq_len(n - 1L), function(frame) topenv(environment(sys.function(frame))))
+  first <- max(0L, which(vapply(homes, identical, NA, topenv()))) + 1L
+  # Between our code and the user's there may be R's own, such as do.call().
+  while (first < length(calls) && identical(homes[[first]], .BaseNamespaceEnv)) first <- first + 1L
+  calls <- calls[seq_len(n - 1L) >= first]
+  calls <- calls[!vapply(calls, is_call_of, NA, c("tryCatchList", "tryCatchOne", "doTryCatch"))]
+  signals <- which(vapply(calls, is_call_of, NA, signalling))
+  if (length(signals)) calls <- calls[seq_len(signals[[1L]] - 1L)]
+  if (!length(calls)) return(NULL)
+  entry <- calls[[1L]]
+  calls[[1L]] <- call(name)
+  last <- conditionCall(cnd)
+  known <- is.null(last) || identical(last, entry) || identical(last, calls[[length(calls)]])
+  if (known) calls else c(calls, last)
+}
+
+# The functions by which errors are signalled.
+signalling <- c(
+  "stop", "warning", "abort", "cli_abort", "signalCondition", ".handleSimpleError", ".signalSimpleWarning"
+)
+
+is_call_of <- function(call, names) {
+  head <- call[[1L]]
+  if (is.call(head) && as.character(head[[1L]]) %in% c("::", ":::")) head <- head[[3L]]
+  is.symbol(head) && as.character(head) %in% names
+}
+
+# The innermost calls, one to a line.
+call_lines <- function(calls) {
+  text <- vapply(utils::tail(calls, 6L), function(call) deparse(call, 60L, nlines = 1L)[[1L]], "")
+  paste0("  ", text)
+}
+
+# What a message says of the calls that led to an error: nothing if the function itself failed.
+failed_in <- function(calls) {
+  if (length(calls) < 2L) return(NULL)
+  c("It failed in:", call_lines(calls))
+}
