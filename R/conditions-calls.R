@@ -1,5 +1,5 @@
 # Where R code of the user's failed: the calls that led there, as `traceback()` would show them if the code had been
-# called directly. Errors are raised again once the batches before them are trained on, so R itself has lost them by then.
+# called directly. An error is raised again once the batches before it are trained on; R has lost the calls by then.
 
 # Evaluates `code`, which calls R code of the user's under the name `name`. `failed` makes the value from an error and
 # the calls that led to it.
