@@ -29,7 +29,8 @@ test_that("E1: an error in a closure fails each kind of call with its text, plac
   for (i in seq_along(runs)) {
     failing <- acting_at(3, boom)
     e <- expect_error(runs[[i]](failing), class = "fitgenerator_generator_error")
-    said <- sprintf("The code of `%s` failed at batch 3: disk full", names(runs)[[i]])
+    said <- "The code of `%1$s` failed at batch 3: disk full\nIt failed in:\n  %1$s()\n  act()"
+    said <- sprintf(said, names(runs)[[i]])
     expect_identical(conditionMessage(e), said)
     expect_s3_class(e, c("fitgenerator_error", "disk_error"), exact = FALSE)
     expect_s3_class(e$parent, "disk_error")
