@@ -18,8 +18,8 @@
 #'   \item{`fitgenerator_generator_error`}{The code of an R generator failed, or that of an R function of images.
 #'     Elements `parent`, `calls`, `place` and `batch`; for a function of images also `image`, and its name,
 #'     `argument`.}
-#'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent`, `calls`, `hook` and, if it is
-#'     a Keras callback, its class, `callback`.}
+#'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent`, `calls`, `hook` and, if it
+#'     is a Keras callback, its class, `callback`.}
 #'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Elements `parent`, and
 #'     `place`, `batch` and `stage` of the batch.}
 #'   \item{`fitgenerator_python_error`}{Python raised an exception that R code did not cause, for example in a Python
