@@ -85,17 +85,20 @@ class Passes(Fixed, KerasSequence):
 
     def as_source(self, argument: str) -> Source:
         """What the engine reads."""
+        return self.source_of(partial(PassReader, self.batch, self.hook))
+
+    def source_of(self, reader: Callable[..., Reader], **fields: Any) -> Source:
+        """The source that `reader` reads, called with a position; `fields` of it are given."""
         length = len(self)
-        reader = partial(PassReader, self.batch, self.hook)
+        settings = {"parallel": True, **settings_of(self), **fields}
         return Source(
             partial(reader, length),
             self,
             length,
             restarts=True,
             train=partial(reader, *self.position(length)),
-            parallel=True,
             shuffled=self.shuffle,
-            **settings_of(self),
+            **settings,
         )
 
     def position(self, length: int) -> tuple[int, Callable[[bool], int], Callable[[int], None]]:

@@ -66,6 +66,13 @@ class Reader(ABC):
         """
         return True
 
+    def close(self) -> None:  # noqa: B027
+        """Let no claim wait for its batch any more: it raises `ClosedError`. Any thread, again."""
+
+    def where(self) -> str | None:
+        """Where the batch that is waited for stands, in lines; `None`: a thread shows that."""
+        return None
+
     def leave(self, used: int) -> None:  # noqa: B027
         """A training is over that has used so many batches: the next one goes on after them."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,27 @@ def r_sequence() -> object:
     return evaluate_generator(echo_model(), batch_sequence(r_function("function() 1"), 2))
 
 
+class Broken(Executor):
+    """Breaks at once."""
+
+    def submit(self, *given: Any) -> Any:  # type: ignore[override]
+        raise BrokenExecutor("A process was terminated abruptly.")
+
+
+def executed(executor: Any) -> Callable[[], object]:
+    """Evaluates on batches that an executor makes."""
+    return lambda: evaluate_generator(
+        echo_model(), batch_sequence(numbered_batch, 2, executor=executor)
+    )
+
+
+def r_in_executor() -> object:
+    """An R function for an executor."""
+    from support.refusals import r_function
+
+    return batch_sequence(r_function("function(i) 1"), 2, executor=Broken())
+
+
 FLOWS: dict[str, Callable[[], object]] = {
     "a flow of unequal rows": flow(y=Y[:3]),
     "a flow of text": flow(x="data.csv"),
@@ -99,6 +121,11 @@ FLOWS: dict[str, Callable[[], object]] = {
     "a sequence of reticulate's": sequence(wrapped),
     "a function of no number": sequence(lambda: 1),
     "an R function of no number": r_sequence,
+    "no executor": sequence(numbered_batch, executor=4),
+    "a function that makes no executor": executed(lambda: 4),
+    "an R function for an executor": r_in_executor,
+    "a broken executor": executed(Broken()),
+    "an executor that breaks again and again": executed(Broken),
 }
 
 SHUFFLED: dict[str, Callable[[], object]] = {
