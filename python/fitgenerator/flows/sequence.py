@@ -22,7 +22,7 @@ class BatchSequence(Passes):
     def __init__(
         self,
         function: Callable[..., Any],
-        length: int,
+        length: int | None,
         shuffle: bool,
         seed: int | None,
         on_epoch_end: Callable[..., object] | None,
@@ -30,13 +30,28 @@ class BatchSequence(Passes):
     ) -> None:
         super().__init__(shuffle, seed, _of_epoch(on_epoch_end))
         self._function = function
-        self._length = whole(length, "length", 1)
+        self._length = None if length is None else whole(length, "length", 1)
+        if length is None and (shuffle or on_epoch_end is not None):
+            given = "shuffle" if shuffle else "on_epoch_end"
+            raise ArgumentError.of(given, "needs a `length`: passes without an end have no order.")
         self._seeded = seed is not None
         self._executor = executor
         self._tells_epoch = not is_bridged_function(function) and _takes(function) == 2
 
     def __len__(self) -> int:
         """Batches of one pass."""
+        if self._length is None:
+            raise TypeError("the sequence has no length")
+        return self._length
+
+    @property
+    def pass_length(self) -> int | None:
+        """Batches of one pass; `None`: as many as a call asks for."""
+        return self._length
+
+    @property
+    def num_batches(self) -> int | None:
+        """The same, for Keras's own methods."""
         return self._length
 
     def batch(self, epoch: int, index: int) -> Any:
@@ -45,7 +60,7 @@ class BatchSequence(Passes):
 
     def _asked(self, epoch: int, index: int) -> tuple[int, ...]:
         """What the function is called with for batch `index` of pass `epoch`."""
-        number = int(self.order(epoch)[index])
+        number, _ = self.place(epoch, index)
         return (number, epoch) if self._tells_epoch else (number,)
 
     def as_source(self, argument: str) -> Source:
@@ -78,7 +93,7 @@ class ExecutionReader(PassReader):
 
 def batch_sequence(
     function: Callable[..., Any],
-    length: int,
+    length: int | None,
     shuffle: bool = False,
     seed: int | None = None,
     on_epoch_end: Callable[..., object] | None = None,
@@ -98,7 +113,9 @@ def batch_sequence(
             the number of the epoch, from 0. Returns the batch. An R function of rpy2 is called with
             numbers of batches from 1, on the calling thread; with `seed`, its random numbers follow
             from seed, epoch and number.
-        length: Number of batches in a pass.
+        length: Number of batches in a pass. `None`: passes have no end, and the numbers of steps
+            must be given; each epoch begins with batch 0, and `shuffle` and `on_epoch_end` are
+            errors.
         shuffle: Whether each pass has an order of its own.
         seed: A whole number from 0; the orders follow from it and the number of the pass. `None`
             draws one from NumPy's global random numbers.

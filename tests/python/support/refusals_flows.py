@@ -58,10 +58,10 @@ wrapped.__module__ = "rpytools.call"
 
 
 def r_sequence() -> object:
-    """Train on an R function that takes no number."""
+    """Train on an R function that takes three numbers."""
     from support.refusals import r_function
 
-    return evaluate_generator(echo_model(), batch_sequence(r_function("function() 1"), 2))
+    return evaluate_generator(echo_model(), batch_sequence(r_function("function(a, b, c) 1"), 2))
 
 
 class Broken(Executor):
@@ -120,7 +120,7 @@ FLOWS: dict[str, Callable[[], object]] = {
     "a sequence without a function": sequence(3),
     "a sequence of reticulate's": sequence(wrapped),
     "a function of no number": sequence(lambda: 1),
-    "an R function of no number": r_sequence,
+    "an R function of three numbers": r_sequence,
     "no executor": sequence(numbered_batch, executor=4),
     "a function that makes no executor": executed(lambda: 4),
     "an R function for an executor": r_in_executor,
