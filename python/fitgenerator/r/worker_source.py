@@ -11,7 +11,7 @@ import keras
 
 from ..batches.arrays import Sparse, copy_of_r
 from ..batches.structure import RawBatch
-from ..errors import WorkerError
+from ..errors import ErrorContext, WorkerError, locate
 from ..host.current_host import host_here
 from ..host.switchboard import Switchboard
 from ..sources.seeded_source import Passes, PassReader
@@ -91,9 +91,18 @@ def worker_source(work: Work, hook: Callable[[int], object] | None) -> Source:
 
     It asks for the calling thread: what its functions signal is signalled there, and so is `hook`.
     """
-    reader = partial(WorkerReader, work, hook)
+    reader = partial(WorkerReader, work, None if hook is None else partial(_tell, work, hook))
     fields = {"workers": work.pool.count, "asks": True, "given_by": "generator"}
     return work.passes.source_of(reader, identity=object(), **fields)
+
+
+def _tell(work: Work, hook: Callable[[int], object], epoch: int) -> None:
+    """Tell the function of a pass that has ended: what it raises is the function's."""
+    try:
+        hook(epoch)
+    except Exception as error:
+        locate(error, ErrorContext(work.place, stage="made"))
+        raise
 
 
 def _as_given(value: Value) -> RawBatch:

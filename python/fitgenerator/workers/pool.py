@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from ..errors import ClosedError, WorkerError
+from . import broken_pipes
 from .listener import Listener
 from .process import Launch, Process
 from .wire import Asked, LostError, Reply, Stream
@@ -141,6 +142,7 @@ class Pool:
 
     def _ask(self, worker: Worker, asked: Asked) -> Reply:
         assert worker.connection is not None
+        broken_pipes.block()
         try:
             worker.connection.sendall(asked.packed())
         except OSError as error:

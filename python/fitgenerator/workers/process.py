@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ..host.joined_threads import JoinedThreads
+from . import broken_pipes
 
 _POSIX = sys.platform != "win32"
 _TAIL = 2000  # characters that are kept of what a process writes to its standard error
@@ -52,7 +53,9 @@ class Process:
 
     def _watch(self, opening: bytes) -> None:
         try:
+            broken_pipes.unblock()
             process = self._open()
+            broken_pipes.block()
             if process is not None:
                 self._feed(process, opening)
                 self._attend(process)
