@@ -23,7 +23,6 @@ test_that("Globals, functions that they need, attached packages, options and the
     function(i) list(matrix(helper(i), 1L), matrix(0, 1L))
   })
   expect_equal(train(echo_model(), batch_sequence(closed, 4), NULL, workers = 2)$metrics$loss, 7.5)
-  compiler::enableJIT(compiler::enableJIT(0)) # attached below, and no default package
   suppressPackageStartupMessages(library(splines))
   on.exit(detach("package:splines"), add = TRUE)
   spline <- function(i) list(matrix(bs(1:5, df = 3)[i, 1L], 1L), matrix(0, 1L))
@@ -59,8 +58,11 @@ test_that("A function that assigns outside of itself is refused, by the name of 
   })
   refused("assigns `count` outside", function(i) list(matrix((function() count[i] <<- 1)(), 1L), 0))
   refused("assigns `total` outside", function(i) assign("total", i, envir = globalenv()))
-  helper <- function(x) count <<- x
-  refused("assigns `count` outside .* function\\(i\\)", function(i) list(matrix(helper(i), 1L), 0))
+  calling <- evalq({
+    helper <- function(x) count <<- x
+    function(i) list(matrix(helper(i), 1L), 0)
+  }, new.env(parent = globalenv()))
+  refused("assigns `count` outside .* function\\(i\\)", calling)
   # On R's own thread, and with variables of its own, it is allowed.
   counts <- function(i) {
     sum <- 0

@@ -134,7 +134,7 @@ test_that("Every kind of batch arrives as it does from R's own thread", {
     model <- reticulate::py_eval("FitgeneratorTestSeen()")
     model$compile(run_eagerly = TRUE)
     predict_generator(model, batch_sequence(function(i) list(shapes, list(shapes$vector)), 2, seed = 1), workers = workers)
-    model$seen
+    reticulate::py_str(model$seen)
   }
   expect_identical(seen(2), seen(NULL))
 })

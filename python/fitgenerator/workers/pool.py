@@ -152,7 +152,7 @@ class Pool:
             if reply.stands is not None:
                 self._stands = f"{worker.name}:\n{reply.stands}"
                 self._changed.notify_all()
-                raise ClosedError  # the call fails: it has waited too long
+                self._changed.wait_for(lambda: self._closed)  # the call fails: this took too long
             if self._closed:
                 raise ClosedError
             worker.asked, self._deaths.row = None, 0

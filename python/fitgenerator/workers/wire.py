@@ -101,7 +101,7 @@ class Stream:
         while len(signalled) <= _MOST_SIGNALS:
             node = self._header()
             if node.kind == _STANDS:
-                return Reply(stands=self._text(node.size))
+                return Reply(stands="\n".join(self._strings(node.size, None)))
             if node.kind != _CONDITION:
                 return Reply(self._value(node, 0), None, tuple(signalled))
             condition = self._condition(node)
