@@ -55,8 +55,6 @@ work_of <- function(source, number, seed) {
 
 # How a worker process is started, and what it reads from its standard input: R code, and the serialised `jobs`.
 launch_of <- function(jobs, needs) {
-  scratch <- tempfile("workers")
-  dir.create(scratch)
   code <- portable_code("begin_work")
   job <- serialize(list(functions = jobs, globals = needs$globals), NULL, xdr = FALSE)
   work <- list(begin = code$begin_work, settings = session_settings(needs$packages), job = job)
@@ -66,8 +64,8 @@ launch_of <- function(jobs, needs) {
   )
   list(
     program = file.path(R.home("bin"), "Rscript"), options = c("--vanilla", "-e", begin),
-    environment = worker_environment(scratch), folder = getwd(), work = serialize(work, NULL, xdr = FALSE),
-    host = option_host(), port = option_port(), scratch = scratch
+    environment = worker_environment(), folder = getwd(), scratch = normalizePath(tempdir()),
+    work = serialize(work, NULL, xdr = FALSE), host = option_host(), port = option_port()
   )
 }
 
@@ -93,11 +91,10 @@ own_options <- c(
 )
 
 # The environment variables of a worker. One thread each: as many workers as cores would otherwise fight for these.
-worker_environment <- function(scratch) {
+worker_environment <- function() {
   threads <- c(paste0(c("OMP", "OPENBLAS", "MKL", "BLIS"), "_NUM_THREADS"), "VECLIB_MAXIMUM_THREADS")
   all <- as.list(Sys.getenv())
   all[threads] <- "1"
-  all$TMPDIR <- normalizePath(scratch)
   all[setdiff(names(all), c("R_DEFAULT_PACKAGES", "R_TESTS"))]
 }
 

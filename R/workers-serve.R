@@ -38,7 +38,7 @@ take_over <- function(settings) {
   for (package in settings$packages) {
     suppressPackageStartupMessages(library(package, character.only = TRUE))
   }
-  do.call(options, settings$options)
+  for (name in names(settings$options)) try(options(settings$options[name]), silent = TRUE) # some cannot be set
   do.call(RNGkind, as.list(settings$kinds))
 }
 

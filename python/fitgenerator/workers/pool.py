@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import NamedTuple
 
 from ..errors import ClosedError, WorkerError
+from ..messages import reason
 from . import broken_pipes
 from .listener import Listener
 from .process import Launch, Process
@@ -25,6 +28,13 @@ from .wire import Asked, LostError, Reply, Stream
 # that is let go of, to end by itself.
 _ANSWER = 1.0
 _GOODBYE = 0.1
+
+
+class Address(NamedTuple):
+    """Where workers dial: `port` 0 is one that is free."""
+
+    host: str
+    port: int
 
 
 @dataclass(eq=False)
@@ -56,15 +66,14 @@ class _Deaths:
 class Pool:
     """`count` workers for one call; `fetch` is for any thread, and so is `close`."""
 
-    def __init__(
-        self, count: int, launch: Launch, host: str = "127.0.0.1", port: int = 0, scratch: str = ""
-    ) -> None:
+    def __init__(self, count: int, launch: Launch, address: Address, scratch: str) -> None:
         self.count = count
         self.redone = 0  # batches that were made again
         self._launch = launch
-        self._scratch = scratch  # a folder that goes with the pool
-        self._host = host
-        self._listener = Listener(host, port)
+        self._address = address
+        self._scratch = scratch  # where the workers have a folder for their temporary files
+        self._folder = ""
+        self._listener: Listener | None = None
         self._changed = threading.Condition()
         self._workers: list[Worker] = []
         self._past: list[Process] = []  # that were replaced
@@ -77,15 +86,30 @@ class Pool:
         self._stands = ""  # where a worker that was interrupted stood
 
     def start(self) -> None:
-        """Start the workers; they are waited for where a batch is wanted."""
+        """Start the workers; they are waited for where a batch is wanted.
+
+        Raises:
+            WorkerError: They cannot be reached.
+        """
+        try:
+            self._listener = Listener(*self._address)
+        except OSError as error:
+            raise WorkerError(
+                f"Workers cannot dial {self._address.host}, port {self._address.port} (the options "
+                f"fitgenerator.host and fitgenerator.port): {reason(error)}."
+            ) from error
+        self._folder = tempfile.mkdtemp(prefix="workers", dir=self._scratch)
+        environment = {**self._launch.environment, "TMPDIR": self._folder}
+        self._launch = replace(self._launch, environment=environment)
         self._listener.start()
         with self._changed:
             self._workers = [self._started(number + 1) for number in range(self.count)]
 
     def _started(self, number: int) -> Worker:
         worker = Worker(number, Process(self._launch, str(number), lambda: self._ended(worker)))
+        assert self._listener is not None
         worker.token = self._listener.expect(partial(self._connected, worker))
-        address = [_reached(self._host), str(self._listener.port), worker.token.hex()]
+        address = [_reached(self._address.host), str(self._listener.port), worker.token.hex()]
         worker.process.start(address)
         return worker
 
@@ -191,6 +215,7 @@ class Pool:
 
     def _count(self, worker: Worker, asked: Asked | None) -> None:
         """Count a death."""
+        assert self._listener is not None
         self._listener.forget(worker.token)
         if worker.connection is not None:
             worker.connection.close()
@@ -237,7 +262,8 @@ class Pool:
                 if worker.connection is not None:
                     with suppress(OSError):  # wakes whoever waits for its reply
                         worker.connection.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        if self._listener is not None:
+            self._listener.close()
 
     def end(self) -> None:
         """After `close`, leave no process, thread, socket or file; for one thread, again."""
@@ -248,12 +274,13 @@ class Pool:
         for process in [*self._past, *(worker.process for worker in self._workers)]:
             process.kill()
             process.join()
-        self._listener.join()
+        if self._listener is not None:
+            self._listener.join()
         for worker in self._workers:
             if worker.connection is not None:
                 worker.connection.close()
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _reached(host: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...workers.pool import Pool
+from ...workers.pool import Address, Pool
 from ...workers.process import Launch
 from .host_loop import RList
 
@@ -20,4 +20,4 @@ def pool_of(arguments: RList) -> Pool | None:
     count = min(int(arguments["workers"]), max(1, 10 if most is None else int(most)))
     command = [given["program"], *given["options"]]
     launch = Launch(command, given["environment"], given["folder"], bytes(given["work"]))
-    return Pool(count, launch, given["host"], int(given["port"]), given["scratch"])
+    return Pool(count, launch, Address(given["host"], int(given["port"])), given["scratch"])
