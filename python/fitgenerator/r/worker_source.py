@@ -68,7 +68,7 @@ class WorkerReader(PassReader):
         if reply.failed is None:
             return _as_given(reply.value)
         if reply.failed.kind == "setup":
-            raise WorkerError(f"A worker could not be set up: {reply.failed.message}")
+            raise WorkerError(f"A worker could not be set up: {reply.failed.message.rstrip(' .')}.")
         raise RConditionError(reply.failed)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ worker that dies is replaced, and its batch is asked for again: it follows from 
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import tempfile
@@ -18,7 +19,6 @@ from functools import partial
 from typing import NamedTuple
 
 from ..errors import ClosedError, WorkerError
-from ..messages import reason
 from . import broken_pipes
 from .listener import Listener
 from .process import Launch, Process
@@ -96,7 +96,7 @@ class Pool:
         except OSError as error:
             raise WorkerError(
                 f"Workers cannot dial {self._address.host}, port {self._address.port} (the options "
-                f"fitgenerator.host and fitgenerator.port): {reason(error)}."
+                f"fitgenerator.host and fitgenerator.port): {os.strerror(error.errno or 0)}."
             ) from error
         self._folder = tempfile.mkdtemp(prefix="workers", dir=self._scratch)
         environment = {**self._launch.environment, "TMPDIR": self._folder}
@@ -291,4 +291,4 @@ def _reached(host: str) -> str:
 def _fate(process: Process, error: LostError | None) -> str:
     """How a worker's process ended, in words."""
     fate = process.fate if process.over.is_set() else f"is no good ({error})"
-    return f"{fate}. It wrote: {process.wrote}" if process.wrote else f"{fate}."
+    return f"{fate}.\nIt wrote: {process.wrote}" if process.wrote else f"{fate}."

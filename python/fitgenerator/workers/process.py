@@ -41,6 +41,7 @@ class Process:
         self._name = name
         self._ended = ended
         self._wrote = b""
+        self._trouble = "no time"
         self._killed = False
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,7 +61,7 @@ class Process:
                 self._feed(process, opening)
                 self._attend(process)
         except OSError as error:  # there is no such program, or no room for it
-            self._wrote = str(error).encode()
+            self._trouble = error.strerror or str(error)
         self.over.set()
         self._ended()
 
@@ -117,7 +118,7 @@ class Process:
     def fate(self) -> str:
         """How it ended, in words."""
         if self.status is None:
-            return "could not be started"
+            return f"could not be started ({self._trouble})"
         if self.status >= 0:
             return f"ended with status {self.status}"
         with suppress(ValueError):

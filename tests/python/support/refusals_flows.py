@@ -121,6 +121,7 @@ FLOWS: dict[str, Callable[[], object]] = {
     "a sequence of reticulate's": sequence(wrapped),
     "a function of no number": sequence(lambda: 1),
     "an R function of three numbers": r_sequence,
+    "an order of passes without an end": sequence(numbered_batch, None, shuffle=True),
     "no executor": sequence(numbered_batch, executor=4),
     "a function that makes no executor": executed(lambda: 4),
     "an R function for an executor": r_in_executor,
