@@ -15,11 +15,13 @@ failure_condition <- function(failure, run = NULL,
   text <- paste(c(failure$text, unlist(failure$notes)), collapse = "\n")
   switch(failure$kind,
     r = run$conditions[[failure$number]],
+    elsewhere = worker_failure(failure$condition, where),
     `function` = failure$cell$condition(where),
     argument = fg_condition(text, "fitgenerator_argument_error", argument = failure$argument, where = where),
     batch = fg_condition(batch_text(failure), "fitgenerator_batch_error", where = where),
     timeout = fg_condition(text, "fitgenerator_timeout_error", where = where),
     setup = fg_condition(text, "fitgenerator_setup_error", where = where),
+    worker = fg_condition(text, "fitgenerator_worker_error", where = where),
     interrupt = structure(class = c("interrupt", "condition"), list(message = "interrupted", call = NULL)),
     python_condition(failure, where, raised)
   )

@@ -1,7 +1,7 @@
 #' Batches that a function makes from their numbers
 #'
 #' Makes a generator for [fit_generator()], [evaluate_generator()] and [predict_generator()] from a function of the
-#' number of a batch. Unlike a closure, it has a length, can be read again, and can be shuffled: the number of steps can
+#' number of a batch, or from a function of nothing that draws random numbers. Unlike a closure, it has a length, can be read again, and can be shuffled: the number of steps can
 #' be omitted, each validation starts with the first batch, and a training that is resumed by a [checkpoint()] or
 #' `initial_epoch` continues with the same batches as if it had not stopped. Any other training goes on after the passes
 #' that earlier trainings have read of this object: calls of one epoch each read the same batches as one call of all
@@ -13,9 +13,10 @@
 #' `seed`, `fn` draws like any other generator, see [generators].
 #'
 #' @param fn A function of the number of a batch, from 1 to `length`. If it needs two arguments, the second is the
-#'   number of the epoch, counted from 0 as for callbacks. It returns a batch, see [generators], and runs on R's own
-#'   thread.
-#' @param length Number of batches per pass, at least 1.
+#'   number of the epoch, counted from 0 as for callbacks. Or a function without arguments. It returns a batch, see
+#'   [generators], and runs on R's own thread, or with `workers` above 1 in other processes (see [workers]).
+#' @param length Number of batches per pass, at least 1. `Inf`: passes have no end. The numbers of steps must then be
+#'   given, each epoch begins with batch 1, and `shuffle` and `on_epoch_end` are errors.
 #' @param shuffle Whether each pass has a new order of the batches, which follows from `seed` and the number of the
 #'   pass.
 #' @param seed A whole number of at least 0. `NULL`: the orders follow from R's random numbers.
@@ -46,14 +47,19 @@ batch_sequence <- function(fn, length, shuffle = FALSE, seed = NULL, on_epoch_en
   check_function(fn, "fn")
   if (!is.null(on_epoch_end)) check_function(on_epoch_end, "on_epoch_end")
   takes <- index_args(fn)
-  if (!takes %in% 1:2) {
+  if (takes > 2L) {
     abort_argument(sprintf(
-      "`fn` must take 1 argument (the number of a batch) or 2 (also the number of the epoch), not %d.", takes
+      "`fn` must take no argument, 1 (the number of a batch) or 2 (also the number of the epoch), not %d.", takes
     ), "fn")
+  }
+  endless <- identical(length, Inf)
+  if (endless && (!isFALSE(shuffle) || !is.null(on_epoch_end))) {
+    name <- if (isFALSE(shuffle)) "on_epoch_end" else "shuffle"
+    abort_argument(sprintf("`%s` must not be given with `length = Inf`: passes without an end have no order.", name), name)
   }
   structure(class = "fitgenerator_sequence", list(
     fn = fn,
-    length = check_whole(length, "length", 1L),
+    length = if (endless) Inf else check_whole(length, "length", 1L),
     shuffle = check_flag(shuffle, "shuffle"),
     seed = check_seed(seed, shuffle),
     seeded = !is.null(seed),
@@ -99,7 +105,7 @@ passes_of <- function(x) {
   x <- unclass(x)
   state <- x$state
   if (is.null(state$passes) || reticulate::py_is_null_xptr(state$passes)) {
-    state$passes <- cross(core_function("sequence"), x$length, x$shuffle, x$seed)
+    state$passes <- cross(core_function("sequence"), if (is.finite(x$length)) x$length, x$shuffle, x$seed)
   }
   state$passes
 }
@@ -107,10 +113,14 @@ passes_of <- function(x) {
 #' @export
 #' @noRd
 print.fitgenerator_sequence <- function(x, ...) {
-  cat(sprintf("A sequence of %d batches%s\n", x$length, if (x$shuffle) ", shuffled" else ""))
+  count <- if (is.finite(x$length)) sprintf("%d", x$length) else "endless"
+  cat(sprintf("A sequence of %s batches%s\n", count, if (x$shuffle) ", shuffled" else ""))
   invisible(x)
 }
 
 #' @export
 #' @noRd
-length.fitgenerator_sequence <- function(x) unclass(x)$length
+length.fitgenerator_sequence <- function(x) {
+  count <- unclass(x)$length
+  if (is.finite(count)) count else .Machine$integer.max # R has no longer length
+}

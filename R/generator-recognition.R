@@ -93,12 +93,13 @@ refuse_source <- function(x, name) {
 
 # The closures among the sources, and what crosses of each source. Rule 12: a closure that is given twice is one
 # closure, with one reader. `name` is the name of the generator's argument; `forms` has the form of the batches of each
-# source, and `input_names` is a promise of the names of the model's inputs.
-collect_sources <- function(sources, name, forms, input_names) {
+# source, and `input_names` is a promise of the names of the model's inputs. `pool`: the workers, if there are any.
+collect_sources <- function(sources, name, forms, input_names, pool = NULL) {
   given <- closures <- list()
   crossing <- lapply(names(sources), function(stream) {
     source <- as_iterated(sources[[stream]])
     if (is.null(source) || is_python(source)) return(source)
+    if (stream %in% pool$used) return(work_of(source, match(stream, pool$used), pool$seeds[[stream]]))
     if (is_fixed(source)) return(fixed_arrays(source, stream, forms[[stream]]))
     known <- vapply(given, same_source, NA, source)
     if (any(known) && !restarts(source)) return(list(closure = which(known)[[1L]]))

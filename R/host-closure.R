@@ -18,6 +18,11 @@ index_args <- function(fn) {
   if (takes == 0L && length(formals(args(fn)))) 1L else takes
 }
 
+# Calls a function of nothing, of the number of a batch, or of that and of the epoch.
+call_indexed <- function(fn, takes, index, epoch) {
+  switch(takes + 1L, fn(), fn(index), fn(index, epoch))
+}
+
 # Turns a function of the number of a batch (and of the epoch, if it needs two arguments) into a function without
 # arguments. `seeded`: the random numbers of a batch follow from its place.
 indexed_calls <- function(fn, on_epoch_end = NULL, seeded = FALSE) {
@@ -36,7 +41,7 @@ indexed_calls <- function(fn, on_epoch_end = NULL, seeded = FALSE) {
         on.exit(set_seed(before))
         set.seed(wanted$seed[[at]])
       }
-      if (takes == 2L) fn(wanted$index[[at]], wanted$epoch) else fn(wanted$index[[at]])
+      call_indexed(fn, takes, wanted$index[[at]], wanted$epoch)
     },
     tell = function(ended) if (!is.null(on_epoch_end)) call_epoch_end(on_epoch_end, ended)
   )

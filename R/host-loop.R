@@ -61,6 +61,7 @@ host <- function(run) {
 # * "job": nothing; Python runs the job when it is told to advance;
 # * "apply": a function of images in its `cell`, the `image`, and a `seed`;
 # * "call": another function `fn`, whose arguments Python has handed over;
+# * "signal": a `condition` that a worker process has told of, and the batch that it belongs to;
 # * "say": `text` to print; "bar": a progress bar, as `text`, `done` and `total`; "end": nothing.
 serve <- function(run) {
   request <- NULL # or the next one, where the answer to the last one has brought it
@@ -73,6 +74,7 @@ serve <- function(run) {
       job = serve_job(run),
       apply = serve_apply(run, request),
       call = serve_call(run, request),
+      signal = signal_worker(request),
       say = show_lines(run$screen, request$text),
       bar = show_bar(run$screen, request$text, request$done, request$total),
       end = return(invisible())

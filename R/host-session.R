@@ -2,12 +2,15 @@
 
 # Runs a call of `kind` ("fit", "evaluate" or "predict"). `name` is the name of the generator's argument, for messages.
 run_session <- function(kind, object, sources, callbacks, arguments, name = "generator") {
-  sources <- collect_sources(sources, name, batch_forms_of(kind, object), input_names_of(object))
+  forms <- batch_forms_of(kind, object)
+  pool <- worker_pool(arguments$workers, sources, name, forms, input_names_of(object))
+  sources <- collect_sources(sources, name, forms, input_names_of(object), pool)
   callbacks <- collect_callbacks(callbacks)
   arguments$callbacks <- callbacks$crossing
   arguments$argument <- name
   bar <- arguments$verbose == 1L && overwrites()
   arguments$screen <- screen_traits(bar)
+  arguments$pool <- pool$crossing
   session <- cross(core_function("Session"), kind, object, sources$crossing, arguments)
   run <- new_run(
     session, closures = sources$closures, tables = callbacks$tables, timeout = arguments$timeout, bar = bar

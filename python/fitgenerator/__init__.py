@@ -20,6 +20,7 @@ from .errors import (
     ShuffledWarning,
     StepsWarning,
     TrainableWarning,
+    WorkerError,
 )
 
 try:
@@ -56,6 +57,7 @@ __all__ = [
     "ShuffledWarning",
     "StepsWarning",
     "TrainableWarning",
+    "WorkerError",
     "batch_sequence",
     "evaluate_generator",
     "fit_generator",

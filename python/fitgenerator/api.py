@@ -92,7 +92,8 @@ def fit_generator(
             earlier trainings have read. A `Checkpoint` among `callbacks` goes on by itself.
         workers: Threads that read a generator that has `__getitem__` and `__len__`, order kept; a
             plain iterator always has one. 0 is the same as `max_queue_size=0`. `None`: what a
-            `PyDataset` says, else 1.
+            `PyDataset` says, else 1. For `batch_sequence(executor=)`: batches that the executor
+            makes at a time; `None`: as many as it runs.
         validation_freq: Validate every so many epochs, or after the epochs (from 1) of a list.
         timeout: Seconds to wait for one batch, `None` for ever. The error shows where the generator
             stands; with a timeout, batches are drawn on a thread of their own in lock-step, too.

@@ -131,6 +131,10 @@ class GeneratorTimeoutError(OwnError, TimeoutError):
         return cls(f"{text} It stands at:\n{stack}" if stack else text, context=context)
 
 
+class WorkerError(OwnError, RuntimeError):
+    """What makes batches outside of this process has died, or is broken."""
+
+
 class SetupError(ImportError):
     """Something is missing or too old, or the process is a fork in which TensorFlow cannot run."""
 

@@ -126,7 +126,7 @@ test_that("It prints, and has a length", {
 test_that("Bad input is refused by the name of the argument", {
   expect_refused <- function(text, ...) expect_error(batch_sequence(...), text, class = "fitgenerator_argument_error")
   expect_refused("`fn` must be a function, not a list of 1", list(1), 3)
-  expect_refused("`fn` must take 1 argument \\(the number of a batch\\) or 2 .*, not 0\\.$", function() 1, 3)
+  expect_refused("`fn` must take no argument, 1 \\(the number of a batch\\) or 2 .*, not 3\\.$", function(a, b, c) 1, 3)
   expect_refused(", not 3\\.$", function(a, b, c) 1, 3)
   expect_refused("`length` must be a whole number of at least 1, not 0", indexed_batch, 0)
   expect_refused("`shuffle` must be TRUE or FALSE, not 1", indexed_batch, 2, 1)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..arguments import whole
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
 from ..r_functions import bridge_of, is_bridged_function, is_r_function
-from ..sources.seeded_source import Passes
+from ..sources.seeded_source import Passes, PassReader
 from ..sources.source import Source
+from ..workers.executors import Executions, Given, check_executor
 
 
 class BatchSequence(Passes):
@@ -20,25 +22,46 @@ class BatchSequence(Passes):
     def __init__(
         self,
         function: Callable[..., Any],
-        length: int,
+        length: int | None,
         shuffle: bool,
         seed: int | None,
         on_epoch_end: Callable[..., object] | None,
+        executor: Given | None = None,
     ) -> None:
         super().__init__(shuffle, seed, _of_epoch(on_epoch_end))
         self._function = function
-        self._length = whole(length, "length", 1)
+        self._length = None if length is None else whole(length, "length", 1)
+        if length is None and (shuffle or on_epoch_end is not None):
+            given = "shuffle" if shuffle else "on_epoch_end"
+            raise ArgumentError.of(given, "needs a `length`: passes without an end have no order.")
         self._seeded = seed is not None
+        self._executor = executor
         self._tells_epoch = not is_bridged_function(function) and _takes(function) == 2
 
     def __len__(self) -> int:
         """Batches of one pass."""
+        if self._length is None:
+            raise TypeError("the sequence has no length")
+        return self._length
+
+    @property
+    def pass_length(self) -> int | None:
+        """Batches of one pass; `None`: as many as a call asks for."""
+        return self._length
+
+    @property
+    def num_batches(self) -> int | None:
+        """The same, for Keras's own methods."""
         return self._length
 
     def batch(self, epoch: int, index: int) -> Any:
         """Call the function."""
-        number = int(self.order(epoch)[index])
-        return self._function(number, epoch) if self._tells_epoch else self._function(number)
+        return self._function(*self._asked(epoch, index))
+
+    def _asked(self, epoch: int, index: int) -> tuple[int, ...]:
+        """What the function is called with for batch `index` of pass `epoch`."""
+        number, _ = self.place(epoch, index)
+        return (number, epoch) if self._tells_epoch else (number,)
 
     def as_source(self, argument: str) -> Source:
         """The source that the engine reads; the calling thread serves an R function."""
@@ -46,15 +69,36 @@ class BatchSequence(Passes):
         if bridge is not None and bridge.is_function(self._function):
             given = (self._function, self.hook, argument)
             return bridge.sequence(self, *given, seeded=self._seeded)  # type: ignore[no-any-return]
-        return super().as_source(argument)
+        if self._executor is None:
+            return super().as_source(argument)
+        executions = Executions(self._executor)
+        batch = lambda *place: executions.run(self._function, *self._asked(*place))  # noqa: E731
+        reader = partial(ExecutionReader, executions, batch, self.hook)
+        return self.source_of(reader, workers=executions.size)
+
+
+class ExecutionReader(PassReader):
+    """Reads batches that an executor makes; each thread waits for one of them."""
+
+    def __init__(self, executions: Executions, *args: Any) -> None:
+        super().__init__(*args)
+        self._executions = executions
+
+    def close(self) -> None:
+        self._executions.close()
+
+    def where(self) -> str:
+        return ""  # the executor knows
 
 
 def batch_sequence(
     function: Callable[..., Any],
-    length: int,
+    length: int | None,
     shuffle: bool = False,
     seed: int | None = None,
     on_epoch_end: Callable[..., object] | None = None,
+    *,
+    executor: Given | None = None,
 ) -> BatchSequence:
     """Make a sequence of batches from a function of a batch's number.
 
@@ -69,21 +113,32 @@ def batch_sequence(
             the number of the epoch, from 0. Returns the batch. An R function of rpy2 is called with
             numbers of batches from 1, on the calling thread; with `seed`, its random numbers follow
             from seed, epoch and number.
-        length: Number of batches in a pass.
+        length: Number of batches in a pass. `None`: passes have no end, and the numbers of steps
+            must be given; each epoch begins with batch 0, and `shuffle` and `on_epoch_end` are
+            errors.
         shuffle: Whether each pass has an order of its own.
         seed: A whole number from 0; the orders follow from it and the number of the pass. `None`
             draws one from NumPy's global random numbers.
         on_epoch_end: Called when all batches of a pass have been read, with the number of the pass
             if it takes an argument; never while a batch is made. A pass that is broken off is not
             told of; the last one of a call is, before the call returns.
+        executor: A `concurrent.futures.Executor` that runs `function`: a process pool, loky's, or
+            `client.get_executor()` of Dask; or a function without arguments that makes one. It must
+            be able to send `function`, and what that returns, to its workers. `workers` of the
+            call is then how many batches it makes at a time; by default, as many as it runs at a
+            time, and at most `max_queue_size`. What has not begun when the call ends is
+            cancelled, and nothing is shut down. An executor that breaks is made again if a
+            function makes it, three times at most, and the batches that it was making are made
+            again. `on_epoch_end` runs in this process.
 
     Returns:
         An indexed source, which is also a `keras.utils.PyDataset`.
 
     Raises:
-        ArgumentTypeError: `function` or `on_epoch_end` cannot be called.
+        ArgumentTypeError: `function` or `on_epoch_end` cannot be called, or `executor` is none.
         ArgumentError: `function` needs no argument or more than two, `length` is no whole number
             of at least 1, or `seed` no whole number of at least 0.
+        WorkerError: Of a call that reads the sequence: the executor is broken or shut down.
 
     Example:
         Noise that differs from epoch to epoch, and is the same when the training is resumed::
@@ -99,6 +154,17 @@ def batch_sequence(
                 return rows + random.normal(size=rows.shape), rows
 
             flow = batch_sequence(noisy, length=10, shuffle=True, seed=1)
+
+        The same batches, made by four processes (`noisy` and `x` in a module `batches`)::
+
+            from concurrent.futures import ProcessPoolExecutor
+            from multiprocessing import get_context
+            from batches import noisy
+
+            if __name__ == "__main__":
+                with ProcessPoolExecutor(4, get_context("spawn")) as pool:
+                    flow = batch_sequence(noisy, 10, shuffle=True, seed=1, executor=pool)
+                    fit_generator(model, flow, epochs=5)
     """
     functions: dict[str, Any] = {"function": function, "on_epoch_end": on_epoch_end}
     for name, given in functions.items():
@@ -113,7 +179,12 @@ def batch_sequence(
     if not is_bridged_function(function) and _takes(function) not in (1, 2):
         rule = "must take the number of a batch, or that and the number of the epoch"
         raise ArgumentError.of("function", f"{rule}, not {_takes(function)} arguments.")
-    return BatchSequence(function, length, shuffle, seed, on_epoch_end)
+    if executor is not None:
+        check_executor(executor)
+        if is_bridged_function(function):
+            rule = "runs functions of Python; `function` is one of R, which runs in this process."
+            raise ArgumentError.of("executor", rule)
+    return BatchSequence(function, length, shuffle, seed, on_epoch_end, executor)
 
 
 def _of_epoch(hook: Callable[..., object] | None) -> Callable[[int], object] | None:

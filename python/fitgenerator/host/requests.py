@@ -140,5 +140,12 @@ class Say(Request):
 
 
 @dataclass(eq=False)
+class Signal(Request):
+    """Signal a condition of the host's language, of which another process has told."""
+
+    fields: dict[str, Any]
+
+
+@dataclass(eq=False)
 class End(Request):
     """There will be no more requests."""

@@ -19,7 +19,7 @@ from ..errors import ClosedError, Warns
 from ..reporting.progress_bar import Bar
 from .interface import HostedSource, HostFunction, Shown, Work
 from .outcome import Failed
-from .requests import Apply, Awaited, Call, End, Fetch, Job, Request, Say
+from .requests import Apply, Awaited, Call, End, Fetch, Job, Request, Say, Signal
 from .signal_safe_queue import SLICE, ClosableQueue
 from .watchdog import Watchdog, Watched
 
@@ -73,6 +73,10 @@ class Switchboard:
         request = Say(thing)
         self._bar = request if isinstance(thing, Bar) else None
         self._inbox.put(request)
+
+    def signal(self, **fields: Any) -> None:
+        """Have a condition signalled on the calling thread, soon."""
+        self._inbox.put(Signal(fields))
 
     def check(self) -> None:
         """Interrupts are the calling thread's."""

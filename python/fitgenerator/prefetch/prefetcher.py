@@ -140,7 +140,8 @@ class Prefetcher(ABC):
             return
         running = setup.host.interrupt_overdue() if source.hosted or self._asks() else None
         if running is None:
-            raise self.timed_out(stack_of(self._threads.alive))
+            stack = self._reader.where()
+            raise self.timed_out(stack_of(self._threads.alive) if stack is None else stack)
         # A function that this batch needs is stopped: the batch fails. Else another's is to blame.
         needed: object = running if isinstance(running, Apply) and self._asks() else self
         if running is not needed:
@@ -195,6 +196,7 @@ class Prefetcher(ABC):
         self._reordering.calls.close()
         self.schedule.close()
         self._permits.close()
+        self._reader.close()
 
     def join(self, deadline: float) -> list[str]:
         """After `shut`, wait for the threads; the names of those that run on after `deadline`."""

@@ -66,10 +66,7 @@ class PassPlaceReader(PositionReader):
     def claim(self) -> Claim:
         epoch, index, last = self._advance()
         opens, ends = index == 0, last and self._told
-        index = int(self._source.order(epoch)[index])
-        # Rule 8: its random numbers follow from seed, pass and place, whoever makes it, and when.
-        seed = int(self._source.random(epoch, index + 1).integers(1, 2**31))
-        place = Place(opens, epoch, index, seed, ends=ends)
+        place = Place(opens, epoch, *self._source.place(epoch, index), ends=ends)
         return lambda: place
 
 
@@ -97,16 +94,8 @@ def passes_source(function: HostFunction, passes: Passes, *, told: bool) -> Sour
 
     `told`: the function is told when a pass has ended.
     """
-    length = len(passes)
-    reader = partial(PassPlaceReader, passes, told=told)
-    return Source(
-        partial(reader, length),
-        passes,
-        length,
-        restarts=True,
-        train=partial(reader, *passes.position(length)),
-        shuffled=passes.shuffle,
-        function=function,
+    return passes.source_of(
+        partial(PassPlaceReader, passes, told=told), parallel=False, function=function
     )
 
 

@@ -54,10 +54,16 @@ class Passes(Fixed, KerasSequence):
     @abstractmethod
     def __len__(self) -> int: ...
 
+    @property
+    def pass_length(self) -> int | None:
+        """Batches of one pass; `None` where a pass has as many as a round asks for."""
+        return len(self)
+
     def __repr__(self) -> str:
         """Kind and length."""
         shuffled = ", shuffled" if self.shuffle else ""
-        return f"<{type(self).__name__} of {len(self)} batches{shuffled}>"
+        count = "endless" if self.pass_length is None else self.pass_length
+        return f"<{type(self).__name__} of {count} batches{shuffled}>"
 
     @abstractmethod
     def batch(self, epoch: int, index: int) -> RawBatch:
@@ -65,7 +71,9 @@ class Passes(Fixed, KerasSequence):
 
     def __getitem__(self, index: int) -> RawBatch:
         """Batch `index` of the pass `epoch`."""
-        count = len(self)
+        count = self.pass_length
+        if count is None:
+            return self.batch(self.epoch, index)
         if not -count <= index < count:
             raise IndexError(f"Index {index} is out of range: there are {count} batches.")
         return self.batch(self.epoch, index % count)
@@ -85,34 +93,45 @@ class Passes(Fixed, KerasSequence):
 
     def as_source(self, argument: str) -> Source:
         """What the engine reads."""
-        length = len(self)
-        reader = partial(PassReader, self.batch, self.hook)
+        return self.source_of(partial(PassReader, self.batch, self.hook))
+
+    def source_of(self, reader: Callable[..., Reader], **fields: Any) -> Source:
+        """The source that `reader` reads, called with a position; `fields` of it are given.
+
+        The second position is that of a training: it goes on where the last one ended.
+        """
+        length = self.pass_length
+        settings = {"identity": self, "parallel": True, **settings_of(self), **fields}
         return Source(
             partial(reader, length),
-            self,
-            length,
+            length=length,
             restarts=True,
-            train=partial(reader, *self.position(length)),
-            parallel=True,
+            train=partial(reader, length, self._start, self._leave),
+            endless=length is None,
             shuffled=self.shuffle,
-            **settings_of(self),
+            **settings,
         )
 
-    def position(self, length: int) -> tuple[int, Callable[[bool], int], Callable[[int], None]]:
-        """What a `PositionReader` is made with that goes on where the last training ended."""
+    def _start(self, fresh: bool) -> tuple[int, int]:
+        passes, batches = self._read
+        return passes, 0 if fresh else batches
 
-        def start(fresh: bool) -> int:
-            passes, batches = self._read
-            return passes * length + (0 if fresh else min(batches, length))
-
-        def leave(batch: int) -> None:
-            self._read = divmod(batch, length)
-
-        return length, start, leave
+    def _leave(self, passes: int, batches: int) -> None:
+        self._read = passes, batches
 
     def random(self, *place: int) -> np.random.Generator:
         """Random numbers that follow from the seed and a place: a pass, or a batch in it."""
         return np.random.default_rng([self.seed, *place])
+
+    def place(self, epoch: int, index: int, seed: int | None = None) -> tuple[int, int]:
+        """What a function is called with for batch `index` of a pass, and its random numbers' seed.
+
+        Rule 8: these follow from `seed`, else that of the passes, from pass and place, whoever
+        makes the batch, and when.
+        """
+        number = index if self.pass_length is None else int(self.order(epoch)[index])
+        random = np.random.default_rng([self.seed if seed is None else seed, epoch, number + 1])
+        return number, int(random.integers(1, 2**31))
 
     def order(self, epoch: int) -> Rows:
         """What `make_order` makes, kept for the last passes that were asked for."""
@@ -136,19 +155,20 @@ class PositionReader(Reader):
     """Keeps where in its passes a source is read; batches count through all passes.
 
     Args:
-        length: Batches of a pass.
-        start: The batch that a training goes on with where it is not told an epoch; the first one
-            of a pass, if its argument is true.
-        leave: Is told which batch the next training goes on with.
+        length: Batches of a pass; `None`: each pass has those of one round.
+        start: Where a training goes on that is not told an epoch: how many passes, and how many
+            batches of the next one, were read before; none, if its argument is true.
+        leave: Is told that of the next training.
     """
 
     def __init__(
         self,
-        length: int,
-        start: Callable[[bool], int] = lambda fresh: 0,
-        leave: Callable[[int], None] = lambda batch: None,
+        length: int | None,
+        start: Callable[[bool], tuple[int, int]] = lambda fresh: (0, 0),
+        leave: Callable[[int, int], None] = lambda passes, batches: None,
     ) -> None:
-        self._length = length
+        self._endless = length is None
+        self._length = length or 1
         self._start = start
         self._leave = leave
         self._first: int | None = None  # of the first round
@@ -160,11 +180,13 @@ class PositionReader(Reader):
         self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
     ) -> None:
         """Go to where a round begins, had all epochs before it been read."""
+        if self._endless:
+            self._length, fresh = count or 1, True
         per_epoch = self._length if fresh or count is None else count
         if epoch is not None:
             self._next = epoch * per_epoch
         else:
-            first = self._start(fresh) if self._first is None else self._first
+            first = self._goes_on(fresh) if self._first is None else self._first
             self._next = first + self._rounds * per_epoch
             self._rounds += 1
         if self._first is None:
@@ -185,7 +207,12 @@ class PositionReader(Reader):
 
     def leave(self, used: int) -> None:
         if self._first is not None:
-            self._leave(self._first + used)
+            self._leave(*divmod(self._first + used, self._length))
+
+    def _goes_on(self, fresh: bool) -> int:
+        """The batch with which a training goes on; the first one of a pass if it is `fresh`."""
+        passes, batches = self._start(fresh)
+        return passes * self._length + min(batches, self._length)
 
 
 class PassReader(PositionReader):
@@ -206,11 +233,15 @@ class PassReader(PositionReader):
         epoch, index, last = self._advance()
         if index == 0 and self._hook is not None:
             self._fetches.wait()
-        fetch = partial(self._batch, epoch, index)
+        fetch = self.call_for(epoch, index)
         claim = self._fetches.claim(fetch, f"Batch {index} of pass {epoch}")
         if last and self._hook is not None:
             self._fetches.end_pass(partial(self._hook, epoch), "on_epoch_end()")
         return claim
+
+    def call_for(self, epoch: int, index: int) -> Callable[[], RawBatch]:
+        """The call that fetches one batch."""
+        return partial(self._batch, epoch, index)
 
     def settle(self, *, failed: bool = False) -> None:
         self._fetches.settle(failed=failed)

@@ -66,6 +66,13 @@ class Reader(ABC):
         """
         return True
 
+    def close(self) -> None:  # noqa: B027
+        """Let no claim wait for its batch any more: it raises `ClosedError`. Any thread, again."""
+
+    def where(self) -> str | None:
+        """Where the batch that is waited for stands, in lines; `None`: a thread shows that."""
+        return None
+
     def leave(self, used: int) -> None:  # noqa: B027
         """A training is over that has used so many batches: the next one goes on after them."""
 
@@ -90,6 +97,7 @@ class Source:
     workers: int = 1  # threads that read it, unless the call says
     max_queue_size: int = 10  # batches that may wait, unless the call says
     warns: tuple[Warned, ...] = ()  # what there is to warn of in each call
+    given_by: Adapter | None = None  # where its batches come from, if it does not show
     function: Any = None  # what the host knows it by, where the calling thread makes its batches
 
     @property
@@ -100,6 +108,8 @@ class Source:
     @property
     def adapter(self) -> Adapter:
         """Where its batches come from, as far as Keras's `fit` makes a difference."""
+        if self.given_by is not None:
+            return self.given_by
         if isinstance(self.identity, RowBatches):
             return "arrays"
         if self.hosted:

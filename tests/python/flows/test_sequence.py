@@ -124,7 +124,7 @@ wrapped_r_function.__module__ = "rpytools.call"
 
 REFUSED = {
     "no function": (ArgumentTypeError, (3, 4), "`function` must be a function, not the number 3"),
-    "no argument": (ArgumentError, (lambda: 1, 4), "the number of a batch.* not 0 arguments"),
+    "no argument": (ArgumentError, (lambda: 1, 4), "the number of a batch.* not 3 arguments"),
     "three": (ArgumentError, (lambda a, b, c: 1, 4), "not 3 arguments"),
     "no length": (ArgumentError, (len, 0), "`length` must be a whole number of at least 1, not 0"),
     "seed": (ArgumentError, (len, 1, True, -1), "`seed` must be a whole number of at least 0"),
@@ -229,7 +229,7 @@ def test_R_functions_that_are_refused() -> None:
     with pytest.raises(
         ArgumentError, match=r"function of `generator` must take .* not 0 arguments"
     ):
-        run(echo_model(), batch_sequence(closure("function() 1"), 3))
+        run(echo_model(), batch_sequence(closure("function(a, b, c) 1"), 3))
     with pytest.raises(BatchError, match=r"Batch 1: generator\(\) returned NULL"):
         run(echo_model(), batch_sequence(closure("function(i) NULL"), 3))
     assert np.isfinite(trained(batch_sequence(closure(BATCH), 3))).all()

@@ -41,6 +41,7 @@ FOREIGN = [
     (r"(cannot be taken apart: ).*", r"\1(the reason)."),
     (r'File ".*/(\w+\.py)", line \d+', r'File "\1", line ...'),
     (r"(sequential|dense)_\d+", r"\1"),
+    (r"dial 127.0.0.1, port \d+", "dial 127.0.0.1, port ..."),
     (r"/\S*/(saved\.npz|pictures)", r"\1"),
     (r"(decompression bomb\)|truncated image|What failed): .*?(\.|;)$", r"\1: (why)\2"),
     (re.escape(sys.executable), "python"),

@@ -30,6 +30,7 @@ from support.refusals_flows import FLOWS, SHUFFLED
 from support.refusals_images import IMAGE_WARNINGS, IMAGES
 from support.refusals_own_steps import FREEZING, OWN_STEPS
 from support.refusals_plots import PICTURES
+from support.refusals_workers import WORKERS
 from support.tiny_trainings import (
     Indexed,
     Reiterable,
@@ -273,6 +274,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     **SAVING,
     **IMAGES,
     **FLOWS,
+    **WORKERS,
     **PAGE,
     **PICTURES,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor
 from typing import Any
 
 import numpy as np
@@ -57,10 +58,31 @@ wrapped.__module__ = "rpytools.call"
 
 
 def r_sequence() -> object:
-    """Train on an R function that takes no number."""
+    """Train on an R function that takes three numbers."""
     from support.refusals import r_function
 
-    return evaluate_generator(echo_model(), batch_sequence(r_function("function() 1"), 2))
+    return evaluate_generator(echo_model(), batch_sequence(r_function("function(a, b, c) 1"), 2))
+
+
+class Broken(Executor):
+    """Breaks at once."""
+
+    def submit(self, *given: Any) -> Any:  # type: ignore[override]
+        raise BrokenExecutor("A process was terminated abruptly.")
+
+
+def executed(executor: Any) -> Callable[[], object]:
+    """Evaluates on batches that an executor makes."""
+    return lambda: evaluate_generator(
+        echo_model(), batch_sequence(numbered_batch, 2, executor=executor)
+    )
+
+
+def r_in_executor() -> object:
+    """An R function for an executor."""
+    from support.refusals import r_function
+
+    return batch_sequence(r_function("function(i) 1"), 2, executor=Broken())
 
 
 FLOWS: dict[str, Callable[[], object]] = {
@@ -98,7 +120,13 @@ FLOWS: dict[str, Callable[[], object]] = {
     "a sequence without a function": sequence(3),
     "a sequence of reticulate's": sequence(wrapped),
     "a function of no number": sequence(lambda: 1),
-    "an R function of no number": r_sequence,
+    "an R function of three numbers": r_sequence,
+    "an order of passes without an end": sequence(numbered_batch, None, shuffle=True),
+    "no executor": sequence(numbered_batch, executor=4),
+    "a function that makes no executor": executed(lambda: 4),
+    "an R function for an executor": r_in_executor,
+    "a broken executor": executed(Broken()),
+    "an executor that breaks again and again": executed(Broken),
 }
 
 SHUFFLED: dict[str, Callable[[], object]] = {

@@ -48,14 +48,13 @@ class _Passes:
         self._known = ((number, one), *self._known[:1])
         return one
 
-    def leave(self, batches: int) -> None:
-        """The next training, or `next`, goes on after so many batches."""
-        number, index = divmod(batches, self._length)
+    def leave(self, number: int, index: int) -> None:
+        """The next training, or `next`, goes on after so many passes and batches."""
         self._flow.go_to(self._at(number), index)
 
-    def aside(self, fresh: bool) -> int:
+    def aside(self, fresh: bool) -> tuple[int, int]:
         """An evaluation reads a pass of its own."""
-        return self._flow.read_aside() * self._length
+        return self._flow.read_aside(), 0
 
 
 class _TrainingReader(PassReader):
@@ -73,9 +72,9 @@ def training_reader(flow: PassIterator, length: int, make: Make) -> PassReader:
     # Read now, as the length was: a setting that a callback changes is for later calls.
     following, under_way = flow.next_pass(), flow.place()
 
-    def start(fresh: bool) -> int:
+    def start(fresh: bool) -> tuple[int, int]:
         passes.base, index = (following, 0) if fresh else under_way
-        return index
+        return 0, index
 
     return _TrainingReader(passes.batch, None, length, start, passes.leave)
 

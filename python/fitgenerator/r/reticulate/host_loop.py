@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ...host.interface import ForeignHook, RawBatch, Shown
 from ...host.outcome import Ended, Failed, Outcome, Told, Value, attempt
-from ...host.requests import Apply, Call, End, Fetch, Job, Request, Say
+from ...host.requests import Apply, Call, End, Fetch, Job, Request, Say, Signal
 from ...host.switchboard import Switchboard
 from ...reporting.progress_bar import Bar
 from ...sources.on_request import for_host
@@ -70,6 +70,8 @@ class HostLoop:
                 return {"kind": "job"}
             case Say(shown=shown):
                 return self._shown(shown)
+            case Signal(fields=fields):
+                return {"kind": "signal", **fields}
             case End():
                 return {"kind": "end"}
         return None

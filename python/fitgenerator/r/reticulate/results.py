@@ -11,6 +11,7 @@ from ...host.outcome import Failed, Value
 from ...messages import Vocabulary, said_in
 from ...reporting.history import History, last_history
 from ...reporting.timeline import Event
+from ..worker_source import RConditionError
 from .image_functions import RFunctionError
 
 
@@ -26,6 +27,8 @@ class ForeignError(Exception):
 _KINDS: dict[str, Any] = {
     "r": ForeignError,
     "function": RFunctionError,
+    "elsewhere": RConditionError,
+    "worker": errors.WorkerError,
     "argument": (errors.ArgumentError, errors.ArgumentTypeError),
     "batch": (errors.BatchError, errors.EndedError, errors.ImageError),
     "timeout": errors.GeneratorTimeoutError,
@@ -73,7 +76,7 @@ def failure_of(error: BaseException) -> dict[str, Any]:
 
     Those of the error's context, and: `kind`, a key of `_KINDS`; `type`, its class; `text`, what it
     says, in R's words; `notes`, sentences below that; `argument`, the one to blame; `number` or
-    `cell`, where R keeps a condition of its own.
+    `cell`, where R keeps a condition of its own; `condition`, the texts of one of a worker.
     """
     kinds = (kind for kind, types in _KINDS.items() if isinstance(error, types))
     return {
@@ -85,6 +88,7 @@ def failure_of(error: BaseException) -> dict[str, Any]:
         "argument": error.argument if isinstance(error, errors.OwnError) else None,
         "number": error.number if isinstance(error, ForeignError) else 0,
         "cell": error.cell if isinstance(error, RFunctionError) else None,
+        "condition": asdict(error.condition) if isinstance(error, RConditionError) else None,
     }
 
 

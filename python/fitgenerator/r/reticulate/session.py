@@ -24,11 +24,14 @@ from ...training.background import BackgroundLoop, Loop
 from ...training.callbacks import ForeignCallback
 from ...training.options import fit_options, run_options, steps_of
 from ...training.plan import plan_evaluate, plan_fit, plan_predict
+from ...workers.pool import Pool
+from ..worker_source import Work, worker_source
 from .host_loop import HostLoop, RList
 from .model_code import holds_r_code
 from .results import made, told
 from .thread_calls import ThreadCalls
 from .values import Arrays
+from .worker_pool import pool_of
 
 _FIT_ARGUMENTS = (
     *("steps_per_epoch", "epochs", "validation_steps", "class_weight"),
@@ -43,11 +46,13 @@ class Session(HostLoop):
         kind: "fit", "evaluate" or "predict".
         model: The Keras model.
         sources: `generator` and, for fit, `validation_data`: `{"closure": number}` stands for a
-            closure of R (with `sequence`, or `opens`, where it can begin again), `Arrays` for a
-            list of arrays, anything else for a Python object.
+            closure of R (with `sequence`, or `opens`, where it can begin again), `{"work": number}`
+            for a function that worker processes run, `Arrays` for a list of arrays, anything else
+            for a Python object.
         arguments: The other arguments of the Python function of that kind; and `screen`, what R
             knows of its output: `interval` (seconds between two bars, `None` for no bar), `width`
-            (in characters), `unicode`; and `argument`, what R's caller calls `generator`.
+            (in characters), `unicode`; `argument`, what R's caller calls `generator`; and `pool`,
+            how the worker processes are started.
     """
 
     def __init__(self, kind: str, model: Any, sources: RList, arguments: RList) -> None:
@@ -56,14 +61,15 @@ class Session(HostLoop):
         board = Switchboard(Watchdog(lambda: interrupts.send(thread)))
         screen = arguments.pop("screen")
         super().__init__(board, screen)
-        self._plan: Callable[[], Loop] | None = partial(
-            _plan, board, kind, model, sources, arguments, screen["interval"]
-        )
         self._running: BackgroundLoop | None = None
         self._outcome: Value[Any] | Failed = Value(None)
         self._handlers = interrupts.Handlers()
         self._collector = Collector()
         self._calls = ThreadCalls(board)
+        self._pool = pool_of(arguments)
+        self._plan: Callable[[], Loop] | None = partial(
+            _plan, board, kind, model, sources, arguments, screen["interval"], self._pool
+        )
 
     def start(self) -> None:
         """Check the arguments and start training; a failure is found in `outcome`."""
@@ -73,6 +79,8 @@ class Session(HostLoop):
         try:
             plan, self._plan = self._plan, None  # which holds the sources
             assert plan is not None
+            if self._pool is not None:
+                self._pool.start()
             loop = plan()
             loop.context.callbacks.attach()
             running = BackgroundLoop(self._board, loop)
@@ -99,6 +107,8 @@ class Session(HostLoop):
         self.abandon()
         if self._running is not None:
             self._running.stop()
+        if self._pool is not None:
+            self._pool.end()
         self._calls.restore()
         self._collector.restore()
         self._handlers.restore()
@@ -117,7 +127,13 @@ class Session(HostLoop):
 
 
 def _plan(
-    host: Host, kind: str, model: Any, sources: RList, arguments: RList, interval: float | None
+    host: Host,
+    kind: str,
+    model: Any,
+    sources: RList,
+    arguments: RList,
+    interval: float | None,
+    pool: Pool | None,
 ) -> Loop:
     given = dict(arguments)
     given["callbacks"] = [  # a table of R functions comes as its number and its hooks' names
@@ -127,8 +143,8 @@ def _plan(
     given["foreign"] = bool(given.pop("foreign", False)) or holds_r_code(model)
     given["interval"] = lambda: interval
     name = given["argument"]
-    generator = _source(sources["generator"], name)
-    validation = _source(sources.get("validation_data"), "validation_data", model)
+    generator = _source(sources["generator"], name, pool)
+    validation = _source(sources.get("validation_data"), "validation_data", pool, model)
     assert generator is not None
     if kind == "fit":
         own = {n: given.pop(n) for n in _FIT_ARGUMENTS}
@@ -148,15 +164,19 @@ def checkpoint(path: str) -> Checkpoint | dict[str, Any]:
     return made(lambda: Checkpoint(path))  # type: ignore[no-any-return]
 
 
-def sequence(length: int, shuffle: bool, seed: int) -> Passes:
+def sequence(length: int | None, shuffle: bool, seed: int) -> Passes:
     """The passes of a function of R that makes batches by their number."""
     return BatchSequence(lambda number: number, length, shuffle, seed, None)
 
 
-def _source(given: Any, name: str, model: Any = None) -> Source | None:
+def _source(given: Any, name: str, pool: Pool | None, model: Any = None) -> Source | None:
     """What a source of R's stands for; validation data is read with the `model` in view."""
     if given is None:
         return None
+    if isinstance(given, dict) and "work" in given:
+        assert pool is not None
+        work = Work(pool, given["work"], given["passes"], given["seed"], name)
+        return worker_source(work, given["hook"])
     if isinstance(given, dict) and "closure" in given:
         number = int(given["closure"])
         if given.get("opens"):

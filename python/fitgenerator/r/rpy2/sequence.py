@@ -44,14 +44,14 @@ def sequence(
     """The source that an R function stands for which makes batches by their number.
 
     Raises:
-        ArgumentError: The function needs no argument or more than two, or this is not Python's
-            main thread.
+        ArgumentError: The function needs more than two arguments, or this is not Python's main
+            thread.
     """
     takes = needed_args(function, "index_args")[0]
-    if takes not in (1, 2):
+    if takes > 2:
         raise ArgumentError(
-            f"The function of `{argument}` must take the number of a batch, or that and the number "
-            f"of the epoch, not {takes} arguments.",
+            f"The function of `{argument}` must take nothing, the number of a batch, or that and "
+            f"the number of the epoch, not {takes} arguments.",
             argument=argument,
         )
     indexed = Indexed(function, hook, seeded=seeded)

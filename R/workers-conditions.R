@@ -1,0 +1,23 @@
+# Conditions that functions signalled in worker processes: they travel as classes and texts, and are built again here.
+
+# The condition that `told` tells of: what `signalled` in a worker had, but for fields of its own.
+rebuilt <- function(told, type, ...) {
+  call <- if (nzchar(told$call)) tryCatch(str2lang(told$call), error = function(cnd) NULL)
+  classes <- unique(c(unlist(told$classes), type, "condition"))
+  structure(class = classes, list(message = told$message, call = call, ...))
+}
+
+# The error of a function that failed in a worker, `told` by its kind; `where` is the batch.
+worker_failure <- function(told, where) {
+  if (told$kind == "refused") return(fg_condition(told$message, "fitgenerator_batch_error", where = where))
+  generator_error(rebuilt(told, "error"), where$place, where$batch)
+}
+
+# Signals a warning or a message of a worker. It says which batch it belongs to.
+signal_worker <- function(request) {
+  told <- request$condition
+  told$message <- sub("(\n?)$", sprintf(" (batch %d of `%s`)\\1", request$batch, request$place), told$message)
+  cnd <- rebuilt(told, told$kind, place = request$place, batch = request$batch)
+  if (told$kind == "warning") warning(cnd) else message(cnd)
+  NULL
+}

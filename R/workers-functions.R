@@ -1,0 +1,120 @@
+# What a function needs in another process, and what forbids to run it there.
+
+# What the functions `fns`, which belong to the arguments `names`, need: `globals`, by their names, and `packages` to
+# attach. They are found as the package future finds them. What a function's own environment holds travels with it.
+needs_of <- function(fns, names) {
+  if (!requireNamespace("globals", quietly = TRUE)) {
+    abort_setup(paste(
+      "`workers` above 1 needs the package globals, which finds what a function needs:",
+      "install.packages(\"globals\")."
+    ))
+  }
+  found <- lapply(fns, function(fn) {
+    globals::globalsOf(fn, envir = environment(fn), substitute = FALSE, mustExist = FALSE)
+  })
+  for (i in seq_along(fns)) {
+    own <- globals::cleanup(found[[i]])
+    refuse_assignments(c(list(fns[[i]]), Filter(is_own_function, unclass(own))), names[[i]])
+    refuse_unsendable(own, names[[i]])
+  }
+  packages <- unique(unlist(lapply(found, function(each) globals::packagesOf(each))))
+  list(
+    globals = do.call(c, lapply(unname(found), session_globals)),
+    packages = setdiff(packages, c("base", "methods", "datasets", "utils", "grDevices", "graphics", "stats"))
+  )
+}
+
+# Those of the globals that a worker must be given: what lies in the session's global environment, or was attached as
+# data.
+session_globals <- function(found) {
+  own <- globals::cleanup(found)
+  where <- attr(own, "where")
+  given <- vapply(names(own), function(name) {
+    env <- where[[name]]
+    is.environment(env) && (identical(env, globalenv()) || is_attached_data(env))
+  }, NA)
+  unclass(own)[names(own)[given]]
+}
+
+is_attached_data <- function(env) {
+  name <- environmentName(env)
+  nzchar(name) && name %in% search() && !startsWith(name, "package:") && name != "Autoloads"
+}
+
+# Whether a function is the user's, not that of a package.
+is_own_function <- function(x) is.function(x) && !is.primitive(x) && !isNamespace(topenv(environment(x)))
+
+# -- assignments outside ---------------------------------------------------------------------------
+
+# Refuses functions that assign outside of themselves: each process would count by itself.
+refuse_assignments <- function(fns, name) {
+  targets <- unlist(lapply(fns, function(fn) outer_assignments(fn)))
+  if (!length(targets)) return(invisible())
+  abort_argument(sprintf(
+    paste(
+      "The function of `%s` assigns `%s` outside of itself, which each of several processes would do by itself.",
+      "Make the batch from its number, function(i) ..., or leave `workers` out."
+    ), name, targets[[1L]]
+  ), "workers")
+}
+
+# The names that a function assigns outside of itself, by `<<-` or `assign()`. Its own variables may be assigned by
+# functions within it.
+outer_assignments <- function(fn) {
+  if (is.primitive(fn)) return(character())
+  own <- c(names(formals(fn)), codetools::findFuncLocals(formals(fn), body(fn)))
+  setdiff(assignments_in(body(fn), character()), own)
+}
+
+# The names that `code` assigns outside of the functions in it, whose variables are `locals`.
+assignments_in <- function(code, locals) {
+  if (!is.call(code) && !is.pairlist(code)) return(character())
+  head <- if (is.symbol(code[[1L]])) as.character(code[[1L]]) else ""
+  if (is.call(code) && head == "function") {
+    locals <- c(names(code[[2L]]), codetools::findFuncLocals(code[[2L]], code[[3L]]), locals)
+  }
+  outer <- is.call(code) && (head == "<<-" || (head == "assign" && assigns_outside(code)))
+  target <- if (outer) setdiff(assigned(code[[2L]]), locals)
+  there <- which(!vapply(seq_along(code), function(k) identical(code[[k]], quote(expr = )), NA))
+  c(target, unlist(lapply(there, function(k) assignments_in(code[[k]], locals))))
+}
+
+# The variable that the left side of an assignment names: that of `x[i]$y` is `x`.
+assigned <- function(code) {
+  while (is.call(code)) code <- code[[2L]]
+  as.character(code)
+}
+
+# Whether a call of `assign()` is told another environment than the function's own.
+assigns_outside <- function(code) {
+  code <- tryCatch(match.call(assign, code), error = function(cnd) NULL)
+  !is.null(code) && any(c("pos", "envir", "inherits") %in% names(code))
+}
+
+# -- what cannot be sent ---------------------------------------------------------------------------
+
+# Refuses values that mean nothing in another process.
+refuse_unsendable <- function(found, name) {
+  for (variable in names(found)) {
+    kind <- unsendable(found[[variable]])
+    if (is.null(kind)) next
+    abort_argument(sprintf(
+      paste(
+        "The function of `%s` uses `%s`, %s, which cannot be sent to another process.",
+        "Make it within the function, or leave `workers` out."
+      ), name, variable, kind
+    ), "workers")
+  }
+}
+
+# What of a value cannot be sent, in words; `NULL` if all of it can.
+unsendable <- function(x, depth = 3L) {
+  if (inherits(x, "connection")) return("a connection")
+  if (is_python(x)) return("an object of Python")
+  if (typeof(x) == "externalptr") return("an external pointer")
+  if (typeof(x) == "weakref") return("a weak reference")
+  if (depth == 0L) return(NULL)
+  parts <- if (is.list(x)) unclass(x) else if (isS4(x)) attributes(x)
+  for (part in parts) if (!is.null(kind <- unsendable(part, depth - 1L))) return(paste("with", sub("^with ", "", kind)))
+  NULL
+}

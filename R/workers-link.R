@@ -1,0 +1,105 @@
+# The connection of a worker process to the training, and how a batch is sent over it. These functions run in the
+# worker, which may have nothing but base R: what they need is sent along (`portable_code()` in workers-pool.R). The
+# other end is `workers/wire.py`, which says what the numbers mean.
+
+# Dials the training. `ask(n)` waits for `n` integers, fewer if the training has gone; `send(x)` sends raw bytes,
+# integers, logicals, or doubles, as numbers of `size` bytes. `library` is the compiled code of this package, if it is
+# installed here in the same version: it casts without a copy of the doubles. `watch`: the process ends when the
+# training has gone.
+open_link <- function(host, port, token, size, library = NULL, watch = FALSE) {
+  link <- if (!is.null(library)) compiled_link(host, port, size, library, watch)
+  if (is.null(link)) link <- base_link(host, port, size)
+  link$send(wire$magic)
+  link$send(as.raw(strtoi(substring(token, 2L * 1:16 - 1L, 2L * 1:16), 16L)))
+  link$send(Sys.getpid())
+  link
+}
+
+compiled_link <- function(host, port, size, library, watch) {
+  code <- tryCatch(dyn.load(library), error = function(cnd) NULL)
+  if (is.null(code)) return(NULL)
+  routines <- lapply(getDLLRegisteredRoutines(code)$.Call, identity)
+  fd <- .Call(routines$link_open, host, port)
+  if (is.null(fd)) return(NULL)
+  if (watch) .Call(routines$link_watch, fd)
+  list(
+    ask = function(n) .Call(routines$link_ask, fd, n),
+    send = function(x) if (!.Call(routines$link_send, fd, x, size)) quit_quietly()
+  )
+}
+
+# (Without "no-delay", each batch would take 40 ms more.)
+base_link <- function(host, port, size) {
+  con <- socketConnection(host, port, open = "r+b", blocking = TRUE, timeout = 1e8, options = "no-delay")
+  list(
+    ask = function(n) readBin(con, "integer", n, endian = "little"),
+    send = function(x) {
+      bytes <- if (is.double(x)) size else NA_integer_
+      tryCatch(writeBin(as.vector(x), con, size = bytes, endian = "little"), error = function(cnd) quit_quietly())
+    }
+  )
+}
+
+# The training has gone.
+quit_quietly <- function() quit(save = "no", status = 0L)
+
+# The numbers of the wire, as in `workers/wire.py`.
+wire <- list(
+  magic = 829908838L,
+  array = 1L, list = 2L, named = 3L, null = 4L, sparse = 5L, condition = 6L, stands = 7L,
+  most_dims = 11L,
+  conditions = c(error = 0L, refused = 1L, warning = 2L, message = 3L, setup = 4L)
+)
+
+# Sends the header of a node.
+send_header <- function(link, kind, type = 0L, items = 0L, dims = integer(), size = 0L) {
+  link$send(c(wire$magic, kind, type, items, dims, integer(wire$most_dims - length(dims)), size))
+}
+
+# Sends a batch that is converted: arrays, lists of them, `NULL`.
+send_value <- function(link, x, size) {
+  if (is.null(x)) return(send_header(link, wire$null))
+  if (inherits(x, "fitgenerator_sparse")) {
+    send_header(link, wire$sparse)
+    return(for (part in c("rows", "cols", "values", "shape")) send_array(link, x[[part]], size))
+  }
+  if (!is.list(x)) return(send_array(link, x, size))
+  names <- if (!is.null(names(x))) as_bytes(names(x)) else raw()
+  send_header(link, if (length(names)) wire$named else wire$list, items = length(x), size = length(names))
+  if (length(names)) link$send(names)
+  for (part in x) send_value(link, part, size)
+}
+
+send_array <- function(link, x, size) {
+  type <- switch(typeof(x), double = if (size == 4L) 0L else 1L, integer = 2L, logical = 3L, raw = 4L, character = 5L)
+  if (is.character(x)) {
+    bytes <- as_bytes(x)
+    send_header(link, wire$array, type, length(dim(x)), dim(x), length(bytes))
+    return(link$send(bytes))
+  }
+  send_header(link, wire$array, type, length(dim(x)), dim(x))
+  link$send(x)
+}
+
+# Texts, in UTF-8, each with a zero byte at its end.
+as_bytes <- function(x) writeBin(enc2utf8(as.vector(x)), raw(), useBytes = TRUE)
+
+# Sends a condition as texts: its message, the code of its call, its classes.
+send_condition <- function(link, kind, cnd) {
+  bytes <- as_bytes(c(condition_message(cnd), call_text(cnd), class(cnd)))
+  send_header(link, wire$condition, wire$conditions[[kind]], size = length(bytes))
+  link$send(bytes)
+}
+
+condition_message <- function(cnd) {
+  text <- tryCatch(conditionMessage(cnd), error = function(other) "")
+  substr(paste(as.character(text), collapse = "\n"), 1L, 1e5L)
+}
+
+# The code of a condition's call; none if it is long: it may hold data.
+call_text <- function(cnd) {
+  call <- tryCatch(conditionCall(cnd), error = function(other) NULL)
+  if (is.null(call)) return("")
+  text <- deparse(call, 500L, nlines = 20L)
+  if (length(text) < 20L) paste(text, collapse = "\n") else ""
+}

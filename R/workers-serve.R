@@ -1,0 +1,106 @@
+# What a worker process does: it waits for the number of a batch, calls the function, and sends what came of it. As in
+# workers-link.R, these functions run where this package may not be installed.
+
+# Begins. `at` are the lines of where to dial: host, port and token. `settings` is what the process takes over from the
+# session, and `job` the serialised functions and what these need. A failure to set up is the reply to every request.
+begin_work <- function(at, settings, job) {
+  link <- open_link(at[[1L]], as.integer(at[[2L]]), at[[3L]], settings$size, compiled_code(settings$version), TRUE)
+  failed <- tryCatch({
+    take_over(settings)
+    job <- unserialize(job)
+    for (name in names(job$globals)) assign(name, job$globals[[name]], envir = globalenv())
+    sources <- lapply(job$functions, function(given) c(given, convert = converter_of(given$form, given$known)))
+    NULL
+  }, error = identity)
+  repeat {
+    asked <- link$ask(5L)
+    if (length(asked) < 5L) return(invisible())
+    if (is.null(failed)) {
+      reply(link, sources[[asked[[1L]] + 1L]], asked, settings)
+    } else {
+      send_condition(link, "setup", failed)
+    }
+  }
+}
+
+# The compiled code of this package, if the same version of it is installed here.
+compiled_code <- function(version) {
+  folder <- system.file(package = "fitgenerator")
+  if (!nzchar(folder) || !identical(as.character(utils::packageVersion("fitgenerator")), version)) return(NULL)
+  path <- system.file("libs", .Platform$r_arch, paste0("fitgenerator", .Platform$dynlib.ext), package = "fitgenerator")
+  if (nzchar(path)) path
+}
+
+# Takes over what the session has: libraries, packages, options, the kinds of random numbers, and locale.
+take_over <- function(settings) {
+  .libPaths(settings$libraries)
+  for (category in names(settings$locale)) suppressWarnings(Sys.setlocale(category, settings$locale[[category]]))
+  for (package in settings$packages) {
+    suppressPackageStartupMessages(library(package, character.only = TRUE))
+  }
+  for (name in names(settings$options)) try(options(settings$options[name]), silent = TRUE) # some cannot be set
+  do.call(RNGkind, as.list(settings$kinds))
+}
+
+# Makes one batch and sends it, or what came in its place. `asked` is the number of the function, of the batch, what the
+# function is called with, and the seed of its random numbers.
+reply <- function(link, source, asked, settings) {
+  if (!identical(getwd(), settings$folder)) setwd(settings$folder)
+  signalled <- list()
+  keep <- function(kind, restart) {
+    function(cnd) {
+      if (kind == "warning" && getOption("warn") >= 2) return() # R turns the warning into an error at once
+      if (length(signalled) < most_signals) signalled[[length(signalled) + 1L]] <<- list(kind, cnd)
+      invokeRestart(restart)
+    }
+  }
+  converting <- FALSE
+  make <- function() {
+    set.seed(asked[[5L]])
+    value <- call_indexed(source$fn, source$takes, asked[[3L]], asked[[4L]])
+    converting <<- TRUE
+    sendable(source$convert(value, source$name, asked[[2L]]), source$name, asked[[2L]])
+  }
+  failed <- NULL
+  value <- tryCatch(
+    withCallingHandlers(
+      make(),
+      warning = keep("warning", "muffleWarning"), message = keep("message", "muffleMessage"),
+      interrupt = function(cnd) tell_where(link, sys.calls(), sys.nframe(), source)
+    ),
+    error = function(cnd) failed <<- cnd
+  )
+  for (each in signalled) send_condition(link, each[[1L]], each[[2L]])
+  if (is.null(failed)) return(send_value(link, value, settings$size))
+  refused <- converting && inherits(failed, "fitgenerator_batch_error")
+  send_condition(link, if (refused) "refused" else "error", failed)
+}
+
+# Conditions beyond these are dropped, in one batch.
+most_signals <- 1000L
+
+# The batch, if it can be sent.
+sendable <- function(x, place, batch) {
+  if (is.list(x) && !inherits(x, "fitgenerator_sparse")) {
+    for (part in x) sendable(part, place, batch)
+    return(x)
+  }
+  if (is_python(x)) {
+    text <- "Batch %d: %s() returned a Python object, which a worker process cannot send; return R arrays."
+    abort_batch(sprintf(text, batch, place), place, batch)
+  }
+  if (length(dim(x)) > wire$most_dims) {
+    text <- "Batch %d: %s() returned an array of %d dimensions; a worker process can send %d."
+    abort_batch(sprintf(text, batch, place, length(dim(x)), wire$most_dims), place, batch)
+  }
+  x
+}
+
+# The batch takes too long: the training wants to know where the function stands. It is over then.
+tell_where <- function(link, calls, n, source) {
+  entry <- list(quote(fn()), quote(fn(index)), quote(fn(index, epoch)))[[source$takes + 1L]]
+  bytes <- as_bytes(paste(where_it_stands(calls, n, source$name, entry), collapse = "\n"))
+  send_header(link, wire$stands, size = length(bytes))
+  link$send(bytes)
+  quit_quietly()
+}

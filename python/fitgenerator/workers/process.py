@@ -1,0 +1,152 @@
+"""One process of ours: started, given what it needs by its standard input, watched, ended."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ..host.joined_threads import JoinedThreads
+from . import broken_pipes
+
+_POSIX = sys.platform != "win32"
+_TAIL = 2000  # characters that are kept of what a process writes to its standard error
+_SLICE = 0.1  # seconds: a child of the process may hold its standard error open
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a process is started."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    folder: str  # its working directory
+    work: bytes  # follows, on its standard input, the lines that say where to dial
+
+
+class Process:
+    """A process that runs `launch`; `ended` is called, on a thread of ours, when it has ended."""
+
+    def __init__(self, launch: Launch, name: str, ended: Callable[[], None]) -> None:
+        self.over = threading.Event()
+        self.status: int | None = None  # below 0: the signal that ended it
+        self.pid = 0
+        self._launch = launch
+        self._name = name
+        self._ended = ended
+        self._wrote = b""
+        self._trouble = "no time"
+        self._killed = False
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._threads = JoinedThreads()
+
+    def start(self, lines: Sequence[str]) -> None:
+        """Start it, on a thread that then watches it; `lines` open its standard input."""
+        opening = "".join(f"{line}\n" for line in lines).encode()
+        self._threads.start(f"fitgenerator-process-{self._name}", lambda: self._watch(opening))
+
+    def _watch(self, opening: bytes) -> None:
+        try:
+            broken_pipes.unblock()
+            process = self._open()
+            broken_pipes.block()
+            if process is not None:
+                self._feed(process, opening)
+                self._attend(process)
+        except OSError as error:  # there is no such program, or no room for it
+            self._trouble = error.strerror or str(error)
+        self.over.set()
+        self._ended()
+
+    def _open(self) -> subprocess.Popen[bytes] | None:
+        launch = self._launch
+        with self._lock:
+            if self._killed:
+                return None
+            # A session of its own: Ctrl-C in the terminal is for the trainer, who ends workers.
+            self._process = subprocess.Popen(
+                launch.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE if _POSIX else subprocess.DEVNULL,
+                env=dict(launch.environment),
+                cwd=launch.folder,
+                start_new_session=_POSIX,
+            )
+            self.pid = self._process.pid
+            return self._process
+
+    def _feed(self, process: subprocess.Popen[bytes], opening: bytes) -> None:
+        assert process.stdin is not None
+        with suppress(OSError):  # it has ended before it had read all
+            process.stdin.write(opening)
+            process.stdin.write(self._launch.work)
+        with suppress(OSError):
+            process.stdin.close()
+
+    def _attend(self, process: subprocess.Popen[bytes]) -> None:
+        while process.stderr is not None and process.poll() is None:
+            if select.select([process.stderr], [], [], _SLICE)[0] and not self._read(process):
+                break
+        self.status = process.wait()
+        self._signal(signal.SIGKILL if _POSIX else signal.SIGTERM)  # whatever it had started
+        while process.stderr is not None and select.select([process.stderr], [], [], 0)[0]:
+            if not self._read(process):
+                break
+        if process.stderr is not None:
+            process.stderr.close()
+
+    def _read(self, process: subprocess.Popen[bytes]) -> bool:
+        assert process.stderr is not None
+        said = os.read(process.stderr.fileno(), 4096)
+        self._wrote = (self._wrote + said)[-_TAIL:]
+        return bool(said)
+
+    @property
+    def wrote(self) -> str:
+        """The end of what it wrote to its standard error."""
+        return self._wrote.decode("utf-8", "replace").strip()
+
+    @property
+    def fate(self) -> str:
+        """How it ended, in words."""
+        if self.status is None:
+            return f"could not be started ({self._trouble})"
+        if self.status >= 0:
+            return f"ended with status {self.status}"
+        with suppress(ValueError):
+            return f"was ended by signal {-self.status} ({signal.Signals(-self.status).name})"
+        return f"was ended by signal {-self.status}"
+
+    def interrupt(self) -> None:
+        """Interrupt what it does, as Ctrl-C would."""
+        with self._lock:
+            if _POSIX and self._process is not None and self.status is None:
+                with suppress(OSError):
+                    os.kill(self.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it at once, with all that it has started; any thread may call this, again."""
+        with self._lock:
+            self._killed = True
+            if self._process is not None and self.status is None:
+                self._signal(signal.SIGKILL if _POSIX else signal.SIGTERM)
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        with suppress(OSError):
+            if _POSIX:
+                os.killpg(self.pid, number)  # its session is a group of processes
+            else:
+                self._process.send_signal(number)
+
+    def join(self) -> None:
+        """After `kill`, or when it ends by itself, wait for it and its thread."""
+        self._threads.join()

@@ -1,0 +1,55 @@
+# Interrupts a call whose batches workers make, again and again. A process of its own:
+#
+#   Rscript workers.R SETTING TRIALS
+#
+# prints a line for each trial: what arrived, the seconds from the signal to the caller's handler, and what was left.
+
+library(fitgenerator)
+source(file.path(dirname(sub("--file=", "", grep("^--file=", commandArgs(), value = TRUE))), "..", "helper-models.R"))
+source(file.path(dirname(sub("--file=", "", grep("^--file=", commandArgs(), value = TRUE))), "..", "helper-workers.R"))
+args <- commandArgs(trailingOnly = TRUE)
+
+reticulate::py_run_string(paste(
+  "import os, signal, threading, time",
+  "def press(seconds):",
+  "    def work():",
+  "        time.sleep(seconds)",
+  "        pressed.append(time.time())",
+  "        os.kill(os.getpid(), signal.SIGINT)",
+  "    pressed.clear()",
+  "    threading.Thread(target=work).start()",
+  "pressed = []",
+  sep = "\n"
+))
+py <- reticulate::py
+
+endless <- function(i) {
+  if (i > 2) {
+    until <- Sys.time() + 60
+    while (Sys.time() < until) i <- i + 0
+  }
+  list(matrix(0, 1L), matrix(0, 1L))
+}
+quick <- function(i) list(matrix(0, 1L), matrix(0, 1L))
+nap <- list(on_train_batch_end = function(batch, logs) if (batch == 20) for (k in 1:600) Sys.sleep(0.1))
+settings <- list(
+  busy = list(fn = endless, wait = c(1, 2)), starting = list(fn = quick, wait = c(0, 0.6)),
+  waiting = list(fn = quick, wait = c(1, 2), callbacks = list(nap))
+)
+setting <- settings[[args[[1L]]]]
+
+model <- echo_model()
+train(model, batch_sequence(quick, 40), NULL, workers = 2)
+before <- list(descendants(), open_files(), list.files(tempdir()))
+for (trial in seq_len(as.integer(args[[2L]]))) {
+  wait <- stats::runif(1, setting$wait[[1L]], setting$wait[[2L]])
+  py$press(wait)
+  outcome <- tryCatch({
+    train(model, batch_sequence(setting$fn, 1e5), NULL, workers = 2, callbacks = setting$callbacks)
+    "none"
+  }, interrupt = function(cnd) "interrupt", error = function(cnd) paste0("error:", gsub(" ", "_", conditionMessage(cnd))))
+  seconds <- as.numeric(Sys.time()) - py$pressed[[1L]]
+  same <- identical(list(descendants(), open_files(), list.files(tempdir())), before)
+  left <- if (same && !length(our_threads())) "nothing" else "something"
+  cat(sprintf("%s %.3f %s\n", outcome, seconds, left))
+}
