@@ -117,6 +117,38 @@ test_that("T13: the timeout stops it, and shows where it stands", {
   }
 })
 
+test_that("T13: a generator that stays in foreign code after its R function is left behind when the call ends", {
+  reticulate::py_run_string(paste(
+    "import threading, tensorflow as tf",
+    "fitgenerator_test_asked, fitgenerator_test_release = threading.Event(), threading.Event()",
+    "def fitgenerator_test_staying(function):",
+    "    for _ in range(8):",
+    "        yield function()",
+    "    yield function(), fitgenerator_test_release.wait(60)",
+    "def fitgenerator_test_failing(prediction):",
+    "    fitgenerator_test_asked.wait(60)",
+    "    raise ValueError('mine')",
+    "def fitgenerator_test_loss(target, prediction):",
+    "    return tf.reshape(tf.numpy_function(fitgenerator_test_failing, [prediction], tf.float32), [1])",
+    sep = "\n"
+  ))
+  release <- python("release")
+  on.exit(release$set())
+  batch <- as_tuple(random_batches())
+  slow <- function() { # the first step fails while call 9 sleeps
+    calls <<- calls + 1
+    if (calls == 9) python("asked")$set()
+    if (calls == 9) Sys.sleep(1) # nolint: undesirable_function_linter. The training is to end meanwhile.
+    batch()
+  }
+  calls <- 0
+  taken <- seconds_of(expect_warning(
+    expect_error(evaluate_generator(linear_model(loss = python("loss")), python("staying")(slow), 20), "mine"),
+    class = "fitgenerator_thread_warning"
+  ))
+  expect_lt(taken, 30)
+})
+
 test_that("T13: an interrupt is taken in it, however it spends its time", {
   for (name in names(sources)) {
     endless <- sources[[name]](function() repeat sqrt(2))

@@ -44,7 +44,7 @@ class Switchboard:
         self._fetches = True  # batches are made
         self._open = True
         self.in_job = False  # the calling thread runs one
-        self._calls: list[Call] = []  # that threads wait for
+        self._calls: list[Apply] = []  # that threads wait for
 
     def call(self, work: Work) -> Any:
         """Run a job on the calling thread and wait for its result.
@@ -59,7 +59,7 @@ class Switchboard:
 
     def apply(self, name: str, function: HostFunction, *args: Any) -> Any:
         """Have the calling thread call a function for a batch; its value, or a `ClosedError`."""
-        return self.ask(Apply(name, function, args, self.patience))
+        return self._ask_noted(Apply(name, function, args, self.patience))
 
     def say(self, thing: Shown) -> None:
         """Show a bar, or lines, on the calling thread; does not wait.
@@ -105,14 +105,17 @@ class Switchboard:
             elif self.patience is not None and time.perf_counter() > call.begun + self.patience:
                 self.interrupt_overdue()
 
+        return self._ask_noted(call, SLICE, wait)
+
+    def _ask_noted(self, call: Apply, *waiting: Any) -> Any:
         self._calls.append(call)
         try:
-            return self.ask(call, SLICE, wait)
+            return self.ask(call, *waiting)
         finally:
             self._calls.remove(call)
 
     def is_asked_by(self, threads: Iterable[Thread]) -> bool:
-        """Whether one of these threads, or one that is not ours, waits for a `Call`."""
+        """Whether one of these threads, or one that is not ours, waits for a function."""
         known = {thread.ident for thread in threads}
         return any(call.asker in known or not call.ours for call in tuple(self._calls))
 
