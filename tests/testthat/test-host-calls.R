@@ -227,3 +227,33 @@ test_that("T31: no R code of a source runs inside a trace", {
     expect_equal(as.vector(predict_generator(echo_model(), mapped(via))), 1:8 * 2)
   }
 })
+
+test_that("T13: R code on TensorFlow's threads outlives a call within the call that reads them", {
+  tf <- reticulate::import("tensorflow")
+  batch <- reticulate::import("numpy", convert = FALSE)$ones(reticulate::tuple(2L, 1L), "float32")
+  reticulate::py_run_string("import time\ndef fitgenerator_test_nap(i):\n    time.sleep(0.03)\n    return i")
+  slow <- function(i) {
+    Sys.sleep(0.01) # nolint: undesirable_function_linter. A thread naps, or waits for R, at any time.
+    batch
+  }
+  slowly <- function() {
+    options <- tf$data$Options()
+    options$threading$private_threadpool_size <- 4L
+    tf$data$Dataset$range(200L, output_type = tf$int32)$map(function(i) {
+      i <- tf$numpy_function(python("nap"), list(i), tf$int32)
+      x <- tf$numpy_function(slow, list(i), tf$float32)
+      x$set_shape(reticulate::tuple(2L, 1L))
+      reticulate::tuple(x, 0 * x)
+    }, num_parallel_calls = 200L)$with_options(options)
+  }
+  other <- echo_model()
+  inner <- list(
+    function() predict_generator(other, numbered(), 2), # asks for no R code of its own
+    function() evaluate_generator(other, slowly(), 2) # ends while its own is asked for
+  )
+  for (act in inner) {
+    acts <- list(on_train_batch_end = function(batch, logs) if (batch %% 5 == 0) act())
+    expect_equal(train(echo_model(), slowly(), 30, callbacks = list(acts))$metrics$loss, 1)
+    expect_identical(our_threads(), character())
+  }
+})

@@ -69,6 +69,7 @@ class Apply(Awaited):
     args: tuple[Any, ...]
     patience: float | None = None  # seconds that its batch may take; `None` for ever
     ours: bool = field(default=True, kw_only=True)  # asked by a thread of ours, which ends
+    stays: bool = field(default=False, kw_only=True)  # it is answered until the host is closed
     asker: int = field(default_factory=get_ident, init=False)  # that thread
 
     def timed_out(self, stack: str) -> GeneratorTimeoutError:

@@ -180,7 +180,7 @@ class Switchboard:
     def _pick(self) -> Request | None:
         """What was asked for, in order; else a fetch; the end comes last."""
         if not self._fetches:
-            self._abandon(Apply)
+            self._abandon(lambda request: isinstance(request, Apply) and not request.stays)
         if self._waiting and not isinstance(self._waiting[0], End):
             return self._waiting.pop(0)
         if self._fetches and (fetch := self._next_fetch()) is not None:
@@ -196,7 +196,7 @@ class Switchboard:
         return Fetch(*min(ready, key=lambda pair: pair[0].rank)) if ready else None
 
     def close_fetches(self) -> None:
-        """Make no batch any more; jobs and output still are served. Any thread may call this."""
+        """Make no batch any more; jobs, output and what stays are served. For any thread."""
         self._fetches = False
         self.wake()
 
@@ -208,10 +208,10 @@ class Switchboard:
         self._open = self._fetches = False
         self.watchdog.finish()
         self._collect()
-        self._abandon(Request)
+        self._abandon(lambda request: True)
 
-    def _abandon(self, kind: type[Request]) -> None:
-        abandoned = [request for request in self._waiting if isinstance(request, kind)]
-        self._waiting = [request for request in self._waiting if not isinstance(request, kind)]
+    def _abandon(self, condition: Callable[[Request], bool]) -> None:
+        abandoned = [request for request in self._waiting if condition(request)]
+        self._waiting = [request for request in self._waiting if not condition(request)]
         for request in abandoned:
             request.abandon()

@@ -24,7 +24,7 @@ from ..host.signal_safe_queue import SLICE
 from ..reporting.meter import Meter
 from ..reporting.progress import Progress
 from ..sources.on_request import ContinuingReader
-from ..sources.source import Source
+from ..sources.source import Source, is_dataset
 from .fetch import Fetch
 from .reordering import Reordering
 from .schedule import Permits, Schedule
@@ -196,12 +196,15 @@ class Prefetcher(ABC):
             elif now > deadline:
                 break
         self._reordering.clear()
+        if is_dataset(self.source.identity):
+            # Its threads may ask the calling thread, which answers now, until its iterator is gone.
+            self._reader = self.schedule.reader = ContinuingReader()
         return left
 
     def release(self) -> None:
         """Let go of what the user gave, which must not live as long as a cycle of ours does."""
         self.source, self.function = Source(ContinuingReader, None), None
-        self._reader = self.schedule.reader = self.source.open()
+        self._reader = self.schedule.reader = ContinuingReader()
 
     def _permit(self, count: int = 1) -> None:
         self._permits.give(count)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from queue import SimpleQueue
 from typing import Any
 
+from ...errors import ClosedError
 from ...host.current_host import host_here
 from ...host.outcome import Failed, Outcome, TimedOut, Value, attempt
 from ...host.requests import Call
@@ -26,6 +28,7 @@ from .values import detached
 Capsule = Any  # reticulate's handle of an R function
 Made = tuple[Any, BaseException | None]  # what reticulate has of a call: its value, or its error
 
+_SOON = 0.5  # in seconds
 _SCHEDULE = "schedule_python_function_on_main_thread"
 _boards: list[Switchboard] = []  # of the calls that R hosts, the innermost last
 _replaced: dict[tuple[str, str], Any] = {}  # reticulate's own functions, by module and name
@@ -75,13 +78,35 @@ def _put(module: str, name: str, function: Any) -> Any:
 def _call(function: Capsule, args: tuple[Any, ...], named: Mapping[str, Any]) -> Made:
     """Have R call a function. Nothing is raised: C++ code waits for what is returned."""
     host, boards = host_here(), tuple(_boards)
-    ours = isinstance(host, Switchboard) and host in boards
-    board = host if ours else boards[-1] if boards else None
-    if not isinstance(board, Switchboard) or _is_r_thread():
+    if not boards or _is_r_thread():
         return _call_pending(function, args, named)
-    call = Call("", function, args, board.patience, named, ours=ours)
-    outcome = attempt(lambda: board.call_function(call, lambda: _serve_in_job(call, board)))
+    if isinstance(host, Switchboard) and host in boards:
+        return _made_of(_ask(host, Call("", function, args, host.patience, named)))
+    while True:
+        # Whose a thread is that is not ours cannot be seen: the innermost call answers it, up to
+        # its very end, and then an outer one, because the thread's source may be of that.
+        board, stays = boards[-1], len(boards) > 1
+        call = Call("", function, args, board.patience, named, ours=False, stays=stays)
+        outcome = _ask(board, call)
+        closed = isinstance(outcome, Failed) and isinstance(outcome.error, ClosedError)
+        if not closed or not _has_ended(board) or not (boards := tuple(_boards)):
+            return _made_of(outcome)
+
+
+def _ask(board: Switchboard, call: Call) -> Value[Any] | Failed:
+    return attempt(lambda: board.call_function(call, lambda: _serve_in_job(call, board)))
+
+
+def _made_of(outcome: Value[Any] | Failed) -> Made:
     return (outcome.value, None) if isinstance(outcome, Value) else (None, outcome.error)
+
+
+def _has_ended(board: Switchboard) -> bool:
+    """Whether the call of a board that is closed ends, soon; not if it waits for this thread."""
+    deadline = time.perf_counter() + _SOON
+    while board in _boards and time.perf_counter() < deadline:
+        time.sleep(_SOON / 100)
+    return board not in _boards
 
 
 def _call_pending(function: Capsule, args: tuple[Any, ...], named: Mapping[str, Any]) -> Made:
