@@ -117,6 +117,38 @@ test_that("T13: the timeout stops it, and shows where it stands", {
   }
 })
 
+test_that("T13: a generator that stays in foreign code after its R function is left behind when the call ends", {
+  reticulate::py_run_string(paste(
+    "import threading, tensorflow as tf",
+    "fitgenerator_test_asked, fitgenerator_test_release = threading.Event(), threading.Event()",
+    "def fitgenerator_test_staying(function):",
+    "    for _ in range(8):",
+    "        yield function()",
+    "    yield function(), fitgenerator_test_release.wait(60)",
+    "def fitgenerator_test_failing(prediction):",
+    "    fitgenerator_test_asked.wait(60)",
+    "    raise ValueError('mine')",
+    "def fitgenerator_test_loss(target, prediction):",
+    "    return tf.reshape(tf.numpy_function(fitgenerator_test_failing, [prediction], tf.float32), [1])",
+    sep = "\n"
+  ))
+  release <- python("release")
+  on.exit(release$set())
+  batch <- as_tuple(random_batches())
+  slow <- function() { # the first step fails while call 9 sleeps
+    calls <<- calls + 1
+    if (calls == 9) python("asked")$set()
+    if (calls == 9) Sys.sleep(1) # nolint: undesirable_function_linter. The training is to end meanwhile.
+    batch()
+  }
+  calls <- 0
+  taken <- seconds_of(expect_warning(
+    expect_error(evaluate_generator(linear_model(loss = python("loss")), python("staying")(slow), 20), "mine"),
+    class = "fitgenerator_thread_warning"
+  ))
+  expect_lt(taken, 30)
+})
+
 test_that("T13: an interrupt is taken in it, however it spends its time", {
   for (name in names(sources)) {
     endless <- sources[[name]](function() repeat sqrt(2))
@@ -193,5 +225,35 @@ test_that("T31: no R code of a source runs inside a trace", {
     }
     expect_equal(evaluate_generator(echo_model(), mapped(via))[[1]], 9)
     expect_equal(as.vector(predict_generator(echo_model(), mapped(via))), 1:8 * 2)
+  }
+})
+
+test_that("T13: R code on TensorFlow's threads outlives a call within the call that reads them", {
+  tf <- reticulate::import("tensorflow")
+  batch <- reticulate::import("numpy", convert = FALSE)$ones(reticulate::tuple(2L, 1L), "float32")
+  reticulate::py_run_string("import time\ndef fitgenerator_test_nap(i):\n    time.sleep(0.03)\n    return i")
+  slow <- function(i) {
+    Sys.sleep(0.01) # nolint: undesirable_function_linter. A thread naps, or waits for R, at any time.
+    batch
+  }
+  slowly <- function() {
+    options <- tf$data$Options()
+    options$threading$private_threadpool_size <- 4L
+    tf$data$Dataset$range(200L, output_type = tf$int32)$map(function(i) {
+      i <- tf$numpy_function(python("nap"), list(i), tf$int32)
+      x <- tf$numpy_function(slow, list(i), tf$float32)
+      x$set_shape(reticulate::tuple(2L, 1L))
+      reticulate::tuple(x, 0 * x)
+    }, num_parallel_calls = 200L)$with_options(options)
+  }
+  other <- echo_model()
+  inner <- list(
+    function() predict_generator(other, numbered(), 2), # asks for no R code of its own
+    function() evaluate_generator(other, slowly(), 2) # ends while its own is asked for
+  )
+  for (act in inner) {
+    acts <- list(on_train_batch_end = function(batch, logs) if (batch %% 5 == 0) act())
+    expect_equal(train(echo_model(), slowly(), 30, callbacks = list(acts))$metrics$loss, 1)
+    expect_identical(our_threads(), character())
   }
 })

@@ -68,6 +68,9 @@ class Apply(Awaited):
     function: HostFunction
     args: tuple[Any, ...]
     patience: float | None = None  # seconds that its batch may take; `None` for ever
+    ours: bool = field(default=True, kw_only=True)  # asked by a thread of ours, which ends
+    stays: bool = field(default=False, kw_only=True)  # it is answered until the host is closed
+    asker: int = field(default_factory=get_ident, init=False)  # that thread
 
     def timed_out(self, stack: str) -> GeneratorTimeoutError:
         """The error for a call that takes too long; `stack` is where the function stands."""
@@ -90,8 +93,6 @@ class Call(Apply):
     """Call a function of the host's language that code of the user's has called on this thread."""
 
     named: Mapping[str, Any] = field(default_factory=dict)  # further arguments, by name
-    ours: bool = True  # this is a thread of ours, which ends with the call
-    asker: int = field(default_factory=get_ident, init=False)
     _unclaimed: Lock = field(default_factory=Lock, init=False)
 
     def claim(self) -> bool:

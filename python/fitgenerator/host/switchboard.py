@@ -44,7 +44,7 @@ class Switchboard:
         self._fetches = True  # batches are made
         self._open = True
         self.in_job = False  # the calling thread runs one
-        self._calls: list[Call] = []  # that threads wait for
+        self._calls: list[Apply] = []  # that threads wait for
 
     def call(self, work: Work) -> Any:
         """Run a job on the calling thread and wait for its result.
@@ -59,7 +59,7 @@ class Switchboard:
 
     def apply(self, name: str, function: HostFunction, *args: Any) -> Any:
         """Have the calling thread call a function for a batch; its value, or a `ClosedError`."""
-        return self.ask(Apply(name, function, args, self.patience))
+        return self._ask_noted(Apply(name, function, args, self.patience))
 
     def say(self, thing: Shown) -> None:
         """Show a bar, or lines, on the calling thread; does not wait.
@@ -109,14 +109,17 @@ class Switchboard:
             elif self.patience is not None and time.perf_counter() > call.begun + self.patience:
                 self.interrupt_overdue()
 
+        return self._ask_noted(call, SLICE, wait)
+
+    def _ask_noted(self, call: Apply, *waiting: Any) -> Any:
         self._calls.append(call)
         try:
-            return self.ask(call, SLICE, wait)
+            return self.ask(call, *waiting)
         finally:
             self._calls.remove(call)
 
     def is_asked_by(self, threads: Iterable[Thread]) -> bool:
-        """Whether one of these threads, or one that is not ours, waits for a `Call`."""
+        """Whether one of these threads, or one that is not ours, waits for a function."""
         known = {thread.ident for thread in threads}
         return any(call.asker in known or not call.ours for call in tuple(self._calls))
 
@@ -181,7 +184,7 @@ class Switchboard:
     def _pick(self) -> Request | None:
         """What was asked for, in order; else a fetch; the end comes last."""
         if not self._fetches:
-            self._abandon(Apply)
+            self._abandon(lambda request: isinstance(request, Apply) and not request.stays)
         if self._waiting and not isinstance(self._waiting[0], End):
             return self._waiting.pop(0)
         if self._fetches and (fetch := self._next_fetch()) is not None:
@@ -197,7 +200,7 @@ class Switchboard:
         return Fetch(*min(ready, key=lambda pair: pair[0].rank)) if ready else None
 
     def close_fetches(self) -> None:
-        """Make no batch any more; jobs and output still are served. Any thread may call this."""
+        """Make no batch any more; jobs, output and what stays are served. For any thread."""
         self._fetches = False
         self.wake()
 
@@ -209,10 +212,10 @@ class Switchboard:
         self._open = self._fetches = False
         self.watchdog.finish()
         self._collect()
-        self._abandon(Request)
+        self._abandon(lambda request: True)
 
-    def _abandon(self, kind: type[Request]) -> None:
-        abandoned = [request for request in self._waiting if isinstance(request, kind)]
-        self._waiting = [request for request in self._waiting if not isinstance(request, kind)]
+    def _abandon(self, condition: Callable[[Request], bool]) -> None:
+        abandoned = [request for request in self._waiting if condition(request)]
+        self._waiting = [request for request in self._waiting if not condition(request)]
         for request in abandoned:
             request.abandon()

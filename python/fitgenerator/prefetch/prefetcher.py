@@ -24,7 +24,7 @@ from ..host.signal_safe_queue import SLICE
 from ..reporting.meter import Meter
 from ..reporting.progress import Progress
 from ..sources.on_request import ContinuingReader
-from ..sources.source import Source
+from ..sources.source import Source, is_dataset
 from .fetch import Fetch
 from .reordering import Reordering
 from .schedule import Permits, Schedule
@@ -149,8 +149,8 @@ class Prefetcher(ABC):
         self._due = waited + 1.0  # its error is on its way
 
     def _asks(self) -> bool:
-        """Whether its batches need the calling thread, always or right now."""
-        return self.source.asks or self.setup.host.is_asked_by(self._threads.alive)
+        """Whether a batch of its needs the calling thread right now."""
+        return self.setup.host.is_asked_by(self._threads.alive)
 
     def timed_out(self, stack: str) -> GeneratorTimeoutError:
         """The error for a batch that takes too long; `stack` is where its generator stands."""
@@ -198,18 +198,29 @@ class Prefetcher(ABC):
         self._permits.close()
         self._reader.close()
 
-    def join(self, deadline: float) -> list[str]:
-        """After `shut`, wait for the threads; the names of those that run on after `deadline`."""
+    def join(self, deadline: float, grace: float = GRACE) -> list[str]:
+        """After `shut`, wait for the threads; the names of those that run on after `deadline`.
+
+        A thread that asked the calling thread has so many seconds (`grace`) after the answer.
+        """
         # Thread rule 11: nothing survives the call, but a generator in foreign code. A thread that
-        # asks the calling thread gets an answer, so it ends, however long that takes.
-        left = self._threads.join(None if self.source.hosted or self._asks() else deadline)
+        # asks is not: it gets an answer, however long that takes. What it does next is not known.
+        while left := self._threads.join(time.perf_counter()):  # for one slice
+            now = time.perf_counter()
+            if self.source.hosted or self._asks():
+                deadline = max(deadline, now + grace)
+            elif now > deadline:
+                break
         self._reordering.clear()
+        if is_dataset(self.source.identity):
+            # Its threads may ask the calling thread, which answers now, until its iterator is gone.
+            self._reader = self.schedule.reader = ContinuingReader()
         return left
 
     def release(self) -> None:
         """Let go of what the user gave, which must not live as long as a cycle of ours does."""
         self.source, self.function = Source(ContinuingReader, None), None
-        self._reader = self.schedule.reader = self.source.open()
+        self._reader = self.schedule.reader = ContinuingReader()
 
     def _permit(self, count: int = 1) -> None:
         self._permits.give(count)

@@ -59,12 +59,12 @@ class RunContext:
             prefetcher.shut()
 
     def close(self) -> None:
-        """Stop every prefetcher and wait for its threads, for `GRACE` seconds at most."""
+        """Stop every prefetcher and wait for its threads, which have `GRACE` seconds to end."""
         self.shut()
         # Thread rule 11: nothing survives the call; what has not ended by then is told of.
         deadline = time.perf_counter() + GRACE
-        stuck = [name for prefetcher in self.prefetchers for name in prefetcher.join(deadline)]
-        self.notices.stuck = stuck
+        joined = [prefetcher.join(deadline, GRACE) for prefetcher in self.prefetchers]
+        self.notices.stuck = [name for names in joined for name in names]
         self.progress.close()
         waited, self.host.waited = self.host.waited, 0.0
         self.meter.add("model_waited", waited)

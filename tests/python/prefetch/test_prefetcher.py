@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -46,11 +46,11 @@ def make_prefetcher() -> Iterator[Callable[..., Prefetcher]]:
     prefetchers = []
 
     def make(source: Any, capacity: int = 3, **options: Any) -> Prefetcher:
+        options.setdefault("host", DirectHost(print))
         setup = Setup(
             capacity,
             "generator",
             "generator",
-            host=DirectHost(print),
             meter=Meter(10),
             scope=nullcontext,
             progress=Progress(print, verbose=0, interval=None),
@@ -291,6 +291,47 @@ def test_a_join_that_was_interrupted_can_be_repeated(
         prefetcher.join(time.perf_counter() + PATIENCE)
     assert prefetcher.join(time.perf_counter() + PATIENCE) == []
     assert len(set(calls)) == 3
+
+
+class Asked(DirectHost):
+    """A host that is asked until somebody has looked so many times; then calls `answered`."""
+
+    def __init__(self, looks: int, answered: Callable[[], None] = lambda: None) -> None:
+        super().__init__(print)
+        self.looks, self.answered = looks, answered
+
+    def is_asked_by(self, threads: Iterable[threading.Thread]) -> bool:
+        self.looks -= 1
+        if self.looks == 0:
+            self.answered()
+        return self.looks > 0
+
+
+def test_T13_a_thread_that_asks_is_waited_for_without_a_limit(make_prefetcher: Any) -> None:
+    release = threading.Event()
+    source = Watched(numbered(), lambda number: release.wait(PATIENCE))
+    prefetcher = make_prefetcher(source, host=Asked(5, release.set))
+    prefetcher.schedule.grant(a_round(1))
+    prefetcher.start()
+    prefetcher.shut()
+    assert prefetcher.join(time.perf_counter(), PATIENCE) == []
+
+
+def test_T13_a_thread_that_stays_in_foreign_code_after_the_answer_is_left_behind(
+    make_prefetcher: Any,
+) -> None:
+    release = threading.Event()
+    source = Watched(numbered(), lambda number: release.wait(PATIENCE))
+    prefetcher = make_prefetcher(source, host=Asked(5))
+    prefetcher.schedule.grant(a_round(1))
+    prefetcher.start()
+    while not source.pulls:
+        time.sleep(LULL)
+    prefetcher.shut()
+    begun = time.perf_counter()
+    assert prefetcher.join(begun, grace=0.3) == ["fitgenerator-feeder-generator-0"]
+    assert 0.3 < time.perf_counter() - begun < PATIENCE / 2
+    release.set()
 
 
 def test_threads_have_names(make_prefetcher: Any) -> None:

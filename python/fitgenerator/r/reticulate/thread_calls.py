@@ -28,7 +28,7 @@ from .values import detached
 Capsule = Any  # reticulate's handle of an R function
 Made = tuple[Any, BaseException | None]  # what reticulate has of a call: its value, or its error
 
-_WHILE = 0.5  # how long a call may take to end, in seconds, once it runs no functions any more
+_SOON = 0.5  # in seconds
 _SCHEDULE = "schedule_python_function_on_main_thread"
 _boards: list[Switchboard] = []  # of the calls that R hosts, the innermost last
 _replaced: dict[tuple[str, str], Any] = {}  # reticulate's own functions, by module and name
@@ -83,8 +83,10 @@ def _call(function: Capsule, args: tuple[Any, ...], named: Mapping[str, Any]) ->
     if isinstance(host, Switchboard) and host in boards:
         return _made_of(_ask(host, Call("", function, args, host.patience, named)))
     while True:
-        board = boards[-1]
-        call = Call("", function, args, board.patience, named, ours=False)
+        # Whose a thread is that is not ours cannot be seen: the innermost call answers it, up to
+        # its very end, and then an outer one, because the thread's source may be of that.
+        board, stays = boards[-1], len(boards) > 1
+        call = Call("", function, args, board.patience, named, ours=False, stays=stays)
         outcome = _ask(board, call)
         closed = isinstance(outcome, Failed) and isinstance(outcome.error, ClosedError)
         if not closed or not _has_ended(board) or not (boards := tuple(_boards)):
@@ -100,14 +102,10 @@ def _made_of(outcome: Value[Any] | Failed) -> Made:
 
 
 def _has_ended(board: Switchboard) -> bool:
-    """Whether the call that has refused this thread's ends without it, within a while.
-
-    Whose a thread is that is not ours cannot be seen. A call waits at its end for the threads of
-    its own source, so a thread that it waits for must end; any other may belong to an outer call.
-    """
-    deadline = time.perf_counter() + _WHILE
+    """Whether the call of a board that is closed ends, soon; not if it waits for this thread."""
+    deadline = time.perf_counter() + _SOON
     while board in _boards and time.perf_counter() < deadline:
-        time.sleep(_WHILE / 100)
+        time.sleep(_SOON / 100)
     return board not in _boards
 
 
