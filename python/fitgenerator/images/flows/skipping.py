@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 
 from ...errors import ImageWarning, LeftOutError, Warned, Warns
 from ...host.current_host import tell
@@ -16,7 +17,10 @@ class Skipping(Warns):
         skipped: Path to reason of the files that were left out.
     """
 
-    n: int
+    @property
+    @abstractmethod
+    def n(self) -> int:
+        """Files of the flow."""
 
     def __init__(self) -> None:
         self.skipped: dict[str, str] = {}
