@@ -17,10 +17,10 @@ with_calls <- function(code, name, failed) {
 calls_to <- function(cnd, n, name) {
   if (n > 1000L) return(NULL) # endless recursion: to look at each frame would take what is left of the stack
   calls <- sys.calls()[seq_len(n - 1L)]
-  homes <- lapply(seq_len(n - 1L), function(frame) topenv(environment(sys.function(frame))))
-  first <- max(0L, which(vapply(homes, identical, NA, topenv()))) + 1L
+  homes <- lapply(seq_len(n - 1L), function(frame) environment(sys.function(frame)))
+  first <- max(0L, which(vapply(homes, is_ours, NA))) + 1L
   # Between our code and the user's there may be R's own, such as do.call().
-  while (first < length(calls) && identical(homes[[first]], .BaseNamespaceEnv)) first <- first + 1L
+  while (first < length(calls) && identical(topenv(homes[[first]]), .BaseNamespaceEnv)) first <- first + 1L
   calls <- calls[seq_len(n - 1L) >= first]
   calls <- calls[!vapply(calls, is_call_of, NA, c("tryCatchList", "tryCatchOne", "doTryCatch"))]
   signals <- which(vapply(calls, is_call_of, NA, signalling))
@@ -31,6 +31,16 @@ calls_to <- function(cnd, n, name) {
   last <- conditionCall(cnd)
   known <- is.null(last) || identical(last, entry) || identical(last, calls[[length(calls)]])
   if (known) calls else c(calls, last)
+}
+
+# Whether a function with that environment is of this package, or of what a worker process has of it.
+is_ours <- function(env) {
+  home <- parent.env(environment())
+  while (!is.null(env) && !identical(env, emptyenv())) {
+    if (identical(env, home)) return(TRUE)
+    env <- parent.env(env)
+  }
+  FALSE
 }
 
 # The functions by which errors are signalled.

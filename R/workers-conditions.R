@@ -2,15 +2,19 @@
 
 # The condition that `told` tells of: what `signalled` in a worker had, but for fields of its own.
 rebuilt <- function(told, type, ...) {
-  call <- if (nzchar(told$call)) tryCatch(str2lang(told$call), error = function(cnd) NULL)
+  call <- if (nzchar(told$call)) parsed(told$call)
   classes <- unique(c(unlist(told$classes), type, "condition"))
   structure(class = classes, list(message = told$message, call = call, ...))
 }
 
+# A call from its code.
+parsed <- function(code) tryCatch(str2lang(code), error = function(cnd) NULL)
+
 # The error of a function that failed in a worker, `told` by its kind; `where` is the batch.
 worker_failure <- function(told, where) {
   if (told$kind == "refused") return(fg_condition(told$message, "fitgenerator_batch_error", where = where))
-  generator_error(rebuilt(told, "error"), where$place, where$batch)
+  calls <- Filter(Negate(is.null), lapply(unlist(told$calls), parsed))
+  generator_error(rebuilt(told, "error"), where$place, where$batch, if (length(calls)) calls)
 }
 
 # Signals a warning or a message of a worker. It says which batch it belongs to.

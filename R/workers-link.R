@@ -84,10 +84,12 @@ send_array <- function(link, x, size) {
 # Texts, in UTF-8, each with a zero byte at its end.
 as_bytes <- function(x) writeBin(enc2utf8(as.vector(x)), raw(), useBytes = TRUE)
 
-# Sends a condition as texts: its message, the code of its call, its classes.
-send_condition <- function(link, kind, cnd) {
-  bytes <- as_bytes(c(condition_message(cnd), call_text(cnd), class(cnd)))
-  send_header(link, wire$condition, wire$conditions[[kind]], size = length(bytes))
+# Sends a condition as texts: its message, the code of its call, that of the calls which led to it, its classes.
+send_condition <- function(link, kind, cnd, calls = NULL) {
+  led <- vapply(utils::tail(calls, 50L), code_of, "")
+  call <- tryCatch(conditionCall(cnd), error = function(other) NULL)
+  bytes <- as_bytes(c(condition_message(cnd), if (is.null(call)) "" else code_of(call), led, class(cnd)))
+  send_header(link, wire$condition, wire$conditions[[kind]], items = length(led), size = length(bytes))
   link$send(bytes)
 }
 
@@ -96,10 +98,8 @@ condition_message <- function(cnd) {
   substr(paste(as.character(text), collapse = "\n"), 1L, 1e5L)
 }
 
-# The code of a condition's call; none if it is long: it may hold data.
-call_text <- function(cnd) {
-  call <- tryCatch(conditionCall(cnd), error = function(other) NULL)
-  if (is.null(call)) return("")
+# The code of a call; that of its function alone if it is long: it may hold data.
+code_of <- function(call) {
   text <- deparse(call, 500L, nlines = 20L)
-  if (length(text) < 20L) paste(text, collapse = "\n") else ""
+  if (length(text) < 20L) paste(text, collapse = "\n") else deparse(as.call(list(call[[1L]])), nlines = 1L)[[1L]]
 }

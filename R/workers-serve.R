@@ -61,19 +61,23 @@ reply <- function(link, source, asked, settings) {
     converting <<- TRUE
     sendable(source$convert(value, source$name, asked[[2L]]), source$name, asked[[2L]])
   }
-  failed <- NULL
-  value <- tryCatch(
+  failed <- led <- NULL
+  value <- with_calls(
     withCallingHandlers(
       make(),
       warning = keep("warning", "muffleWarning"), message = keep("message", "muffleMessage"),
       interrupt = function(cnd) tell_where(link, sys.calls(), sys.nframe(), source)
     ),
-    error = function(cnd) failed <<- cnd
+    source$name,
+    function(cnd, calls) {
+      failed <<- cnd
+      led <<- calls
+    }
   )
   for (each in signalled) send_condition(link, each[[1L]], each[[2L]])
   if (is.null(failed)) return(send_value(link, value, settings$size))
   refused <- converting && inherits(failed, "fitgenerator_batch_error")
-  send_condition(link, if (refused) "refused" else "error", failed)
+  send_condition(link, if (refused) "refused" else "error", failed, led)
 }
 
 # Conditions beyond these are dropped, in one batch.

@@ -63,6 +63,7 @@ class Condition:
     message: str
     call: str  # the code of it, empty where there is none
     classes: tuple[str, ...]
+    calls: tuple[str, ...] = ()  # that led to it: the code of each, the innermost last
 
 
 @dataclass(frozen=True)
@@ -155,9 +156,10 @@ class Stream:
 
     def _condition(self, node: _Node) -> Condition:
         texts = self._strings(node.size, None)
-        if not 0 <= node.type < len(_KINDS) or len(texts) < 2:
+        if not 0 <= node.type < len(_KINDS) or len(texts) < 2 + node.items:
             raise LostError("it sent something that is no condition")
-        return Condition(_KINDS[node.type], texts[0], texts[1], tuple(texts[2:]))
+        calls, classes = tuple(texts[2 : 2 + node.items]), tuple(texts[2 + node.items :])
+        return Condition(_KINDS[node.type], texts[0], texts[1], classes, calls)
 
     def _strings(self, size: int, count: int | None) -> list[str]:
         """Texts, each of which ends with a zero byte."""
