@@ -26,6 +26,8 @@
 #'     generator. Elements `parent` and `exception`, both the exception; and those of `place`, `batch`, `stage`,
 #'     `image`, `callback` and `hook` that apply.}
 #'   \item{`fitgenerator_timeout_error`}{A batch took longer than `timeout` seconds. Elements `place` and `batch`.}
+#'   \item{`fitgenerator_worker_error`}{Processes that make batches (see [workers]) died too often, or could not be set
+#'     up. The message says how the last one ended. Elements `place` and `batch`.}
 #'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old, and the message says
 #'     how to install it; or the process is a fork (`parallel::mclapply()`) of one in which TensorFlow ran, which would
 #'     wait for ever for threads that a fork does not have.}

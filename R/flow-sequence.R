@@ -1,11 +1,11 @@
 #' Batches that a function makes from their numbers
 #'
 #' Makes a generator for [fit_generator()], [evaluate_generator()] and [predict_generator()] from a function of the
-#' number of a batch, or from a function of nothing that draws random numbers. Unlike a closure, it has a length, can be read again, and can be shuffled: the number of steps can
-#' be omitted, each validation starts with the first batch, and a training that is resumed by a [checkpoint()] or
-#' `initial_epoch` continues with the same batches as if it had not stopped. Any other training goes on after the passes
-#' that earlier trainings have read of this object: calls of one epoch each read the same batches as one call of all
-#' epochs. Evaluation, prediction and validation do not count.
+#' number of a batch, or from a function of nothing that draws random numbers. Unlike a closure, it has a length, can be
+#' read again, and can be shuffled: the number of steps can be omitted, each validation starts with the first batch, and
+#' a training that is resumed by a [checkpoint()] or `initial_epoch` continues with the same batches as if it had not
+#' stopped. Any other training goes on after the passes that earlier trainings have read of this object: calls of one
+#' epoch each read the same batches as one call of all epochs. Evaluation, prediction and validation do not count.
 #'
 #' @section Random numbers:
 #' With a `seed`, the random numbers that `fn` draws for a batch follow from the seed, the number of the epoch and the
@@ -55,7 +55,8 @@ batch_sequence <- function(fn, length, shuffle = FALSE, seed = NULL, on_epoch_en
   endless <- identical(length, Inf)
   if (endless && (!isFALSE(shuffle) || !is.null(on_epoch_end))) {
     name <- if (isFALSE(shuffle)) "on_epoch_end" else "shuffle"
-    abort_argument(sprintf("`%s` must not be given with `length = Inf`: passes without an end have no order.", name), name)
+    text <- "`%s` must not be given with `length = Inf`: passes without an end have no order."
+    abort_argument(sprintf(text, name), name)
   }
   structure(class = "fitgenerator_sequence", list(
     fn = fn,

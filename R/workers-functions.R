@@ -3,12 +3,7 @@
 # What the functions `fns`, which belong to the arguments `names`, need: `globals`, by their names, and `packages` to
 # attach. They are found as the package future finds them. What a function's own environment holds travels with it.
 needs_of <- function(fns, names) {
-  if (!requireNamespace("globals", quietly = TRUE)) {
-    abort_setup(paste(
-      "`workers` above 1 needs the package globals, which finds what a function needs:",
-      "install.packages(\"globals\")."
-    ))
-  }
+  require_globals()
   found <- lapply(fns, function(fn) {
     globals::globalsOf(fn, envir = environment(fn), substitute = FALSE, mustExist = FALSE)
   })
@@ -22,6 +17,14 @@ needs_of <- function(fns, names) {
     globals = do.call(c, lapply(unname(found), session_globals)),
     packages = setdiff(packages, c("base", "methods", "datasets", "utils", "grDevices", "graphics", "stats"))
   )
+}
+
+require_globals <- function(found = requireNamespace("globals", quietly = TRUE)) {
+  if (found) return(invisible())
+  abort_setup(paste(
+    "`workers` above 1 needs the package globals, which finds what a function needs:",
+    "install.packages(\"globals\")."
+  ))
 }
 
 # Those of the globals that a worker must be given: what lies in the session's global environment, or was attached as
@@ -75,7 +78,7 @@ assignments_in <- function(code, locals) {
   }
   outer <- is.call(code) && (head == "<<-" || (head == "assign" && assigns_outside(code)))
   target <- if (outer) setdiff(assigned(code[[2L]]), locals)
-  there <- which(!vapply(seq_along(code), function(k) identical(code[[k]], quote(expr = )), NA))
+  there <- which(!vapply(seq_along(code), function(k) identical(code[[k]], quote(expr = )), NA)) # nolint: spaces_inside_linter.
   c(target, unlist(lapply(there, function(k) assignments_in(code[[k]], locals))))
 }
 

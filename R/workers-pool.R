@@ -1,6 +1,55 @@
 # R functions in worker processes that the package starts: what the processes are given. Python starts and ends them
 # (`workers/pool.py`), and asks them for batches; R's thread takes no part in that.
 
+#' Batches made in several R processes
+#'
+#' An R function that is slower than the model can run in several R processes. `fit_generator(workers = 4)`, and
+#' [evaluate_generator()] and [predict_generator()] likewise, start four of them for the call if the generator, or the
+#' validation data, is a [batch_sequence()]. Training and validation share the processes, which end with the call.
+#'
+#' Batches, their order, and the history are those of R's own thread, to the bit, if the sequence has a `seed`; they do
+#' not depend on the number of workers. Without a `seed`, one is drawn from the session's random numbers in each call.
+#'
+#' @section What can run there:
+#' A function of the number of a batch, of this and the epoch, or of nothing. A generator that draws random numbers,
+#' `generator <- function() ...`, becomes such a source by `batch_sequence(generator, length = Inf, seed = 1)`.
+#'
+#' Each process makes some of the batches, so a function must not count its calls. A function that assigns variables
+#' outside of itself, by `<<-` or `assign()`, is an error before the first batch. What cannot be found out is your
+#' business: changes of environments, of R6 objects and of files, which each process makes by itself. Functions of other
+#' kinds, such as closures that are not a `batch_sequence()`, run on R's own thread as ever, with a message.
+#'
+#' @section What is sent:
+#' Global variables, functions and packages that the function needs are found by the package globals, as the package
+#' future does it, and sent once to each process, together with the session's library paths, options, working directory,
+#' locale and `RNGkind()`. Connections, external pointers and Python objects cannot be sent: if the function uses one,
+#' an error names the variable. Each process computes with one thread of BLAS and OpenMP. What it prints is dropped.
+#'
+#' @section Errors, warnings, and processes that die:
+#' An error arrives with its classes, message, call and batch, as from R's own thread. Its `parent` is built again from
+#' these: other fields of your condition do not travel. Warnings and messages are signalled in the session, with the
+#' number of their batch.
+#'
+#' If a process dies, its batch is made again by another one. A batch that ends two processes, and more deaths in a row
+#' than there are workers, are a `fitgenerator_worker_error`. If a batch takes longer than `timeout`, the error names
+#' the process, and shows where the function stands. An interrupt does not wait for the functions.
+#'
+#' @section Connections:
+#' The processes connect to the session at `options(fitgenerator.host = "127.0.0.1", fitgenerator.port = 0)`, where port
+#' 0 stands for any free one, and identify themselves by a secret that is new in each call. What they send is not
+#' encrypted. They are sent numbers, and send arrays and texts back; the session evaluates nothing that it receives.
+#'
+#' @seealso [batch_sequence()], [fit_generator()]
+#' @examples
+#' generator <- function() {
+#'   x <- matrix(rnorm(64), ncol = 2)
+#'   list(x, x %*% c(1, -1))
+#' }
+#' batches <- batch_sequence(generator, length = Inf, seed = 1)
+#' # fit_generator(model, batches, steps_per_epoch = 100, workers = 4)
+#' @name workers
+NULL
+
 # The worker processes of a call, if it is to have any: as `crossing` to Python, and as `used`, the names of the sources
 # that they work for. `NULL` if there is no such source. `workers` is the number that was asked for.
 worker_pool <- function(workers, sources, name, forms, input_names) {

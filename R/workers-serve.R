@@ -45,7 +45,7 @@ take_over <- function(settings) {
 # Makes one batch and sends it, or what came in its place. `asked` is the number of the function, of the batch, what the
 # function is called with, and the seed of its random numbers.
 reply <- function(link, source, asked, settings) {
-  if (!identical(getwd(), settings$folder)) setwd(settings$folder)
+  if (!identical(getwd(), settings$folder)) setwd(settings$folder) # nolint: undesirable_function_linter. Ours.
   signalled <- list()
   keep <- function(kind, restart) {
     function(cnd) {
@@ -91,11 +91,11 @@ sendable <- function(x, place, batch) {
   }
   if (is_python(x)) {
     text <- "Batch %d: %s() returned a Python object, which a worker process cannot send; return R arrays."
-    abort_batch(sprintf(text, batch, place), place, batch)
+    refuse(sprintf(text, batch, place), place, batch)
   }
   if (length(dim(x)) > wire$most_dims) {
     text <- "Batch %d: %s() returned an array of %d dimensions; a worker process can send %d."
-    abort_batch(sprintf(text, batch, place, length(dim(x)), wire$most_dims), place, batch)
+    refuse(sprintf(text, batch, place, length(dim(x)), wire$most_dims), place, batch)
   }
   x
 }

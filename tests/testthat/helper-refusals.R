@@ -47,7 +47,7 @@ all_refusals <- function() {
   x <- matrix(1, 4, 1)
   c(
     batch_refusals(x), argument_refusals(x), source_refusals(x), flow_refusals(x), failures(x), page_refusals(x),
-    image_refusals(), picture_refusals(), setup_refusals()
+    image_refusals(), picture_refusals(), setup_refusals(), worker_refusals()
   )
 }
 
@@ -167,7 +167,7 @@ flow_refusals <- function(x) {
     "missing values" = function() flow_from_frame(airquality, Wind ~ .),
     "dates in a column" = function() flow_from_frame(data.frame(day = Sys.Date(), y = 1), y ~ day),
     "a sequence of no function" = function() batch_sequence(x, 4),
-    "a function of no number" = function() batch_sequence(function() 1, 4),
+    "a function of three numbers" = function() batch_sequence(function(a, b, c) 1, 4),
     "a setting that a sequence lacks" = function() {
       sequence <- batch_sequence(function(i) i, 4)
       sequence$size <- 3

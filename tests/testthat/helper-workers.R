@@ -75,7 +75,8 @@ with_mocked <- function(name, value, code) {
 }
 
 free_port <- function() {
-  reticulate::py_run_string("import socket\nwith socket.create_server(('127.0.0.1', 0)) as s: free = s.getsockname()[1]")$free
+  code <- "import socket\nwith socket.create_server(('127.0.0.1', 0)) as s: free = s.getsockname()[1]"
+  reticulate::py_run_string(code)$free
 }
 
 with_options <- function(values, code) {

@@ -8,13 +8,14 @@ condition_of <- function(fn, workers, ...) {
 
 test_that("An error has the classes, message, call, place and batch that it has on R's own thread", {
   kinds <- list(
-    function(i) if (i == 3) stop("no such file: a.png") else list(matrix(0, 1, 1), 0),
-    function(i) if (i == 3) stop(errorCondition("odd", class = c("no_signal", "lost"), call = quote(f(1)))) else list(matrix(0, 1, 1), 0),
-    function(i) if (i == 3) log(-1:2 + "a") else list(matrix(0, 1, 1), 0),
-    function(i) if (i == 3) (function(n) sys.function()(n))(1) else list(matrix(0, 1, 1), 0),
-    function(i) if (i == 3) stop("caf\u00e9 \u20ac", call. = FALSE) else list(matrix(0, 1, 1), 0)
+    function() stop("no such file: a.png"),
+    function() stop(errorCondition("odd", class = c("no_signal", "lost"), call = quote(f(1)))),
+    function() log(-1:2 + "a"),
+    function() (function(n) sys.function()(n))(1),
+    function() stop("caf\u00e9 \u20ac", call. = FALSE)
   )
-  for (fn in kinds) {
+  for (fails in kinds) {
+    fn <- function(i) if (i == 3) fails() else list(matrix(0, 1, 1), 0)
     here <- condition_of(fn, NULL)
     there <- condition_of(fn, 2)
     expect_identical(class(there), class(here))
@@ -30,7 +31,8 @@ test_that("An error has the classes, message, call, place and batch that it has 
 })
 
 test_that("A value that is no batch is refused in the same words", {
-  for (value in list(3, NULL, list(1, 2, 3, 4), list(matrix(NA, 1, 1), 0), list(quote(x), 0), list(matrix(0, 2), 1:3))) {
+  values <- list(3, NULL, list(1, 2, 3, 4), list(matrix(NA, 1, 1), 0), list(quote(x), 0), list(matrix(0, 2), 1:3))
+  for (value in values) {
     fn <- function(i) if (i == 2) value else list(matrix(0, 1, 1), 0)
     here <- condition_of(fn, NULL)
     there <- condition_of(fn, 2)
@@ -59,9 +61,11 @@ test_that("Warnings and messages are signalled in the session, each once, with t
     list(matrix(0, 1, 1), 0)
   }
   seen <- list()
-  note <- function(restart) function(cnd) {
-    seen[[length(seen) + 1L]] <<- cnd
-    invokeRestart(restart)
+  note <- function(restart) {
+    function(cnd) {
+      seen[[length(seen) + 1L]] <<- cnd
+      invokeRestart(restart)
+    }
   }
   expect_nothing_left(withCallingHandlers(
     losses_of(talk, 2, epochs = 1), warning = note("muffleWarning"), message = note("muffleMessage")

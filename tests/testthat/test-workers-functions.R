@@ -32,7 +32,7 @@ test_that("Globals, functions that they need, attached packages, options and the
 test_that("A function may change the folder, write, and open connections of its own", {
   moves <- function(i) {
     stopifnot(file.exists("helper-workers.R"))
-    setwd(tempdir())
+    setwd(tempdir()) # nolint: undesirable_function_linter. The worker goes back.
     cat("noise\n")
     print(i)
     con <- textConnection("a line")
@@ -86,8 +86,9 @@ test_that("Connections, pointers and Python objects that it uses are refused by 
 })
 
 test_that("A package that is missing in a worker, and one that is missing here, are errors that name it", {
+  needs <- function(...) list(globals = list(), packages = "noSuchPackage")
   error <- expect_error(
-    with_mocked("needs_of", function(...) list(globals = list(), packages = "noSuchPackage"), losses_of(drawn_batch, 2)),
+    with_mocked("needs_of", needs, losses_of(drawn_batch, 2)),
     "could not be set up.*noSuchPackage", class = "fitgenerator_worker_error"
   )
   expect_identical(error$batch, 1L)

@@ -45,7 +45,8 @@ test_that("Training and validation share one pool; evaluation and prediction hav
   expect_identical(predict_generator(linear_model(), unseen, workers = 2), predict_generator(linear_model(), unseen))
   # Arrays, and functions without a number, are read as ever, beside it.
   fixed <- list(matrix(1, 4L), matrix(0, 4L))
-  expect_identical(losses_of(drawn_batch, 2, validation_data = fixed), losses_of(drawn_batch, 1, validation_data = fixed))
+  with_arrays <- function(workers) losses_of(drawn_batch, workers, validation_data = fixed)
+  expect_identical(with_arrays(2), with_arrays(1))
 })
 
 test_that("on_epoch_end runs on R's thread, between the passes", {
@@ -87,8 +88,11 @@ test_that("A sequence without an end: batch i of epoch e follows from seed, e an
   twice <- c(train(model, one, 4)$metrics$loss, train(model, one, 4)$metrics$loss)
   expect_identical(twice, endless(NULL, epochs = 2))
   expect_error(train(echo_model(), flow, NULL), "must be given", class = "fitgenerator_argument_error")
-  expect_error(batch_sequence(draws, Inf, shuffle = TRUE), "`shuffle` must not", class = "fitgenerator_argument_error")
-  expect_error(batch_sequence(draws, Inf, on_epoch_end = print), "`on_epoch_end`", class = "fitgenerator_argument_error")
+  refused <- function(text, ...) {
+    expect_error(batch_sequence(draws, Inf, ...), text, class = "fitgenerator_argument_error")
+  }
+  refused("`shuffle` must not", shuffle = TRUE)
+  refused("`on_epoch_end` must not", on_epoch_end = print)
   expect_output(print(flow), "endless")
 })
 
@@ -133,7 +137,8 @@ test_that("Every kind of batch arrives as it does from R's own thread", {
   seen <- function(workers) {
     model <- reticulate::py_eval("FitgeneratorTestSeen()")
     model$compile(run_eagerly = TRUE)
-    predict_generator(model, batch_sequence(function(i) list(shapes, list(shapes$vector)), 2, seed = 1), workers = workers)
+    flow <- batch_sequence(function(i) list(shapes, list(shapes$vector)), 2, seed = 1)
+    predict_generator(model, flow, workers = workers)
     reticulate::py_str(model$seen)
   }
   expect_identical(seen(2), seen(NULL))
@@ -147,4 +152,18 @@ test_that("Doubles of R become the model's type of numbers, with and without thi
   on.exit(keras()$config$set_floatx("float32"))
   narrow <- function(i) list(matrix(c(1 / 3, 2, pi, 1), 4L) * i, matrix(0, 4L, 1L))
   expect_identical(losses_of(narrow, 2), losses_of(narrow, NULL))
+})
+
+test_that("The lead stays within the queue: workers ask only with a permit", {
+  folder <- seen_folder()
+  note <- function(i) {
+    file.create(file.path(folder, i))
+    list(matrix(i, 2L, 1L), matrix(0, 2L, 1L))
+  }
+  leads <- NULL
+  count <- list(on_train_batch_end = function(batch, logs) leads <<- c(leads, length(list.files(folder)) - (batch + 1)))
+  flow <- batch_sequence(note, 60, seed = 1)
+  train(echo_model(), flow, NULL, workers = 3, max_queue_size = 4, callbacks = list(count))
+  expect_length(leads, 60L)
+  expect_lte(max(leads), 5)
 })
