@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 
-from ..errors import ClosedError
+from ..errors import ClosedError, ErrorContext, locate
 from ..host.interface import Place, RawBatch
 from ..host.signal_safe_queue import ClosableQueue
 from ..sources.source import Source
@@ -77,7 +77,7 @@ class RequestPrefetcher(Prefetcher):
             self._hand_on(self._wanted.popleft())
         if self._late is not None and self._wanted:
             error, self._late = self._late, None
-            self.fail(error)
+            self._fail_next(error, self._between)
         self._resting = not self._wanted or self._made >= self.urgent_until
         now = time.perf_counter()
         if not self._wanted:
@@ -142,6 +142,10 @@ class RequestPrefetcher(Prefetcher):
         if fetch is not None:
             self._finish(fetch)
 
+    @property
+    def _tells(self) -> bool:
+        return self._ending is not None
+
     def _ended(self, seconds: float) -> bool:
         told = self._all_told.wait(seconds)
         if told and self._late is not None:
@@ -157,11 +161,15 @@ class RequestPrefetcher(Prefetcher):
     def fail(self, error: BaseException) -> None:
         """The function failed."""
         if self._ending is not None:
+            locate(error, self._between)
             self._late = error  # before anyone is told
             self.told()
             return
+        self._fail_next(error)
+
+    def _fail_next(self, error: BaseException, context: ErrorContext | None = None) -> None:
         fetch = self._void()
-        self._fail(fetch, error)
+        self._fail(fetch, error, context)
         self._hand_on(fetch)
 
     def _void(self) -> Fetch:
