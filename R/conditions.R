@@ -16,8 +16,8 @@
 #'   \item{`fitgenerator_batch_error`}{A generator returned an invalid batch, a batch that does not fit the inputs of
 #'     the model, or no batch at all. Elements `place` and `batch`, if there was a batch.}
 #'   \item{`fitgenerator_generator_error`}{The code of an R generator failed, or that of an R function of images.
-#'     Elements `parent`, `place` and `batch` (without `batch` for `on_epoch_end`); for a function of images also `image`,
-#'     and its name, `argument`.}
+#'     Elements `parent`, `place` and `batch` (without `batch` for `on_epoch_end`); for a function of images also
+#'     `image`, and its name, `argument`.}
 #'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent`, `hook` and, if it is a Keras
 #'     callback, its class, `callback`.}
 #'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Elements `parent`, and

@@ -55,8 +55,8 @@ raise_time_limit <- function(said) {
 # in which the second colon stays as it is.
 message_said <- function(said) {
   plain <- gettext("Error: ", domain = "R", trim = FALSE)
-  message <- if (startsWith(said, plain)) substring(said, nchar(plain) + 1L) else sub("(?s)^.*? : ", "", said, perl = TRUE)
-  trimws(message)
+  if (startsWith(said, plain)) return(trimws(substring(said, nchar(plain) + 1L)))
+  trimws(sub("(?s)^.*? : ", "", said, perl = TRUE))
 }
 
 time_limits <- c(
