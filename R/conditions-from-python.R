@@ -54,7 +54,9 @@ python_condition <- function(failure, where, raised) {
   }
   text <- shortened(without_colours(text))
   if (!is.null(where$hook)) return(fg_condition(text, "fitgenerator_callback_error", parent, where = where))
-  if (identical(where$stage, "made")) return(generator_error(parent, where$place, where$batch))
+  # Without a stage, it is a hook of the source that is told of passes.
+  of_source <- !is.null(where$place) && (is.null(where$stage) || where$stage == "made")
+  if (of_source) return(generator_error(parent, where$place, where$batch))
   text <- paste("R code in the model (a loss, a metric or a layer) failed:", text)
   fg_condition(text, "fitgenerator_model_error", parent, where = where)
 }

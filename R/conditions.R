@@ -16,8 +16,8 @@
 #'   \item{`fitgenerator_batch_error`}{A generator returned an invalid batch, a batch that does not fit the inputs of
 #'     the model, or no batch at all. Elements `place` and `batch`, if there was a batch.}
 #'   \item{`fitgenerator_generator_error`}{The code of an R generator failed, or that of an R function of images.
-#'     Elements `parent`, `calls`, `place` and `batch`; for a function of images also `image`, and its name,
-#'     `argument`.}
+#'     Elements `parent`, `calls`, `place` and `batch` (without `batch` for `on_epoch_end`); for a function of images
+#'     also `image`, and its name, `argument`.}
 #'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent`, `calls`, `hook` and, if it
 #'     is a Keras callback, its class, `callback`.}
 #'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Elements `parent`, and
@@ -25,7 +25,8 @@
 #'   \item{`fitgenerator_python_error`}{Python raised an exception that R code did not cause, for example in a Python
 #'     generator. Elements `parent` and `exception`, both the exception; and those of `place`, `batch`, `stage`,
 #'     `image`, `callback` and `hook` that apply.}
-#'   \item{`fitgenerator_timeout_error`}{A batch took longer than `timeout` seconds. Elements `place` and `batch`.}
+#'   \item{`fitgenerator_timeout_error`}{A batch took longer than `timeout` seconds, or an `on_epoch_end` of the source.
+#'     Elements `place` and `batch` (without `batch` for `on_epoch_end`).}
 #'   \item{`fitgenerator_worker_error`}{Processes that make batches (see [workers]) died too often, or could not be set
 #'     up. The message says how the last one ended. Elements `place` and `batch`.}
 #'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old, and the message says
@@ -134,12 +135,16 @@ abort_batch <- function(message, place = "generator", batch = NULL, ...) {
   fg_abort(message, "fitgenerator_batch_error", ..., where = list(place = place, batch = batch, stage = "made"))
 }
 
-# The condition for R code of the user that failed with `parent` when it made batch `batch` of `place`.
+# The elements of a condition about batch `batch` of `place`, or, without a batch, about the end of a pass.
+made_at <- function(place, batch) c(list(place = place), if (!is.null(batch)) list(batch = batch, stage = "made"))
+
+# The condition for R code of the user that failed with `parent` when it made batch `batch` of `place`, or, without a
+# batch, when a pass began or ended.
 generator_error <- function(parent, place = "generator", batch = NULL, calls = NULL) {
   which <- if (is.null(batch)) "" else sprintf(" at batch %d", as.integer(batch))
   message <- sprintf("The code of `%s` failed%s: %s", place, which, condition_text(parent))
-  where <- list(place = place, batch = batch, stage = "made")
-  fg_condition(c(message, failed_in(calls)), "fitgenerator_generator_error", parent, calls = calls, where = where)
+  message <- c(message, failed_in(calls))
+  fg_condition(message, "fitgenerator_generator_error", parent, calls = calls, where = made_at(place, batch))
 }
 
 # The condition for a function of images, the argument `name`, that failed with `parent`. The list `where` has the
@@ -172,11 +177,12 @@ python_error <- function(exception, text = shortened(condition_text(exception)),
   fg_condition(text, "fitgenerator_python_error", exception, exception = exception, where = where)
 }
 
-# The condition for a closure that did not return within `timeout` seconds; `stack` is where it stood.
+# The condition for a closure that did not return within `timeout` seconds; `stack` is where it stood. Without a batch,
+# the closure is a hook that is told of the end of a pass.
 overdue_error <- function(place, batch, timeout, stack) {
-  message <- sprintf("`%s` gave no batch %d within %g seconds (`timeout`). It stands at:", place, batch, timeout)
-  where <- list(place = place, batch = batch, stage = "made")
-  fg_condition(c(message, stack), "fitgenerator_timeout_error", where = where)
+  what <- if (is.null(batch)) "did not return from on_epoch_end()" else sprintf("gave no batch %d", batch)
+  message <- sprintf("`%s` %s within %g seconds (`timeout`). It stands at:", place, what, timeout)
+  fg_condition(c(message, stack), "fitgenerator_timeout_error", where = made_at(place, batch))
 }
 
 # Returns a Python object, given as the argument `name`, if it lives in this process.

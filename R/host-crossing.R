@@ -48,11 +48,19 @@ evaluated <- function(...) suppressWarnings(tryCatch(list(...), error = function
 # Python code runs, at a top level of its own: there R prints the error, forgets the limit, and goes on. No field
 # says so.
 raise_time_limit <- function(said) {
-  found <- vapply(gettext(time_limits, domain = "R"), grepl, NA, said, fixed = TRUE)
-  if (!any(found)) return(invisible())
-  limit <- simpleError(gettext(time_limits[found][[1L]], domain = "R"))
+  message <- message_said(said)
+  if (!message %in% gettext(time_limits, domain = "R")) return(invisible())
+  limit <- simpleError(message)
   try(stop(limit), silent = TRUE) # R's last error is another one now: the next limit can be told from this one
   stop(limit)
+}
+
+# The message in what R says of an error: "Error: message" or "Error in call : message", in the language of the session,
+# in which the second colon stays as it is.
+message_said <- function(said) {
+  plain <- gettext("Error: ", domain = "R", trim = FALSE)
+  if (startsWith(said, plain)) return(trimws(substring(said, nchar(plain) + 1L)))
+  trimws(sub("(?s)^.*? : ", "", said, perl = TRUE))
 }
 
 time_limits <- c(

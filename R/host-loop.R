@@ -110,22 +110,24 @@ serve_end <- function(run, i, ended) {
   cross(run$python$deliver, list(), if (is.null(end)) list(kind = "told") else end, slice)
 }
 
-# Fetches a lot of at most `most` batches (rule 5) from closure number `i`: calls `fill` with a lot.
+# Fetches a lot of at most `most` batches (rule 5) from closure number `i`: calls `fill` with a lot. A lot of no batches
+# is a hook that is told of the end of a pass.
 fetch_lot <- function(run, i, most, fill = function(lot) fill_lot(lot, closure, run$streams, before, most)) {
   closure <- run$closures[[i]]
   before <- run$fetched[[i]]
   lot <- new_lot(most)
   overdue <- NULL
+  at <- function() if (most > 0L) before + lot$n + 1L
   stop_overdue <- function(calls, n) {
     stack <- where_it_stands(calls, n, closure$name)
-    overdue <<- overdue_error(closure$name, before + lot$n + 1L, run$timeout, stack)
+    overdue <<- overdue_error(closure$name, at(), run$timeout, stack)
     stop(overdue)
   }
   # Handlers for the whole lot: to establish one costs as much as to call a quick closure.
   lot$failed <- with_calls(in_time(fill(lot), run, stop_overdue), closure$name, function(cnd, calls) {
     refused <- lot$converting && inherits(cnd, "fitgenerator_batch_error")
     if (refused || identical(cnd, overdue)) return(cnd)
-    generator_error(cnd, closure$name, before + lot$n + 1L, calls)
+    generator_error(cnd, closure$name, at(), calls)
   })
   if (closure$stream == "generator") keep_state(run$streams, before + lot$n + 1L)
   run$fetched[[i]] <- before + lot$n

@@ -59,7 +59,9 @@ class ErrorContext:
             return f"While batch {self.batch} of `{self.place}` was {self.stage}."
         if isinstance(self.image, int):
             return f"While image {self.image} of the flow was processed."
-        return "" if self.image is None else f"While the file {self.image} was processed."
+        if self.image is not None:
+            return f"While the file {self.image} was processed."
+        return "" if self.place is None else f"While a pass of `{self.place}` began or ended."
 
     def within(self, outer: ErrorContext) -> ErrorContext:
         """The context `outer`, with the image of this one, which belongs to the batch of `outer`.

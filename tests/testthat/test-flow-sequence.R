@@ -208,11 +208,17 @@ test_that("T5: on_epoch_end follows the last batch of a pass, in every kind of c
 
 test_that("T5: an error in on_epoch_end after the last pass is an error of the call; its random numbers count", {
   hook <- batch_sequence(indexed_batch, 2, on_epoch_end = function(epoch) stop("in the hook"))
-  expect_error(losses(hook, NULL), "in the hook", class = "fitgenerator_generator_error")
+  for (epochs in 1:2) {
+    e <- expect_error(losses(hook, NULL, epochs = epochs), class = "fitgenerator_generator_error")
+    expect_identical(conditionMessage(e), "The code of `generator` failed: in the hook")
+    expect_identical(e$place, "generator")
+    expect_null(e$batch)
+  }
   expect_error(evaluate_generator(echo_model(), hook), "in the hook", class = "fitgenerator_generator_error")
   sleep <- function(epoch) Sys.sleep(30) # nolint: undesirable_function_linter. It is to be stopped.
   stuck <- batch_sequence(indexed_batch, 2, on_epoch_end = sleep)
-  spent <- system.time(expect_error(losses(stuck, NULL, timeout = 1), class = "fitgenerator_timeout_error"))
+  said <- "^`generator` did not return from on_epoch_end\\(\\) within 1 seconds"
+  spent <- system.time(expect_error(losses(stuck, NULL, timeout = 1), said, class = "fitgenerator_timeout_error"))
   expect_lt(spent[["elapsed"]], 20)
   drawn_in <- function(calls, epochs) {
     set.seed(1)

@@ -97,6 +97,19 @@ test_that("T13: its error is an error of the call, whose parent is R's condition
   expect_error(validates(sources$dataset), "The code of `validation_data` failed at batch 1: nothing")
 })
 
+test_that("T13: the error of a hook of such a source names the source and no batch", {
+  item <- function(self, i) as_tuple(random_batches())()
+  of_r <- reticulate::PyClass("FitgeneratorTestEnds", list(
+    `__len__` = function(self) 2L, `__getitem__` = item, on_epoch_end = function(self) stop("at the end")
+  ), keras()$utils$PyDataset)
+  for (epochs in 1:2) {
+    e <- expect_error(train(linear_model(), of_r(), NULL, epochs = epochs), class = "fitgenerator_generator_error")
+    expect_identical(conditionMessage(e), "The code of `generator` failed: at the end")
+    expect_identical(e$place, "generator")
+    expect_null(e$batch)
+  }
+})
+
 test_that("T13: the timeout stops it, and shows where it stands", {
   model <- linear_model()
   slow <- function() Sys.sleep(60) # nolint: undesirable_function_linter. Nothing to wait for: it is to be stopped.

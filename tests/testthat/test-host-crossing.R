@@ -149,3 +149,16 @@ test_that("T11: a time limit that expires while Python code runs is an error of 
     expect_clean(model)
   }
 })
+
+test_that("T11: only R's own message of a time limit is one", {
+  said <- c(
+    "Error: reached elapsed time limit\n", "Error in .Call(f, x) : reached CPU time limit\n",
+    "Error in .Call(`_reticulate_py_call_impl`, x, args, keywords) : \n  reached session elapsed time limit\n"
+  )
+  for (each in said) expect_error(raise_time_limit(each), "^reached .* time limit$")
+  others <- c(
+    "", "Error: The service reached elapsed time limit\n", "Error in f() : reached elapsed time limit of 5 s\n",
+    "Error in try(g(), silent = TRUE) : \n  service: reached CPU time limit\n"
+  )
+  for (each in others) expect_null(raise_time_limit(each))
+})

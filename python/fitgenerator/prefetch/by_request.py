@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 
-from ..errors import ClosedError
+from ..errors import ClosedError, ErrorContext, locate
 from ..host.interface import Place, RawBatch
 from ..host.signal_safe_queue import ClosableQueue
 from ..sources.source import Source
@@ -112,7 +112,7 @@ class RequestPrefetcher(Prefetcher):
         while self._wanted and self._wanted[0].read is None:  # the end of a source with a length
             self._hand_on(self._wanted.popleft())
         if self._ends.error is not None and self._wanted:
-            self.fail(self._ends.error)
+            self._fail_next(self._ends.error, self._between)
         self._resting = not self._wanted or self._made >= self.urgent_until
         now = time.perf_counter()
         if not self._wanted:
@@ -170,6 +170,10 @@ class RequestPrefetcher(Prefetcher):
         if fetch is not None:
             self._finish(fetch)
 
+    @property
+    def _tells(self) -> bool:
+        return self._ends.due is not None
+
     def _ended(self, seconds: float) -> bool:
         return self._ends.wait(seconds, self.used)
 
@@ -182,11 +186,15 @@ class RequestPrefetcher(Prefetcher):
     def fail(self, error: BaseException) -> None:
         """The function failed."""
         if self._ends.due is not None:
+            locate(error, self._between)
             self._ends.error = error  # before anyone is told
             self.told()
             return
+        self._fail_next(error)
+
+    def _fail_next(self, error: BaseException, context: ErrorContext | None = None) -> None:
         fetch = self._void()
-        self._fail(fetch, error)
+        self._fail(fetch, error, context)
         self._hand_on(fetch)
 
     def _void(self) -> Fetch:

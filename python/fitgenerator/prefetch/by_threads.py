@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 
-from ..errors import ClosedError, LeftOutError
+from ..errors import ClosedError, LeftOutError, locate
 from ..host.current_host import asking
 from .fetch import Fetch
 from .prefetcher import Prefetcher
@@ -25,25 +26,28 @@ class ThreadPrefetcher(Prefetcher):
 
     def _fetch_here(self) -> None:
         with suppress(ClosedError), asking(self.setup.host):  # what closed it waits in the queue
-            while self._fetch(self.setup.host.user_code()).left_out:
+            while self._fetch(self.setup.host.user_code).left_out:
                 pass
 
     def _work(self) -> None:
-        while not isinstance(self._fetch(nullcontext()).outcome, BaseException):
+        while not isinstance(self._fetch(nullcontext).outcome, BaseException):
             pass  # no name here holds a batch, while the next permit is waited for
 
-    def _fetch(self, around: AbstractContextManager[None]) -> Fetch:
-        """Fetch one batch, the user's code in the context `around`."""
+    def _fetch(self, around: Callable[[], AbstractContextManager[None]]) -> Fetch:
+        """Fetch one batch, the user's code in a context that `around` makes."""
         asked = time.perf_counter()
         if not self._permits.take(wait=False):
             self._rest()
             self._permits.take(wait=True)
         self._resting, waited = False, time.perf_counter() - asked
-        fetch = self.schedule.next()
+        with around():  # the source's hooks, where a pass begins or has ended
+            fetch = self.schedule.next()
+        if isinstance(fetch.outcome, BaseException):
+            locate(fetch.outcome, self._between)
         begun = time.perf_counter()
         try:
             if fetch.read is not None:
-                with around:
+                with around():
                     fetch.raw = fetch.read()
         except StopIteration:
             self.schedule.end_round(fetch)
@@ -56,7 +60,8 @@ class ThreadPrefetcher(Prefetcher):
                 self._permits.give()
             else:
                 self._fail(fetch, error)
-            self._reader.settle(failed=not fetch.left_out)
+            with around():
+                self._reader.settle(failed=not fetch.left_out)
         fetch.span = (begun, time.perf_counter(), threading.get_ident())
         if fetch.read is None:
             self._hand_on(fetch)

@@ -152,11 +152,16 @@ class Prefetcher(ABC):
         """Whether a batch of its needs the calling thread right now."""
         return self.setup.host.is_asked_by(self._threads.alive)
 
+    @property
+    def _tells(self) -> bool:
+        """Whether the source is being told that a pass has ended."""
+        return self._concluding
+
     def timed_out(self, stack: str) -> GeneratorTimeoutError:
         """The error for a batch that takes too long; `stack` is where its generator stands."""
         name, seconds, batch = self.setup.argument, self.setup.timeout, self._reordering.added + 1
         within = f"within {seconds:g} seconds (`timeout`)."
-        if self._concluding:
+        if self._tells:
             text = f"`{name}` did not return from on_epoch_end() {within}"
             return GeneratorTimeoutError.at(stack, text, ErrorContext(name))
         text = f"`{name}` gave no batch {batch} {within}"
@@ -185,7 +190,16 @@ class Prefetcher(ABC):
 
     def _ended(self, seconds: float) -> bool:
         """Whether the source knows; waits for so long."""
-        return self._reader.ended(seconds, self.used)
+        try:
+            return self._reader.ended(seconds, self.used)
+        except BaseException as error:
+            locate(error, self._between)
+            raise
+
+    @property
+    def _between(self) -> ErrorContext:
+        """Where its hooks are called that are told of passes."""
+        return ErrorContext(self.setup.argument)
 
     def leave(self) -> None:
         """The training is over: the next one goes on after the batches that were used."""
@@ -280,10 +294,12 @@ class Prefetcher(ABC):
                 self._reader.settle(failed=failed)
             self._hand_on(fetch)
 
-    def _fail(self, fetch: Fetch, error: BaseException) -> None:
-        """Let the error come in the place of the batch."""
+    def _fail(
+        self, fetch: Fetch, error: BaseException, context: ErrorContext | None = None
+    ) -> None:
+        """Let the error, of the batch itself or of the `context`, come in its place."""
         self.schedule.close()  # other threads that read this source stop too
-        locate(error, ErrorContext(self.setup.argument, fetch.ticket.number, "made"))
+        locate(error, context or ErrorContext(self.setup.argument, fetch.ticket.number, "made"))
         fetch.outcome = error
 
     def _hand_on(self, fetch: Fetch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from typing import Any
@@ -19,6 +20,7 @@ from fitgenerator import (
     predict_generator,
     timeseries_generator,
 )
+from fitgenerator.errors import ErrorContext
 from support.both_kerases import INDEXED_KINDS as KINDS
 from support.both_kerases import echo_of
 from support.tiny_trainings import (
@@ -29,6 +31,7 @@ from support.tiny_trainings import (
     at_epoch_end,
     catch,
     echo_model,
+    notes_of,
     numbered_batch,
     run,
 )
@@ -202,6 +205,37 @@ def test_T5_its_error_is_the_calls(workers: int) -> None:
         evaluate_generator(echo_model(), source, workers=workers)
     with pytest.raises(KeyError):
         run(echo_model(), rows(), None, 1, None, source, workers=workers)
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_T5_what_a_hook_raises_names_the_source_and_no_batch(workers: int, epochs: int) -> None:
+    def fail(*_: Any) -> int:
+        raise KeyError("mine")
+
+    for hook, kind in (("on_epoch_end", object), ("on_epoch_begin", keras.utils.PyDataset)):
+        source = rows(kind)
+        setattr(source, hook, fail)
+        with pytest.raises(KeyError) as caught:
+            run(echo_model(), source, None, epochs, workers=workers)
+        assert caught.value.fitgenerator_context == ErrorContext("generator")  # type: ignore[attr-defined]
+        assert notes_of(caught.value) == "While a pass of `generator` began or ended."
+
+
+def test_F1_a_hook_is_interrupted_in_lock_step() -> None:
+    def slow() -> None:
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("not interrupted")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for hook in ("on_epoch_begin", "on_epoch_end"):
+            source = rows()
+            setattr(source, hook, slow)
+            with pytest.raises(KeyboardInterrupt):
+                run(echo_model(), source, workers=0)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_T5_a_hook_that_does_not_return_exceeds_the_timeout(short_grace: float) -> None:
