@@ -35,8 +35,6 @@ class Process:
 
     def __init__(self, launch: Launch, name: str, ended: Callable[[], None]) -> None:
         self.over = threading.Event()
-        self.status: int | None = None  # below 0: the signal that ended it
-        self.pid = 0
         self._launch = launch
         self._name = name
         self._ended = ended
@@ -80,7 +78,6 @@ class Process:
                 cwd=launch.folder,
                 start_new_session=_POSIX,
             )
-            self.pid = self._process.pid
             return self._process
 
     def _feed(self, process: subprocess.Popen[bytes], opening: bytes) -> None:
@@ -95,7 +92,7 @@ class Process:
         while process.stderr is not None and process.poll() is None:
             if select.select([process.stderr], [], [], _SLICE)[0] and not self._read(process):
                 break
-        self.status = process.wait()
+        process.wait()
         self._signal(signal.SIGKILL if _POSIX else signal.SIGTERM)  # whatever it had started
         while process.stderr is not None and select.select([process.stderr], [], [], 0)[0]:
             if not self._read(process):
@@ -108,6 +105,16 @@ class Process:
         said = os.read(process.stderr.fileno(), 4096)
         self._wrote = (self._wrote + said)[-_TAIL:]
         return bool(said)
+
+    @property
+    def pid(self) -> int:
+        """Its number; 0 before it has one."""
+        return 0 if self._process is None else self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """What it ended with, below 0 the signal that ended it; `None` before."""
+        return None if self._process is None else self._process.returncode
 
     @property
     def wrote(self) -> str:
