@@ -47,7 +47,7 @@ def of_loky() -> Opened:
 def of_dask() -> Iterator[Executor]:
     from dask.distributed import Client, LocalCluster
 
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(**options, processes=True) as cluster, Client(cluster) as client:
         yield client.get_executor(pure=False)
 
