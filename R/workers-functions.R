@@ -76,10 +76,10 @@ assignments_in <- function(code, locals) {
   if (is.call(code) && head == "function") {
     locals <- c(names(code[[2L]]), codetools::findFuncLocals(code[[2L]], code[[3L]]), locals)
   }
-  empty <- quote(expr = ) # nolint: spaces_inside_linter. What stands for an argument that is left out, as in x[1, ].
   outer <- is.call(code) && (head == "<<-" || (head == "assign" && assigns_outside(code)))
   target <- if (outer) setdiff(assigned(code[[2L]]), locals)
-  there <- which(!vapply(seq_along(code), function(k) identical(code[[k]], empty), NA))
+  is_there <- function(k) !identical(code[[k]], quote(expr = )) # nolint: spaces_inside_linter. As in x[1, ].
+  there <- Filter(is_there, seq_along(code))
   c(target, unlist(lapply(there, function(k) assignments_in(code[[k]], locals))))
 }
 
