@@ -78,7 +78,8 @@ assignments_in <- function(code, locals) {
   }
   outer <- is.call(code) && (head == "<<-" || (head == "assign" && assigns_outside(code)))
   target <- if (outer) setdiff(assigned(code[[2L]]), locals)
-  there <- which(!vapply(seq_along(code), function(k) identical(code[[k]], quote(expr = )), NA)) # nolint: spaces_inside_linter.
+  is_left_out <- function(k) identical(code[[k]], quote(expr = )) # nolint: spaces_inside_linter. As in `x[1, ]`.
+  there <- which(!vapply(seq_along(code), is_left_out, NA))
   c(target, unlist(lapply(there, function(k) assignments_in(code[[k]], locals))))
 }
 

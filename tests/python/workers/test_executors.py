@@ -32,6 +32,13 @@ from support.tiny_trainings import PATIENCE, Seen, echo_model, notes_of, run
 Opened = Any  # a context of an executor
 
 
+@pytest.fixture(autouse=True)
+def processes_find_their_python(clean_environment: dict[str, str]) -> None:
+    """R, once it runs in this process, has other libraries found, which `os.environ` hides."""
+    if "LD_LIBRARY_PATH" not in clean_environment:
+        os.unsetenv("LD_LIBRARY_PATH")
+
+
 def pool(processes: int = 2) -> ProcessPoolExecutor:
     """A process pool; forks would copy TensorFlow's threads."""
     return ProcessPoolExecutor(processes, get_context("spawn"))
@@ -47,7 +54,7 @@ def of_loky() -> Opened:
 def of_dask() -> Iterator[Executor]:
     from dask.distributed import Client, LocalCluster
 
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(**options, processes=True) as cluster, Client(cluster) as client:
         yield client.get_executor(pure=False)
 
