@@ -33,10 +33,11 @@ Opened = Any  # a context of an executor
 
 
 @pytest.fixture(autouse=True)
-def processes_find_their_python(clean_environment: dict[str, str]) -> None:
-    """R, once it runs in this process, has other libraries found, which `os.environ` hides."""
-    if "LD_LIBRARY_PATH" not in clean_environment:
-        os.unsetenv("LD_LIBRARY_PATH")
+def processes_find_their_python(
+    clean_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R, once it runs in this process, has other libraries found."""
+    monkeypatch.setenv("LD_LIBRARY_PATH", clean_environment.get("LD_LIBRARY_PATH", ""))
 
 
 def pool(processes: int = 2) -> ProcessPoolExecutor:
