@@ -124,7 +124,7 @@ wrapped_r_function.__module__ = "rpytools.call"
 
 REFUSED = {
     "no function": (ArgumentTypeError, (3, 4), "`function` must be a function, not the number 3"),
-    "no argument": (ArgumentError, (lambda: 1, 4), "the number of a batch.* not 3 arguments"),
+    "no argument": (ArgumentError, (lambda: 1, 4), "the number of a batch.* not 0 arguments"),
     "three": (ArgumentError, (lambda a, b, c: 1, 4), "not 3 arguments"),
     "no length": (ArgumentError, (len, 0), "`length` must be a whole number of at least 1, not 0"),
     "seed": (ArgumentError, (len, 1, True, -1), "`seed` must be a whole number of at least 0"),
@@ -227,7 +227,7 @@ def test_with_a_seed_the_random_numbers_of_R_follow_from_the_place_of_the_batch(
 
 def test_R_functions_that_are_refused() -> None:
     with pytest.raises(
-        ArgumentError, match=r"function of `generator` must take .* not 0 arguments"
+        ArgumentError, match=r"function of `generator` must take .* not 3 arguments"
     ):
         run(echo_model(), batch_sequence(closure("function(a, b, c) 1"), 3))
     with pytest.raises(BatchError, match=r"Batch 1: generator\(\) returned NULL"):

@@ -32,6 +32,14 @@ from support.tiny_trainings import PATIENCE, Seen, echo_model, notes_of, run
 Opened = Any  # a context of an executor
 
 
+@pytest.fixture(autouse=True)
+def processes_find_their_python(
+    clean_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R, once it runs in this process, has other libraries found."""
+    monkeypatch.setenv("LD_LIBRARY_PATH", clean_environment.get("LD_LIBRARY_PATH", ""))
+
+
 def pool(processes: int = 2) -> ProcessPoolExecutor:
     """A process pool; forks would copy TensorFlow's threads."""
     return ProcessPoolExecutor(processes, get_context("spawn"))
