@@ -52,6 +52,7 @@ python_condition <- function(failure, where, raised) {
     text <- if (is.null(raised)) paste0(failure$type, ": ", text) else condition_text(raised)
     return(python_error(raised, with_advice(shortened(text), failure), where))
   }
+  if (is_time_limit(parent)) return(parent)
   text <- shortened(without_colours(text))
   if (!is.null(where$hook)) return(fg_condition(text, "fitgenerator_callback_error", parent, where = where))
   # Without a stage, it is a hook of the source that is told of passes.

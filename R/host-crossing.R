@@ -55,6 +55,12 @@ raise_time_limit <- function(said) {
   stop(limit)
 }
 
+# Whether an error is that of a `setTimeLimit()` of the caller, which expired while code of the user's ran. It is nobody's
+# fault: the call raises it as it is.
+is_time_limit <- function(cnd) {
+  inherits(cnd, "simpleError") && conditionMessage(cnd) %in% gettext(time_limits, domain = "R")
+}
+
 # The message in what R says of an error: "Error: message" or "Error in call : message", in the language of the session,
 # in which the second colon stays as it is.
 message_said <- function(said) {

@@ -126,7 +126,7 @@ fetch_lot <- function(run, i, most, fill = function(lot) fill_lot(lot, closure, 
   # Handlers for the whole lot: to establish one costs as much as to call a quick closure.
   lot$failed <- with_calls(in_time(fill(lot), run, stop_overdue), closure$name, function(cnd, calls) {
     refused <- lot$converting && inherits(cnd, "fitgenerator_batch_error")
-    if (refused || identical(cnd, overdue)) return(cnd)
+    if (refused || identical(cnd, overdue) || is_time_limit(cnd)) return(cnd)
     generator_error(cnd, closure$name, at(), calls)
   })
   if (closure$stream == "generator") keep_state(run$streams, before + lot$n + 1L)
@@ -167,7 +167,8 @@ run_hook <- function(run, table, hook, args) {
   fn <- run$tables[[table]][[hook]]
   args <- hook_arguments(fn, hook, args)
   with_stream(run$streams, table_stream(table), with_calls(
-    do.call(fn, args, quote = TRUE), hook, function(cnd, calls) stop(callback_error(cnd, hook, calls = calls))
+    do.call(fn, args, quote = TRUE), hook,
+    function(cnd, calls) stop(if (is_time_limit(cnd)) cnd else callback_error(cnd, hook, calls = calls))
   ))
 }
 

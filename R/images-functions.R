@@ -44,7 +44,7 @@ apply_cell <- function(cell, image, seed, run = NULL) {
   }, cell$name, function(cnd, calls) {
     if (identical(cnd, overdue)) {
       failed_cell(function(where) overdue_error(where$place, where$batch, timeout, stack))
-    } else if (converting) {
+    } else if (converting || is_time_limit(cnd)) {
       failed_cell(function(where) cnd)
     } else {
       failed_cell(function(where) function_error(cnd, cell$name, where, calls))

@@ -162,3 +162,28 @@ test_that("T11: only R's own message of a time limit is one", {
   )
   for (each in others) expect_null(raise_time_limit(each))
 })
+
+test_that("U5: a time limit of the caller that expires in a closure, a hook or a loss is named as what it is", {
+  model <- linear_model()
+  batch <- random_batches()
+  train(model, batch, 2)
+  on.exit(setTimeLimit())
+  slow <- function(...) for (i in 1:1e9) sqrt(i)
+  computing <- linear_model(loss = function(y, p) { slow(); keras()$ops$mean(y - p) })
+  runs <- list(
+    function() train(model, function() { slow(); batch() }, 2),
+    function() train(model, batch, 2, validation_data = function() { slow(); batch() }, validation_steps = 1),
+    function() train(model, batch, 2, callbacks = list(on_epoch_end = slow)),
+    function() train(computing, batch, 2)
+  )
+  for (run in runs) {
+    limited <- function() {
+      setTimeLimit(elapsed = 0.3)
+      run()
+    }
+    e <- suppressMessages(tryCatch(limited(), error = identity))
+    setTimeLimit()
+    expect_identical(conditionMessage(e), "reached elapsed time limit")
+    expect_clean(model)
+  }
+})
