@@ -17,8 +17,8 @@ from .interrupts import Interrupts
 
 _CODE = Path(__file__).parents[1] / "code"
 _FILES = (
-    *("conditions.R", "batch-convert.R", "batch-messages.R", "host-closure.R"),
-    *("host-random-streams.R", "images-functions.R", "fetch.R", "forks.R"),
+    *("conditions.R", "conditions-calls.R", "batch-convert.R", "batch-messages.R"),
+    *("host-closure.R", "host-random-streams.R", "images-functions.R", "fetch.R", "forks.R"),
 )
 
 RFunction = Any  # rpy2's wrapper of an R function

@@ -1,0 +1,1 @@
+../../../../R/conditions-calls.R
