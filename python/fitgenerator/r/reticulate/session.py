@@ -81,8 +81,13 @@ class Session(HostLoop):
             assert plan is not None
             if self._pool is not None:
                 self._pool.start()
-            loop = plan()
-            loop.context.callbacks.attach()
+            loop, plan = plan(), None  # an error's traceback keeps what has a name here
+            try:
+                loop.context.callbacks.attach()
+            except BaseException:
+                loop.context.shut()
+                loop.context.release()
+                raise
             running = BackgroundLoop(self._board, loop)
             running.start()
             self._running = running
