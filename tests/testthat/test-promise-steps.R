@@ -66,8 +66,8 @@ test_that("T21: what is whole but for the last digits is taken in silence", {
   expect_false(three == 3)
   for (x in list(three, 3 - 2e-8, 3 + 2e-8)) expect_identical(check_whole(x, "n", 3L), 3L)
   expect_silent(history <- train(echo_model(), numbered(), three, epochs = three, max_queue_size = three,
-                                 workers = three, validation_data = numbered(), validation_steps = three,
-                                 validation_freq = three))
+                                 validation_data = numbered(), validation_steps = three, validation_freq = three))
+  expect_message(train(echo_model(), numbered(), 1, workers = three), "^`workers` = 3 has no effect on `generator`")
   expect_identical(history$params$steps, 3L)
   expect_length(history$epoch, 3)
   expect_length(history$metrics$val_loss, 1)
