@@ -119,9 +119,13 @@ class Switchboard:
             self._calls.remove(call)
 
     def is_asked_by(self, threads: Iterable[Thread]) -> bool:
-        """Whether one of these threads, or one that is not ours, waits for a function."""
-        known = {thread.ident for thread in threads}
-        return any(call.asker in known or not call.ours for call in tuple(self._calls))
+        """Whether one of these threads, or one that is not ours, waits for a function.
+
+        A function that was stopped counts until its error has arrived.
+        """
+        known, stopped = {thread.ident for thread in threads}, self.watchdog.stopped
+        calls = (*self._calls, stopped) if isinstance(stopped, Apply) else tuple(self._calls)
+        return any(call.asker in known or not call.ours for call in calls)
 
     def ask(
         self,

@@ -40,6 +40,8 @@ class Watchdog:
         self._recall = recall
         self._lock = threading.Lock()  # held while the function changes, or an interrupt is sent
         self._running: Watched | None = None
+        self._stopped: Watched | None = None  # what the last function ran for that was late
+        self._stopped_at = -_INTERVAL  # when that ended
         self._sent_at = self._finished_at = -_INTERVAL  # in seconds
         self._sent = False  # an interrupt, which has not been seen to arrive
         self.late = False  # an interrupt was sent while the last function ran
@@ -54,7 +56,10 @@ class Watchdog:
     def finish(self) -> None:
         """The function has ended, in whatever way; harmless where none runs."""
         with self._lock:
-            self._running, self._finished_at = None, time.perf_counter()
+            self._finished_at = time.perf_counter()
+            if self.late and self._running is not None:
+                self._stopped, self._stopped_at = self._running, self._finished_at
+            self._running = None
             if self._sent and self._recall is not None:
                 self._sent = False
                 self._recall()
@@ -78,6 +83,8 @@ class Watchdog:
         """Interrupt the function that runs, once a second; what it runs for, `None` if none does.
 
         A function that waits in foreign code, or takes the interrupt itself, is not stopped by it.
+        One that was stopped counts until its error has had the time to arrive: several threads may
+        wait for it, and none of them must take it for one that does not run.
         """
         with self._lock:
             now = time.perf_counter()
@@ -85,7 +92,12 @@ class Watchdog:
             if running and now > self._sent_at + _INTERVAL:
                 self._sent_at, self._sent, self.late = now, True, True
                 self._interrupt()
-            return self._running
+            return self._running or self.stopped
+
+    @property
+    def stopped(self) -> Watched | None:
+        """What ended, interrupted, less than a second ago: its error is on its way."""
+        return self._stopped if time.perf_counter() < self._stopped_at + _INTERVAL else None
 
     def was_ours(self, *, stops: bool) -> bool:
         """Return True, once, if the interrupt that arrived is the watchdog's, not the user's.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 
 import pytest
 from fitgenerator.host import watchdog as module
 from fitgenerator.host.outcome import Ended, Failed, Interrupted, Outcome, TimedOut, Value
 from fitgenerator.host.requests import Apply
+from fitgenerator.host.switchboard import Switchboard
 from fitgenerator.host.watchdog import Watchdog
 
 WATCHED = Apply("preprocessing_function", 1, (), 0.5)
@@ -54,8 +56,40 @@ def test_a_function_is_interrupted_once_a_second_while_it_runs(now: list[float])
     now[0] += 2.0
     assert dog.interrupt_overdue() is WATCHED
     dog.finish()
+    now[0] += 1.0
     assert dog.interrupt_overdue() is None
     assert log.sent == 2
+
+
+def test_T13_a_function_that_was_stopped_counts_until_its_error_has_arrived(
+    now: list[float],
+) -> None:
+    log = Log()
+    dog = Watchdog(log.send)
+    late(dog)
+    now[0] += 0.9
+    assert dog.interrupt_overdue() is dog.stopped is WATCHED
+    assert log.sent == 1
+    other = Apply("preprocessing_function", 2, (), 0.5)
+    dog.start(other)
+    assert dog.interrupt_overdue() is other
+    dog.start(other)  # in time
+    dog.finish()
+    now[0] += 0.2
+    assert dog.interrupt_overdue() is None
+
+
+def test_T13_a_host_counts_as_asked_by_the_thread_whose_function_was_stopped(
+    now: list[float],
+) -> None:
+    board = Switchboard(Watchdog())
+    here = [threading.current_thread()]
+    assert not board.is_asked_by(here)
+    late(board.watchdog)
+    assert board.is_asked_by(here)
+    assert not board.is_asked_by([])
+    now[0] += 1.0
+    assert not board.is_asked_by(here)
 
 
 def test_an_interrupt_is_ours_once_and_only_just_after_the_end(now: list[float]) -> None:
