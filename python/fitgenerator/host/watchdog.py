@@ -40,8 +40,8 @@ class Watchdog:
         self._recall = recall
         self._lock = threading.Lock()  # held while the function changes, or an interrupt is sent
         self._running: Watched | None = None
-        self._stopped: Watched | None = None  # what the last function ran for that was late
-        self._stopped_at = -_INTERVAL  # when that ended
+        # When the last function ended that was late, and what it ran for.
+        self._stopped: tuple[float, Watched] | None = None
         self._sent_at = self._finished_at = -_INTERVAL  # in seconds
         self._sent = False  # an interrupt, which has not been seen to arrive
         self.late = False  # an interrupt was sent while the last function ran
@@ -58,7 +58,7 @@ class Watchdog:
         with self._lock:
             self._finished_at = time.perf_counter()
             if self.late and self._running is not None:
-                self._stopped, self._stopped_at = self._running, self._finished_at
+                self._stopped = self._finished_at, self._running
             self._running = None
             if self._sent and self._recall is not None:
                 self._sent = False
@@ -97,7 +97,8 @@ class Watchdog:
     @property
     def stopped(self) -> Watched | None:
         """What ended, interrupted, less than a second ago: its error is on its way."""
-        return self._stopped if time.perf_counter() < self._stopped_at + _INTERVAL else None
+        ended, watched = self._stopped or (-_INTERVAL, None)
+        return watched if time.perf_counter() < ended + _INTERVAL else None
 
     def was_ours(self, *, stops: bool) -> bool:
         """Return True, once, if the interrupt that arrived is the watchdog's, not the user's.

@@ -353,6 +353,7 @@ def test_what_fails_is_told_to_r_in_fields_and_in_its_words() -> None:
         **{"text": "`a` must be NULL, not TRUE.", "notes": error.__notes__},
         **{"place": "generator", "batch": 3, "stage": "made", "image": "a.png"},
         **{"callback": None, "hook": None, "vector_inputs": False, "number": 0, "cell": None},
+        **{"condition": None},
     }
     assert said_in.__doc__ is not None
     shuffled = [(Message("{True}"), fg.ShuffledWarning)]

@@ -15,9 +15,16 @@ SCRIPT = Path(__file__).parents[1] / "support" / "program_forked.py"
 @pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="there are no forks here"
 )
-def test_U1_a_fork_trains_where_it_can_and_is_refused_where_it_would_hang() -> None:
+def test_U1_a_fork_trains_where_it_can_and_is_refused_where_it_would_hang(
+    clean_environment: dict[str, str],
+) -> None:
     said = subprocess.run(
-        [sys.executable, str(SCRIPT)], capture_output=True, text=True, timeout=110, check=True
+        [sys.executable, str(SCRIPT)],
+        capture_output=True,
+        text=True,
+        env=clean_environment,
+        timeout=110,
+        check=True,
     ).stdout
     lines = [line.split("; ", 2) for line in said.splitlines()]
     told = {when: (float(seconds), text) for when, seconds, text in lines}
