@@ -55,8 +55,8 @@ raise_time_limit <- function(said) {
   stop(limit)
 }
 
-# Whether an error is that of a `setTimeLimit()` of the caller, which expired while code of the user's ran. It is nobody's
-# fault: the call raises it as it is.
+# Whether an error is that of a `setTimeLimit()` of the caller, which expired while code of the user's ran. It is not a
+# fault of that code: the call raises it as it is.
 is_time_limit <- function(cnd) {
   inherits(cnd, "simpleError") && conditionMessage(cnd) %in% gettext(time_limits, domain = "R")
 }
