@@ -24,17 +24,23 @@ iterated_function <- function(made) {
 }
 
 # What the host calls for the batches of an iterator: `fn`, and `ends`. Values that the iterator fetched before the call
-# come first. After the call, the iterator knows whether it has ended.
+# come first; only then is it asked, because each crossing costs as much as a quick function. After the call, the
+# iterator knows whether it has ended.
 iterated_calls <- function(source) {
   python <- lapply(stats::setNames(nm = c("take_fetched", "is_over", "end")), core_function, "r.reticulate.iterators")
   iterator <- source$iterator
   over <- new.env()
+  asks <- TRUE
   fn <- function() {
-    if (!is.null(fetched <- cross(python$take_fetched, iterator))) return(fetched$value)
-    if (cross(python$is_over, iterator)) return(over)
+    if (asks) {
+      if (!is.null(fetched <- cross(python$take_fetched, iterator))) return(fetched$value)
+      if (cross(python$is_over, iterator)) return(over)
+      asks <<- FALSE
+    }
     value <- source$fn()
     if (!source$ends(value)) return(value)
     cross(python$end, iterator)
+    asks <<- TRUE
     over
   }
   list(fn = fn, ends = function(value) identical(value, over))

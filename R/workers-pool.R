@@ -40,13 +40,16 @@
 #' encrypted. They are sent numbers, and send arrays and texts back; the session evaluates nothing that it receives.
 #'
 #' @seealso [batch_sequence()], [fit_generator()]
-#' @examples
+#' @examplesIf fitgenerator:::has_keras() && requireNamespace("globals", quietly = TRUE)
+#' layers <- reticulate::import("keras")$layers
+#' model <- keras_model_sequential(input_shape = 2, layers = list(layers$Dense(1L)))
+#' compile(model, "sgd", "mse")
 #' generator <- function() {
 #'   x <- matrix(rnorm(64), ncol = 2)
 #'   list(x, x %*% c(1, -1))
 #' }
 #' batches <- batch_sequence(generator, length = Inf, seed = 1)
-#' # fit_generator(model, batches, steps_per_epoch = 100, workers = 4)
+#' fit_generator(model, batches, steps_per_epoch = 50, verbose = 0, workers = 2)
 #' @name workers
 NULL
 

@@ -76,3 +76,17 @@ test_that("rule 12: one iterator as generator and validation data has one reader
     expect_equal(h$metrics, list(loss = c(1.5, 4.5), val_loss = c(3, 6)))
   }
 })
+
+test_that("T13: it is asked for what it has before the first batch, not for every batch", {
+  calls <- iterated_calls(as_iterated(reticulate::py_iterator(counting(5))))
+  crossings <- 0
+  own <- cross
+  on.exit(utils::assignInNamespace("cross", own, "fitgenerator"))
+  utils::assignInNamespace("cross", function(...) {
+    crossings <<- crossings + 1
+    own(...)
+  }, "fitgenerator")
+  for (i in 1:5) expect_false(calls$ends(calls$fn()))
+  expect_identical(crossings, 2)
+  for (i in 1:2) expect_true(calls$ends(calls$fn()))
+})

@@ -24,7 +24,7 @@ MANY_ATTRIBUTES = 10
 LIMITS: dict[str, float | None] = {
     "modules in the top folder": 12,
     "modules in circles of imports": 0,
-    "lines of prefetching": 1_060,
+    "lines of prefetching": 1_070,
     "classes with more than ten attributes": 5,
     "parameters typed Any or object, percent": 12,
     "lines in all": 18_200,

@@ -123,8 +123,9 @@ class Switchboard:
 
         A function that was stopped counts until its error has arrived.
         """
-        known, stopped = {thread.ident for thread in threads}, self.watchdog.stopped
-        calls = (*self._calls, stopped) if isinstance(stopped, Apply) else tuple(self._calls)
+        known, calls = {thread.ident for thread in threads}, tuple(self._calls)
+        stopped = self.watchdog.stopped  # after the calls: one that has gone from them is here
+        calls = (*calls, stopped) if isinstance(stopped, Apply) else calls
         return any(call.asker in known or not call.ours for call in calls)
 
     def ask(

@@ -17,7 +17,7 @@ from ..host.signal_safe_queue import ClosableQueue
 from ..sources.source import Source
 from .fetch import Fetch
 from .pacing import Pacing
-from .prefetcher import Prefetcher, Setup
+from .prefetcher import GRACE, Prefetcher, Setup
 
 SMALL = 2**16  # batches up to this size, in bytes, are prepared on the calling thread
 MOST = 256  # batches that are asked for in one go: a queue may be longer than any training
@@ -90,6 +90,13 @@ class RequestPrefetcher(Prefetcher):
         """Let nobody wait on this prefetcher any more; any thread may call it, more than once."""
         super().shut()
         self._unprepared.close()
+
+    def join(self, deadline: float, grace: float = GRACE) -> list[str]:
+        """After `shut`, wait for the threads; the names of those that run on after `deadline`."""
+        left = super().join(deadline, grace)
+        self._unprepared.clear()  # which holds batches, for as long as this object lives
+        self._ends.held = None
+        return left
 
     def _permitted(self) -> None:
         self.setup.host.wake()

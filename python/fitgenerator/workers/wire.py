@@ -120,18 +120,17 @@ class Stream:
     def _value(self, node: _Node, depth: int) -> Value:
         if depth > _DEEPEST:
             raise LostError("it sent lists that are nested too deeply")
-        match node.kind:
-            case 1:
-                return self._array(node)
-            case 2:
-                return [self._child(depth) for _ in range(node.items)]
-            case 3:
-                names = self._strings(node.size, node.items)
-                return {name: self._child(depth) for name in names}
-            case 4:
-                return None
-            case 5:
-                return Coordinates(*(self._child(depth) for _ in range(4)))
+        if node.kind == _ARRAY:
+            return self._array(node)
+        if node.kind == _LIST:
+            return [self._child(depth) for _ in range(node.items)]
+        if node.kind == _NAMED:
+            names = self._strings(node.size, node.items)
+            return {name: self._child(depth) for name in names}
+        if node.kind == _NULL:
+            return None
+        if node.kind == _SPARSE:
+            return Coordinates(*(self._child(depth) for _ in range(4)))
         raise LostError("it sent something that is no reply")
 
     def _child(self, depth: int) -> Value:

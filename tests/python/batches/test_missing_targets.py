@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras
 from fitgenerator import ArgumentError, BatchError, evaluate_generator, predict_generator
+from support.both_kerases import BOTH
 from support.tiny_trainings import (
     forever,
     keras_history,
@@ -20,7 +20,6 @@ from support.tiny_trainings import (
     weights_of,
 )
 
-BOTH = pytest.mark.parametrize("package", [keras, tf_keras], ids=["keras", "tf_keras"])
 X = np.linspace(-1, 1, 8, dtype="float32").reshape(4, 2)
 Y = np.ones((4, 1), "float32")
 W = np.arange(4, dtype="float32")

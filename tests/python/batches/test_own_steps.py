@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from fitgenerator import ArgumentError, BatchError, evaluate_generator, predict_generator
+from support.both_kerases import BOTH
 from support.tiny_trainings import (
     Indexed,
     Loader,
@@ -23,7 +24,6 @@ from support.tiny_trainings import (
     weights_of,
 )
 
-BOTH = pytest.mark.parametrize("package", [keras, tf_keras], ids=["keras", "tf_keras"])
 X = np.linspace(-1, 1, 8, dtype="float32").reshape(4, 2)
 Y = np.ones((4, 1), "float32")
 W = np.arange(4, dtype="float32")

@@ -77,22 +77,18 @@ class Session(HostLoop):
         self._collector.suspend()
         self._calls.suspend()
         try:
-            plan, self._plan = self._plan, None  # which holds the sources
+            plan, self._plan = self._plan, None
             assert plan is not None
             if self._pool is not None:
                 self._pool.start()
-            loop, plan = plan(), None  # an error's traceback keeps what has a name here
-            try:
-                loop.context.callbacks.attach()
-            except BaseException:
-                loop.context.shut()
-                loop.context.release()
-                raise
-            running = BackgroundLoop(self._board, loop)
-            running.start()
-            self._running = running
+            self._running = BackgroundLoop(self._board, plan())
+            del plan  # which holds the sources; an error's traceback holds this frame
+            self._running.loop.context.callbacks.attach()
+            self._running.start()
         except BaseException as error:
             self._outcome = Failed(error)
+            if self._running is not None:
+                self._running.outcome = self._outcome
             self._board.end()
 
     def wait(self, seconds: float) -> RList | None:
