@@ -41,8 +41,9 @@ pipeline_stages <- c(
 #'   output;
 #' * `wall`: duration of the whole call in seconds;
 #' * `queue_fill`: mean number of batches in the queue, out of `max_queue_size`;
-#' * `batches`: number of batches that were fetched; `steps`: number of steps that were run; `calls`: number of calls of
-#'   compiled functions that these took; `xla_steps`: number of the steps that ran in loops compiled with XLA;
+#' * `batches`: number of batches that were fetched; `redone`: number of batches that were made again, because the
+#'   worker process that made them died (see [workers]); `steps`: number of steps that were run; `calls`: number of
+#'   calls of compiled functions that these took; `xla_steps`: number of the steps that ran in loops compiled with XLA;
 #'   `fallback`: why steps could not run in a loop, or not in one compiled with XLA;
 #' * `longest_wait`: the longest time, in seconds, that the model waited for one batch; `waiting`: the argument whose
 #'   batch the model is waiting for (if read in a callback), or was waiting for when the call ended;
@@ -81,7 +82,7 @@ format.fitgenerator_pipeline <- function(x, ...) {
   times <- format(format_seconds(c(seconds, number_of(x, "wall"))), justify = "right")
   shares <- format(c(format_shares(seconds, number_of(x, "wall")), ""), justify = "right")
   table <- sprintf("  %s  %s  %s", labels, times, shares)
-  c(title_line(x), trimws(table, "right"), queue_line(x), calls_line(x), x$verdict)
+  c(title_line(x), trimws(table, "right"), queue_line(x), redone_line(x), calls_line(x), x$verdict)
 }
 
 # One number of a pipeline; `NA` where it was not measured.
@@ -123,6 +124,11 @@ queue_line <- function(x) {
   if (is.na(fill) || is.na(size)) return(NULL)
   if (size == 0) return("No queue: each batch was drawn when its step needed it.")
   sprintf("Queue: %.1f of %s batches waiting on average", fill, format_count(size))
+}
+
+redone_line <- function(x) {
+  count <- number_of(x, "redone")
+  if (isTRUE(count > 0)) sprintf("%s batches made again, because their worker process died", format_count(count))
 }
 
 # Shown only if calls ran several steps, or if there is a reason why they could not.

@@ -105,19 +105,20 @@ work_of <- function(source, number, seed) {
   )
 }
 
-# How a worker process is started, and what it reads from its standard input: R code, and the serialised `jobs`.
+# How a worker process is started, and what it reads from its standard input: R code, then the `jobs`.
 launch_of <- function(jobs, needs) {
   code <- portable_code("begin_work")
-  job <- serialize(list(functions = jobs, globals = needs$globals), NULL, xdr = FALSE)
-  work <- list(begin = code$begin_work, settings = session_settings(needs$packages), job = job)
+  work <- list(begin = code$begin_work, settings = session_settings(needs$packages))
+  job <- list(functions = jobs, globals = needs$globals)
   begin <- paste(
     "local({ input <- file(\"stdin\", \"rb\"); at <- readLines(input, 3L); work <- unserialize(input);",
-    "close(input); work$begin(at, work$settings, work$job) })"
+    "work$begin(at, work$settings, input) })"
   )
   list(
     program = file.path(R.home("bin"), "Rscript"), options = c("--vanilla", "-e", begin),
     environment = worker_environment(), folder = getwd(), scratch = normalizePath(tempdir()),
-    work = serialize(work, NULL, xdr = FALSE), host = option_host(), port = option_port()
+    work = list(serialize(work, NULL, xdr = FALSE), serialize(job, NULL, xdr = FALSE)),
+    host = option_host(), port = option_port()
   )
 }
 

@@ -2,12 +2,13 @@
 # workers-link.R, these functions run where this package may not be installed.
 
 # Begins. `at` are the lines of where to dial: host, port and token. `settings` is what the process takes over from the
-# session, and `job` the serialised functions and what these need. A failure to set up is the reply to every request.
-begin_work <- function(at, settings, job) {
+# session. `input` has the functions and what these need, serialised. A failure to set up is the reply to every request.
+begin_work <- function(at, settings, input) {
   link <- open_link(at[[1L]], as.integer(at[[2L]]), at[[3L]], settings$size, compiled_code(settings$version), TRUE)
   failed <- tryCatch({
     take_over(settings)
-    job <- unserialize(job)
+    job <- unserialize(input)
+    close(input)
     for (name in names(job$globals)) assign(name, job$globals[[name]], envir = globalenv())
     sources <- lapply(job$functions, function(given) c(given, convert = converter_of(given$form, given$known)))
     NULL

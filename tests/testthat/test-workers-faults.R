@@ -29,6 +29,9 @@ test_that("A worker that dies is replaced and its batch made again: the history 
       expect_nothing_left(expect_identical(losses_of(batch_with(death, batches), 2), plain))
     }
   }
+  pipeline <- train(linear_model(), batch_sequence(batch_with(kill_self, c(2L, 5L)), 6), NULL, workers = 2)$pipeline
+  expect_identical(pipeline$redone, 2L)
+  expect_output(print(pipeline), "2 batches made again")
   unseen <- batch_sequence(batch_with(kill_self, 2L), 3, seed = 1)
   quiet <- batch_sequence(batch_with(function() NULL), 3, seed = 1)
   fn <- batch_with(function() NULL)

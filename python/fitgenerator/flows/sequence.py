@@ -87,6 +87,10 @@ class ExecutionReader(PassReader):
     def close(self) -> None:
         self._executions.close()
 
+    @property
+    def redone(self) -> int:
+        return self._executions.redone
+
     def where(self) -> str:
         return ""  # the executor knows
 

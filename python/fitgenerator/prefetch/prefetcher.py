@@ -226,6 +226,7 @@ class Prefetcher(ABC):
             elif now > deadline:
                 break
         self._reordering.clear()
+        self.setup.meter.add("redone", self._reader.redone)
         if is_dataset(self.source.identity):
             # Its threads may ask the calling thread, which answers now, until its iterator is gone.
             self._reader = self.schedule.reader = ContinuingReader()

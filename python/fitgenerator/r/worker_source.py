@@ -74,6 +74,10 @@ class WorkerReader(PassReader):
     def close(self) -> None:
         self._work.pool.close()
 
+    @property
+    def redone(self) -> int:
+        return self._work.pool.redone[self._work.source]
+
     def where(self) -> str:
         return self._work.pool.where(self._work.source)
 

@@ -31,6 +31,7 @@ class Pipeline:
         queue_fill: Mean number of batches that were ready when the model asked for one.
         max_queue_size: The size of the queue, as asked for.
         batches: Batches pulled from the generators.
+        redone: Batches that were made again, because the worker that made them has died.
         steps: Steps executed, in training, validation and prediction.
         calls: Calls of compiled functions that they took.
         xla_steps: Those of the steps that ran in loops which XLA compiled.
@@ -52,6 +53,7 @@ class Pipeline:
     wall: float = 0.0
     queue_fill: float = 0.0
     batches: int = 0
+    redone: int = 0
     steps: int = 0
     calls: int = 0
     xla_steps: int = 0
@@ -131,7 +133,8 @@ class Pipeline:
         lines = [f"  {name:<26}{seconds:>9.2f} s" for name, seconds in rows]
         counts = f"{self.batches} batches pulled, {self.steps} steps"
         ready = f"{self.queue_fill:.1f} of {self.max_queue_size} batches ready on average"
-        return "\n".join([f"{counts}, {ready}", *lines, *self._calls(), self.verdict])
+        made = [f"{self.redone} batches made again"] if self.redone else []
+        return "\n".join([f"{counts}, {ready}", *lines, *made, *self._calls(), self.verdict])
 
     def _calls(self) -> list[str]:
         """Said only where it is news: several steps in a call, or why not."""

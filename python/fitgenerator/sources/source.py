@@ -73,6 +73,11 @@ class Reader(ABC):
         """Where the batch that is waited for stands, in lines; `None`: a thread shows that."""
         return None
 
+    @property
+    def redone(self) -> int:
+        """Batches that were made again, because what made them has died."""
+        return 0
+
     def leave(self, used: int) -> None:  # noqa: B027
         """A training is over that has used so many batches: the next one goes on after them."""
 

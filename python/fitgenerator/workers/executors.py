@@ -48,6 +48,7 @@ class Executions:
     def __init__(self, given: Given) -> None:
         self._make = None if isinstance(given, Executor) else given
         self._executor: Executor | None = given if isinstance(given, Executor) else _made(given)
+        self.redone = 0  # batches that were made again
         self._replaced = 0  # times
         self._lock = threading.Lock()  # held while another executor takes the place of a broken one
         self._running: set[Future[Any]] = set()
@@ -102,6 +103,7 @@ class Executions:
         with self._lock:
             if self._closing.done():
                 raise ClosedError
+            self.redone += 1
             if self._replaced > number:  # by another thread
                 return
             if self._make is None:

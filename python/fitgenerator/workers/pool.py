@@ -6,22 +6,19 @@ worker that dies is replaced, and its batch is asked for again: it follows from 
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
 
 from ..errors import ClosedError, WorkerError
 from . import broken_pipes
-from .listener import Listener
-from .process import Launch, Process
+from .process import Process
+from .site import Site
 from .wire import Asked, LostError, Reply, Stream
 
 # How long a worker that is interrupted may take to say where it stands, in seconds; and an idle one
@@ -30,19 +27,12 @@ _ANSWER = 1.0
 _GOODBYE = 0.1
 
 
-class Address(NamedTuple):
-    """Where workers dial: `port` 0 is one that is free."""
-
-    host: str
-    port: int
-
-
 @dataclass(eq=False)
 class Worker:
     """A place in the pool, and the process that has it now."""
 
     number: int  # from 1
-    process: Process
+    process: Process = field(init=False)
     token: bytes = b""
     connection: socket.socket | None = None  # once it has dialled in
     asked: Asked | None = None  # what it makes now
@@ -55,33 +45,61 @@ class Worker:
 
 
 @dataclass
-class _Deaths:
-    """When it is too much."""
+class Turns:
+    """Who gets the next worker that is free: a source of a lower number, else who came first."""
+
+    free: list[Worker] = field(default_factory=list)
+    waiting: list[tuple[int, int]] = field(default_factory=list)  # source, and turn
+    _last: int = 0
+
+    def take(
+        self, source: int, changed: threading.Condition, over: Callable[[], bool]
+    ) -> Worker | None:
+        """Wait for a worker, with the lock of `changed` held; `None` once all is `over`."""
+        self._last += 1
+        mine = (source, self._last)
+        self.waiting.append(mine)
+        try:
+            changed.wait_for(lambda: over() or (self.free and min(self.waiting) == mine))
+            return None if over() else self.free.pop(0)
+        finally:
+            self.waiting.remove(mine)
+            changed.notify_all()
+
+
+@dataclass
+class Deaths:
+    """Workers that have died, and when these were too many: `failure` says how."""
 
     most: int  # without a batch in between
     row: int = 0
     by_batch: Counter[tuple[int, int]] = field(default_factory=Counter)
+    failure: str | None = None
+
+    def add(self, worker: Worker, asked: Asked | None, error: LostError | None) -> None:
+        """Count one, which made the batch `asked`."""
+        self.row += 1
+        if asked is not None:
+            self.by_batch[asked[:2]] += 1
+        if self.failure is None and self.row >= self.most:  # later ones are its consequences
+            what = f"{self.row} worker processes have ended without a batch in between"
+            if worker.connection is None:
+                what = "The worker processes do not start"
+            self.failure = f"{what}: the last one {_fate(worker.process, error)}"
 
 
 class Pool:
     """`count` workers for one call; `fetch` is for any thread, and so is `close`."""
 
-    def __init__(self, count: int, launch: Launch, address: Address, scratch: str) -> None:
+    def __init__(self, count: int, site: Site) -> None:
         self.count = count
-        self.redone = 0  # batches that were made again
-        self._launch = launch
-        self._address = address
-        self._scratch = scratch  # where the workers have a folder for their temporary files
-        self._folder = ""
-        self._listener: Listener | None = None
+        self.redone: Counter[int] = Counter()  # batches that were made again, by source
+        self._site = site
         self._changed = threading.Condition()
         self._workers: list[Worker] = []
         self._past: list[Process] = []  # that were replaced
-        self._free: list[Worker] = []
-        self._waiting: list[tuple[int, int]] = []  # rank and turn of those who want a worker
-        self._turn = 0
-        self._deaths = _Deaths(count + 1)
-        self._failure: str | None = None
+        self._turns = Turns()
+        self._deaths = Deaths(count + 1)
         self._closed = False
         self._stands = ""  # where a worker that was interrupted stood
 
@@ -91,26 +109,15 @@ class Pool:
         Raises:
             WorkerError: They cannot be reached.
         """
-        try:
-            self._listener = Listener(*self._address)
-        except OSError as error:
-            raise WorkerError(
-                f"Workers cannot dial {self._address.host}, port {self._address.port} (the options "
-                f"fitgenerator.host and fitgenerator.port): {os.strerror(error.errno or 0)}."
-            ) from error
-        self._folder = tempfile.mkdtemp(prefix="workers", dir=self._scratch)
-        environment = {**self._launch.environment, "TMPDIR": self._folder}
-        self._launch = replace(self._launch, environment=environment)
-        self._listener.start()
+        self._site.open()
         with self._changed:
             self._workers = [self._started(number + 1) for number in range(self.count)]
 
     def _started(self, number: int) -> Worker:
-        worker = Worker(number, Process(self._launch, str(number), lambda: self._ended(worker)))
-        assert self._listener is not None
-        worker.token = self._listener.expect(partial(self._connected, worker))
-        address = [_reached(self._address.host), str(self._listener.port), worker.token.hex()]
-        worker.process.start(address)
+        worker = Worker(number)
+        worker.process, worker.token = self._site.start(
+            str(number), partial(self._connected, worker), lambda: self._ended(worker)
+        )
         return worker
 
     def _connected(self, worker: Worker, connection: socket.socket, process: int) -> None:
@@ -119,7 +126,7 @@ class Pool:
             if self._closed or worker.lost:
                 connection.close()
                 return
-            self._free.append(worker)
+            self._turns.free.append(worker)
             self._changed.notify_all()
 
     # -- one batch ----------------------------------------------------------------------------
@@ -132,37 +139,24 @@ class Pool:
             WorkerError: Too many workers have died.
         """
         while True:
-            worker = self._take(asked)
+            with self._changed:
+                worker = self._turns.take(asked.source, self._changed, self._over)
+                self._check()
+                assert worker is not None
+                worker.asked = asked
             try:
                 return self._ask(worker, asked)
             except LostError as error:
                 self._bury(worker, asked, error)
 
-    def _take(self, asked: Asked) -> Worker:
-        with self._changed:
-            self._turn += 1
-            mine = (asked.source, self._turn)
-            self._waiting.append(mine)
-            try:
-                self._changed.wait_for(
-                    lambda: self._over() or (self._free and min(self._waiting) == mine)
-                )
-                self._check()
-                worker = self._free.pop(0)
-            finally:
-                self._waiting.remove(mine)
-                self._changed.notify_all()
-            worker.asked = asked
-            return worker
-
     def _over(self) -> bool:
-        return self._closed or self._failure is not None
+        return self._closed or self._deaths.failure is not None
 
     def _check(self) -> None:
         if self._closed:
             raise ClosedError
-        if self._failure is not None:
-            raise WorkerError(self._failure)
+        if self._deaths.failure is not None:
+            raise WorkerError(self._deaths.failure)
 
     def _ask(self, worker: Worker, asked: Asked) -> Reply:
         assert worker.connection is not None
@@ -180,7 +174,7 @@ class Pool:
             if self._closed:
                 raise ClosedError
             worker.asked, self._deaths.row = None, 0
-            self._free.append(worker)
+            self._turns.free.append(worker)
             self._changed.notify_all()
         return reply
 
@@ -201,40 +195,29 @@ class Pool:
         with self._changed:
             if not self._closed and not worker.lost:
                 worker.lost = True
-                self._count(worker, asked)
-                self._replace(worker, error)
+                self._deaths.add(worker, asked, error)
+                self._replace(worker)
             self._changed.notify_all()
-            if asked is not None:
-                self._check()
-                if self._deaths.by_batch[asked[:2]] > 1:
-                    raise WorkerError(
-                        f"Batch {asked.number} has ended two worker processes: the last one "
-                        f"{_fate(worker.process, error)}"
-                    )
-                self.redone += 1
+            if asked is None:
+                return
+            self._check()
+            if self._deaths.by_batch[asked[:2]] > 1:
+                raise WorkerError(
+                    f"Batch {asked.number} has ended two worker processes: the last one "
+                    f"{_fate(worker.process, error)}"
+                )
+            self.redone[asked.source] += 1
 
-    def _count(self, worker: Worker, asked: Asked | None) -> None:
-        """Count a death."""
-        assert self._listener is not None
-        self._listener.forget(worker.token)
+    def _replace(self, worker: Worker) -> None:
+        """Start another worker in the place of one that has died, if there were not too many."""
+        self._site.forget(worker.token)
         if worker.connection is not None:
             worker.connection.close()
-        if worker in self._free:
-            self._free.remove(worker)
-        self._deaths.row += 1
-        if asked is not None:
-            self._deaths.by_batch[asked[:2]] += 1
-
-    def _replace(self, worker: Worker, error: LostError | None) -> None:
-        """Start another worker in the place of one that has died, if there were not too many."""
-        if self._deaths.row >= self._deaths.most:
-            what = f"{self._deaths.row} worker processes have ended without a batch in between"
-            if worker.connection is None:
-                what = "The worker processes do not start"
-            self._failure = f"{what}: the last one {_fate(worker.process, error)}"
-            return
-        self._past = [each for each in self._past if not each.over.is_set()] + [worker.process]
-        self._workers[worker.number - 1] = self._started(worker.number)
+        if worker in self._turns.free:
+            self._turns.free.remove(worker)
+        if self._deaths.failure is None:
+            self._past = [each for each in self._past if not each.over.is_set()] + [worker.process]
+            self._workers[worker.number - 1] = self._started(worker.number)
 
     # -- ends ---------------------------------------------------------------------------------
 
@@ -262,8 +245,7 @@ class Pool:
                 if worker.connection is not None:
                     with suppress(OSError):  # wakes whoever waits for its reply
                         worker.connection.shutdown(socket.SHUT_RDWR)
-        if self._listener is not None:
-            self._listener.close()
+        self._site.close()
 
     def end(self) -> None:
         """After `close`, leave no process, thread, socket or file; for one thread, again."""
@@ -274,18 +256,10 @@ class Pool:
         for process in [*self._past, *(worker.process for worker in self._workers)]:
             process.kill()
             process.join()
-        if self._listener is not None:
-            self._listener.join()
         for worker in self._workers:
             if worker.connection is not None:
                 worker.connection.close()
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _reached(host: str) -> str:
-    """Where a process of this machine dials that listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        self._site.leave()
 
 
 def _fate(process: Process, error: LostError | None) -> str:

@@ -27,16 +27,15 @@ class Launch:
     command: Sequence[str]
     environment: Mapping[str, str]
     folder: str  # its working directory
-    work: bytes  # follows, on its standard input, the lines that say where to dial
+    work: Sequence[bytes | bytearray]  # follows, on its standard input, where to dial
 
 
 class Process:
     """A process that runs `launch`; `ended` is called, on a thread of ours, when it has ended."""
 
-    def __init__(self, launch: Launch, name: str, ended: Callable[[], None]) -> None:
+    def __init__(self, launch: Launch, ended: Callable[[], None]) -> None:
         self.over = threading.Event()
         self._launch = launch
-        self._name = name
         self._ended = ended
         self._wrote = b""
         self._trouble = "no time"
@@ -45,10 +44,10 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
         self._threads = JoinedThreads()
 
-    def start(self, lines: Sequence[str]) -> None:
+    def start(self, name: str, lines: Sequence[str]) -> None:
         """Start it, on a thread that then watches it; `lines` open its standard input."""
         opening = "".join(f"{line}\n" for line in lines).encode()
-        self._threads.start(f"fitgenerator-process-{self._name}", lambda: self._watch(opening))
+        self._threads.start(f"fitgenerator-process-{name}", lambda: self._watch(opening))
 
     def _watch(self, opening: bytes) -> None:
         try:
@@ -84,7 +83,8 @@ class Process:
         assert process.stdin is not None
         with suppress(OSError):  # it has ended before it had read all
             process.stdin.write(opening)
-            process.stdin.write(self._launch.work)
+            for part in self._launch.work:
+                process.stdin.write(part)
         with suppress(OSError):
             process.stdin.close()
 

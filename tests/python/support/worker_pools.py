@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fitgenerator.workers.pool import Address, Pool
+from fitgenerator.workers.pool import Pool
 from fitgenerator.workers.process import Launch
+from fitgenerator.workers.site import Address, Site
 
 PROGRAM = Path(__file__).with_name("program_worker.py")
 
@@ -27,8 +28,8 @@ def pool_of(
     """A pool that is started, and ended; the batches of these numbers are not made well."""
     with tempfile.TemporaryDirectory() as folder:
         work = how if how == "not at all" else f"{how}|{numbers}|{folder}"
-        launch = Launch([program, str(PROGRAM)], dict(os.environ), folder, work.encode())
-        pool = Pool(count, launch, Address("127.0.0.1", port), folder)
+        launch = Launch([program, str(PROGRAM)], dict(os.environ), folder, [work.encode()])
+        pool = Pool(count, Site(launch, Address("127.0.0.1", port), folder))
         try:
             pool.start()
             yield pool

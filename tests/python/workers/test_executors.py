@@ -23,6 +23,7 @@ from fitgenerator import (
     WorkerError,
     batch_sequence,
     evaluate_generator,
+    last_history,
     predict_generator,
 )
 from fitgenerator.workers.executors import Executions
@@ -166,6 +167,10 @@ def test_an_executor_that_a_function_makes_is_made_again(tmp_path: Path) -> None
     flow = batch_sequence(partial(made.dying, str(tmp_path), 3), 6, executor=make)
     assert trained(flow, workers=2) == list(range(6))
     assert len(executors) == 4
+    history = last_history()
+    assert history is not None
+    assert history.pipeline.redone >= 3
+    assert "made again" in str(history.pipeline)
 
 
 def test_one_that_breaks_a_fourth_time_is_an_error(tmp_path: Path) -> None:

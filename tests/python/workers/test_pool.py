@@ -46,7 +46,7 @@ def test_each_batch_is_asked_for_once_by_its_place_and_nobody_is_left() -> None:
     processes = {reply[5] for reply in replies}
     assert 1 <= len(processes) <= 3
     assert not any(map(alive, processes))
-    assert pool.redone == 0
+    assert pool.redone[0] == 0
 
 
 def test_what_a_worker_signals_comes_with_its_batch() -> None:
@@ -71,7 +71,7 @@ def test_a_worker_that_dies_or_sends_no_reply_is_replaced_and_its_batch_made_aga
     with pool_of(how, "3,7") as pool:
         replies = fetched(pool, range(1, 12))
         assert [reply[1] for reply in replies] == list(range(1, 12))
-        assert pool.redone == 2
+        assert pool.redone[0] == 2
 
 
 def test_one_batch_that_ends_two_workers_is_an_error_of_its_own() -> None:
@@ -124,7 +124,7 @@ def test_training_is_served_before_validation() -> None:
         pool.fetch(Asked(0, 1, 0, 0, 1))
         order: list[int] = []
         with pool._changed:  # nobody is served before all have asked
-            worker = pool._free.pop()
+            worker = pool._turns.free.pop()
         wanted = [Asked(1, k, 0, 0, 1) for k in (1, 2)] + [Asked(0, k, 0, 0, 1) for k in (2, 3)]
         threads = [
             threading.Thread(target=lambda one=one: (pool.fetch(one), order.append(one.source)))  # type: ignore[misc]
@@ -132,10 +132,10 @@ def test_training_is_served_before_validation() -> None:
         ]
         for thread in threads:
             thread.start()
-        while len(pool._waiting) < len(threads):
+        while len(pool._turns.waiting) < len(threads):
             time.sleep(0.01)
         with pool._changed:
-            pool._free.append(worker)
+            pool._turns.free.append(worker)
             pool._changed.notify_all()
         for thread in threads:
             thread.join(PATIENCE)
@@ -188,8 +188,8 @@ def stranger(port: int, said: bytes) -> bytes:
 def test_strangers_are_refused_and_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "PATIENCE", 0.5)
     with pool_of(count=2) as pool:
-        assert pool._listener is not None
-        port, used = pool._listener.port, pool._workers[0].token
+        assert pool._site.listener is not None
+        port, used = pool._site.listener.port, pool._workers[0].token
         assert len(fetched(pool, range(1, 9))) == 8
         hello = lambda token, magic=MAGIC: struct.pack("<i16si", magic, token, 1)  # noqa: E731
         for said in (b"GET / HTTP/1.1\r\n\r\n", hello(bytes(16)), hello(used), hello(used, 7)):
@@ -210,8 +210,10 @@ def test_strangers_are_refused_and_the_work_goes_on(monkeypatch: pytest.MonkeyPa
 
 def test_a_worker_is_let_in_while_strangers_are_at_the_door() -> None:
     with pool_of("kill", "3", count=1) as pool:
-        assert pool._listener is not None
-        silent = [socket.create_connection(("127.0.0.1", pool._listener.port)) for _ in range(20)]
+        assert pool._site.listener is not None
+        silent = [
+            socket.create_connection(("127.0.0.1", pool._site.listener.port)) for _ in range(20)
+        ]
         assert [reply[1] for reply in fetched(pool, range(1, 6), threads=1)] == [1, 2, 3, 4, 5]
         for connection in silent:
             connection.close()

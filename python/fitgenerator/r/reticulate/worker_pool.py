@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ...workers.pool import Address, Pool
+from ...workers.pool import Pool
 from ...workers.process import Launch
+from ...workers.site import Address, Site
 from .host_loop import RList
 
 
@@ -19,5 +20,6 @@ def pool_of(arguments: RList) -> Pool | None:
     most = arguments["max_queue_size"]
     count = min(int(arguments["workers"]), max(1, 10 if most is None else int(most)))
     command = [given["program"], *given["options"]]
-    launch = Launch(command, given["environment"], given["folder"], bytes(given["work"]))
-    return Pool(count, launch, Address(given["host"], int(given["port"])), given["scratch"])
+    launch = Launch(command, given["environment"], given["folder"], given["work"])
+    address = Address(given["host"], int(given["port"]))
+    return Pool(count, Site(launch, address, given["scratch"]))

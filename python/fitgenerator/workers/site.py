@@ -1,0 +1,83 @@
+"""Where the workers of one pool live: how they are started, dial in, and leave nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from ..errors import WorkerError
+from .listener import Listener
+from .process import Launch, Process
+
+
+class Address(NamedTuple):
+    """Where workers dial: `port` 0 is one that is free."""
+
+    host: str
+    port: int
+
+
+class Site:
+    """Starts processes; `scratch` is the folder in which they have one for temporary files."""
+
+    def __init__(self, launch: Launch, address: Address, scratch: str) -> None:
+        self.listener: Listener | None = None
+        self._launch = launch
+        self._address = address
+        self._scratch = scratch
+        self._folder = ""
+
+    def open(self) -> None:
+        """Listen.
+
+        Raises:
+            WorkerError: The address cannot be listened on.
+        """
+        try:
+            self.listener = Listener(*self._address)
+        except OSError as error:
+            raise WorkerError(
+                f"Workers cannot dial {self._address.host}, port {self._address.port} (the options "
+                f"fitgenerator.host and fitgenerator.port): {os.strerror(error.errno or 0)}."
+            ) from error
+        self._folder = tempfile.mkdtemp(prefix="workers", dir=self._scratch)
+        environment = {**self._launch.environment, "TMPDIR": self._folder}
+        self._launch = replace(self._launch, environment=environment)
+        self.listener.start()
+
+    def start(
+        self,
+        name: str,
+        connected: Callable[[socket.socket, int], None],
+        ended: Callable[[], None],
+    ) -> tuple[Process, bytes]:
+        """Start a process, which is let in by a token of its own."""
+        assert self.listener is not None
+        token = self.listener.expect(connected)
+        process = Process(self._launch, ended)
+        # A wildcard is no address to dial; these processes are on this machine.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._address.host, self._address.host)
+        process.start(name, [host, str(self.listener.port), token.hex()])
+        return process, token
+
+    def forget(self, token: bytes) -> None:
+        """Let a process in no more."""
+        if self.listener is not None:
+            self.listener.forget(token)
+
+    def close(self) -> None:
+        """Let nobody in any more; any thread may call this, again."""
+        if self.listener is not None:
+            self.listener.close()
+
+    def leave(self) -> None:
+        """After `close`, when no process is left: leave no thread, socket or file."""
+        if self.listener is not None:
+            self.listener.join()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
