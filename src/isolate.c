@@ -31,14 +31,17 @@ SEXP link_ask(SEXP fd, SEXP n);
 SEXP link_send(SEXP fd, SEXP x, SEXP size);
 SEXP link_watch(SEXP fd);
 
+/* Through the type that compilers take for any function's: R's own is of functions without arguments. */
+#define ROUTINE(name, n) {#name, (DL_FUNC) (void (*)(void)) &name, n}
+
 static const R_CallMethodDef routines[] = {
-  {"forks_safely", (DL_FUNC) &forks_safely, 1},
-  {"isolate", (DL_FUNC) &isolate, 1},
-  {"link_ask", (DL_FUNC) &link_ask, 2},
-  {"link_open", (DL_FUNC) &link_open, 2},
-  {"link_send", (DL_FUNC) &link_send, 3},
-  {"link_watch", (DL_FUNC) &link_watch, 1},
-  {"take_interrupt", (DL_FUNC) &take_interrupt, 0},
+  ROUTINE(forks_safely, 1),
+  ROUTINE(isolate, 1),
+  ROUTINE(link_ask, 2),
+  ROUTINE(link_open, 2),
+  ROUTINE(link_send, 3),
+  ROUTINE(link_watch, 1),
+  ROUTINE(take_interrupt, 0),
   {NULL, NULL, 0}
 };
 

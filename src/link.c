@@ -7,10 +7,13 @@
 
 #ifdef _WIN32
 
-SEXP link_open(SEXP host, SEXP port) { return R_NilValue; }
-SEXP link_ask(SEXP fd, SEXP n) { return R_NilValue; }
-SEXP link_send(SEXP fd, SEXP x, SEXP size) { return R_NilValue; }
-SEXP link_watch(SEXP fd) { return R_NilValue; }
+/* `link_open()` gives no connection, so that the others are never called. */
+#define UNUSED __attribute__((unused))
+
+SEXP link_open(SEXP host UNUSED, SEXP port UNUSED) { return R_NilValue; }
+SEXP link_ask(SEXP fd UNUSED, SEXP n UNUSED) { return R_NilValue; }
+SEXP link_send(SEXP fd UNUSED, SEXP x UNUSED, SEXP size UNUSED) { return R_NilValue; }
+SEXP link_watch(SEXP fd UNUSED) { return R_NilValue; }
 
 #else
 

@@ -20,7 +20,7 @@ from fitgenerator.r_functions import may_be_asked
 from fitgenerator.training import call_policy, run_context
 from support.tiny_trainings import QUEUES
 
-pytest_plugins = ["support.stress"]
+pytest_plugins = ["support.stress", "support.elsewhere"]
 
 # Torch is no dependency, not even of the tests: test_loaders.py has a stand-in.
 collect_ignore = [] if importlib.util.find_spec("torch") else ["sources/test_torch.py"]

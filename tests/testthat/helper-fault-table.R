@@ -41,7 +41,7 @@ fault_ways_out <- list(
   ),
   interrupt = list(
     act = function() {
-      tools::pskill(Sys.getpid(), tools::SIGINT)
+      press_ctrl_c()
       for (i in 1:1e6) sqrt(i)
     },
     take = function(call) tryCatch(call(), interrupt = function(cnd) "out")

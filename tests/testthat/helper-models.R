@@ -149,11 +149,17 @@ keras_dataset <- function(batches) {
   make(lapply(batches, unname))
 }
 
+# Sends this process what a terminal sends on Ctrl-C. On Windows, pskill() would end it.
+press_ctrl_c <- function() {
+  if (.Platform$OS.type == "windows") return(invisible(reticulate::import("signal")$raise_signal(2L)))
+  tools::pskill(Sys.getpid(), tools::SIGINT)
+}
+
 # Runs the code in an R process of its own, for what can hang: `code` is an expression in braces, or lines.
 run_r <- function(code, timeout = 60, args = NULL) {
   script <- tempfile(fileext = ".R")
   on.exit(unlink(script))
-  helper <- normalizePath(testthat::test_path("helper-models.R"))
+  helper <- normalizePath(testthat::test_path("helper-models.R"), "/")
   lines <- if (is.character(code)) code else deparse(code, width.cutoff = 100L)
   writeLines(c("library(fitgenerator)", sprintf("source(\"%s\")", helper), lines), script)
   run_script(script, timeout, args)

@@ -6,7 +6,7 @@ run_in_terminal <- function(code) {
   testthat::skip_on_os("windows")
   script <- tempfile(fileext = ".R")
   on.exit(unlink(script))
-  helper <- normalizePath(testthat::test_path("helper-models.R"))
+  helper <- normalizePath(testthat::test_path("helper-models.R"), "/")
   code <- deparse(code, width.cutoff = 100L)
   writeLines(c("library(fitgenerator)", sprintf("source(\"%s\")", helper), code), script)
   command <- c(

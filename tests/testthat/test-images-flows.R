@@ -50,8 +50,8 @@ test_that("classes, class modes, subsets and links are what they are in Keras", 
   expect_equal(part("validation"), c(1, 5))
   expect_equal(part("training"), c(2:4, 6:8))
 
-  file.symlink(file.path(folder, "b"), file.path(folder, "a", "linked"))
-  expect_identical(flow_of_folder(folder, follow_links = TRUE)$n, 12L)
+  linked <- suppressWarnings(file.symlink(file.path(folder, "b"), file.path(folder, "a", "linked")))
+  if (linked) expect_identical(flow_of_folder(folder, follow_links = TRUE)$n, 12L)
 })
 
 test_that("the same seed gives the order of Keras's own flow, and set.seed() does as well", {

@@ -159,7 +159,7 @@ test_that("evaluate() of another object is that of generics", {
 test_that("An interrupt ends fit() and leaves the finished epochs and a usable model", {
   done <- run_r(quote({
     model <- linear_model()
-    interrupt <- list(on_epoch_end = function(epoch, logs) if (epoch == 2) tools::pskill(Sys.getpid(), tools::SIGINT))
+    interrupt <- list(on_epoch_end = function(epoch, logs) if (epoch == 2) press_ctrl_c())
     said <- tryCatch(
       fit(model, matrix(1, 64), rep(0, 64), epochs = 1e6, verbose = 0, callbacks = interrupt),
       interrupt = function(cnd) "interrupted"

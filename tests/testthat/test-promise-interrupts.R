@@ -72,7 +72,7 @@ test_that("rule 2: while a call runs Python's handler stands by and C's stays", 
 
 test_that("rule 2: Python code ends first, and R code below Python; other R code is left at once", {
   done <- run_r(quote({
-    signal_self <- function() tools::pskill(Sys.getpid(), tools::SIGINT)
+    signal_self <- press_ctrl_c
     reticulate::py_run_string(paste(
       "import os, signal", "def signal_and_work():", "    os.kill(os.getpid(), signal.SIGINT)",
       "    print('python', sum(range(10**6)), flush=True)", sep = "\n"
@@ -109,7 +109,7 @@ test_that("F1: after an interrupt nothing moves, the finished epochs are there, 
     batch <- random_batches()
     calls <- 0
     train(model, batch, 1)
-    interrupt <- function() tools::pskill(Sys.getpid(), tools::SIGINT)
+    interrupt <- press_ctrl_c
     hooks <- list(on_epoch_begin = function(epoch, logs) if (epoch == 3) interrupt())
     counted <- function() { calls <<- calls + 1; batch() }
     said <- tryCatch(train(model, counted, 5, epochs = 100, callbacks = hooks), interrupt = class)

@@ -34,7 +34,7 @@ test_that("A1: closures train, evaluate and predict under Rscript", {
 
 test_that("A1: closures train, evaluate and predict under R -f", {
   script <- tempfile(fileext = ".R")
-  helper <- normalizePath(test_path("helper-models.R"))
+  helper <- normalizePath(test_path("helper-models.R"), "/")
   writeLines(c("library(fitgenerator)", sprintf("source(\"%s\")", helper), deparse(everything)), script)
   libraries <- paste(.libPaths(), collapse = .Platform$path.sep)
   said <- suppressWarnings(system2(

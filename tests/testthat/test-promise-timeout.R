@@ -72,7 +72,7 @@ test_that("a closure that is quick enough, and one that is only slow in sum, is 
 test_that("the user's own interrupt stays one where there is a timeout", {
   done <- run_r(quote({
     signals <- function() {
-      tools::pskill(Sys.getpid(), tools::SIGINT)
+      press_ctrl_c()
       for (i in 1:1e6) sqrt(i)
       random_batches()()
     }

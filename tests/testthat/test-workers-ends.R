@@ -1,5 +1,7 @@
 # Issue 16: interrupts, and a session that is killed: nothing of the workers is left.
 
+skip_on_os("windows") # processes are stopped and ended by signals
+
 skip_without_workers()
 
 # Runs `script` with trials; see trials/workers.R.
@@ -28,7 +30,7 @@ session_with_workers <- function(busy) {
     "stall <- list(on_train_batch_end = function(batch, logs) if (!%s && batch == 9) Sys.sleep(60))",
     "train(echo_model(), batch_sequence(fn, 50), NULL, workers = 2, callbacks = list(stall))",
     sep = "\n"
-  ), normalizePath(test_path("helper-models.R")), folder, busy, busy)
+  ), normalizePath(test_path("helper-models.R"), "/"), folder, busy, busy)
   script <- tempfile(fileext = ".R")
   writeLines(code, script)
   session <- callr::process$new(file.path(R.home("bin"), "Rscript"), script, env = c(callr::rcmd_safe_env(), "current"))

@@ -1,5 +1,7 @@
 # Issue 16: workers that die, hang or misbehave. Nothing is lost, made twice or out of order, and nothing is left.
 
+skip_on_os("windows") # processes are stopped and ended by signals
+
 skip_without_workers()
 
 real_launch <- fitgenerator:::launch_of

@@ -1,5 +1,6 @@
 # What every script in tools/ shares: where the repository is, how to speak, how to run something noisy,
-# and how to tell whether a step has been done before. To be sourced; $root is set here.
+# and how to tell whether a step has been done before. To be sourced; $root is set here. The scripts run with bash 3.2
+# and BSD's tools, which macOS has.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 logs=$root/.setup-log
@@ -12,6 +13,13 @@ fail() {
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
+
+on_macos() { [ "$(uname -s)" = Darwin ]; }
+
+# within SECONDS CMD ...: the command, ended after so long where the system has the means
+within() {
+  if have timeout; then timeout "$@"; else "${@:2}"; fi
+}
 
 r_line() { R --version 2>&1 | sed -n 1p || true; }
 
@@ -30,15 +38,16 @@ logged() {
 
 # fingerprint PATH ... [-- WORD ...]: one hash of the files under the paths, links followed, and of the words.
 fingerprint() {
-  local paths=()
+  local paths=() sum=(sha256sum)
+  have sha256sum || sum=(shasum -a 256)
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     [ ! -e "$root/$1" ] || paths+=("$1")
     shift
   done
   {
     printf '%s\n' "$root" "$@"
-    cd "$root" && find -L "${paths[@]}" -type f "${junk[@]}" -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum
-  } | sha256sum | cut -c 1-64
+    cd "$root" && find -L "${paths[@]}" -type f "${junk[@]}" -print0 | LC_ALL=C sort -z | xargs -0 "${sum[@]}" /dev/null
+  } | "${sum[@]}" | cut -c 1-64
 }
 
 # Files that no package wants: find's expression that leaves them out.

@@ -2,19 +2,23 @@
 # To be sourced after common.sh and system.sh.
 
 venv=$root/.venv
-tools_only=(tensorflow-cpu py-spy)
+tensorflow=tensorflow-cpu
+if on_macos; then tensorflow=tensorflow; fi # the other one has no wheel for macOS
+tools_only=("$tensorflow" py-spy)
 
-# What a Python must be: new enough, built with a shared library (R loads it) that is really there,
-# with headers (rpy2 is compiled) and able to make environments. Prints the real interpreter's path.
+# What a Python must be: new enough, built with a shared library or as a framework of macOS (R loads it) that is really
+# there, with headers (rpy2 is compiled) and able to make environments. Prints the real interpreter's path.
 read -r -d '' python_probe <<'PY' || true
 import os, sys, sysconfig
 if sys.version_info < (3, 10):
     sys.exit("is older than 3.10")
-if not sysconfig.get_config_var("Py_ENABLE_SHARED"):
+framework = sysconfig.get_config_var("PYTHONFRAMEWORK")
+if not sysconfig.get_config_var("Py_ENABLE_SHARED") and not framework:
     sys.exit("was built without a shared library (--enable-shared), which R needs")
 names = [sysconfig.get_config_var(v) for v in ("INSTSONAME", "LDLIBRARY")]
 dirs = [sysconfig.get_config_var(v) or "" for v in ("LIBDIR", "LIBPL")]
 dirs.append(os.path.join(dirs[0], sysconfig.get_config_var("MULTIARCH") or ""))
+dirs.append(sysconfig.get_config_var("PYTHONFRAMEWORKPREFIX") or "")
 if not any(os.path.exists(os.path.join(d, n)) for d in dirs for n in names if n):
     sys.exit("lacks its shared library " + str(names[0]))
 include = sysconfig.get_path("include")
@@ -42,21 +46,17 @@ find_python() {
   return 1
 }
 
-r_version() { r_line | sed 's/^R version \([0-9.]*\).*/\1/'; }
-
-at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]; }
-
 # rpy2 3.6 splits into three packages whose current interface needs R 4.5.
 rpy2_requirement() {
-  if at_least "$(r_version)" 4.5; then echo 'rpy2>=3.5.17'; else echo 'rpy2==3.5.17'; fi
+  if Rscript --vanilla -e 'quit(status = getRversion() < "4.5")'; then echo 'rpy2>=3.5.17'; else echo 'rpy2==3.5.17'; fi
 }
 
 # Keras 2 of TensorFlow's own version. Without its dependencies: it names tensorflow, which has the same files as
 # tensorflow-cpu.
 keras2_requirement() {
-  "$venv/bin/python" -c 'from importlib.metadata import version
-major, minor = version("tensorflow-cpu").split(".")[:2]
-print(f"tf_keras=={major}.{minor}.*")'
+  "$venv/bin/python" -c 'import sys; from importlib.metadata import version
+major, minor = version(sys.argv[1]).split(".")[:2]
+print(f"tf_keras=={major}.{minor}.*")' "$tensorflow"
 }
 
 python_key() { fingerprint pyproject.toml tools/lib/python.sh -- "$(r_line)"; }

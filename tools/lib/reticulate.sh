@@ -27,7 +27,7 @@ reticulate_is_there() {
 # The configured mirror, or CRAN's own address; an index that does not come within seconds is no.
 reticulate_from_cran() {
   mkdir -p "$logs"
-  R_LIBS=$rlib timeout 600 Rscript -e 'options(timeout = 15)
+  R_LIBS=$rlib within 600 Rscript -e 'options(timeout = 15)
     repos <- getOption("repos")
     if (!length(repos) || "@CRAN@" %in% repos) repos <- "https://cloud.r-project.org"
     index <- available.packages(repos = repos)
@@ -81,12 +81,11 @@ source_entry() {
 
 # signed_by URI: the key that the machine's entry for URI names, if any, from .sources or one-line files.
 signed_by() {
-  local files key=""
-  mapfile -t files < <(find /etc/apt/sources.list.d -name '*.sources')
-  [ ${#files[@]} -eq 0 ] || key=$(signed_by_paragraph "$1" "${files[@]}")
-  mapfile -t files < <(find /etc/apt/sources.list /etc/apt/sources.list.d -name '*.list' 2>/dev/null)
-  [ -n "$key" ] || [ ${#files[@]} -eq 0 ] ||
-    key=$(grep -hF -- "$1" "${files[@]}" | sed -n 's/^deb .*signed-by=\([^] ]*\).*/Signed-By: \1/p' | sed -n 1p)
+  local key
+  key=$(find /etc/apt/sources.list.d -name '*.sources' -exec cat {} \; -exec echo \; | signed_by_paragraph "$1")
+  [ -n "$key" ] ||
+    key=$(find /etc/apt/sources.list /etc/apt/sources.list.d -name '*.list' -exec cat {} + 2>/dev/null |
+      grep -F -- "$1" | sed -n 's/^deb .*signed-by=\([^] ]*\).*/Signed-By: \1/p' | sed -n 1p)
   [ -z "$key" ] || printf '%s\n' "$key"
 }
 
@@ -99,5 +98,5 @@ signed_by_paragraph() {
         if (line[i] ~ /^[^ \t#]/) on = (line[i] ~ /^Signed-By:/)
         if (on) { print line[i]; found = 1 }
       }
-    }' "${@:2}"
+    }'
 }

@@ -57,14 +57,13 @@ debian_library() {
 }
 
 missing_r_packages() {
-  local name
   if have Rscript; then
     Rscript --vanilla -e 'want <- commandArgs(TRUE)
       has <- nzchar(vapply(want, function(p) system.file(package = p), ""))
       writeLines(want[!has])' "${r_packages[@]}"
   else
     printf '%s\n' "${r_packages[@]}"
-  fi | while read -r name; do echo "r-cran-${name,,}"; done
+  fi | tr '[:upper:]' '[:lower:]' | sed 's/^/r-cran-/'
 }
 
 # need_system: see to it that everything is there, or say what is not.

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tf_keras
 from fitgenerator import ArgumentError, Checkpoint
+from support.platforms import links, named_pipes
 from support.tiny_trainings import (
     Watched,
     batches_from,
@@ -188,6 +189,8 @@ def test_T16_an_entry_that_is_larger_than_the_file_is_refused_unread(saved: Path
     assert time.perf_counter() - began < 0.1
 
 
+@links
+@named_pipes
 def test_T16_paths_that_lead_to_no_file_are_refused(tmp_path: Path) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to(loop)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from fitgenerator.host.signal_safe_queue import ClosableQueue
+from support.platforms import timers
 from support.tiny_trainings import LULL, PATIENCE
 
 
@@ -45,6 +46,7 @@ def slow_handler() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
+@timers
 @pytest.mark.usefixtures("slow_handler")
 def test_a_handler_that_returns_behind_the_deadline_ends_the_wait_too() -> None:
     begun = time.monotonic()

@@ -15,6 +15,7 @@ from fitgenerator.images import ImageDataGenerator, Iterator
 from fitgenerator.r.reticulate import images as seam
 from PIL import Image
 from support.pictures import both, difference, flat, greys, photos, write, write_classes
+from support.platforms import links
 
 AUGMENTED: dict[str, Any] = {
     **{"rotation_range": 30, "width_shift_range": 0.2, "shear_range": 10, "zoom_range": 0.2},
@@ -224,6 +225,7 @@ def test_classes_may_be_chosen_and_are_in_the_order_given(animals: Path) -> None
     assert (only.n, only.num_classes) == (8, 1)
 
 
+@links
 def test_deeper_folders_links_and_other_files_are_as_in_keras(tmp_path: Path) -> None:
     write(tmp_path / "all" / "a" / "deep" / "er" / "2.jpg", flat(2))
     write(tmp_path / "all" / "a" / "1.PNG", flat(1))
@@ -324,6 +326,7 @@ def test_a_subclass_may_have_methods_of_its_own_which_flows_call(animals: Path) 
 # -- files that cannot be read ------------------------------------------------------------------
 
 
+@links
 def test_broken_files_are_left_out_with_a_warning_and_a_count(tmp_path: Path) -> None:
     write_classes(tmp_path, a=3, b=3)
     (tmp_path / "a" / "001.png").write_bytes(b"no image")

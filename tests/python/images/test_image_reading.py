@@ -19,6 +19,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from support.broken_pictures import BROKEN, encoded
 from support.pictures import Array, difference, photo, write
+from support.platforms import links, named_pipes
 
 SIZE = (48, 64)
 MODES = {
@@ -207,6 +208,8 @@ def test_a_jpeg_with_something_behind_its_end_is_read(tmp_path: Path) -> None:
     assert difference(read(path), keras_read(path)) < 1
 
 
+@links
+@named_pipes
 def test_a_file_that_is_gone_or_cannot_be_opened_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"gone\.jpg cannot be read: No such file"):
         read(tmp_path / "gone.jpg")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -37,21 +36,17 @@ from support.fault_table import (
     limited_model,
     reset,
 )
+from support.platforms import open_files
 from support.tiny_trainings import PATIENCE, close_history, linear_model, notes_of
-
-
-def descriptors() -> int:
-    """How many files the process has open."""
-    return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture
 def nothing_left() -> Any:
     """The next call works, and no file is open that was not before."""
     reset()
-    before = descriptors()
+    before = open_files()
     yield
-    assert descriptors() <= before
+    assert open_files() <= before
     assert fit({}, "queue of 1").history.keys() == {"loss", "val_loss"}
     assert finished() == (6, True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any
 import keras
 import pytest
 from fitgenerator import evaluate_generator, last_history, predict_generator
+from support.platforms import press_ctrl_c
 from support.tiny_trainings import Watched, at_epoch_end, echo_model, numbered, run
 
 TRIALS = 10
@@ -32,9 +32,7 @@ def python_takes_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def interrupt() -> None:
-    """What the terminal does on Ctrl-C."""
-    os.kill(os.getpid(), signal.SIGINT)
+interrupt = press_ctrl_c
 
 
 # -- from within --------------------------------------------------------------------------------

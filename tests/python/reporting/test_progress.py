@@ -16,6 +16,7 @@ from fitgenerator.reporting import terminal as screen
 from fitgenerator.reporting.progress import Progress
 from fitgenerator.reporting.progress_bar import Bar
 from fitgenerator.reporting.terminal import Screen, bar_interval
+from support.platforms import terminals
 from support.tiny_trainings import Indexed, at_epoch_end, echo_model, numbered, numbered_batch, run
 
 Shown = str | Bar
@@ -349,6 +350,7 @@ def test_a_call_that_fails_leaves_the_line_of_its_bar(terminal: Terminal) -> Non
     assert terminal.seen[-1] == ""
 
 
+@terminals
 def test_a_pseudo_terminal_shows_one_bar(clean_environment: dict[str, str]) -> None:
     import pty
     import subprocess

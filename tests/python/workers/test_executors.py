@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import threading
 import time
@@ -28,6 +27,7 @@ from fitgenerator import (
 )
 from fitgenerator.workers.executors import Executions
 from support import executor_functions as made
+from support.platforms import press_ctrl_c
 from support.tiny_trainings import PATIENCE, Seen, echo_model, notes_of, run
 
 Opened = Any  # a context of an executor
@@ -208,7 +208,7 @@ def test_ctrl_c_returns_at_once_and_cancels_what_waits(queue: int, tmp_path: Pat
             time.sleep(0.01)
         time.sleep(0.3)  # batch 5 is being made
         pressed.append(time.perf_counter())
-        os.kill(os.getpid(), signal.SIGINT)
+        press_ctrl_c()
 
     finger = threading.Thread(target=press)
     finger.start()

@@ -16,6 +16,7 @@ from fitgenerator import WorkerError
 from fitgenerator.errors import ClosedError
 from fitgenerator.workers import listener
 from fitgenerator.workers.wire import Asked
+from support.platforms import posix
 from support.program_worker import MAGIC, REPLIES
 from support.tiny_trainings import PATIENCE
 from support.worker_pools import pool_of
@@ -30,6 +31,9 @@ def fetched(pool: Any, numbers: Any, source: int = 0, threads: int = 4) -> list[
 
     with ThreadPoolExecutor(threads) as executor:
         return list(executor.map(one, numbers))
+
+
+pytestmark = posix  # what the workers do to themselves
 
 
 def alive(process: int) -> bool:
