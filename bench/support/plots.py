@@ -16,7 +16,17 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 OURS, OTHER = "#1f77b4", "#b0b0b0"
-LABELS = ("fit_generator", "R closure", "queue", "fit", "ours", "crossing", "feeder", "flow")
+LABELS = (
+    "fit_generator",
+    "R closure",
+    "queue",
+    "fit",
+    "ours",
+    "crossing",
+    "feeder",
+    "flow",
+    "workers",
+)
 
 
 def bars(content: dict[str, Any]) -> Any:
