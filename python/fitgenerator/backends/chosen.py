@@ -30,6 +30,12 @@ def backend_named(name: str) -> Backend:
         from .tensorflow.tensors import TensorFlow
 
         _ASKED_FOR.append(TensorFlow())
-        return _ASKED_FOR[-1]
-    text = "The Keras backend must be {needed!r}, not {backend!r}: {use tensorflow}."
-    raise ArgumentError(Message(text, needed="tensorflow", backend=name))
+    elif name == "jax":
+        from .jax.tensors import Jax
+
+        _ASKED_FOR.append(Jax())
+    else:
+        text = "The Keras backend must be {needed}, not {backend!r}: {use tensorflow}."
+        needed = "'tensorflow' or 'jax'"
+        raise ArgumentError(Message(text, needed=needed, backend=name))
+    return _ASKED_FOR[-1]

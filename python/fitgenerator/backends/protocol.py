@@ -89,6 +89,14 @@ class Backend(ABC):
     def is_tracing(self) -> bool:
         """Whether this thread is tracing a function, in which a tensor is a symbol."""
 
+    def unsupported(self) -> str | None:
+        """A setting of the session that models cannot be run with, as the end of a sentence."""
+        return None
+
+    def shared(self, model: Any) -> AbstractContextManager[None]:
+        """Around a call of ours: Keras's own calls of the model may run beside it."""
+        return nullcontext()
+
     def variable_scope(self, model: Any) -> AbstractContextManager[Any]:
         """Around what makes variables of the model."""
         return nullcontext()

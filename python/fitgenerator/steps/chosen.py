@@ -11,6 +11,11 @@ from .protocol import Steps
 
 def steps_of(model: KerasModel) -> Steps[Any]:
     """The model's steps, kept from call to call."""
+    keras_version = keras_version_of(model)
+    if keras_version.backend.name == "jax":
+        from .jax.compiled_steps import JaxSteps
+
+        return JaxSteps.of(keras_version)
     from .tensorflow.compiled_steps import TensorFlowSteps
 
-    return TensorFlowSteps.of(keras_version_of(model))
+    return TensorFlowSteps.of(keras_version)
