@@ -36,7 +36,7 @@ check_python <- function() {
   if (numeric_version(sub("[^0-9.].*", "", version)) < "3.10") { # as text, "3.8" is more than "3.10"
     abort_setup(sprintf("fitgenerator needs Python (>= 3.10), not %s; see `?reticulate::use_python`.", version))
   }
-  for (module in c("tensorflow", "keras")) {
+  for (module in c(intersect(keras_backend(), c("tensorflow", "jax")), "keras")) {
     if (!reticulate::py_module_available(module)) abort_setup(missing_module(module))
   }
 }
@@ -77,5 +77,11 @@ doctor <- function() {
 # or Python runs already, nothing is declared.
 declare_python <- function(chosen = Sys.getenv("RETICULATE_PYTHON"), declare = reticulate::py_require) {
   if (!chosen %in% c("", "managed") || reticulate::py_available()) return(invisible())
-  declare(c("tensorflow>=2.16", "keras>=3.7"))
+  declare(c(if (keras_backend() == "jax") "jax>=0.4.30" else "tensorflow>=2.16", "keras>=3.7"))
+}
+
+# The backend that Keras will run on, as far as the session says.
+keras_backend <- function() {
+  named <- Sys.getenv("KERAS_BACKEND")
+  if (nzchar(named)) named else "tensorflow"
 }

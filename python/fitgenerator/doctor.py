@@ -26,9 +26,14 @@ _PATIENCE = 60.0
 # The least versions, as in pyproject.toml, DESCRIPTION and R/python-core.R. Why not an older Keras:
 # before 3.6 a callback does not tell which hooks are Keras's default, so that every batch would
 # have a hook; before 3.7 EarlyStopping forgets, in its first epoch, what a checkpoint gave it.
-PYTHON, KERAS, TENSORFLOW, RETICULATE = "3.10", "3.7", "2.16", "1.41"
+PYTHON, KERAS, TENSORFLOW, JAX, RETICULATE = "3.10", "3.7", "2.16", "0.4.30", "1.41"
 # What has to be there: how it is imported, and what to install.
-_NEEDED = {"numpy": "numpy", "tensorflow": f"tensorflow>={TENSORFLOW}", "keras": f"keras>={KERAS}"}
+_NEEDED = {
+    "numpy": "numpy",
+    "tensorflow": f"tensorflow>={TENSORFLOW}",
+    "jax": f"jax>={JAX}",
+    "keras": f"keras>={KERAS}",
+}
 # What an error of loading says, and what is known to mend it.
 _MENDS = {
     "DLL load failed": "Install Microsoft's Visual C++ runtime: "
@@ -180,15 +185,21 @@ def _python() -> Finding:
 
 def _required() -> Iterator[Finding]:
     yield _package("NumPy", version_of("numpy"), pip(_NEEDED["numpy"]))
-    tensorflow = version_of("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow-intel")
-    yield _package("TensorFlow", tensorflow, pip(_NEEDED["tensorflow"]), TENSORFLOW)
-    yield _package("Keras", version_of("keras"), pip(_NEEDED["keras"]), KERAS)
     backend = os.environ.get("KERAS_BACKEND") or _configured_backend()
-    if backend == "tensorflow":
+    if backend == "jax":
+        yield _package("JAX", version_of("jax"), pip(_NEEDED["jax"]), JAX)
+    else:
+        names = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow-intel")
+        yield _package("TensorFlow", version_of(*names), pip(_NEEDED["tensorflow"]), TENSORFLOW)
+    yield _package("Keras", version_of("keras"), pip(_NEEDED["keras"]), KERAS)
+    if backend in ("tensorflow", "jax"):
         yield Finding("Keras's backend", backend)
     else:
         yield Finding(
-            "Keras's backend", backend, "missing", "set the variable KERAS_BACKEND=tensorflow"
+            "Keras's backend",
+            f"{backend} is not supported",
+            "missing",
+            "set the variable KERAS_BACKEND=tensorflow, or =jax",
         )
 
 
@@ -213,16 +224,24 @@ def _package(name: str, version: str | None, mend: str, least: str = "", use: st
 
 
 def _devices() -> Finding:
-    """In a process of its own: TensorFlow would keep a GPU's memory, and writes as it likes."""
-    code = (
-        "import tensorflow as tf\n"
-        "print('|'.join(d.name.split(':', 1)[1] for d in tf.config.list_logical_devices()))"
+    """In a process of its own: a backend would keep a GPU's memory, and writes as it likes."""
+    title, package, code = (
+        "TensorFlow",
+        "tensorflow",
+        (
+            "import tensorflow as tf\n"
+            "print('|'.join(d.name.split(':', 1)[1] for d in tf.config.list_logical_devices()))"
+        ),
     )
+    if (os.environ.get("KERAS_BACKEND") or _configured_backend()) == "jax":
+        title, package, code = (
+            "JAX",
+            "jax",
+            ("import jax\nprint('|'.join(f'{d.platform.upper()}:{d.id}' for d in jax.devices()))"),
+        )
     said, error = _output([sys.executable, "-c", code])
     if said is None:
-        return Finding(
-            "TensorFlow", f"does not load: {error}", "missing", mend_of(error, "tensorflow")
-        )
+        return Finding(title, f"does not load: {error}", "missing", mend_of(error, package))
     return Finding("Devices", said.strip().rpartition("\n")[2].replace("|", ", "))
 
 

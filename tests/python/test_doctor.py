@@ -55,19 +55,31 @@ def test_what_is_missing_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
     found = lambda *names: next((versions[n] for n in names if n in versions), None)  # noqa: E731
     monkeypatch.setattr(doctor, "version_of", found)
     monkeypatch.setattr(doctor, "_ask_r", lambda: None)
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
     findings = doctor.examine()
     assert not doctor.works(findings)
     said = "\n".join(doctor.lines(findings))
     assert "! TensorFlow       2.4.1 is too old" in said
     assert f'{sys.executable} -m pip install "tensorflow>=2.16"' in said
     assert "! Keras            is not installed" in said
-    assert "set the variable KERAS_BACKEND=tensorflow" in said
+    assert "torch is not supported" in said
+    assert "set the variable KERAS_BACKEND=tensorflow, or =jax" in said
     assert "- tf_keras         not installed (models of Keras 2)" in said
     assert "- R                not found" in said
     assert "All that is needed" not in said
     monkeypatch.setattr(doctor, "examine", lambda: findings)
     assert main(["doctor"]) == 1
+
+
+def test_on_jax_it_is_jax_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "version_of", lambda *names: None if "jax" in names else "99")
+    monkeypatch.setattr(doctor, "_ask_r", lambda: None)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    said = "\n".join(doctor.lines(doctor.examine()))
+    assert "! JAX " in said
+    assert f'{sys.executable} -m pip install "jax>=0.4.30"' in said
+    assert "TensorFlow" not in said
+    assert "  Keras's backend  jax" in said
 
 
 def test_the_backend_is_also_read_from_keras_s_file(

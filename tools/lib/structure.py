@@ -228,9 +228,9 @@ def traced(queue: int) -> list[str]:
     import keras
     import numpy as np
     from fitgenerator.prefetch.prefetcher import Prefetcher
-    from fitgenerator.steps.compiled_steps import Traced
+    from fitgenerator.steps.tensorflow.compiled_steps import TracedGraph
 
-    way = Way({Prefetcher.take: TAKE, Traced.__call__: STEP})
+    way = Way({Prefetcher.take: TAKE, TracedGraph.__call__: STEP})
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
 

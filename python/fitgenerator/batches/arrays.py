@@ -106,7 +106,8 @@ def _converted(leaf: RawLeaf) -> Shaped:
 
 def _with_rows(tensor: Shaped) -> Shaped:
     """A tensor whose number of rows is known: it has values."""
-    rank = tensor.shape.rank
+    shape = tensor.shape
+    rank = shape.rank if hasattr(shape, "rank") else len(shape)
     if rank is None or (rank and tensor.shape[0] is None):
         text = f"must be an array of shape (rows, ...), not a {type(tensor).__name__}"
         raise NoArrayError(f"{text} whose number of rows is not known: it has no values")

@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from ..backends.protocol import Backend
 from ..errors import BatchError
 from ..messages import describe, dtype_of, reason
 from ..models.keras_versions import Adapter, keras_version_of
@@ -19,7 +19,7 @@ from .arrays import Sparse, as_floatx
 from .class_weight import weigh
 from .model_inputs import Expected, check_text
 from .output_weights import for_each_output
-from .prepared import Batch, Form, Layout, to_tensor
+from .prepared import Batch, Form, Layout
 from .structure import (
     FORMS,
     PART_NAMES,
@@ -32,7 +32,7 @@ from .structure import (
     unpack,
 )
 
-# What NumPy and TensorFlow store alike: such arrays can wait, all others become tensors at once.
+# What NumPy and the backends store alike: such arrays can wait, all others become tensors at once.
 _PLAIN = frozenset(np.dtype(code) for code in "?bBhHiIlLqQefdFD")
 
 
@@ -49,6 +49,7 @@ class Preparer:
         exclusive: bool = False,  # the arrays of each batch are new, and nobody else has them
     ) -> None:
         self._keras_version = keras_version_of(model)
+        self._backend = self._keras_version.backend
         self._mode = mode
         self._form = batch_form(self._keras_version, mode)
         self._weights = weights
@@ -62,7 +63,7 @@ class Preparer:
         """The batch.
 
         Raises:
-            BatchError: It is malformed, TensorFlow has no type for one of its arrays, or Keras
+            BatchError: It is malformed, the backend has no type for one of its arrays, or Keras
                 would drop or mix up a part of it.
         """
         key = _key(raw)
@@ -102,9 +103,9 @@ class Preparer:
                 if leaf is not None:
                     keep = part == 0 and place in self._expected.sparse
                     name = f"The batch's {PART_NAMES[part]}"
-                    leaves.append(_named(self._cast(leaf), keep, name, place, value))
+                    leaves.append(self._named(leaf, keep, name, place, value))
             structure.append(None if value is None else keras.tree.pack_sequence_as(value, indices))
-        form = _form(tuple(structure), leaves)
+        form = _form(self._backend, tuple(structure), leaves)
         return Batch(tuple(leaves), form, rows, exclusive=self._exclusive)
 
     def _whole(self, raw: RawBatch) -> Batch:
@@ -121,14 +122,33 @@ class Preparer:
             indices.append(None if leaf is None else len(leaves))
             if leaf is not None:
                 keep = place in self._expected.sparse
-                leaves.append(_named(self._cast(leaf), keep, "The batch", place, structure))
+                leaves.append(self._named(leaf, keep, "The batch", place, structure))
         rows = tuple(int(leaf.shape[0]) for leaf in leaves)
         layout = keras.tree.pack_sequence_as(structure, indices)
-        form = _form(layout, leaves, rows if len(set(rows)) > 1 else ())
+        form = _form(self._backend, layout, leaves, rows if len(set(rows)) > 1 else ())
         return Batch(tuple(leaves), form, rows[0], exclusive=self._exclusive)
 
-    def _cast(self, leaf: Shaped) -> Shaped:
-        return leaf if self._floatx is None else as_floatx(leaf, self._floatx)
+    def _named(self, leaf: Shaped, keep_sparse: bool, name: str, place: int, value: Nested) -> Any:
+        """A leaf of a batch; an error says where it is in the part, or batch, of that name."""
+        if self._floatx is not None:
+            leaf = as_floatx(leaf, self._floatx)
+        try:
+            return self._leaf(leaf, keep_sparse=keep_sparse)
+        except Exception as error:
+            where = f"{name}{place_of(place, value)}"
+            what = f"{where}, of shape {tuple(leaf.shape)} and dtype {dtype_of(leaf)}"
+            why = f"{reason(error)}.{_advice(leaf)}"
+            raise BatchError(f"{what}, cannot become a tensor: {why}") from error
+
+    def _leaf(self, leaf: Shaped, *, keep_sparse: bool) -> Any:
+        if type(leaf) is np.ndarray and leaf.dtype in _PLAIN:
+            return leaf
+        if not isinstance(leaf, Sparse):
+            return self._backend.leaf(leaf)
+        if keep_sparse:
+            where = np.stack([leaf.rows, leaf.cols], axis=1)
+            return self._backend.sparse(where, np.asarray(leaf.values), leaf.shape)
+        return self._leaf(leaf.dense(), keep_sparse=False)
 
     @staticmethod
     def _weighed(raw: RawBatch, weights: Mapping[int, float]) -> RawBatch:
@@ -157,38 +177,22 @@ def _key(raw: RawBatch) -> tuple[Hashable, ...] | None:
     return tuple(key)
 
 
-def _form(layout: Layout, leaves: list[Shaped], uneven: tuple[int, ...] = ()) -> Form:
-    kinds, shapes = [], []
-    for leaf in leaves:
-        if isinstance(leaf, np.ndarray):
-            dtype, rank, shape = tf.as_dtype(leaf.dtype), leaf.ndim, leaf.shape
-            kinds.append((tf.TensorSpec, dtype, rank))
-        else:
-            spec = tf.type_spec_from_value(leaf)
-            rank, shape = spec.shape.rank, spec.shape
-            kinds.append((type(spec), spec.dtype, rank))
-        shapes.append(tuple(shape[1:]) if rank else ())
+def _form(
+    backend: Backend, layout: Layout, leaves: list[Shaped], uneven: tuple[int, ...] = ()
+) -> Form:
+    specs = [backend.spec(leaf) for leaf in leaves]
+    shapes = tuple(spec.shape[1:] for spec in specs)
     dense = [
-        math.prod(shape) * dtype.size
-        for (kind, dtype, _), shape in zip(kinds, shapes, strict=True)
-        if kind is tf.TensorSpec
+        math.prod(shape) * spec.itemsize
+        for spec, shape in zip(specs, shapes, strict=True)
+        if spec.itemsize is not None
     ]
-    stackable = len(dense) == len(kinds)
+    stackable = len(dense) == len(specs)
     size = sum(dense)
     if uneven:  # the mean size for one of the first leaf's rows
         size = sum(map(operator.mul, dense, uneven)) // uneven[0] if stackable else 0
-    return Form(layout, (repr(layout), tuple(kinds)), tuple(shapes), stackable, size, uneven)
-
-
-def _named(leaf: Shaped, keep_sparse: bool, name: str, place: int, value: Nested) -> Any:
-    """A leaf of a batch; an error says where it is in the part, or batch, of that name."""
-    try:
-        return _leaf(leaf, keep_sparse=keep_sparse)
-    except Exception as error:
-        where = f"{name}{place_of(place, value)}"
-        what = f"{where}, of shape {tuple(leaf.shape)} and dtype {dtype_of(leaf)}"
-        why = f"{reason(error)}.{_advice(leaf)}"
-        raise BatchError(f"{what}, cannot become a tensor: {why}") from error
+    kind = (repr(layout), tuple(spec.kind for spec in specs))
+    return Form(layout, kind, shapes, stackable, size, backend, uneven)
 
 
 def _advice(leaf: Shaped) -> str:
@@ -196,18 +200,3 @@ def _advice(leaf: Shaped) -> str:
     if kind == "O":
         return " Objects come of lists of unequal lengths, of None, and of mixed columns."
     return " Convert it to numbers, as with array.astype." if kind in ("M", "m", "f", "c") else ""
-
-
-def _leaf(leaf: Shaped, *, keep_sparse: bool) -> Any:
-    if type(leaf) is np.ndarray and leaf.dtype in _PLAIN:
-        return leaf
-    if isinstance(leaf, Sparse):
-        if not keep_sparse:
-            return _leaf(leaf.dense(), keep_sparse=False)
-        where = np.stack([leaf.rows, leaf.cols], axis=1).astype("int64")
-        return tf.sparse.reorder(tf.SparseTensor(where, np.asarray(leaf.values), leaf.shape))
-    if isinstance(leaf, (tf.SparseTensor, tf.RaggedTensor)):
-        return leaf
-    if tf.is_symbolic_tensor(leaf):
-        raise ValueError("it is a symbol of a graph and has no values")
-    return to_tensor(leaf)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from ..models.protocol import Array, Shaped
-from .aligned_memory import is_aligned
+from ..backends.protocol import Backend
+from ..models.protocol import Shaped
 
 # The structure of a batch, with the number of a leaf, or `None`, in each place.
 Layout: TypeAlias = "int | Sequence[Layout] | Mapping[str, Layout] | None"
@@ -28,6 +26,7 @@ class Form:
     shapes: Shapes  # the leaves' shapes without the rows
     stackable: bool  # several such batches can be stacked: no leaf is sparse or ragged
     row_bytes: int  # the size of one row of its dense leaves
+    backend: Backend  # whose tensors its leaves become
     uneven: tuple[int, ...] = ()  # the rows of each leaf, where these are not all as many
 
     @property
@@ -54,8 +53,9 @@ class Batch:
 
     def ready(self) -> Batch:
         """The same batch with tensors for arrays."""
+        tensor = self.form.backend.tensor
         leaves = tuple(
-            to_tensor(leaf, exclusive=self.exclusive) if isinstance(leaf, np.ndarray) else leaf
+            tensor(leaf, exclusive=self.exclusive) if isinstance(leaf, np.ndarray) else leaf
             for leaf in self.leaves
         )
         return Batch(leaves, self.form, self.rows, self.count)
@@ -79,33 +79,3 @@ class Batch:
 def pack(layout: Layout, leaves: Sequence[Shaped]) -> Any:
     """`leaves` in the nested structure `layout`."""
     return keras.tree.map_structure(lambda i: None if i is None else leaves[i], layout)
-
-
-def to_tensor(leaf: Shaped, *, exclusive: bool = False) -> Any:
-    if not isinstance(leaf, np.ndarray):
-        return tf.convert_to_tensor(leaf)
-    if leaf.ndim > 1 and leaf.flags.f_contiguous and not leaf.flags.c_contiguous:
-        return _transposed(leaf)
-    if exclusive and is_aligned(leaf) and _stays():
-        return tf.experimental.dlpack.from_dlpack(leaf.__dlpack__())  # has the same memory
-    return tf.constant(leaf)  # as `convert_to_tensor`, in half the time
-
-
-@cache
-def _stays() -> bool:
-    """Whether a tensor's memory is the machine's: with a GPU, a copy goes there at once."""
-    return not tf.config.list_logical_devices("GPU")
-
-
-def _transposed(array: Array) -> Any:
-    """A row-major tensor of a column-major array, such as R's.
-
-    Thread rule 9 (R's memory stays on its thread): R's arrays are copied there as they lie, and
-    transposed here, on a feeder. TensorFlow does so in blocks and on several threads: floats ten
-    times as fast as NumPy, integers only half as fast as floats. So 32-bit integers go as the
-    floats of the same bits, with which nothing computes.
-    """
-    if array.dtype.kind in "iu" and array.dtype.itemsize == 4:
-        bits = tf.transpose(tf.constant(array.T.view("float32")))
-        return tf.bitcast(bits, tf.as_dtype(array.dtype))
-    return tf.transpose(tf.constant(array.T))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from .aligned_memory import empty
+from ..backends.aligned_memory import empty
 from .prepared import Batch
 
 
@@ -47,5 +46,7 @@ class Stack:
         if count == 1:
             leaves = [c[0] for c in self._columns]
         else:
-            leaves = [tf.stack(c) if isinstance(c, list) else c[:count] for c in self._columns]
+            leaves = [
+                form.backend.stacked(c) if isinstance(c, list) else c[:count] for c in self._columns
+            ]
         return Batch(tuple(leaves), form, rows, count, exclusive=True).ready()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..models.keras_versions import classes
+from ..models.keras_versions import classes, keras_version_of
 from ..models.protocol import Array, KerasModel, Optimizer, Variable
 
 
@@ -137,7 +137,7 @@ def _build_optimizers(model: KerasModel, described: list[dict[str, Any]], path: 
                 f"The model's `{name}` has no variables yet, which {path} could be restored to: "
                 f"call {name}.build(variables) before the training."
             )
-        with model.distribute_strategy.scope():
+        with keras_version_of(model).backend.variable_scope(model):
             build = getattr(optimizer, "build", None) or optimizer._create_all_weights
             build(model.trainable_variables)
 

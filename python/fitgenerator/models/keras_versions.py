@@ -16,6 +16,8 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from ..backends.chosen import backend_named, running
+from ..backends.protocol import Backend
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
 from .protocol import KerasModel, Logs, Metric, Nested, Optimizer, Shaped, Variable
@@ -49,6 +51,11 @@ class Keras3:
     def __init__(self, model: KerasModel) -> None:
         self.model = model
         self._private: Any = model  # with the attributes that this version alone has
+
+    @property
+    def backend(self) -> Backend:
+        """What the model computes with; an `ArgumentError` where that is not supported."""
+        return running()
 
     @property
     def compiled(self) -> bool:
@@ -147,7 +154,12 @@ class Keras3:
     @property
     def strategy(self) -> Any:
         """The strategy that it was made under, or `None`."""
-        return getattr(self.model, self._strategy)
+        return getattr(self.model, self._strategy, None)
+
+    @property
+    def entered_strategy(self) -> Any:
+        """The strategy that its steps run under; `None` where the backend has none."""
+        return getattr(self.model, "distribute_strategy", None)
 
     @property
     def steps_per_execution(self) -> int:
@@ -176,11 +188,15 @@ class Keras3:
         """One step as Python code; an `ArgumentError` where it returns no logs."""
         strategy = self.model.distribute_strategy
         outputs = strategy.run(getattr(self.model, f"{mode}_step"), args=(data,))
+        self.check_logs(mode, outputs)
+        local = strategy.experimental_local_results
+        return keras.tree.map_structure(lambda value: local(value)[0], outputs)
+
+    def check_logs(self, mode: str, outputs: Any) -> None:
+        """An `ArgumentError` where a step returned no logs."""
         if mode != "predict" and not isinstance(outputs, Mapping):
             rule = f"The model's {mode}_step() must return a dict of names and values, such as "
             raise ArgumentError(f'{rule}{{"loss": loss}}, not {describe(outputs)}.')
-        local = strategy.experimental_local_results
-        return keras.tree.map_structure(lambda value: local(value)[0], outputs)
 
     def first_epoch(self, given: int, steps: int | None) -> int:
         """The epoch to begin with, which a callback may have set."""
@@ -216,6 +232,10 @@ class Keras2(Keras3):
     _compiled, _strategy, _inputs = "_is_compiled", "_distribution_strategy", "_nested_inputs"
     _outputs = "_nested_outputs"
     full_groups = False
+
+    @property
+    def backend(self) -> Backend:
+        return backend_named("tensorflow")
 
     @property
     def loss(self) -> Any:

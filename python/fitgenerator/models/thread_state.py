@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-import tensorflow as tf
+from ..backends.protocol import Backend
 
 
-def capture_scope() -> Callable[[], AbstractContextManager[None]]:
-    """The caller's device and strategy scopes and Keras's thread-local state, for our threads.
+def capture_scope(backend: Backend) -> Callable[[], AbstractContextManager[None]]:
+    """The caller's scopes of the backend and Keras's thread-local state, for our threads.
 
     Thread rule 10 (the caller's state holds on our threads): a new thread starts without it.
     """
     from keras.src.backend.common import global_state
-    from tensorflow.python.eager import context
 
-    device = context.context().device_name
-    strategy = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
+    scope_of_backend = backend.scope()
     state = _copied(vars(global_state.GLOBAL_STATE_TRACKER))
     settings = dict(vars(global_state.GLOBAL_SETTINGS_TRACKER))
 
@@ -26,11 +24,7 @@ def capture_scope() -> Callable[[], AbstractContextManager[None]]:
     def scope() -> Iterator[None]:
         vars(global_state.GLOBAL_STATE_TRACKER).update(_copied(state))
         vars(global_state.GLOBAL_SETTINGS_TRACKER).update(settings)
-        with ExitStack() as stack:
-            if strategy is not None:
-                stack.enter_context(strategy.scope())
-            if device:
-                stack.enter_context(tf.device(device))
+        with scope_of_backend():
             yield
 
     return scope
@@ -39,8 +33,3 @@ def capture_scope() -> Callable[[], AbstractContextManager[None]]:
 def _copied(state: dict[str, Any]) -> dict[str, Any]:
     """With lists of its own: each thread puts the scopes that it enters, such as names, on them."""
     return {key: list(value) if type(value) is list else value for key, value in state.items()}
-
-
-def is_tracing() -> bool:
-    """Whether this thread is making a graph, in which a tensor is a symbol."""
-    return not tf.executing_eagerly()

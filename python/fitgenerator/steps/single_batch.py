@@ -8,14 +8,13 @@ from typing import Any
 
 from .. import arguments
 from ..batches.model_inputs import lacks_dimension
-from ..batches.outputs import as_arrays
 from ..batches.preparation import Preparer
 from ..errors import ErrorContext, locate
 from ..models.keras_versions import keras_version_of
 from ..models.protocol import KerasModel
 from ..models.result_order import arranged, loss_first
 from ..models.supported import check_model
-from .compiled_steps import Steps
+from .chosen import steps_of
 
 
 def run(
@@ -31,7 +30,7 @@ def run(
     keras_version = check_model(keras_version_of(model), mode, foreign=False)
     weights = arguments.class_weights(class_weight)
     batch = Preparer(model, mode, weights, adapter="dataset")(tuple(parts)).ready()
-    steps = Steps.of(model)
+    steps = steps_of(model)
     if not predicts:
         model.reset_metrics()
     try:
@@ -45,7 +44,7 @@ def run(
         locate(error, ErrorContext(vector_inputs=lacks_dimension(model, batch)))
         raise
     if predicts:
-        return as_arrays(outputs)
+        return keras_version.backend.arrays(outputs)
     return arranged(keras_version.logs(outputs), loss_first(model, outputs or {}))
 
 

@@ -31,7 +31,8 @@ class BackgroundLoop:
 
     def _run(self) -> None:
         parts = (self._train, self._board.close_fetches, self.loop.context.close)
-        outcomes = [attempt(part) for part in parts]
+        with self.loop.context.shared():
+            outcomes = [attempt(part) for part in parts]
         failed = [each for each in outcomes if isinstance(each, Failed)]
         first = (failed or outcomes)[0]  # of several failures, the first is the cause
         if not (isinstance(first, Failed) and isinstance(first.error, ClosedError)):

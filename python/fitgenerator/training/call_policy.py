@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ..batches.prepared import Batch
 from ..prefetch.call_size import LARGEST_CALL, CallSize, bytes_of
-from ..steps.compiled_steps import ExecutionMode, Steps, Traced
+from ..steps.protocol import ExecutionMode, Steps, Traced
 
 # What a call of several batches may take, in seconds: stops and interrupts act between calls.
 LONGEST_CALL = 0.05
 # What a loop saves of a step, in seconds: dispatch and the handling of one batch (measured).
 SAVED = 2.5e-4
-# Steps from which on "auto" has XLA compile: some 0.1 ms saved on each pay for a second.
-WORTH_COMPILING = 10_000
 # Weights up to which "auto" has XLA compile: the steps of larger models are not dispatch.
 SMALL_MODEL = 100_000
 # What tracing a loop takes, over tracing the step.
@@ -43,7 +42,12 @@ class CallPolicy:
     """
 
     def __init__(
-        self, steps: Steps, mode: str, call_size: CallSize, asked: Asked, weights: Callable[[], int]
+        self,
+        steps: Steps[Any],
+        mode: str,
+        call_size: CallSize,
+        asked: Asked,
+        weights: Callable[[], int],
     ) -> None:
         self.call_size = call_size
         self._steps = steps
@@ -73,7 +77,7 @@ class CallPolicy:
         asked = self._asked
         if asked.jit_compile != "auto":
             return bool(asked.jit_compile)
-        enough = asked.total is not None and asked.total >= WORTH_COMPILING
+        enough = asked.total is not None and asked.total >= self._steps.worth_compiling
         if not enough or self._weights() > SMALL_MODEL:
             return False
         if self._steps.compiled:  # single steps are XLA's already: a loop changes nothing

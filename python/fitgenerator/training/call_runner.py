@@ -15,8 +15,8 @@ from ..messages import listed, reason
 from ..prefetch.call_size import CallSize
 from ..prefetch.prefetcher import Prefetcher
 from ..reporting.timeline import Span
-from ..steps.compiled_steps import ExecutionMode, Steps, Traced
-from ..steps.xla_guard import LimitsError
+from ..steps.chosen import steps_of
+from ..steps.protocol import ExecutionMode, LimitsError, Traced
 from .call_policy import Asked, CallPolicy
 from .run_context import RunContext
 
@@ -43,7 +43,7 @@ class CallRunner:
         self._context = context
         self._mode = mode
         self._prefetcher = prefetcher
-        self._steps = Steps.of(context.model)
+        self._steps = steps_of(context.model)
         self._eager = self._steps.eager  # in the round that runs
         self._done = 0  # steps, in all rounds
         self.size = self._call_size(hooked)
@@ -133,7 +133,8 @@ class CallRunner:
         known = steps.find(mode, batch, way)
         # Thread rule 3: traced on the calling thread, executed elsewhere. TensorFlow's graph
         # context belongs to a thread, and what is traced may be R code.
-        return known or self._context.host.call(lambda: steps.trace(mode, batch, way))
+        traced: Traced = known or self._context.host.call(lambda: steps.trace(mode, batch, way))
+        return traced
 
     def _run_piece(
         self, batch: Batch, way: ExecutionMode, function: Traced | None, first: int

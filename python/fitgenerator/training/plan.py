@@ -105,7 +105,7 @@ def _context(
         callbacks=Callbacks(options.callbacks, model, params, host.user_code, called),
         progress=progress,
         meter=meter,
-        scope=capture_scope(),
+        scope=capture_scope(options.keras_version.backend),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..batches.outputs import as_arrays, joined
 from .evaluate_loop import check_end
 from .step_runner import StepRunner
 
@@ -30,7 +29,8 @@ class PredictLoop:
         context.conclude()
         context.progress.end(done, {})
         context.host.call(lambda: context.callbacks.run("on_predict_end", {}))
-        return as_arrays(joined(outputs))
+        backend = context.keras_version.backend
+        return backend.arrays(backend.joined(outputs))
 
     def _begin(self) -> Iterator[Any]:
         self.context.keras_version.begin("predict")

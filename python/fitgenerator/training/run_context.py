@@ -48,6 +48,10 @@ class RunContext:
         """The Keras model."""
         return self.keras_version.model
 
+    def shared(self) -> AbstractContextManager[None]:
+        """Context manager: others may run the model, as a generator that predicts does."""
+        return self.keras_version.backend.shared(self.model)
+
     def conclude(self) -> None:
         """The loop is over: wait until every source knows of the passes that have ended."""
         for prefetcher in self.prefetchers:

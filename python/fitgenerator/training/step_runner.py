@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
-from ..batches.outputs import joined
 from ..batches.prepared import Batch
 from ..host.interface import ForeignHook, RawBatch
 from ..models.keras_versions import STOPS
@@ -138,7 +137,11 @@ class StepRunner:
         full = context.keras_version.full_groups
         upto = -(-done // self._execution) * self._execution if full else done
         if self._mode == "predict":
-            logs = {"outputs": group[0] if len(group) == 1 else joined(group)}
+            logs = {
+                "outputs": group[0]
+                if len(group) == 1
+                else context.keras_version.backend.joined(group)
+            }
         else:
             logs = context.keras_version.logs(group[-1])
         yield from context.callbacks.run(f"on_{self._mode}_batch_end", upto - 1, logs)

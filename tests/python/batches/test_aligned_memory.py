@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from fitgenerator.batches import aligned_memory
+from fitgenerator.backends import aligned_memory
 from fitgenerator.batches.preparation import Preparer
 from fitgenerator.batches.prepared import Batch
 from fitgenerator.sources.recognition import as_source

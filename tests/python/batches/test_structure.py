@@ -16,7 +16,7 @@ from fitgenerator.batches.class_weight import weigh
 from fitgenerator.batches.preparation import Preparer
 from fitgenerator.batches.structure import Parts, check, unpack
 from fitgenerator.messages import describe
-from fitgenerator.steps.compiled_steps import Steps
+from fitgenerator.steps.chosen import steps_of
 from support.tiny_trainings import (
     Seen,
     close_history,
@@ -248,7 +248,7 @@ def test_ragged_tensors_pass_through() -> None:
     model = Sums()
     batches = [tf.ragged.constant([[1.0], [2.0, 3.0]]), tf.ragged.constant([[4.0, 5.0], [6.0]])]
     assert predict_generator(model, iter(batches), 2).tolist() == [1, 5, 9, 6]
-    assert Steps.of(model).traces == 1
+    assert steps_of(model).traces == 1
 
 
 def test_data_frames_and_lists_of_rows_are_not_mistaken() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fitgenerator import GeneratorTimeoutError
+from fitgenerator.backends.chosen import running
 from fitgenerator.batches.prepared import Batch, Form
 from fitgenerator.errors import ClosedError
 from fitgenerator.host.direct import DirectHost
@@ -32,7 +33,7 @@ from support.tiny_trainings import (
 )
 
 END = None  # what is taken where the source has ended
-FORM = Form("a number, or text", "any", (), stackable=False, row_bytes=1)
+FORM = Form("a number, or text", "any", (), stackable=False, row_bytes=1, backend=running())
 
 
 def a_round(count: int | None, prepare: Any = lambda raw: raw, **options: Any) -> Round:

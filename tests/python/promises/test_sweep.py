@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 from fitgenerator import evaluate_generator, predict_generator
-from fitgenerator.training import call_policy
+from fitgenerator.steps.tensorflow.compiled_steps import TensorFlowSteps
 from support.model_kinds import KINDS, QUICK, made
 from support.tiny_trainings import Indexed, keras_history, run
 
@@ -124,7 +124,7 @@ def _outcome(call: Any) -> Any:
 def test_T1_an_invalid_value_is_the_error_that_keras_raises(
     kind: str, options: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call_policy, "WORTH_COMPILING", 20)  # steps from which on XLA is used
+    monkeypatch.setattr(TensorFlowSteps, "worth_compiling", 20)  # steps from which on XLA is used
     expected = _expected(kind)
     for stage, (_, ours) in _stages(kind).items():
         got = _outcome(lambda: ours(made(kind)[0], **options))  # noqa: B023

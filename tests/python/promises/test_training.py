@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 from fitgenerator import evaluate_generator, fit_generator, last_history, predict_generator
-from fitgenerator.steps.compiled_steps import Steps
+from fitgenerator.steps.chosen import steps_of
 from support.tiny_trainings import (
     QUEUES,
     Indexed,
@@ -216,7 +216,7 @@ def test_smaller_last_batch() -> None:
     for size in QUEUES:
         model = rich_model()
         assert same_history(run(model, Indexed(batches), epochs=2, max_queue_size=size), theirs)
-        assert Steps.of(model).traces == 1
+        assert steps_of(model).traces == 1
 
 
 def test_float64_batches_are_treated_as_fit_treats_them() -> None:
@@ -252,7 +252,7 @@ def test_G9_lengths_change_from_batch_to_batch(queue: int) -> None:
     predicted = predict_generator(model, iter(batches), 6, **options)
     alone = np.concatenate([model(x) for x, _ in batches])
     assert predicted == pytest.approx(alone, abs=1e-6)
-    assert Steps.of(model).traces <= 6  # two lengths seen: a third needs no trace
+    assert steps_of(model).traces <= 6  # two lengths seen: a third needs no trace
 
 
 # -- where the time went, and what the user sees ------------------------------------------------

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fitgenerator import evaluate_generator, predict_generator
-from fitgenerator.steps.compiled_steps import Steps
+from fitgenerator.steps.chosen import steps_of
 from support.tiny_trainings import (
     HookLog,
     Indexed,
@@ -60,7 +60,7 @@ def test_run_eagerly_runs_python_code_in_each_step_on_the_calling_thread() -> No
 def test_jit_compiled_model_uses_xla_from_the_first_step() -> None:
     model = linear_model(jit_compile=True)
     run(model, make_batches(2))
-    (function,) = Steps.of(model)._kept["train"].traced.values()
+    (function,) = steps_of(model)._kept["train"].traced.values()
     assert function.function._jit_compile
 
 
@@ -164,11 +164,11 @@ def test_custom_train_step_may_return_what_it_likes() -> None:
 def test_a_second_fit_traces_nothing_again() -> None:
     model, batches = rich_model(), make_batches(3)
     run(model, batches, validation_data=batches)
-    steps = Steps.of(model)
+    steps = steps_of(model)
     assert steps.traces == 2
     run(model, batches, validation_data=batches)
     evaluate_generator(model, batches)
-    assert Steps.of(model) is steps
+    assert steps_of(model) is steps
     assert steps.traces == 2
 
 
@@ -293,7 +293,7 @@ def test_G9_a_third_length_needs_no_trace() -> None:
     model.compile("sgd", "mse")
     batches = [(np.ones((4, n, 2)), np.ones((4, 1))) for n in (4, 7, 9, 1, 12, 1)]
     run(model, iter(batches), 6, max_queue_size=0)
-    assert Steps.of(model).traces == 3  # 4, any, and 1, which Keras could squeeze
+    assert steps_of(model).traces == 3  # 4, any, and 1, which Keras could squeeze
 
 
 # -- steps that fail ----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from fitgenerator.steps.compiled_steps import Steps
+from fitgenerator.steps.chosen import steps_of
 from support.both_kerases import BOTH, RUNS, dense_model, ours, theirs
 from support.tiny_trainings import (
     forever,
@@ -119,9 +119,9 @@ def test_T3_what_is_made_anew_in_a_callback_counts_from_the_next_epoch_on(packag
 def test_T3_a_second_call_traces_nothing_again(package: Any, mode: str) -> None:
     model = scaled_model(package)
     first = RUNS[mode][0](model)
-    traces = Steps.of(model).traces
+    traces = steps_of(model).traces
     assert RUNS[mode][0](model) == first or mode == "train"
-    assert Steps.of(model).traces == traces
+    assert steps_of(model).traces == traces
 
 
 @BOTH
@@ -134,7 +134,7 @@ def test_T3_Keras_own_calls_in_between_change_nothing(package: Any, mode: str) -
         left, right = (keras.tree.flatten(value) for value in (call(mixed), others(plain)))
         np.testing.assert_allclose(left, right, rtol=1e-5)
     assert same_weights(weights_of(mixed), weights_of(plain))
-    assert Steps.of(mixed).traces == 1
+    assert steps_of(mixed).traces == 1
 
 
 @BOTH

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from fitgenerator import evaluate_generator, predict_generator
 from fitgenerator.errors import context_of
+from fitgenerator.steps.tensorflow.compiled_steps import TensorFlowSteps
 from fitgenerator.training import call_policy
 from support.tiny_trainings import (
     Indexed,
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("loops_pay")
 @pytest.fixture
 def compiling_pays(monkeypatch: pytest.MonkeyPatch) -> int:
     """Enough steps for "auto" to have XLA compile."""
-    monkeypatch.setattr(call_policy, "WORTH_COMPILING", 120)
+    monkeypatch.setattr(TensorFlowSteps, "worth_compiling", 120)
     return 120
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from fitgenerator.steps import xla_operations
-from fitgenerator.steps.xla_guard import within_limits
+from fitgenerator.steps.tensorflow import xla_operations
+from fitgenerator.steps.tensorflow.xla_guard import within_limits
 from support.xla_cases import CASES, MOVES, Case
 
 

@@ -16,9 +16,11 @@ import numpy as np
 import scipy.sparse
 import tensorflow as tf
 from fitgenerator import evaluate_generator, flow_from_data, predict_generator
+from fitgenerator.backends import forks
+from fitgenerator.backends.tensorflow.tensors import TensorFlow
 from fitgenerator.batches.class_weight import weigh
 from fitgenerator.batches.structure import Parts
-from fitgenerator.models import process, supported
+from fitgenerator.models import supported
 from fitgenerator.models.keras_versions import Keras3
 from fitgenerator.r.rpy2 import embedded_r
 from fitgenerator.training import run_context
@@ -53,9 +55,9 @@ def batch(*parts: Any, raw: Any = None, **options: Any) -> Callable[[], object]:
 def a_fork() -> None:
     """A check in a process that takes itself for a fork."""
     tf.constant(1)
-    silent = mock.patch.multiple(process, _is_fork=lambda: True, _answers=lambda: False)
-    with silent, mock.patch.object(process._Known, "sound", None):
-        process.check_process()
+    silent = mock.patch.multiple(forks, _is_fork=lambda: True, _answers=lambda _: False)
+    with silent, mock.patch.object(forks._Known, "sound", None):
+        forks.check_process("TensorFlow", lambda: None)
 
 
 def two_outputs(weights: Any) -> Callable[[], object]:
@@ -155,9 +157,16 @@ class Mirrored(tf.distribute.MirroredStrategy):
         pass
 
 
+def with_a_distribution() -> None:
+    """Train where a setting of the session is not supported, as on JAX."""
+    why = "a keras.distribution is set, which is not supported: set it to None"
+    with mock.patch.object(TensorFlow, "unsupported", return_value=why):
+        run(linear_model(), numbered(), 1)
+
+
 def with_another_backend() -> None:
     """Train where Keras's backend is another."""
-    with mock.patch.object(keras.config, "backend", return_value="jax"):
+    with mock.patch.object(keras.config, "backend", return_value="torch"):
         run(linear_model(), make_batches(1))
 
 
@@ -246,6 +255,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "fixed arrays that cannot be cut": validation((tf.sparse.from_dense(X), Y)),
     # scope
     "another backend": with_another_backend,
+    "a distribution": with_a_distribution,
     "a model that is not compiled": lambda: run(
         keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), numbered(), 1
     ),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fitgenerator import evaluate_generator, predict_generator
-from fitgenerator.steps.compiled_steps import Steps
+from fitgenerator.steps.chosen import steps_of
 from support.tiny_trainings import (
     PATIENCE,
     HookLog,
@@ -84,7 +84,7 @@ def test_validation_evaluate_and_predict_run_several_too() -> None:
     assert scores == model.evaluate(Indexed(batches), verbose=0)
     predictions = predict_generator(model, Indexed(batches))
     assert np.array_equal(predictions, model.predict(Indexed(batches), verbose=0))
-    kept = Steps.of(model)._kept
+    kept = steps_of(model)._kept
     traced = {(mode, key[0].value) for mode in kept for key in kept[mode].traced}
     assert {("test", "loop"), ("predict", "loop")} <= traced
 
@@ -166,7 +166,7 @@ def test_few_steps_are_not_worth_a_trace(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.undo()
     model = new_echo_model()
     assert run(model, numbered(), 30).pipeline.calls == 30
-    assert Steps.of(model).traces == 1
+    assert steps_of(model).traces == 1
 
 
 def test_steps_per_execution_keeps_its_hooks_and_its_calls() -> None:
@@ -305,9 +305,9 @@ def test_a_slow_generator_is_not_waited_for() -> None:
 def test_a_second_call_traces_nothing() -> None:
     model = rich_model()
     run(model, forever(make_batches(5)), 40)
-    traces = Steps.of(model).traces
+    traces = steps_of(model).traces
     assert run(model, forever(make_batches(5)), 40).pipeline.calls < 40
-    assert Steps.of(model).traces == traces
+    assert steps_of(model).traces == traces
     model.compile("sgd", "mse")
     run(model, forever(make_batches(5)), 40)
-    assert Steps.of(model).traces == 2
+    assert steps_of(model).traces == 2

@@ -305,7 +305,7 @@ def test_ReduceLROnPlateau_lowers_the_rate() -> None:
 
 
 def test_LearningRateScheduler_takes_effect_without_tracing_again() -> None:
-    from fitgenerator.steps.compiled_steps import Steps
+    from fitgenerator.steps.chosen import steps_of
 
     def train(fit: Any) -> Any:
         model = linear_model()
@@ -316,7 +316,7 @@ def test_LearningRateScheduler_takes_effect_without_tracing_again() -> None:
     _, theirs = train(lambda m, c: m.fit(data, epochs=3, verbose=0, shuffle=False, callbacks=c))
     model, ours = train(lambda m, c: run(m, data, None, 3, c))
     assert ours.history == theirs.history
-    assert Steps.of(model).traces == 1
+    assert steps_of(model).traces == 1
 
 
 def test_CSVLogger_writes_every_epoch(tmp_path: Path) -> None:

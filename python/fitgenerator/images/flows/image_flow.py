@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...batches.aligned_memory import empty
+from ...backends.aligned_memory import empty
 from ...errors import ArgumentError, ErrorContext, locate
 from ...models.protocol import Array
 from ...sources.replaced import replaced

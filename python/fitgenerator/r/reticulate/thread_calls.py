@@ -16,12 +16,12 @@ from importlib import import_module
 from queue import SimpleQueue
 from typing import Any
 
+from ...backends.chosen import is_tracing
 from ...errors import ClosedError
 from ...host.current_host import host_here
 from ...host.outcome import Failed, Outcome, TimedOut, Value, attempt
 from ...host.requests import Call
 from ...host.switchboard import Switchboard
-from ...models.thread_state import is_tracing
 from . import iterators
 from .values import detached
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ..models.protocol import Nested
+from ...models.protocol import Nested
 from .xla_guard import within_limits
 
 _SCALARS = (tf.TensorShape([]), tf.TensorShape([]))  # the step's number, and whether all is well

@@ -1,6 +1,6 @@
-"""Arrays whose memory TensorFlow can take over, where it has to copy others.
+"""Arrays whose memory a backend can take over, where it has to copy others.
 
-Its kernels read memory that begins at a multiple of 64 bytes, which NumPy's does by chance.
+TensorFlow reads memory that begins at a multiple of 64 bytes, which NumPy's does by chance.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..models.protocol import Array
+from .protocol import Array
 
 _ALIGNMENT = 64  # bytes
 

@@ -17,10 +17,6 @@ import tensorflow as tf
 from .xla_operations import Holds, limits_of, ordinary
 
 
-class LimitsError(Exception):
-    """Values of a call were not within the limits; the call has changed nothing."""
-
-
 def within_limits(operations: Iterable[tf.Operation], outputs: Iterable[Any] = ()) -> tf.Tensor:
     """Whether all values of these operations are within limits, and `outputs` are ordinary numbers.
 

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import tensorflow as tf
 
-from ..models.keras_versions import Gradients, Keras3, Waiting
+from ...models.keras_versions import Gradients, Keras3, Waiting
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,0 +1,77 @@
+"""JAX's arrays and threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+from jax import numpy as jnp
+
+from ..protocol import Array, Backend, Spec, Tensor
+from .variables import shared
+
+
+class Jax(Backend):
+    """JAX."""
+
+    name, title = "jax", "JAX"
+
+    def tensor(self, leaf: Any, *, exclusive: bool = False) -> Tensor:
+        if isinstance(leaf, np.ndarray):
+            # JAX may share NumPy's memory, which the generator may use again.
+            return jax.device_put(leaf if exclusive else np.array(leaf, order="C"))
+        return leaf.value if isinstance(leaf, keras.Variable) else leaf
+
+    def leaf(self, leaf: Any) -> Tensor:
+        if isinstance(leaf, jax.core.Tracer):
+            raise ValueError("it is a symbol of a graph and has no values")
+        if isinstance(leaf, (np.ndarray, keras.Variable, jax.Array)):
+            return self.tensor(leaf)
+        raise ValueError(f"on JAX, arrays must be dense, not {type(leaf).__name__}")
+
+    def sparse(self, where: Array, values: Array, shape: tuple[int, ...]) -> Tensor:
+        raise ValueError("on JAX, no input may be sparse: make the model's Input without `sparse`")
+
+    def spec(self, leaf: Any) -> Spec:
+        dtype = jax.dtypes.canonicalize_dtype(leaf.dtype)
+        return Spec((str(dtype), len(leaf.shape)), tuple(leaf.shape), dtype.itemsize)
+
+    def stacked(self, tensors: list[Tensor]) -> Tensor:
+        return jnp.stack(tensors)
+
+    def _concatenated(self, *tensors: Tensor) -> Tensor:
+        return np.concatenate([np.asarray(tensor) for tensor in tensors])
+
+    def _ran(self) -> bool:
+        from jax._src import xla_bridge
+
+        return bool(xla_bridge.backends_are_initialized())
+
+    def _try_out(self) -> None:
+        jax.jit(lambda a: jnp.sin(a) + 1)(np.ones(9, "float32")).block_until_ready()
+
+    def scope(self) -> Callable[[], AbstractContextManager[None]]:
+        """The default device."""
+        device = jax.config.jax_default_device
+
+        @contextmanager
+        def scope() -> Iterator[None]:
+            with jax.default_device(device):
+                yield
+
+        return scope
+
+    def unsupported(self) -> str | None:
+        if keras.distribution.distribution() is None:
+            return None
+        return "a keras.distribution is set, which is not supported: set it to None"
+
+    def shared(self, model: Any) -> AbstractContextManager[None]:
+        return shared(model)
+
+    def is_tracing(self) -> bool:
+        return not jax.core.trace_state_clean()

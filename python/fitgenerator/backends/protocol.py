@@ -1,0 +1,106 @@
+"""What the engine asks of the library that Keras computes with: its tensors, and its threads."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from .forks import check_process
+
+Array = np.ndarray[Any, Any]
+Tensor = Any  # of the backend
+
+
+class Spec(NamedTuple):
+    """What is known of the tensor that a leaf becomes."""
+
+    kind: Hashable  # its class, type and rank: other functions take others
+    shape: tuple[Any, ...]  # `None` for a length that is open
+    itemsize: int | None  # the bytes of a number; `None` where it is sparse or ragged
+
+
+class Backend(ABC):
+    """A library that Keras computes with. There is one object of each, see `chosen.py`."""
+
+    name: str  # as Keras calls it
+    title: str  # as people do
+
+    # -- tensors, on the thread that fetched the batch (a feeder) --
+
+    @abstractmethod
+    def tensor(self, leaf: Any, *, exclusive: bool = False) -> Tensor:
+        """An array as a tensor where a step needs it; nobody else has an `exclusive` array."""
+
+    @abstractmethod
+    def leaf(self, leaf: Any) -> Tensor:
+        """A leaf that cannot wait as an array, as a tensor; an error where it has no values."""
+
+    @abstractmethod
+    def sparse(self, where: Array, values: Array, shape: tuple[int, ...]) -> Tensor | None:
+        """A sparse tensor, of the places in the rows of `where`; `None` where steps take none."""
+
+    @abstractmethod
+    def spec(self, leaf: Any) -> Spec:
+        """What is known of the tensor that a leaf becomes."""
+
+    @abstractmethod
+    def stacked(self, tensors: list[Tensor]) -> Tensor:
+        """Tensors on a new first axis."""
+
+    # -- what steps returned --
+
+    def joined(self, outputs: list[Any]) -> Any:
+        """The outputs of several batches as one: all their rows, in the model's structure."""
+        return keras.tree.map_structure_up_to(outputs[0], self._concatenated, *outputs)
+
+    @abstractmethod
+    def _concatenated(self, *tensors: Tensor) -> Tensor:
+        """Tensors on their first axis."""
+
+    def arrays(self, outputs: Any) -> Any:
+        """Outputs with arrays for tensors."""
+        return keras.tree.map_structure(np.array, outputs)
+
+    # -- threads --
+
+    def check_process(self) -> None:
+        """A `SetupError` where it cannot run in this process."""
+        if self._ran():
+            check_process(self.title, self._try_out)
+
+    @abstractmethod
+    def _ran(self) -> bool:
+        """Whether it may have started threads."""
+
+    @abstractmethod
+    def _try_out(self) -> None:
+        """Compute something that needs its threads."""
+
+    @abstractmethod
+    def scope(self) -> Callable[[], AbstractContextManager[None]]:
+        """The calling thread's scopes, for other threads to enter."""
+
+    @abstractmethod
+    def is_tracing(self) -> bool:
+        """Whether this thread is tracing a function, in which a tensor is a symbol."""
+
+    def unsupported(self) -> str | None:
+        """A setting of the session that models cannot be run with, as the end of a sentence."""
+        return None
+
+    def shared(self, model: Any) -> AbstractContextManager[None]:
+        """Around a call of ours: Keras's own calls of the model may run beside it."""
+        return nullcontext()
+
+    def variable_scope(self, model: Any) -> AbstractContextManager[Any]:
+        """Around what makes variables of the model."""
+        return nullcontext()
+
+    def traces_on_threads(self, strategy: Any) -> bool:
+        """Whether a model's distribution strategy traces on threads of its own."""
+        return False

@@ -1,0 +1,246 @@
+"""What must hold on every backend: run on the one that KERAS_BACKEND names.
+
+`tools/test backends` runs this folder on JAX, in an environment without TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from fitgenerator import (
+    ArgumentError,
+    BatchError,
+    evaluate_generator,
+    fit_generator,
+    flow_from_data,
+    predict_generator,
+)
+from fitgenerator.backends.chosen import running
+from support.tiny_trainings import Indexed, forever, make_batches
+
+ALONE = importlib.util.find_spec("tensorflow") is None  # the environment has no TensorFlow
+
+
+def rich() -> Any:
+    """A model with layers that have a state and draw random numbers."""
+    keras.utils.set_random_seed(7)
+    layers = [keras.layers.Dense(4, "relu"), keras.layers.Dropout(0.2)]
+    layers += [keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+
+def fit(model: Any, batches: Any, steps: int | None = None, **options: Any) -> Any:
+    """The history of Keras's own `fit`."""
+    return model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, **options).history
+
+
+def values(model: Any) -> list[Any]:
+    return [np.asarray(each) for each in model.get_weights()]
+
+
+def equal(one: Any, other: Any) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(values(one), values(other), strict=True))
+
+
+@pytest.mark.parametrize("queue", [0, 1, 10])
+def test_weights_and_history_are_those_of_fit(queue: int) -> None:
+    batches, valid = make_batches(6, last_rows=2), make_batches(2, seed=3)
+    theirs, ours = rich(), rich()
+    expected = fit(theirs, Indexed(batches), epochs=3, validation_data=Indexed(valid))
+    history = fit_generator(
+        ours, Indexed(batches), epochs=3, validation_data=valid, max_queue_size=queue, verbose=0,
+        validation_steps=2, jit_compile=False,
+    )  # fmt: skip
+    assert history.history == expected
+    assert equal(ours, theirs)
+
+
+def test_calls_of_several_steps_give_nearly_the_same() -> None:
+    theirs, ours = rich(), rich()
+    batches = make_batches(10)
+    expected = fit(theirs, forever(batches), 60, epochs=2)
+    history = fit_generator(ours, forever(batches), 60, 2, verbose=0, jit_compile=True)
+    assert history.pipeline.calls < 120
+    assert history.history == {name: pytest.approx(v, rel=1e-5) for name, v in expected.items()}
+
+
+def test_evaluations_and_predictions_are_those_of_keras() -> None:
+    model, batches = rich(), make_batches(5, last_rows=3)
+    expected = model.evaluate(Indexed(batches), verbose=0)
+    assert evaluate_generator(model, Indexed(batches)) == pytest.approx(expected, rel=1e-6)
+    expected = model.predict(Indexed(batches), verbose=0)
+    assert np.array_equal(predict_generator(model, Indexed(batches)), expected)
+    many = predict_generator(model, forever(batches[:4]), 50, jit_compile=True)
+    assert np.allclose(many[:16], expected[:16], atol=1e-6)
+    assert many.shape == (200, 1)
+
+
+def classifier() -> Any:
+    keras.utils.set_random_seed(5)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize("weighs", ["classes", "samples"])
+def test_weights_of_classes_and_of_samples(weighs: str) -> None:
+    random = np.random.default_rng(1)
+    x = random.normal(size=(24, 3)).astype("float32")
+    y, w = random.integers(0, 2, 24), random.uniform(size=24).astype("float32")
+    theirs, ours = classifier(), classifier()
+    classes = {0: 1.0, 1: 3.0} if weighs == "classes" else None
+    samples = w if weighs == "samples" else None
+    options = {"epochs": 2, "verbose": 0, "class_weight": classes}
+    expected = theirs.fit(x, y, 4, sample_weight=samples, shuffle=False, **options).history
+    flow = flow_from_data(x, y, samples, batch_size=4, shuffle=False)
+    assert fit_generator(ours, flow, **options).history == expected
+    assert equal(ours, theirs)
+
+
+def test_a_generator_may_predict_with_the_model_that_is_trained() -> None:
+    batches, seen = make_batches(4), []
+    theirs, ours = rich(), rich()
+    fit(theirs, forever(batches), 40)
+
+    def predicting() -> Iterator[Any]:
+        for batch in forever(batches):
+            seen.append(ours.predict(batch[0], verbose=0))
+            yield batch
+
+    fit_generator(ours, predicting(), 40, verbose=0, jit_compile=False)
+    assert all(np.isfinite(part).all() for part in seen)
+    assert equal(ours, theirs)
+
+
+class Uses(keras.callbacks.Callback):
+    """Uses the model in every hook."""
+
+    def __init__(self, path: Any) -> None:
+        super().__init__()
+        self.path, self.weights = path, []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.model.predict(np.zeros((2, 3), "float32"), verbose=0)
+        self.weights.append(self.model.get_weights()[0])
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.model.save(self.path / "model.keras")
+        assert evaluate_generator(self.model, forever(make_batches(1)), 2)
+
+
+def test_hooks_find_the_model_whole(tmp_path: Any) -> None:
+    theirs, ours, uses = rich(), rich(), Uses(tmp_path)
+    fit(theirs, forever(make_batches(3)), 6, epochs=2)
+    fit_generator(ours, forever(make_batches(3)), 6, 2, callbacks=[uses], verbose=0)
+    assert len({each.tobytes() for each in uses.weights}) == 12
+    assert equal(keras.models.load_model(tmp_path / "model.keras"), ours)
+    trained = zip(ours.trainable_variables, theirs.trainable_variables, strict=True)
+    assert all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in trained)
+
+
+def test_an_error_leaves_the_state_of_the_last_finished_call() -> None:
+    theirs, ours = rich(), rich()
+    batches = make_batches(3)
+    fit(theirs, forever(batches), 3)
+
+    def failing() -> Iterator[Any]:
+        yield from batches
+        raise KeyError("no more")
+
+    with pytest.raises(KeyError, match="no more"):
+        fit_generator(ours, failing(), 5, verbose=0)
+    assert equal(ours, theirs)
+    wrong = np.zeros((4, 2), "float32"), np.zeros((4, 1), "float32")
+    with pytest.raises(ValueError, match="expected axis -1"):
+        fit_generator(ours, iter([wrong]), 1, verbose=0)
+    assert equal(ours, theirs)
+    with pytest.raises(BatchError, match="same number of rows"):
+        fit_generator(ours, iter([(wrong[0], wrong[1][:3])]), 1, verbose=0)
+
+
+def test_what_a_call_sets_on_the_model_is_gone_after_it() -> None:
+    model = rich()
+    before = {name for name in vars(model) if "jax" in name} - {"_jax_state"}
+    fit_generator(model, forever(make_batches(1)), 2, verbose=0)
+    assert {name for name in vars(model) if "jax" in name} - {"_jax_state"} == before
+
+
+def test_an_array_may_be_filled_again_after_it_was_given() -> None:
+    x, y = np.zeros((4, 3), "float32"), np.zeros((4, 1), "float32")
+    theirs, ours = rich(), rich()
+    batches = make_batches(8)
+    fit(theirs, forever(batches), 8)
+
+    def filled_again() -> Iterator[Any]:
+        for inputs, targets in batches:
+            x[:], y[:] = inputs, targets
+            yield x, y
+
+    fit_generator(ours, filled_again(), 8, verbose=0, max_queue_size=1, jit_compile=False)
+    assert equal(ours, theirs)
+
+
+def test_epochs_models_without_variables_and_eager_steps() -> None:
+    stop = keras.callbacks.EarlyStopping("loss", min_delta=1e9, patience=0)
+    options = {"initial_epoch": 2, "callbacks": [stop], "verbose": 0}
+    assert fit_generator(rich(), forever(make_batches(2)), 2, 9, **options).epoch == [2, 3]
+    unbuilt = keras.Sequential([keras.layers.Dense(2)])
+    assert predict_generator(unbuilt, forever(make_batches(1)), 2).shape == (8, 2)
+    eager = rich()
+    eager.compile("sgd", "mse", run_eagerly=True)
+    threads = []
+    with_hook = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda *_: threads.append(threading.current_thread())
+    )
+    fit_generator(eager, forever(make_batches(1)), 2, callbacks=[with_hook], verbose=0)
+    assert threads == [threading.main_thread()] * 2
+
+
+@pytest.mark.skipif(not ALONE, reason="TensorFlow is installed")
+def test_tensorflow_is_not_needed() -> None:
+    assert running().name == keras.config.backend() != "tensorflow"
+    assert "tensorflow" not in sys.modules
+
+
+@pytest.mark.skipif(keras.config.backend() != "jax", reason="about JAX")
+def test_what_jax_does_not_take_is_refused_in_words() -> None:
+    sparse = keras.Sequential([keras.Input((3,), sparse=True), keras.layers.Dense(1)])
+    scipy = pytest.importorskip("scipy.sparse")
+    rows = scipy.csr_matrix(np.eye(3, dtype="float32"))
+    with pytest.raises(BatchError, match="no input may be sparse"):
+        predict_generator(sparse, iter([(rows,)]), 1)
+    words = (np.array([["a", "b", "c"]]), np.zeros((1, 1)))
+    with pytest.raises(BatchError, match="cannot become a tensor"):
+        fit_generator(rich(), iter([words]), 1, verbose=0)
+    keras.distribution.set_distribution(keras.distribution.DataParallel())
+    try:
+        with pytest.raises(ArgumentError, match=r"keras\.distribution is set"):
+            predict_generator(rich(), iter(make_batches(1)), 1)
+    finally:
+        keras.distribution.set_distribution(None)
+
+
+def test_a_backend_that_is_not_supported_is_named() -> None:
+    from fitgenerator.backends.chosen import backend_named
+
+    with pytest.raises(ArgumentError, match="'tensorflow' or 'jax', not 'torch'"):
+        backend_named("torch")
+
+
+def test_neither_library_is_loaded_with_the_package(clean_environment: dict[str, str]) -> None:
+    code = "import sys, fitgenerator; print('jax' in sys.modules and 'tensorflow' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=clean_environment, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout == "False\n"
