@@ -70,7 +70,14 @@ doctor <- function() {
       version
     ))
   }
+  quieten_tensorflow()
   declare_python()
+}
+
+# Hides what TensorFlow says of the processor when it is loaded, unless the user has chosen what is to be said. Its
+# warnings and errors remain.
+quieten_tensorflow <- function() {
+  if (!nzchar(Sys.getenv("TF_CPP_MIN_LOG_LEVEL"))) Sys.setenv(TF_CPP_MIN_LOG_LEVEL = "1")
 }
 
 # Declares the packages that Python needs, for a reticulate that installs Python itself. If an installation was chosen,
