@@ -1,6 +1,7 @@
 # The Python core, imported once per session, from the copy that is installed with the package.
 
-# The state of the package: the modules and functions of the core, `answering` (see `check_free()`), and `images`.
+# The state of the package: the modules and functions of the core, `answering` (see `check_free()`), `running` (whether
+# a call runs), and `images`.
 the <- new.env(parent = emptyenv())
 
 # The module `name` of the core. If something that the core needs is missing, an error says how to install it.

@@ -119,7 +119,9 @@ class LiveView(Attended):
         """Show the page."""
         history = self._history()
         if self._showing is not None:
-            raise ArgumentError("This LiveView shows the training of another call: give each call its own.")
+            raise ArgumentError(
+                "This LiveView shows the training of another call: give each call its own."
+            )
         params = self.params or {}
         course = Course(self.model.name, int(params.get("epochs") or 1), params.get("steps"))
         feed = Feed()
@@ -188,7 +190,7 @@ def _save(state: State, path: Path) -> list[Warned]:
     pipeline = partial(state.pipeline, ended=True, plain=without_places)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(state.metrics(whole=True), pipeline()), "utf-8")
+        path.write_text(page(state.metrics(whole=True), pipeline()) + "\n", "utf-8")
     except OSError as error:
         text = f"The page of the live view could not be saved: {reason(error)}."
         return [(text, LiveViewWarning)]
