@@ -88,7 +88,8 @@
 #'   elements `params`, `metrics` (a named list with one number per finished epoch), `epoch` (from 0), `incomplete`
 #'   (`TRUE` if the generator ended too early) and `pipeline` (where the time went). See [fitgenerator_history].
 #' @seealso [generators]; [evaluate_generator()] and [predict_generator()]; [last_history()]; [checkpoint()];
-#'   [live_view()]; for models, [keras_model()], [compile()], [fit()], [evaluate()], [train_on_batch()] and [get_layer()];
+#'   [live_view()]; for models, [keras_model()], [compile()], [fit()], [evaluate()], [train_on_batch()] and
+#'   [get_layer()];
 #'   `vignette("fitgenerator")` for an introduction, `vignette("generators")` for more generators.
 #' @examplesIf fitgenerator:::has_keras()
 #' keras <- reticulate::import("keras")

@@ -141,3 +141,25 @@ test_that("a page that cannot be saved is a warning", {
     class = "fitgenerator_live_view_warning"
   )
 })
+
+test_that("a browser that is closed does not end R", {
+  done <- run_r(quote({
+    options(viewer = function(url) address <<- url)
+    closes <- function(epoch, logs) {
+      port <- as.integer(sub(".*:([0-9]+)/.*", "\\1", address))
+      path <- sub("^http://[^/]*", "", address)
+      for (i in 1:4) {
+        connection <- socketConnection("127.0.0.1", port, blocking = TRUE, open = "r+b", timeout = 10)
+        writeLines(c(paste0("GET ", path, "events HTTP/1.0"), "Host: localhost", ""), connection, sep = "\r\n")
+        readLines(connection, 2)
+        close(connection)
+      }
+      Sys.sleep(2)
+    }
+    history <- train(
+      linear_model(), numbered(), 2, epochs = 2, callbacks = list(list(on_epoch_end = closes), live_view())
+    )
+    cat("trained", length(history$epoch))
+  }))
+  expect_process(done, "trained 2")
+})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import signal
 import socket
 import socketserver
 import threading
@@ -77,6 +78,9 @@ class Server(HTTPServer):
         return self._answering.start(name, lambda: self._answer(request, client_address))
 
     def _answer(self, request: socket.socket, client_address: Any) -> None:
+        # In a process of R, the signal of a closed connection would raise an error of R's, here.
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPIPE])
         try:
             with suppress(OSError):  # the browser was closed, or is too slow
                 self.finish_request(request, client_address)

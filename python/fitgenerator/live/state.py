@@ -159,7 +159,7 @@ def without_places(text: str) -> str:
     for folder in (Path.home(), Path.cwd(), Path(tempfile.gettempdir())):
         text = text.replace(f"{folder}/", "/").replace(f"{folder}\\", "\\")
         text = text.replace(str(folder), "...")
-    text = re.sub(r"(?<![\w/\\.])(?:[A-Za-z]:)?[/\\](?:[^\s'\"<>|*?:/\\]+[/\\])*", "", text)
+    text = re.sub(r"(?<![^\s'\"(=:,\[])(?:[A-Za-z]:)?[/\\](?:[^\s'\"<>|*?:/\\]+[/\\])*", "", text)
     return re.sub(rf"\b{re.escape(_user())}\b", "...", text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -35,7 +36,13 @@ class Chromium:
     def __enter__(self) -> Chromium:
         assert COMMAND is not None
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        (ours, self._write), (self._read, theirs) = os.pipe(), os.pipe()
+        pipes = os.pipe(), os.pipe()
+        # Chromium reads from 3 and writes to 4: ours are others.
+        (ours, self._write), (self._read, theirs) = [
+            [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in pipe] for pipe in pipes
+        ]
+        for end in (*pipes[0], *pipes[1]):
+            os.close(end)
         arguments = [
             *("--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"),
             *("--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars"),
@@ -43,13 +50,21 @@ class Chromium:
         ]
         line = f'exec "$@" 3<&{ours} 4>&{theirs}'
         self._process = subprocess.Popen(
-            ["sh", "-c", line, "sh", COMMAND, *arguments],
+            ["bash", "-c", line, "bash", COMMAND, *arguments],
             pass_fds=(ours, theirs),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         os.close(ours)
         os.close(theirs)
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _begin(self) -> None:
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
@@ -62,7 +77,6 @@ class Chromium:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if self._dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()

@@ -35,7 +35,7 @@ function drawLanes(lanes, bars, place, keys) {
   }));
   if (!bars.length) return;
   const width = Math.max(260, place.clientWidth), narrow = width < 560, each = narrow ? 46 : 34;
-  const left = narrow ? 0 : 130, height = lanes.length * each + 40;
+  const left = narrow ? 0 : 152, height = lanes.length * each + 40;
   const from = Math.min(...bars.map((bar) => bar[2])), to = Math.max(...bars.map((bar) => bar[3]), from + 1e-6);
   const x = (time) => left + (time - from) / (to - from) * (width - left - 1);
   const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img" });
