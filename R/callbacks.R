@@ -11,8 +11,11 @@ hook_names <- paste0("on_", c(
 # names of their hooks.
 collect_callbacks <- function(callbacks) {
   if (is.null(callbacks)) return(list(tables = list(), crossing = list()))
-  if (is_table(callbacks) || is_python(callbacks) || is_keras_object(callbacks)) callbacks <- list(callbacks)
+  single <- is_table(callbacks) || is_python(callbacks) || is_keras_object(callbacks) || is_view(callbacks)
+  if (single) callbacks <- list(callbacks)
   if (!is.list(callbacks)) refuse_callback(callbacks)
+  views <- vapply(callbacks, is_view, NA)
+  callbacks <- c(callbacks[!views], unlist(lapply(callbacks[views], parts_of_view), recursive = FALSE))
   tables <- list()
   crossing <- lapply(unname(callbacks), function(callback) {
     if (is_python(callback)) return(check_alive(callback, "callbacks"))

@@ -95,6 +95,13 @@ check_class_weight <- function(x) {
 
 is_weight <- function(x) is_number(x) && x >= 0
 
+check_file <- function(x, name) {
+  if (!is.character(x) || length(x) != 1L || is.na(x) || !nzchar(x)) {
+    abort_argument(sprintf("`%s` must be the name of a file, not %s.", name, shown(x)), name)
+  }
+  x
+}
+
 check_flag <- function(x, name) {
   if (isTRUE(x) || isFALSE(x)) return(x)
   abort_argument(sprintf("`%s` must be TRUE or FALSE, not %s.", name, shown(x)), name)

@@ -81,8 +81,5 @@
 #' history
 #' @export
 checkpoint <- function(path) {
-  if (!is.character(path) || length(path) != 1L || is.na(path) || !nzchar(path)) {
-    abort_argument(sprintf("`path` must be the name of a file, not %s.", shown(path)), "path")
-  }
-  made(cross(core_function("checkpoint"), path.expand(path)))
+  made(cross(core_function("checkpoint"), path.expand(check_file(path, "path"))))
 }

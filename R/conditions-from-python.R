@@ -89,7 +89,8 @@ warning_classes <- c(
   StepsWarning = "fitgenerator_steps_warning",
   TrainableWarning = "fitgenerator_trainable_warning",
   ImageWarning = "fitgenerator_image_warning",
-  FormerArgumentWarning = "fitgenerator_former_warning"
+  FormerArgumentWarning = "fitgenerator_former_warning",
+  LiveViewWarning = "fitgenerator_live_view_warning"
 )
 
 # Signals the warnings of a call and raises its condition, if it failed; else returns its value.

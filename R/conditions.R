@@ -64,6 +64,7 @@
 #'     format), classes are without images, or a setting of images has no effect, is changed by another one, or does not
 #'     fit the images.}
 #'   \item{`fitgenerator_former_warning`}{A setting of Keras has no effect here: `use_multiprocessing` of a data set.}
+#'   \item{`fitgenerator_live_view_warning`}{The page of a [live_view()] could not be saved.}
 #' }
 #'
 #' @section Interrupts:

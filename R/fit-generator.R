@@ -79,12 +79,17 @@
 #'   an index or label out of range gives a plausible number or NaN and no error, `tf$debugging` assertions and
 #'   `check_numerics` are not evaluated, NaN and infinities may be treated differently, and random numbers (dropout) are
 #'   others. `FALSE`: never. The `pipeline` of the history shows what was done.
+#' @param view_metrics Whether the training is shown on a page while it runs, as by a [live_view()] among the
+#'   `callbacks`. `"auto"`: if the session is interactive and has a viewer (RStudio, Positron), `epochs` is above 1,
+#'   `verbose` is above 0, and the call is neither in a knitted page nor in a hook or generator of another call. `TRUE`:
+#'   always. `FALSE`: never. The default is the option `keras.view_metrics`, as in keras, or `"auto"`.
 #'
 #' @return The training history, invisibly: a list of class `fitgenerator_history` and `keras_training_history` with the
 #'   elements `params`, `metrics` (a named list with one number per finished epoch), `epoch` (from 0), `incomplete`
 #'   (`TRUE` if the generator ended too early) and `pipeline` (where the time went). See [fitgenerator_history].
-#' @seealso [generators]; [evaluate_generator()] and [predict_generator()]; [last_history()]; [checkpoint()]; for
-#'   models, [keras_model()], [compile()], [fit()], [evaluate()], [train_on_batch()] and [get_layer()];
+#' @seealso [generators]; [evaluate_generator()] and [predict_generator()]; [last_history()]; [checkpoint()];
+#'   [live_view()]; for models, [keras_model()], [compile()], [fit()], [evaluate()], [train_on_batch()] and
+#'   [get_layer()];
 #'   `vignette("fitgenerator")` for an introduction, `vignette("generators")` for more generators.
 #' @examplesIf fitgenerator:::has_keras()
 #' keras <- reticulate::import("keras")
@@ -122,18 +127,19 @@ fit_generator <- function(object, generator, steps_per_epoch, epochs = 1,
                           verbose = getOption("keras.fit_verbose", default = 1), callbacks = NULL,
                           validation_data = NULL, validation_steps = NULL, class_weight = NULL,
                           max_queue_size = 10, initial_epoch = 0, workers = NULL, validation_freq = 1,
-                          timeout = NULL, jit_compile = "auto") {
+                          timeout = NULL, jit_compile = "auto",
+                          view_metrics = getOption("keras.view_metrics", "auto")) {
   steps <- if (!missing(steps_per_epoch)) steps_per_epoch
   size <- if (!missing(max_queue_size)) check_whole(max_queue_size, "max_queue_size", 0L)
   first <- if (!missing(initial_epoch)) initial_epoch
   train_on(object, generator, steps, epochs, verbose, callbacks, validation_data, validation_steps, class_weight,
-           size, first, workers, validation_freq, timeout, jit_compile)
+           size, first, workers, validation_freq, timeout, jit_compile, view_metrics = view_metrics)
 }
 
 # `name` is the name of the generator's argument, for messages.
 train_on <- function(object, generator, steps_per_epoch, epochs, verbose, callbacks, validation_data,
                      validation_steps, class_weight, max_queue_size, initial_epoch, workers, validation_freq,
-                     timeout, jit_compile, name = "generator") {
+                     timeout, jit_compile, name = "generator", view_metrics = FALSE) {
   check_model(object)
   check_source(generator, name)
   if (!is.null(validation_data)) check_source(validation_data, "validation_data")
@@ -146,6 +152,7 @@ train_on <- function(object, generator, steps_per_epoch, epochs, verbose, callba
     initial_epoch = check_whole(initial_epoch, "initial_epoch", 0L, null = TRUE),
     validation_freq = check_frequency(validation_freq)
   ))
+  callbacks <- with_view(callbacks, view_metrics, arguments$epochs, arguments$verbose)
   sources <- list(generator = generator, validation_data = validation_data)
   parts <- run_session("fit", object, sources, callbacks, arguments, name)
   invisible(as_history(parts))

@@ -16,6 +16,12 @@
 #' Python, see [reticulate::use_python()]. The engine is the Python package of the same name, which is part of this
 #' package.
 #'
+#' @section TensorFlow's messages:
+#' When TensorFlow is loaded, it prints lines on the processor (`oneDNN`, `absl::InitializeLog()`, `cpu_feature_guard`).
+#' The package hides them: when it is loaded, it sets TensorFlow's environment variable `TF_CPP_MIN_LOG_LEVEL` to 1,
+#' unless the variable is set. `Sys.setenv(TF_CPP_MIN_LOG_LEVEL = 0)` before `library(fitgenerator)` shows all messages,
+#' 2 hides warnings too, and 3 hides errors too. The variable has no effect after TensorFlow was loaded.
+#'
 #' @seealso `vignette("fitgenerator")`, and `browseVignettes("fitgenerator")` for all.
 #' @keywords internal
 #' @useDynLib fitgenerator, .registration = TRUE, .fixes = "C_"

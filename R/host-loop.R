@@ -139,7 +139,7 @@ fetch_lot <- function(run, i, most, fill = function(lot) fill_lot(lot, closure, 
 end_of <- function(run, lot) {
   if (is.null(lot$failed)) return(if (lot$ended) list(kind = "ended"))
   run$conditions <- c(run$conditions, list(lot$failed))
-  list(kind = "failed", condition = length(run$conditions))
+  list(kind = "failed", condition = length(run$conditions), text = without_colours(conditionMessage(lot$failed)))
 }
 
 # Evaluates `code`, in which a closure may exceed the timeout. Python then sends R's thread an interrupt, as a user

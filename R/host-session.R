@@ -2,6 +2,9 @@
 
 # Runs a call of `kind` ("fit", "evaluate" or "predict"). `name` is the name of the generator's argument, for messages.
 run_session <- function(kind, object, sources, callbacks, arguments, name = "generator") {
+  outer <- the$running # whether this call is made in another one
+  on.exit(the$running <- outer)
+  the$running <- TRUE
   forms <- batch_forms_of(kind, object)
   pool <- worker_pool(arguments$workers, sources, name, forms, input_names_of(object))
   sources <- collect_sources(sources, name, forms, input_names_of(object), pool)

@@ -1,6 +1,7 @@
 # The Python core, imported once per session, from the copy that is installed with the package.
 
-# The state of the package: the modules and functions of the core, `answering` (see `check_free()`), and `images`.
+# The state of the package: the modules and functions of the core, `answering` (see `check_free()`), `running` (whether
+# a call runs), and `images`.
 the <- new.env(parent = emptyenv())
 
 # The module `name` of the core. If something that the core needs is missing, an error says how to install it.
@@ -70,7 +71,14 @@ doctor <- function() {
       version
     ))
   }
+  quieten_tensorflow()
   declare_python()
+}
+
+# Hides what TensorFlow says of the processor when it is loaded, unless the user has chosen what is to be said. Its
+# warnings and errors remain.
+quieten_tensorflow <- function() {
+  if (!nzchar(Sys.getenv("TF_CPP_MIN_LOG_LEVEL"))) Sys.setenv(TF_CPP_MIN_LOG_LEVEL = "1")
 }
 
 # Declares the packages that Python needs, for a reticulate that installs Python itself. If an installation was chosen,

@@ -6,6 +6,10 @@ earlier batches. Run this program with `tools/with-env python examples/digits.py
 scikit-learn (for the images) and, for the second training, R and rpy2.
 """
 
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # before TensorFlow is loaded: no notices of it
+
 import fitgenerator
 import keras
 import numpy as np

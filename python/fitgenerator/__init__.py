@@ -16,6 +16,7 @@ from .errors import (
     GeneratorTimeoutError,
     ImageError,
     ImageWarning,
+    LiveViewWarning,
     SetupError,
     ShuffledWarning,
     StepsWarning,
@@ -31,10 +32,14 @@ try:
     from .flows.frames import flow_from_frame
     from .flows.sequence import BatchSequence, batch_sequence
     from .flows.timeseries import TimeseriesFlow, timeseries_generator
+    from .live.view import LiveView
     from .reporting.history import History, last_history
     from .reporting.pipeline import Pipeline
 
-    _shown = [BatchSequence, Checkpoint, ChunkFlow, DataFlow, History, Pipeline, TimeseriesFlow]
+    _shown = [
+        *(BatchSequence, Checkpoint, ChunkFlow, DataFlow, History, LiveView, Pipeline),
+        TimeseriesFlow,
+    ]
 except Exception as error:  # the doctor works where Keras or TensorFlow does not
     _refuse = absent(error)
     _shown = []
@@ -52,6 +57,8 @@ __all__ = [
     "History",
     "ImageError",
     "ImageWarning",
+    "LiveView",
+    "LiveViewWarning",
     "Pipeline",
     "SetupError",
     "ShuffledWarning",

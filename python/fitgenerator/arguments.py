@@ -6,14 +6,16 @@ Each function raises an `ArgumentError` where the value cannot be used.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Collection, Mapping
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .errors import ArgumentError, ArgumentTypeError
-from .messages import describe
+from .messages import describe, reason
 
 Unchecked = Any  # what a caller gave as an argument: nothing is known of it before it is checked
 
@@ -67,6 +69,18 @@ def flag(value: Unchecked, argument: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise ArgumentError.of(argument, "must be {True} or {False}, not {value!r}.", value=value)
     return bool(value)
+
+
+def file_path(given: Unchecked, argument: str) -> Path:
+    """`given` as the path of a file, where a link leads to."""
+    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
+        raise ArgumentTypeError.of(argument, f"must be the name of a file, not {given!r}.")
+    if "://" in str(given):
+        raise ArgumentError.of(argument, f"must name a file of this computer, not {given}.")
+    try:
+        return Path(given).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a link that leads to itself, a NUL
+        raise ArgumentError.of(argument, f"must name a file: {reason(error)}.") from error
 
 
 def class_weights(given: Unchecked) -> dict[int, float] | None:

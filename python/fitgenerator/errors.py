@@ -184,6 +184,10 @@ class TrainableWarning(UserWarning):
     """Layers were frozen or thawed without `compile()`, which has no effect on the training."""
 
 
+class LiveViewWarning(UserWarning):
+    """The page of a live view could not be saved."""
+
+
 class ClosedError(Exception):
     """The call is over: unwinds our own threads, and never reaches a caller."""
 

@@ -223,6 +223,12 @@ failures <- function(x) {
     },
     "a path that is none" = function() checkpoint(NA),
     "a path elsewhere" = function() checkpoint("gs://bucket/saved.npz"),
+    "a live view that is to open" = function() live_view(open = "yes"),
+    "a live view without a file" = function() live_view(save = NA),
+    "a live view elsewhere" = function() {
+      train(linear_model(), numbered(), callbacks = live_view(save = "gs://bucket/run.html"))
+    },
+    "a live view that is neither" = function() train(linear_model(), numbered(), view_metrics = "yes"),
     "nothing to train on" = function() train(linear_model(), function() NULL),
     "nothing to evaluate" = function() evaluate_generator(linear_model(), function() NULL, 1),
     "nothing to predict" = function() predict_generator(linear_model(), function() NULL, 1),

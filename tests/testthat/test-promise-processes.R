@@ -136,3 +136,21 @@ test_that("U3: Python objects of another session are refused by the argument's n
   expect_error(flow_images_from_data(images, generator = past$images), "of this session")
   expect_clean(model)
 })
+
+test_that("A first fit prints nothing of TensorFlow's, unless the user wants it", {
+  skip_if_not_installed("callr")
+  script <- tempfile(fileext = ".R")
+  helper <- normalizePath(test_path("helper-models.R"))
+  writeLines(c(
+    "library(fitgenerator)", sprintf("source(\"%s\")", helper),
+    "fit_generator(linear_model(), numbered(), 1, verbose = 0)", "cat(Sys.getenv('TF_CPP_MIN_LOG_LEVEL'))"
+  ), script)
+  said <- function(level) {
+    env <- c(callr::rcmd_safe_env(), TF_CPP_MIN_LOG_LEVEL = level)
+    callr::rscript(script, timeout = 60, fail_on_status = FALSE, show = FALSE, env = env, echo = FALSE)
+  }
+  done <- said("")
+  expect_process(done, "^1$")
+  expect_identical(done$stderr, "")
+  expect_process(said("0"), "^0$")
+})

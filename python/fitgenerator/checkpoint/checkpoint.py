@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import keras
 
-from ..arguments import Unchecked
-from ..errors import ArgumentError, ArgumentTypeError
-from ..messages import reason
+from ..arguments import file_path
+from ..errors import ArgumentError
 from ..models.protocol import Logs
 from ..reporting.history import History
 from . import archive, callback_state, model_state
@@ -111,7 +109,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__()
-        self.path = _file(path)
+        self.path = file_path(path, "path")
         self.others: list[Any] = []  # the callbacks of the call, in which the engine puts us last
         archive.read_note(self.path)
 
@@ -167,15 +165,3 @@ class Checkpoint(keras.callbacks.Callback):
             text = "Checkpoint works in fit_generator(); Keras's own fit() has BackupAndRestore."
             raise ArgumentError(text)
         return history
-
-
-def _file(given: Unchecked) -> Path:
-    """`given` as the path of a file, where a link leads to."""
-    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
-        raise ArgumentTypeError.of("path", f"must be the name of a file, not {given!r}.")
-    if "://" in str(given):
-        raise ArgumentError.of("path", f"must name a file of this computer, not {given}.")
-    try:
-        return Path(given).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a link that leads to itself, a NUL
-        raise ArgumentError.of("path", f"must name a file: {reason(error)}.") from error

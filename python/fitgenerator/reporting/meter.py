@@ -20,7 +20,6 @@ class Meter:
         self.timeline = Timeline(self._begun)
         self.pipeline = Pipeline(max_queue_size, _timeline=self.timeline)
         self._lock = threading.Lock()
-        self._takes = 0
         self._last: Place | None = None  # the last batch that was used
 
     def add(self, stage: str, amount: float) -> None:
@@ -59,17 +58,18 @@ class Meter:
         """The model has been waiting for a batch of `name` for so many seconds."""
         figures = self.pipeline
         figures.longest_wait = max(figures.longest_wait, seconds)
+        figures._waited = seconds
         if seconds > PATIENCE:
-            figures.waiting, figures._waited = name, seconds
+            figures.waiting = name
 
     def took(self, ready: int, span: Span, place: Place) -> None:
         """A batch was taken, when so many were ready; the model waited for the one at `place`."""
         figures, seconds = self.pipeline, span[1] - span[0]
         figures.longest_wait = max(figures.longest_wait, seconds)
-        figures.waiting = None
-        self._takes += 1
+        figures.waiting, figures._waited = None, 0.0
+        figures._takes += 1
         ready = min(ready, figures.max_queue_size)  # one more may be ready, beyond the queue
-        figures.queue_fill += (ready - figures.queue_fill) / self._takes
+        figures.queue_fill += (ready - figures.queue_fill) / figures._takes
         self.add("model_waited", seconds)
         self.timeline.saw(place, "wait", span)
 

@@ -60,7 +60,8 @@ class Pipeline:
     longest_wait: float = 0.0
     waiting: str | None = None
     fallback: str | None = None
-    _waited: float = field(default=0.0, repr=False)  # how long the model has waited for `waiting`
+    _waited: float = field(default=0.0, repr=False)  # how long the model has waited for a batch now
+    _takes: int = field(default=0, repr=False)  # how often it asked for one
     _timeline: Timeline = field(default_factory=Timeline, repr=False, compare=False)
 
     @property

@@ -57,7 +57,7 @@ def pyplot() -> Any:
 def draw(history: Epochs, metrics: Sequence[str] | None, smooth: float, log: bool) -> list[Axes]:
     """Draw a history; the axes of its panels."""
     plt = pyplot()
-    panels = _panels(history, metrics, log)
+    panels = panels_of(history, metrics, log)
     smooth = _share(smooth)
     names = [name for name, panel in panels.items() if any(map(_drawable, panel))]
     columns = _columns(len(names))
@@ -95,8 +95,12 @@ def _share(smooth: Unchecked) -> float:
     return float(smooth)
 
 
-def _panels(history: Epochs, metrics: Sequence[str] | None, log: bool) -> dict[str, list[Series]]:
-    """The series of each panel."""
+def panels_of(history: Epochs, metrics: Sequence[str] | None, log: bool) -> dict[str, list[Series]]:
+    """The series of each panel.
+
+    Raises:
+        ArgumentError: There is no metric of that name.
+    """
     known: dict[str, list[Series]] = {}
     for name in history.metrics:
         known.setdefault(name.removeprefix("val_"), []).append(_series(history, name, log))

@@ -77,7 +77,7 @@ def draw_timeline(events: list[Event], last: int) -> Any:
     last = whole(last, "last", 1)
     plt = pyplot()
     bars = bars_of(events, last)
-    lanes = _lanes(bar.event for bar in bars)
+    lanes = lanes_of(bar.event for bar in bars)
     _, ax = plt.subplots(figsize=(9, 1.6 + 0.9 * max(1, len(lanes))), layout="constrained")
     if not bars:
         ax.set_axis_off()
@@ -171,7 +171,7 @@ def _stack(bars: list[Bar]) -> None:
         bar.high = bar.low + 0.7 * height
 
 
-def _lanes(events: Iterable[Event]) -> list[str]:
+def lanes_of(events: Iterable[Event]) -> list[str]:
     """The lanes in the order in which a batch passes them."""
     order = list(_EVENTS)
     first: dict[str, int] = {}

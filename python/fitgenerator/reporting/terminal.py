@@ -15,7 +15,7 @@ _NOTEBOOK_WIDTH = 500
 
 def bar_interval() -> float | None:
     """Least seconds between two bars; `None` where a line cannot be overwritten."""
-    if _in_notebook():
+    if in_notebook():
         return INTERVAL
     simple = os.environ.get("TERM") == "dumb" or os.environ.get("INSIDE_EMACS")
     overwrites = _is_open() and getattr(sys.stdout, "isatty", bool)() and not simple
@@ -27,14 +27,14 @@ def _is_open() -> bool:
     return sys.stdout is not None and not getattr(sys.stdout, "closed", False)
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     """Jupyter's front ends obey carriage returns, though its streams are no terminals."""
     return type(sys.stdout).__module__.startswith("ipykernel.")
 
 
 def _width() -> int:
     """The longest line that does not wrap, in characters."""
-    return _NOTEBOOK_WIDTH if _in_notebook() else shutil.get_terminal_size().columns - 1
+    return _NOTEBOOK_WIDTH if in_notebook() else shutil.get_terminal_size().columns - 1
 
 
 def _shows_lines() -> bool:

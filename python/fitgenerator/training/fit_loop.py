@@ -49,6 +49,9 @@ class FitLoop:
         with hold_training_lock(self.context.model), self.context.keras_version.trained():
             try:
                 return self._train()
+            except BaseException as error:
+                self.context.failure = error
+                raise
             finally:
                 self._runner.prefetcher.leave()
                 remember(self._history)  # after those of calls within this one

@@ -8,6 +8,7 @@ from ..batches.preparation import Preparer
 from ..checkpoint.checkpoint import Checkpoint
 from ..errors import ArgumentError, ShuffledWarning, StepsWarning
 from ..host.interface import Host
+from ..live.tensorboard import pipeline_scalars
 from ..models.keras_versions import classes
 from ..models.thread_state import capture_scope
 from ..prefetch.by_request import RequestPrefetcher
@@ -42,6 +43,7 @@ def plan_fit(
     """The loop that `fit_generator` runs; its history is the last one from now on."""
     context = _context(host, generator, options, fit.steps, fit.epochs)
     history = _history_of(context, fit)
+    context.callbacks.all += pipeline_scalars(context.callbacks.all, context.meter.pipeline)
     resumed = _order_checkpoint(context)
     prefetcher = _prefetcher(context, generator, "generator", options, trains=True)
     prepare = _preparer(context, "train", generator, fit.class_weight)

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import AbandonedThreadWarning, EndedEarlyWarning, Warned
 from ..host.current_host import take_warnings
 from ..host.interface import Host
+from ..live.attended import Attended
 from ..models.keras_versions import Keras3
 from ..prefetch.pacing import Pacing
 from ..prefetch.prefetcher import GRACE, Prefetcher
@@ -42,6 +43,7 @@ class RunContext:
     prefetchers: list[Prefetcher] = field(default_factory=list)  # that of the training first
     pacing: Pacing = field(default_factory=Pacing)
     notices: Notices = field(default_factory=Notices)
+    failure: BaseException | None = None  # what ended the training
 
     @property
     def model(self) -> Any:
@@ -73,6 +75,10 @@ class RunContext:
         waited, self.host.waited = self.host.waited, 0.0
         self.meter.add("model_waited", waited)
         self.meter.finish()
+        for callback in self.callbacks.all:
+            if isinstance(callback, Attended):
+                self.notices.others += callback.close(self.meter.pipeline, self.failure)
+        self.failure = None  # its traceback holds everything
         self.model._initial_epoch = None  # BackupAndRestore set it; a later `fit` must not obey
 
     def release(self) -> None:

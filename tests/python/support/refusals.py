@@ -30,6 +30,7 @@ from support.refusals_arguments import PAGE, PAGE_WARNINGS
 from support.refusals_checkpoint import SAVING
 from support.refusals_flows import FLOWS, SHUFFLED
 from support.refusals_images import IMAGE_WARNINGS, IMAGES
+from support.refusals_live import VIEW_WARNINGS, VIEWS
 from support.refusals_own_steps import FREEZING, OWN_STEPS
 from support.refusals_plots import PICTURES
 from support.refusals_workers import WORKERS
@@ -287,6 +288,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     **WORKERS,
     **PAGE,
     **PICTURES,
+    **VIEWS,
 }
 
 
@@ -371,4 +373,5 @@ WARNINGS: dict[str, Callable[[], object]] = {
     **IMAGE_WARNINGS,
     **SHUFFLED,
     **PAGE_WARNINGS,
+    **VIEW_WARNINGS,
 }

@@ -29,7 +29,7 @@ R = TypeVar("R", bound=Request)
 _ENDS: dict[str, Callable[[RList], Outcome]] = {
     "ended": lambda end: Ended(),
     "told": lambda end: Told(),
-    "failed": lambda end: Failed(ForeignError(end["condition"])),
+    "failed": lambda end: Failed(ForeignError(end["condition"], end["text"])),
 }
 
 

@@ -16,10 +16,10 @@ from .image_functions import RFunctionError
 
 
 class ForeignError(Exception):
-    """A condition of R, kept there under `number`."""
+    """A condition of R, kept there under `number`, with its message."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"the R condition {number}")
+    def __init__(self, number: int, text: str) -> None:
+        super().__init__(text)
         self.number = number
 
 

@@ -15,6 +15,7 @@ from ...host.interface import Host
 from ...host.outcome import Failed, Value
 from ...host.switchboard import Switchboard
 from ...host.watchdog import Watchdog
+from ...live.view import LiveView
 from ...sources.on_request import closure_source, passes_source, stream_source
 from ...sources.recognition import as_source
 from ...sources.seeded_source import Passes
@@ -163,6 +164,22 @@ def _plan(
 def checkpoint(path: str) -> Checkpoint | dict[str, Any]:
     """The callback, for R, or the failure to make it."""
     return made(lambda: Checkpoint(path))  # type: ignore[no-any-return]
+
+
+def live_view(save: str | None) -> LiveView | dict[str, Any]:
+    """The callback, which R announces itself, or the failure to make it."""
+
+    def make() -> LiveView:
+        view = LiveView(open=False, save=save)
+        view.announce = lambda _: None
+        return view
+
+    return made(make)  # type: ignore[no-any-return]
+
+
+def live_view_place(view: LiveView) -> RList:
+    """Where a view is served, or why it is not."""
+    return {"address": view.address, "trouble": view.trouble}
 
 
 def sequence(length: int | None, shuffle: bool, seed: int) -> Passes:
