@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import partial
@@ -14,11 +15,11 @@ from .host.direct import DirectHost
 from .host.interface import Host
 from .legacy_arguments import accepts_former
 from .models.protocol import KerasModel
-from .r_functions import Bridge, may_be_asked, register
+from .r_functions import Bridge, register
 from .reporting.history import History
 from .reporting.terminal import Screen
 from .sources.recognition import as_source
-from .sources.source import Generator, Readable, Source
+from .sources.source import Generator, Source
 from .sources.validation import as_validation
 from .training.background import Loop
 from .training.callbacks import SomeCallbacks
@@ -37,6 +38,13 @@ def _rpy2() -> Bridge | None:
 
 
 register(_rpy2)
+
+
+def r_runs() -> bool:
+    """Whether rpy2's R runs, so that code of a call from this thread may call R."""
+    embedded = sys.modules.get("rpy2.rinterface_lib.embedded")
+    main = threading.current_thread() is threading.main_thread()
+    return main and embedded is not None and embedded.isinitialized()
 
 
 @accepts_former
@@ -287,11 +295,9 @@ def _run(plan: Callable[[Host], Loop], *given: Source | None) -> Any:
 
 
 def _needs_r(sources: Sequence[Source]) -> bool:
-    """Whether R functions (rpy2) make the batches, or are applied to them."""
-    if any(source.hosted for source in sources):
-        return True
-    # A flow says whether it asks; what is in a generator of the user's cannot be seen.
-    return may_be_asked() and any(s.asks or not isinstance(s.identity, Readable) for s in sources)
+    """Whether R functions (rpy2) make the batches, or may be called meanwhile."""
+    # What code of the user's calls of R, in a generator or a function of images, cannot be seen.
+    return r_runs() or any(source.hosted for source in sources)
 
 
 def _warn(contexts: Sequence[RunContext]) -> None:

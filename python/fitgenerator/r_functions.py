@@ -7,8 +7,6 @@ sources and image flows ask for it.
 
 from __future__ import annotations
 
-import threading
-import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -35,8 +33,6 @@ class Bridge(Protocol):
 
 
 _loaders: list[Callable[[], Bridge | None]] = []
-# Functions that another thread may ask the calling thread to run.
-_shared: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def register(load: Callable[[], Bridge | None]) -> None:
@@ -59,17 +55,3 @@ def is_bridged_function(thing: object) -> bool:
 def is_r_function(thing: object) -> bool:
     """Whether `thing` is reticulate's wrapper of an R function."""
     return getattr(thing, "__module__", None) == "rpytools.call"
-
-
-def share(function: object) -> None:
-    """Note a function that only the calling thread can run, as long as it is referred to."""
-    _shared.add(function)
-
-
-def may_be_asked() -> bool:
-    """Whether a call from this thread may have to run such a function while batches are made.
-
-    A flow says so, but a generator of the user's that draws from one does not. So calls have a host
-    while there is a function that could be asked for.
-    """
-    return threading.current_thread() is threading.main_thread() and len(_shared) > 0

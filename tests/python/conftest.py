@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import os
 import sys
@@ -16,7 +15,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import keras
 import pytest
-from fitgenerator.r_functions import may_be_asked
+from fitgenerator import api
 from fitgenerator.training import call_policy, run_context
 from support.tiny_trainings import QUEUES
 
@@ -60,13 +59,11 @@ def no_thread_is_left() -> Iterator[None]:
         pytest.fail("\n".join(f"{t.name} is alive:\n{_stack_of(t)}" for t in left))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_r_function_of_images_is_left() -> Iterator[None]:
-    """While there is one, every call has to serve R: those of other modules must not."""
-    yield
-    if may_be_asked():
-        gc.collect()
-        assert not may_be_asked()
+@pytest.fixture(autouse=True)
+def r_runs_for_tests_of_r(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once R runs, every call could serve it: those of tests without R are as before."""
+    if "support.r_code" not in request.path.read_text():
+        monkeypatch.setattr(api, "r_runs", lambda: False)
 
 
 @pytest.fixture(autouse=True)

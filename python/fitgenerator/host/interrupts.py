@@ -38,13 +38,13 @@ class Handlers:
 
     def __init__(self) -> None:
         self._suspended = False
-        self._python: Handler | int | None = None
+        self.replaced: Handler | int | None = None  # Python's, of the user or the system
 
     def suspend(self, handler: Handler = _stand_by) -> None:
         """Replace Python's handler by `handler`; C's stays."""
         if self._suspended or threading.current_thread() is not threading.main_thread():
             return
-        self._python = signal.getsignal(signal.SIGINT)
+        self.replaced = signal.getsignal(signal.SIGINT)
         self._suspended = True
         _replace(handler)
 
@@ -52,7 +52,7 @@ class Handlers:
         """Put Python's handler back (rule 11: no global is left changed)."""
         if self._suspended:
             self._suspended = False
-            _replace(self._python)
+            _replace(self.replaced)
 
 
 class Deferred:
@@ -75,7 +75,7 @@ class Deferred:
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         self._handlers.restore()
         if self.pending and not isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
+            self._deliver()
 
     def _takes_over(self, handler: Handler | int | None) -> bool:
         outer = getattr(handler, "__self__", None)
@@ -84,12 +84,20 @@ class Deferred:
     def _take(self, number: int, frame: FrameType | None) -> None:
         self.pending = True
         if self._allowed:
-            raise KeyboardInterrupt
+            self._deliver(frame)
 
     def check(self) -> None:
         """Raise the interrupt that came, if one did. For the calling thread."""
         if self.pending:
-            raise KeyboardInterrupt
+            self._deliver()
+
+    @property
+    def in_user_code(self) -> bool:
+        """Whether the calling thread runs code of the user's."""
+        return self._allowed > 0
+
+    def _deliver(self, frame: FrameType | None = None) -> None:
+        raise KeyboardInterrupt
 
     @contextmanager
     def allowed(self) -> Iterator[None]:

@@ -39,7 +39,9 @@ class Closures:
         self._forms = dict(zip(("generator", "validation_data"), forms, strict=False))
         self._inputs = rinterface.StrSexpVector(inputs)
         self._streams = helper("new_streams")()
-        helper("begin_streams")(self._streams, rinterface.StrSexpVector(["validation_data"]))
+        if self._names:  # what Python sources call of R goes on with the session's random numbers
+            names = rinterface.StrSexpVector(["validation_data"])
+            helper("begin_streams")(self._streams, names)
 
     def fetch(self, request: Fetch, used: int) -> list[Outcome]:
         """Fetch batches, which are values of R, and what came in place of a further one.

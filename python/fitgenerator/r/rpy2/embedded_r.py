@@ -6,6 +6,7 @@ from ...errors import SetupError
 
 try:
     from rpy2 import rinterface
+    from rpy2.rinterface_lib import _rinterface_capi as capi
     from rpy2.rinterface_lib import openrlib
 except Exception as error:  # rpy2 raises many kinds where R is missing
     raise SetupError(
@@ -13,4 +14,4 @@ except Exception as error:  # rpy2 raises many kinds where R is missing
         '`pip install "fitgenerator[r]"` (for R older than 4.5: `pip install rpy2==3.5.17`).'
     ) from error
 
-__all__ = ["openrlib", "rinterface"]
+__all__ = ["capi", "openrlib", "rinterface"]

@@ -15,7 +15,6 @@ from ...host.outcome import Failed, Outcome, Value
 from ...host.switchboard import Switchboard
 from ...messages import describe
 from ...models.protocol import Array
-from ...r_functions import share
 from .embedded_r import rinterface
 from .functions import RFunction, helper, is_function, kept_error, needed_args, outcome_of
 from .interrupts import Interrupts
@@ -33,7 +32,6 @@ class ImageFunction:
     def __init__(self, function: RFunction, argument: str) -> None:
         self.__name__ = argument
         self._function = function
-        share(self)
 
     def __call__(self, image: Array) -> Array:
         """The processed image; R's own random numbers."""

@@ -61,6 +61,15 @@ class Interrupts(Deferred):
     def _takes_over(self, handler: Handler | int | None) -> bool:
         return True
 
+    def _deliver(self, frame: FrameType | None = None) -> None:
+        """Raise the interrupt, or leave it to a handler that the user has installed."""
+        handler = self._handlers.replaced
+        if not callable(handler) or super()._takes_over(handler):
+            super()._deliver()
+        else:
+            self.pending = False
+            handler(signal.SIGINT, frame)
+
     def check_error(self, error: BaseException) -> None:
         """Raise the interrupt behind an error, if one came: by its flag, or as R tells of it.
 
@@ -69,8 +78,7 @@ class Interrupts(Deferred):
         """
         silent = isinstance(error, rinterface.embedded.RRuntimeError) and not str(error).strip()
         self.pending = self.pending or silent
-        if self.pending:
-            raise KeyboardInterrupt from None
+        self.check()
 
 
 def _interrupt_r() -> None:

@@ -17,7 +17,7 @@ from ...batches.structure import BatchForm, batch_form
 from ...host.garbage_collection import Collector
 from ...host.interface import Host, Shown, run_job
 from ...host.outcome import Failed, Outcome, TimedOut, Value, attempt
-from ...host.requests import Apply, End, Fetch, Job, Request, Say
+from ...host.requests import Apply, Call, End, Fetch, Job, Request, Say
 from ...host.signal_safe_queue import SLICE
 from ...host.switchboard import Switchboard
 from ...host.watchdog import Watchdog
@@ -29,6 +29,7 @@ from .closures import Closures
 from .embedded_r import rinterface
 from .functions import helper
 from .interrupts import Interrupts
+from .thread_calls import ThreadCalls, release_dropped
 from .values import to_array, to_python
 
 
@@ -43,7 +44,7 @@ def host(
     board = Switchboard(Watchdog(interrupts.send, interrupts.recall))
     loop = plan(board)
     running = BackgroundLoop(board, loop)
-    with interrupts, Collector() as collector:
+    with interrupts, Collector() as collector, ThreadCalls(board, interrupts):
         closures = Closures(sources, _forms_of(loop), input_names(loop.context.model))
         server = _Server(board, running, closures, show, interrupts, collector)
         try:
@@ -65,6 +66,15 @@ def _forms_of(loop: Loop) -> list[BatchForm]:
     return [batch_form(loop.context.keras_version, name) for name in (mode, "test")]
 
 
+def _called(request: Call) -> Outcome:
+    try:
+        return Value(request.function(*request.args, **request.named))
+    except rinterface.embedded.RRuntimeError:  # which may be R's way to say "interrupted"
+        raise
+    except Exception as error:
+        return Failed(error)
+
+
 @dataclass
 class _Server:
     """The host loop of one call."""
@@ -83,10 +93,13 @@ class _Server:
         while True:
             self.interrupts.check()
             self.collector.collect()
+            release_dropped()
             request = self.request = self.board.next_request(SLICE)
             match request:
                 case Fetch():
                     self._serve_fetch(request)
+                case Call():
+                    self._serve_call(request)
                 case Apply():
                     self._serve_apply(request)
                 case Job():
@@ -103,6 +116,11 @@ class _Server:
         if isinstance(outcome, Failed):
             self.interrupts.check_error(outcome.error)
         job.answer(outcome)
+
+    def _serve_call(self, request: Call) -> None:
+        """Run what a source has called of R on its own thread."""
+        (outcome,) = self._watched(lambda: [_called(request)])
+        request.answer(outcome)
 
     def _serve_apply(self, request: Apply) -> None:
         """Run a function that a batch needs which another thread makes."""
