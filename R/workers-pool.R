@@ -111,7 +111,7 @@ launch_of <- function(jobs, needs) {
   work <- list(begin = code$begin_work, settings = session_settings(needs$packages))
   job <- list(functions = jobs, globals = needs$globals)
   begin <- paste(
-    "local({ input <- file(\"stdin\", \"rb\"); at <- readLines(input, 3L); work <- unserialize(input);",
+    "local({ input <- file('stdin', 'rb'); at <- readLines(input, 3L); work <- unserialize(input);",
     "work$begin(at, work$settings, input) })"
   )
   list(

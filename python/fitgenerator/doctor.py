@@ -246,8 +246,10 @@ def _devices() -> Finding:
 
 
 def _ask_r() -> dict[str, str] | None:
-    """What the R on the path is; `None` where there is none."""
-    rscript = shutil.which("Rscript")
+    """What the R on the path, or in `R_HOME`, is; `None` where there is none."""
+    home = os.environ.get("R_HOME")  # R's installers for Windows and macOS leave the path as it is
+    inside = shutil.which("Rscript", path=os.path.join(home, "bin")) if home else None
+    rscript = inside or shutil.which("Rscript")
     if rscript is None:
         return None
     code = (
@@ -262,7 +264,9 @@ def _ask_r() -> dict[str, str] | None:
 
 def _r(r: dict[str, str] | None) -> list[Finding]:
     if r is None:
-        return [Finding("R", "not found on the path (generators in R)", "optional", "install R")]
+        found = "not found, on the PATH or in R_HOME (generators in R)"
+        mend = "install R, or put the folder of its Rscript on the PATH"
+        return [Finding("R", found, "optional", mend)]
     install = "Rscript -e \"install.packages('reticulate')\""
     there = r.get("reticulate")
     reticulate = _package("reticulate", there, install, RETICULATE, use="use from R")
@@ -282,6 +286,7 @@ def _output(command: list[str]) -> tuple[str | None, str]:
             timeout=_PATIENCE,
             env=quiet,
             check=False,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return None, str(error)

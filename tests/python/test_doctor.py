@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from unittest import mock
 
 import fitgenerator
 import pytest
@@ -142,6 +143,42 @@ def test_O10_a_tensorflow_that_does_not_load_is_reported_with_its_mend(
     assert "SetupError: `tensorflow` is installed, but does not load: " in refused
     assert text in refused
     assert FAULTS[fault] in refused
+
+
+def test_O9_r_is_also_found_where_r_home_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("R_HOME", raising=False)
+    assert doctor._ask_r() is None
+    (finding,) = doctor._r(None)
+    assert "PATH" in finding.found
+    assert "R_HOME" in finding.found
+    assert "PATH" in finding.mend
+    monkeypatch.setenv("R_HOME", str(tmp_path))
+    assert doctor._ask_r() is None
+    asked: list[list[str]] = []
+    monkeypatch.setattr(
+        doctor, "_output", lambda command: (asked.append(command), ("4.5.0\n/r\n1.41", ""))[1]
+    )
+    where = {str(tmp_path / "bin"): "/r/bin/Rscript"}
+    monkeypatch.setattr(doctor.shutil, "which", lambda _, path=None: where.get(path))
+    assert doctor._ask_r() == {"version": "4.5.0", "home": "/r", "reticulate": "1.41"}
+    assert asked[0][0] == "/r/bin/Rscript"
+
+
+def test_O9_a_child_has_no_input_and_on_windows_no_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "CREATE_NO_WINDOW", 8, raising=False)
+    run = mock.Mock(side_effect=OSError("no"))
+    monkeypatch.setattr(subprocess, "run", run)
+    assert doctor._output(["x"]) == (None, "no")
+    options = run.call_args.kwargs
+    assert (options["stdin"], options["creationflags"]) == (subprocess.DEVNULL, 8)
+
+
+def test_O7_the_least_versions_are_those_that_intel_macs_have() -> None:
+    assert not doctor.older("2.16.2", doctor.TENSORFLOW)
+    assert not doctor.older("3.12", doctor.PYTHON)
 
 
 def test_O4_commands_can_be_pasted_into_every_shell(monkeypatch: pytest.MonkeyPatch) -> None:

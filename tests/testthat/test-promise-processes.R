@@ -72,6 +72,7 @@ test_that("F3: a process ends at once after errors and an early end, and its sta
 
 # Trains in two forks, with what `before` has made; what they say.
 in_forks <- function(before, make = quote(model)) {
+  skip_on_os("windows") # which has no forks
   run_r(bquote({
     .(before)
     begun <- Sys.time()

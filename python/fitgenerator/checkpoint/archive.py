@@ -12,8 +12,9 @@ import os
 import re
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,18 +47,18 @@ def write(path: Path, note: Mapping[str, Any], arrays: Iterable[tuple[str, Array
             _fill(file, {"format": FORMAT, "version": VERSION, **note}, arrays)
             file.flush()
             os.fsync(file.fileno())
-        _replace(temporary, path)
+        _patiently(lambda: os.replace(temporary, path))
     finally:
-        temporary.unlink(missing_ok=True)
+        _patiently(lambda: temporary.unlink(missing_ok=True))
     _sync(path.parent)
 
 
-def _replace(temporary: Path, path: Path) -> None:
-    """Rename; wait until whoever looks into the old file (on Windows, a virus scanner) is done."""
+def _patiently(change: Callable[[], None]) -> None:
+    """Change a file; wait until whoever looks into it (on Windows, a virus scanner) is done."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            return os.replace(temporary, path)
+            return change()
         except PermissionError:
             if time.monotonic() > deadline:
                 raise
@@ -111,9 +112,9 @@ def prepare(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         for other in path.parent.iterdir():
             if left.fullmatch(other.name):
-                other.unlink(missing_ok=True)
+                _patiently(partial(other.unlink, missing_ok=True))
         _temporary(path).touch()
-        _temporary(path).unlink()
+        _patiently(_temporary(path).unlink)
     except OSError as error:
         rule = f"must name a file that can be written; {path} cannot: {error.strerror}."
         raise ArgumentError.of("path", rule) from error

@@ -67,7 +67,7 @@ class Process:
         with self._lock:
             if self._killed:
                 return None
-            # A session of its own: Ctrl-C in the terminal is for the trainer, who ends workers.
+            # A session (Windows: a console) of its own: Ctrl-C is for the trainer, who ends them.
             self._process = subprocess.Popen(
                 launch.command,
                 stdin=subprocess.PIPE,
@@ -76,6 +76,7 @@ class Process:
                 env=dict(launch.environment),
                 cwd=launch.folder,
                 start_new_session=_POSIX,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
             return self._process
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import tempfile
@@ -43,7 +42,7 @@ class Site:
         except OSError as error:
             raise WorkerError(
                 f"Workers cannot dial {self._address.host}, port {self._address.port} (the options "
-                f"fitgenerator.host and fitgenerator.port): {os.strerror(error.errno or 0)}."
+                f"fitgenerator.host and fitgenerator.port): {_reason(error)}."
             ) from error
         self._folder = tempfile.mkdtemp(prefix="workers", dir=self._scratch)
         environment = {**self._launch.environment, "TMPDIR": self._folder}
@@ -81,3 +80,8 @@ class Site:
             self.listener.join()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _reason(error: OSError) -> str:
+    """The system's words: numbers of sockets, and of resolvers, need not be C's."""
+    return (error.strerror or str(error)).partition(" (while attempting")[0]

@@ -189,6 +189,23 @@ def test_O5_a_file_that_is_looked_into_for_some_milliseconds_is_replaced_all_the
     assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
 
 
+def test_O5_what_is_tidied_up_may_be_held_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    refusals = iter([PermissionError(13, "held")] * 3)
+    unlink = Path.unlink
+
+    def held(path: Path, missing_ok: bool = False) -> None:
+        for error in refusals:
+            raise error
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", held)
+    (tmp_path / "x.npz.7.tmp").touch()
+    archive.prepare(tmp_path / "x.npz")
+    assert not list(tmp_path.iterdir())
+
+
 def test_O5_a_file_that_stays_held_is_an_error_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -229,6 +229,48 @@ def test_xla_in_validation_evaluate_and_predict() -> None:
     )
 
 
+class Refused:
+    """A traced function whose compiler refuses at the call, as where a device has none."""
+
+    def __init__(self, concrete: Any) -> None:
+        self.graph = concrete.graph
+
+    def __call__(self, *leaves: Any) -> Any:
+        text = "Could not find compiler for platform METAL: NOT_FOUND"
+        raise tf.errors.UnimplementedError(None, None, text)
+
+
+@pytest.fixture
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """XLA's compiler refuses whatever it is given."""
+    plain = tf.function
+
+    def function(python: Any, **options: Any) -> Any:
+        made = plain(python, **options)
+        if options.get("jit_compile"):
+            trace = made.get_concrete_function
+            made.get_concrete_function = lambda *specs: Refused(trace(*specs))
+        return made
+
+    monkeypatch.setattr(tf, "function", function)
+
+
+@pytest.mark.usefixtures("no_compiler")
+@pytest.mark.parametrize("options", [{}, {"jit_compile": True}])
+def test_O7_where_there_is_no_compiler_loops_are_plain(compiling_pays: int, options: Any) -> None:
+    ours, plain = both(linear_model, 60, 2, **options)
+    assert same_history(ours, plain.history)
+    assert ours.pipeline.xla_steps == 0
+    assert ours.pipeline.calls < 120
+    assert ours.pipeline.fallback.startswith("xla: ")
+    assert "METAL" in ours.pipeline.fallback
+    batches, model = Indexed(make_batches(120)), linear_model()
+    scores = evaluate_generator(model, batches, **options)
+    assert scores == evaluate_generator(model, batches, jit_compile=False)
+    predictions = predict_generator(model, batches, **options)
+    assert np.array_equal(predictions, predict_generator(model, batches, jit_compile=False))
+
+
 def test_what_xla_cannot_compile_runs_in_plain_loops_from_unchanged_state() -> None:
     def make() -> Any:
         model = linear_model()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
+from unittest import mock
 
 import pytest
 from fitgenerator import WorkerError
@@ -121,6 +123,28 @@ def test_a_port_that_is_taken_is_an_error() -> None:
             pool_of(port=port),
         ):
             pass
+
+
+def test_O5_an_address_is_refused_in_the_system_s_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    for error, said in [
+        (
+            OSError(10048, "In use here (while attempting to bind on address ('h', 1))"),
+            "In use here",
+        ),
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+    ]:
+        monkeypatch.setattr(socket, "create_server", mock.Mock(side_effect=error))
+        with pytest.raises(WorkerError, match=rf"fitgenerator\.port\): {said}\.$"), pool_of():
+            pass
+
+
+def test_O9_processes_open_no_console_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "CREATE_NO_WINDOW", 8, raising=False)
+    popen = mock.Mock(side_effect=OSError(2, "No such file"))
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    with pool_of() as pool, pytest.raises(WorkerError, match="No such file"):
+        pool.fetch(Asked(0, 1, 0, 0, 1))
+    assert popen.call_args.kwargs["creationflags"] == 8
 
 
 def test_training_is_served_before_validation() -> None:

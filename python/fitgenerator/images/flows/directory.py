@@ -182,9 +182,7 @@ def _in_order(found: tuple[str, list[str]]) -> str:
 
 
 def _leads_up(path: str) -> bool:
-    if not os.path.islink(path):
-        return False
-    target = os.path.realpath(path)
+    target = os.path.realpath(path)  # of junctions, too, which are no links to Python
     here = os.path.realpath(os.path.dirname(path))
     try:
         return os.path.commonpath([target, here]) == target
