@@ -53,10 +53,11 @@
 #' @name workers
 NULL
 
-# The worker processes of a call, if it is to have any: as `crossing` to Python, and as `used`, the names of the sources
-# that they work for. `NULL` if there is no such source. `workers` is the number that was asked for.
+# The workers of a call, if it is to have any: as `crossing` to Python, and as `used`, the names of the sources that they
+# work for; and, for those of the user's, `lend()`, which has them dial in. `NULL` if there is no such source. `workers`
+# is what was asked for, as `as_workers()` gives it.
 worker_pool <- function(workers, sources, name, forms, input_names) {
-  if (is.null(workers) || workers < 2L) return(NULL)
+  if (is.null(workers$launcher) && (is.null(workers$count) || workers$count < 2L)) return(NULL)
   used <- names(sources)[vapply(sources, inherits, NA, "fitgenerator_sequence")]
   for (stream in names(sources)) advise_workers(sources[[stream]], workers, if (stream == "generator") name else stream)
   if (!length(used)) return(NULL)
@@ -65,18 +66,23 @@ worker_pool <- function(workers, sources, name, forms, input_names) {
     job_of(sources[[stream]], argument, forms[[stream]], input_names)
   })
   needs <- needs_of(lapply(jobs, function(job) job$fn), vapply(jobs, function(job) job$name, ""))
-  crossing <- launch_of(unname(jobs), needs)
-  list(crossing = crossing, used = used, seeds = seeds_of(sources[used]))
+  pool <- list(used = used, seeds = seeds_of(sources[used]))
+  if (is.null(workers$launcher)) return(c(pool, list(crossing = launch_of(unname(jobs), needs))))
+  c(pool, list(crossing = lent_door(), lent = new_lent(workers$launcher, unname(jobs), needs)))
 }
 
 # Says, once, that a function without a number is not run by workers.
 advise_workers <- function(source, workers, name) {
+  if (!is.null(workers$launcher) && !is.null(source) && !is_fixed(source) && !is.function(source) && !restarts(source)) {
+    text <- "`workers` = %s has no effect on `%s`: only a batch_sequence() of an R function is made there."
+    return(message(sprintf(text, workers$shown, name)))
+  }
   if (!is.function(source) || is.object(source)) return(invisible())
   text <- paste(
-    "`workers` = %d has no effect on `%s`: a function of no number runs on R's own thread.",
+    "`workers` = %s has no effect on `%s`: a function of no number runs on R's own thread.",
     "batch_sequence(%s, length = Inf, seed = 1) makes a source of it that %d processes share."
   )
-  message(sprintf(text, workers, name, name, workers))
+  message(sprintf(text, workers$shown, name, name, workers$count))
 }
 
 # What a worker does for a source, which was given as the argument `name`.
@@ -107,7 +113,7 @@ work_of <- function(source, number, seed) {
 
 # How a worker process is started, and what it reads from its standard input: R code, then the `jobs`.
 launch_of <- function(jobs, needs) {
-  code <- portable_code("begin_work")
+  code <- portable_code()
   work <- list(begin = code$begin_work, settings = session_settings(needs$packages))
   job <- list(functions = jobs, globals = needs$globals)
   begin <- paste(
@@ -130,7 +136,7 @@ session_settings <- function(packages) {
     libraries = .libPaths(), folder = getwd(), kinds = RNGkind(), packages = packages,
     options = plain[setdiff(names(plain), own_options)],
     locale = vapply(categories, Sys.getlocale, ""),
-    size = cross(core_function("float_bytes", "r.worker_source")),
+    size = cross(core_function("float_bytes", "r.worker_source")), lent = FALSE,
     version = as.character(utils::packageVersion("fitgenerator"))
   )
 }
@@ -163,14 +169,14 @@ option_port <- function() {
   abort_argument(sprintf("The option `fitgenerator.port` must be a port from 0 to 65535, not %s.", shown(port)))
 }
 
-# The functions of this package that `root` needs, directly or not, in an environment of their own: another R process
+# The functions of this package that a worker needs, directly or not, in an environment of their own: another R process
 # can run them without this package. Methods are found by the names of their generics.
-portable_code <- function(root) {
+portable_code <- function() {
   if (!is.null(the$portable)) return(the$portable)
   space <- topenv(environment())
   code <- new.env(parent = baseenv())
   code$sparse_to_py <- identity # Python makes a matrix of its own of the parts
-  wanted <- c(root, ls(space, pattern = "^as_part[.]"))
+  wanted <- c("begin_work", "lend_work", ls(space, pattern = "^as_part[.]"))
   while (length(wanted)) {
     name <- wanted[[1L]]
     wanted <- wanted[-1L]

@@ -28,6 +28,7 @@ static SEXP take_interrupt(void) {
 SEXP forks_safely(SEXP yes); /* fork.c */
 SEXP link_open(SEXP host, SEXP port); /* link.c */
 SEXP link_ask(SEXP fd, SEXP n);
+SEXP link_close(SEXP fd);
 SEXP link_send(SEXP fd, SEXP x, SEXP size);
 SEXP link_watch(SEXP fd);
 
@@ -35,6 +36,7 @@ static const R_CallMethodDef routines[] = {
   {"forks_safely", (DL_FUNC) &forks_safely, 1},
   {"isolate", (DL_FUNC) &isolate, 1},
   {"link_ask", (DL_FUNC) &link_ask, 2},
+  {"link_close", (DL_FUNC) &link_close, 1},
   {"link_open", (DL_FUNC) &link_open, 2},
   {"link_send", (DL_FUNC) &link_send, 3},
   {"link_watch", (DL_FUNC) &link_watch, 1},

@@ -11,6 +11,7 @@ SEXP link_open(SEXP host, SEXP port) { return R_NilValue; }
 SEXP link_ask(SEXP fd, SEXP n) { return R_NilValue; }
 SEXP link_send(SEXP fd, SEXP x, SEXP size) { return R_NilValue; }
 SEXP link_watch(SEXP fd) { return R_NilValue; }
+SEXP link_close(SEXP fd) { return R_NilValue; }
 
 #else
 
@@ -115,6 +116,11 @@ SEXP link_send(SEXP fd, SEXP x, SEXP size) {
       Rf_error("cannot send a value of this type");
   }
   return Rf_ScalarLogical(sent);
+}
+
+SEXP link_close(SEXP fd) {
+  close(Rf_asInteger(fd));
+  return R_NilValue;
 }
 
 /* The training has gone, and R is busy: it would not notice before its function returns. */

@@ -38,8 +38,6 @@ session_with_workers <- function(busy) {
   list(session = session, workers = as.integer(list.files(folder)))
 }
 
-alive <- function(pids) vapply(pids, function(pid) tools::pskill(pid, 0L), NA)
-
 test_that("Where R itself is killed, idle workers end within a second, and busy ones soon", {
   skip_if_not_installed("callr")
   for (busy in c(FALSE, TRUE)) {
