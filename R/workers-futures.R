@@ -45,13 +45,16 @@ start_future <- function(fn, args, free) {
 
 # -- mirai -----------------------------------------------------------------------------------------
 
-mirai_count <- function() {
-  require_launcher("mirai")
-  found <- mirai::status()
+mirai_count <- function(found = mirai_status()) {
   if (identical(as.character(found$daemons), "0")) {
     abort_argument("`workers` = \"mirai\" needs daemons: call mirai::daemons(4), for example, first.", "workers")
   }
   max(1L, as.integer(found$connections))
+}
+
+mirai_status <- function() {
+  require_launcher("mirai")
+  mirai::status()
 }
 
 lend_daemons <- function(lent) {

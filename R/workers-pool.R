@@ -7,6 +7,13 @@
 #' [evaluate_generator()] and [predict_generator()] likewise, start four of them for the call if the generator, or the
 #' validation data, is a [batch_sequence()]. Training and validation share the processes, which end with the call.
 #'
+#' `workers` may also be processes of yours, on this machine or on others:
+#' * a cluster of the package parallel (`parallel::makeCluster()`, `parallelly::makeClusterPSOCK()`,
+#'   `mirai::make_cluster()`), of one node or more: its nodes make the batches;
+#' * `"future"`: the processes of the `plan()` that is set, by one long future for each. Where there are two or more, one
+#'   is left free for other futures. `plan(sequential)` and `plan(multicore)` are errors;
+#' * `"mirai"`: the `mirai::daemons()` that are set.
+#'
 #' Batches, their order, and the history are those of R's own thread, to the bit, if the sequence has a `seed`; they do
 #' not depend on the number of workers. Without a `seed`, one is drawn from the session's random numbers in each call.
 #'
@@ -25,6 +32,19 @@
 #' locale and `RNGkind()`. Connections, external pointers and Python objects cannot be sent: if the function uses one,
 #' an error names the variable. Each process computes with one thread of BLAS and OpenMP. What it prints is dropped.
 #'
+#' A process of yours keeps its own library paths, options, folder and locale, which may be those of another machine. It
+#' attaches the packages that the function needs. Its global variables and random numbers are put back after the call.
+#'
+#' @section Processes of yours:
+#' They are never ended, interrupted or replaced. One that dies is done without; if none is left, that is a
+#' `fitgenerator_worker_error`. One that hangs is named by the error of `timeout`, and left. After the call, even after an
+#' error or an interrupt, a cluster can be used as before: a node that is still busy with a batch answers the next call
+#' when the function has returned, and `parallel::clusterCall()` waits for it.
+#'
+#' No more of them are used than batches may wait (`max_queue_size`). If none answers within
+#' `options(fitgenerator.patience = 60)` seconds, that is an error. Set the option to a higher number where futures wait
+#' in the queue of a scheduler, such as Slurm.
+#'
 #' @section Errors, warnings, and processes that die:
 #' An error arrives with its classes, message, call and batch, as from R's own thread. Its `parent` is built again from
 #' these: other fields of your condition do not travel. Warnings and messages are signalled in the session, with the
@@ -38,6 +58,15 @@
 #' The processes connect to the session at `options(fitgenerator.host = "127.0.0.1", fitgenerator.port = 0)`, where port
 #' 0 stands for any free one, and identify themselves by a secret that is new in each call. What they send is not
 #' encrypted. They are sent numbers, and send arrays and texts back; the session evaluates nothing that it receives.
+#' The functions and the secret reach processes of yours by the connection of the cluster, of future, or of mirai.
+#'
+#' Processes on other machines must reach this address. Either set `fitgenerator.host` to an address of this machine
+#' (`"0.0.0.0"`: all of them), or let ssh lead them here through a tunnel, which also encrypts:
+#' ```
+#' options(fitgenerator.port = 45454)
+#' cl <- parallelly::makeClusterPSOCK("server", rshopts = c("-R", "45454:127.0.0.1:45454"))
+#' fit_generator(model, batches, workers = cl)
+#' ```
 #'
 #' @seealso [batch_sequence()], [fit_generator()]
 #' @examplesIf fitgenerator:::has_keras() && requireNamespace("globals", quietly = TRUE)

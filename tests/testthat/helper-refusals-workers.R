@@ -5,6 +5,8 @@ worker_refusals <- function() {
   require_globals <- fitgenerator:::require_globals
   require_launcher <- fitgenerator:::require_launcher
   option_patience <- fitgenerator:::option_patience
+  start_future <- fitgenerator:::start_future
+  mirai_count <- fitgenerator:::mirai_count
   con <- textConnection("a", local = TRUE)
   with_two <- function(fn, length = 4, ...) {
     force(fn)
@@ -21,7 +23,7 @@ worker_refusals <- function() {
     "a batch that no worker can send" = with_two(function(i) list(array(0, rep(1, 12)), 0)),
     "code that fails in a worker" = with_two(function(i) stop("no such file: a.png")),
     "a batch that ends workers" = with_two(dying),
-    "workers that are none" = function() train(echo_model(), print, 1, workers = "futures"),
+    "workers that are none" = function() train(echo_model(), function() 1, 1, workers = "futures"),
     "a cluster that is stopped" = function() {
       cl <- parallel::makeCluster(1)
       parallel::stopCluster(cl)
@@ -41,8 +43,10 @@ worker_refusals <- function() {
     "a plan that has no processes" = function() {
       old <- future::plan("sequential")
       on.exit(future::plan(old))
-      train(echo_model(), print, 1, workers = "future")
+      fitgenerator:::future_count()
     },
+    "a future that fails" = function() start_future(stop("no room is left"), list(), TRUE),
+    "no daemons" = function() mirai_count(list(daemons = 0L, connections = 0L)),
     "no package mirai" = function() require_launcher("mirai", FALSE),
     "a patience that is none" = function() {
       with_options(list(fitgenerator.patience = "long"), option_patience())

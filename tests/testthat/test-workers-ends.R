@@ -10,7 +10,7 @@ trials_of <- function(...) {
 }
 
 test_that("Ctrl-C is R's interrupt at once, however long the functions take, and leaves nothing", {
-  for (setting in c("busy", "starting", "waiting")) {
+  for (setting in c("busy", "starting", "waiting", "cluster")) {
     found <- trials_of(setting, 8)
     expect_identical(found$outcome, rep("interrupt", 8L))
     expect_identical(found$left, rep("nothing", 8L))
