@@ -7,7 +7,7 @@
 slice <- 0.05
 
 session_methods <- c(
-  "start", "wait", "deliver", "advance", "consumed", "applied", "returned", "overdue", "outcome", "raise_failure",
+  "lend", "start", "wait", "deliver", "advance", "consumed", "applied", "returned", "overdue", "outcome", "raise_failure",
   "stop"
 )
 
@@ -19,9 +19,10 @@ session_methods <- c(
 # * `tables`: the callbacks that are plain lists of R functions;
 # * `timeout`: the seconds that one batch may take, or `NULL`;
 # * `conditions`: the errors of closures. A condition stays in R; only its position in this list crosses to Python;
-# * `streams`: the random number streams; `screen`: what is drawn on the screen.
+# * `streams`: the random number streams; `screen`: what is drawn on the screen;
+# * `lent`: workers of the user's, if they make batches.
 new_run <- function(session, methods = session_methods, closures = list(), tables = list(), timeout = NULL,
-                    bar = FALSE) {
+                    bar = FALSE, lent = NULL) {
   run <- new.env(parent = emptyenv())
   run$python <- lapply(stats::setNames(nm = methods), function(name) cross(reticulate::py_get_attr, session, name))
   run$closures <- closures
@@ -31,6 +32,7 @@ new_run <- function(session, methods = session_methods, closures = list(), table
   run$conditions <- list()
   run$streams <- new_streams()
   run$screen <- new_screen(bar)
+  run$lent <- lent
   run
 }
 
@@ -44,6 +46,7 @@ host <- function(run) {
   on.exit(suspendInterrupts(conclude(run)), add = TRUE)
   on.exit(close_all(run$closures), add = TRUE)
   suspendInterrupts(begin_streams(run$streams, stream_names(run)))
+  if (!is.null(run$lent)) with_stream(run$streams, "jobs", lend(run$lent, cross(run$python$lend)))
   with_stream(run$streams, "jobs", cross(run$python$start))
   in_time(serve(run), run)
   suspendInterrupts(conclude(run))
@@ -187,6 +190,7 @@ conclude <- function(run) {
   on.exit(end_streams(run$streams, cross(run$python$consumed)))
   on.exit(close_screen(run$screen), add = TRUE)
   cross(run$python$stop)
+  if (!is.null(run$lent)) take_back(run$lent)
 }
 
 # Tells the generators that were opened for this call that no more batches are wanted.

@@ -7,6 +7,7 @@ run_session <- function(kind, object, sources, callbacks, arguments, name = "gen
   the$running <- TRUE
   forms <- batch_forms_of(kind, object)
   pool <- worker_pool(arguments$workers, sources, name, forms, input_names_of(object))
+  arguments["workers"] <- list(if (is.null(arguments$workers$launcher) || !is.null(pool)) arguments$workers$count)
   sources <- collect_sources(sources, name, forms, input_names_of(object), pool)
   callbacks <- collect_callbacks(callbacks)
   arguments$callbacks <- callbacks$crossing
@@ -16,7 +17,8 @@ run_session <- function(kind, object, sources, callbacks, arguments, name = "gen
   arguments$pool <- pool$crossing
   session <- cross(core_function("Session"), kind, object, sources$crossing, arguments)
   run <- new_run(
-    session, closures = sources$closures, tables = callbacks$tables, timeout = arguments$timeout, bar = bar
+    session, closures = sources$closures, tables = callbacks$tables, timeout = arguments$timeout, bar = bar,
+    lent = pool$lent
   )
   resolve(host(run))
 }
@@ -58,7 +60,7 @@ left_out <- function(source, steps) {
 common_arguments <- function(verbose, max_queue_size = NULL, workers = NULL, timeout = NULL, jit_compile = "auto") {
   list(
     max_queue_size = check_whole(max_queue_size, "max_queue_size", 0L, null = TRUE),
-    workers = check_whole(workers, "workers", 0L, null = TRUE),
+    workers = as_workers(workers),
     timeout = check_seconds(timeout, "timeout"),
     jit_compile = check_jit(jit_compile),
     verbose = check_verbose(verbose)

@@ -5,18 +5,20 @@
 # Dials the training. `ask(n)` waits for `n` integers, fewer if the training has gone; `send(x)` sends raw bytes,
 # integers, logicals, or doubles, as numbers of `size` bytes. `library` is the compiled code of this package, if it is
 # installed here in the same version: it casts without a copy of the doubles. `watch`: the process ends when the
-# training has gone.
-open_link <- function(host, port, token, size, library = NULL, watch = FALSE) {
-  link <- if (!is.null(library)) compiled_link(host, port, size, library, watch)
-  if (is.null(link)) link <- base_link(host, port, size)
+# training has gone. `gone()` is called where that is noticed in sending.
+open_link <- function(host, port, token, size, library = NULL, watch = FALSE, gone = quit_quietly) {
+  link <- if (!is.null(library)) compiled_link(host, port, size, library, watch, gone)
+  if (is.null(link)) link <- base_link(host, port, size, gone)
   link$send(wire$magic)
   link$send(as.raw(strtoi(substring(token, 2L * 1:16 - 1L, 2L * 1:16), 16L)))
   link$send(Sys.getpid())
   link
 }
 
-compiled_link <- function(host, port, size, library, watch) {
-  code <- tryCatch(dyn.load(library), error = function(cnd) NULL)
+compiled_link <- function(host, port, size, library, watch, gone) {
+  # To load it again would unload it first, from under this package.
+  code <- getLoadedDLLs()[["fitgenerator"]]
+  if (is.null(code)) code <- tryCatch(dyn.load(library), error = function(cnd) NULL)
   if (is.null(code)) return(NULL)
   routines <- lapply(getDLLRegisteredRoutines(code)$.Call, identity)
   fd <- .Call(routines$link_open, host, port)
@@ -24,19 +26,21 @@ compiled_link <- function(host, port, size, library, watch) {
   if (watch) .Call(routines$link_watch, fd)
   list(
     ask = function(n) .Call(routines$link_ask, fd, n),
-    send = function(x) if (!.Call(routines$link_send, fd, x, size)) quit_quietly()
+    send = function(x) if (!.Call(routines$link_send, fd, x, size)) gone(),
+    close = function() .Call(routines$link_close, fd)
   )
 }
 
 # (Without "no-delay", each batch would take 40 ms more.)
-base_link <- function(host, port, size) {
+base_link <- function(host, port, size, gone) {
   con <- socketConnection(host, port, open = "r+b", blocking = TRUE, timeout = 1e8, options = "no-delay")
   list(
     ask = function(n) readBin(con, "integer", n, endian = "little"),
     send = function(x) {
       bytes <- if (is.double(x)) size else NA_integer_
-      tryCatch(writeBin(as.vector(x), con, size = bytes, endian = "little"), error = function(cnd) quit_quietly())
-    }
+      tryCatch(writeBin(as.vector(x), con, size = bytes, endian = "little"), error = function(cnd) gone())
+    },
+    close = function() close(con)
   )
 }
 

@@ -7,6 +7,13 @@
 #' [evaluate_generator()] and [predict_generator()] likewise, start four of them for the call if the generator, or the
 #' validation data, is a [batch_sequence()]. Training and validation share the processes, which end with the call.
 #'
+#' `workers` may also be processes of yours, on this machine or on others:
+#' * a cluster of the package parallel (`parallel::makeCluster()`, `parallelly::makeClusterPSOCK()`,
+#'   `mirai::make_cluster()`), of one node or more: its nodes make the batches;
+#' * `"future"`: the processes of the `plan()` that is set, by one long future for each. Where there are two or more, one
+#'   is left free for other futures. `plan(sequential)` and `plan(multicore)` are errors;
+#' * `"mirai"`: the `mirai::daemons()` that are set.
+#'
 #' Batches, their order, and the history are those of R's own thread, to the bit, if the sequence has a `seed`; they do
 #' not depend on the number of workers. Without a `seed`, one is drawn from the session's random numbers in each call.
 #'
@@ -25,6 +32,19 @@
 #' locale and `RNGkind()`. Connections, external pointers and Python objects cannot be sent: if the function uses one,
 #' an error names the variable. Each process computes with one thread of BLAS and OpenMP. What it prints is dropped.
 #'
+#' A process of yours keeps its own library paths, options, folder and locale, which may be those of another machine. It
+#' attaches the packages that the function needs. Its global variables and random numbers are put back after the call.
+#'
+#' @section Processes of yours:
+#' They are never ended, interrupted or replaced. One that dies is done without; if none is left, that is a
+#' `fitgenerator_worker_error`. One that hangs is named by the error of `timeout`, and left. After the call, even after an
+#' error or an interrupt, a cluster can be used as before: a node that is still busy with a batch answers the next call
+#' when the function has returned, and `parallel::clusterCall()` waits for it.
+#'
+#' No more of them are used than batches may wait (`max_queue_size`). If none answers within
+#' `options(fitgenerator.patience = 60)` seconds, that is an error. Set the option to a higher number where futures wait
+#' in the queue of a scheduler, such as Slurm.
+#'
 #' @section Errors, warnings, and processes that die:
 #' An error arrives with its classes, message, call and batch, as from R's own thread. Its `parent` is built again from
 #' these: other fields of your condition do not travel. Warnings and messages are signalled in the session, with the
@@ -38,6 +58,15 @@
 #' The processes connect to the session at `options(fitgenerator.host = "127.0.0.1", fitgenerator.port = 0)`, where port
 #' 0 stands for any free one, and identify themselves by a secret that is new in each call. What they send is not
 #' encrypted. They are sent numbers, and send arrays and texts back; the session evaluates nothing that it receives.
+#' The functions and the secret reach processes of yours by the connection of the cluster, of future, or of mirai.
+#'
+#' Processes on other machines must reach this address. Either set `fitgenerator.host` to an address of this machine
+#' (`"0.0.0.0"`: all of them), or let ssh lead them here through a tunnel, which also encrypts:
+#' ```
+#' options(fitgenerator.port = 45454)
+#' cl <- parallelly::makeClusterPSOCK("server", rshopts = c("-R", "45454:127.0.0.1:45454"))
+#' fit_generator(model, batches, workers = cl)
+#' ```
 #'
 #' @seealso [batch_sequence()], [fit_generator()]
 #' @examplesIf fitgenerator:::has_keras() && requireNamespace("globals", quietly = TRUE)
@@ -53,10 +82,11 @@
 #' @name workers
 NULL
 
-# The worker processes of a call, if it is to have any: as `crossing` to Python, and as `used`, the names of the sources
-# that they work for. `NULL` if there is no such source. `workers` is the number that was asked for.
+# The workers of a call, if it is to have any: as `crossing` to Python, and as `used`, the names of the sources that they
+# work for; and, for those of the user's, `lend()`, which has them dial in. `NULL` if there is no such source. `workers`
+# is what was asked for, as `as_workers()` gives it.
 worker_pool <- function(workers, sources, name, forms, input_names) {
-  if (is.null(workers) || workers < 2L) return(NULL)
+  if (is.null(workers$launcher) && (is.null(workers$count) || workers$count < 2L)) return(NULL)
   used <- names(sources)[vapply(sources, inherits, NA, "fitgenerator_sequence")]
   for (stream in names(sources)) advise_workers(sources[[stream]], workers, if (stream == "generator") name else stream)
   if (!length(used)) return(NULL)
@@ -65,18 +95,23 @@ worker_pool <- function(workers, sources, name, forms, input_names) {
     job_of(sources[[stream]], argument, forms[[stream]], input_names)
   })
   needs <- needs_of(lapply(jobs, function(job) job$fn), vapply(jobs, function(job) job$name, ""))
-  crossing <- launch_of(unname(jobs), needs)
-  list(crossing = crossing, used = used, seeds = seeds_of(sources[used]))
+  pool <- list(used = used, seeds = seeds_of(sources[used]))
+  if (is.null(workers$launcher)) return(c(pool, list(crossing = launch_of(unname(jobs), needs))))
+  c(pool, list(crossing = lent_door(), lent = new_lent(workers$launcher, unname(jobs), needs)))
 }
 
 # Says, once, that a function without a number is not run by workers.
 advise_workers <- function(source, workers, name) {
+  if (!is.null(workers$launcher) && !is.null(source) && !is_fixed(source) && !is.function(source) && !restarts(source)) {
+    text <- "`workers` = %s has no effect on `%s`: only a batch_sequence() of an R function is made there."
+    return(message(sprintf(text, workers$shown, name)))
+  }
   if (!is.function(source) || is.object(source)) return(invisible())
   text <- paste(
-    "`workers` = %d has no effect on `%s`: a function of no number runs on R's own thread.",
+    "`workers` = %s has no effect on `%s`: a function of no number runs on R's own thread.",
     "batch_sequence(%s, length = Inf, seed = 1) makes a source of it that %d processes share."
   )
-  message(sprintf(text, workers, name, name, workers))
+  message(sprintf(text, workers$shown, name, name, workers$count))
 }
 
 # What a worker does for a source, which was given as the argument `name`.
@@ -107,7 +142,7 @@ work_of <- function(source, number, seed) {
 
 # How a worker process is started, and what it reads from its standard input: R code, then the `jobs`.
 launch_of <- function(jobs, needs) {
-  code <- portable_code("begin_work")
+  code <- portable_code()
   work <- list(begin = code$begin_work, settings = session_settings(needs$packages))
   job <- list(functions = jobs, globals = needs$globals)
   begin <- paste(
@@ -130,7 +165,7 @@ session_settings <- function(packages) {
     libraries = .libPaths(), folder = getwd(), kinds = RNGkind(), packages = packages,
     options = plain[setdiff(names(plain), own_options)],
     locale = vapply(categories, Sys.getlocale, ""),
-    size = cross(core_function("float_bytes", "r.worker_source")),
+    size = cross(core_function("float_bytes", "r.worker_source")), lent = FALSE,
     version = as.character(utils::packageVersion("fitgenerator"))
   )
 }
@@ -163,14 +198,14 @@ option_port <- function() {
   abort_argument(sprintf("The option `fitgenerator.port` must be a port from 0 to 65535, not %s.", shown(port)))
 }
 
-# The functions of this package that `root` needs, directly or not, in an environment of their own: another R process
+# The functions of this package that a worker needs, directly or not, in an environment of their own: another R process
 # can run them without this package. Methods are found by the names of their generics.
-portable_code <- function(root) {
+portable_code <- function() {
   if (!is.null(the$portable)) return(the$portable)
   space <- topenv(environment())
   code <- new.env(parent = baseenv())
   code$sparse_to_py <- identity # Python makes a matrix of its own of the parts
-  wanted <- c(root, ls(space, pattern = "^as_part[.]"))
+  wanted <- c("begin_work", "lend_work", ls(space, pattern = "^as_part[.]"))
   while (length(wanted)) {
     name <- wanted[[1L]]
     wanted <- wanted[-1L]

@@ -1,14 +1,22 @@
 # What a worker process does: it waits for the number of a batch, calls the function, and sends what came of it. As in
 # workers-link.R, these functions run where this package may not be installed.
 
-# Begins. `at` are the lines of where to dial: host, port and token. `settings` is what the process takes over from the
-# session. `input` has the functions and what these need, serialised. A failure to set up is the reply to every request.
+# Begins, in a process of ours. `at` are the lines of where to dial: host, port and token. `settings` is what the process
+# takes over from the session. `input` has the functions and what these need, serialised.
 begin_work <- function(at, settings, input) {
   link <- open_link(at[[1L]], as.integer(at[[2L]]), at[[3L]], settings$size, compiled_code(settings$version), TRUE)
-  failed <- tryCatch({
+  work_for(link, settings, function() {
     take_over(settings)
     job <- unserialize(input)
     close(input)
+    job
+  })
+}
+
+# Makes batches until the training has gone. A failure to set up, of `take`, is the reply to every request.
+work_for <- function(link, settings, take) {
+  failed <- tryCatch({
+    job <- take()
     for (name in names(job$globals)) assign(name, job$globals[[name]], envir = globalenv())
     sources <- lapply(job$functions, function(given) c(given, convert = converter_of(given$form, given$known)))
     NULL
@@ -24,6 +32,49 @@ begin_work <- function(at, settings, input) {
   }
 }
 
+# Works in a process of the user's, which is left as it was. `job` is serialised. `silently`: the process sends what a
+# call returns over a connection that others read after us, so this call must not return.
+lend_work <- function(at, settings, job, silently, session) {
+  if (identical(session, this_process())) return("here")
+  settings$folder <- getwd()
+  tryCatch({
+    link <- open_link(at[[1L]], as.integer(at[[2L]]), at[[3L]], settings$size, compiled_code(settings$version),
+                      gone = function() stop("the training has gone"))
+    on.exit(link$close())
+    found <- unserialize(job)
+    put_back <- state_of(names(found$globals))
+    on.exit(put_back(), add = TRUE)
+    work_for(link, settings, function() {
+      take_over(settings)
+      found
+    })
+  }, error = function(cnd) NULL)
+  if (silently) leave_silently()
+  NULL
+}
+
+# Ends a call of a cluster of the package parallel without a reply, as an interrupt does.
+leave_silently <- function() {
+  signalCondition(structure(class = c("interrupt", "condition"), list(message = "", call = NULL)))
+}
+
+this_process <- function() list(Sys.getpid(), Sys.info()[["nodename"]])
+
+# What puts back what serving changes in a process: the folder, the random numbers, the global variables `names`.
+state_of <- function(names) {
+  folder <- getwd()
+  kinds <- RNGkind()
+  all <- c(names, ".Random.seed")
+  there <- all[vapply(all, exists, NA, envir = globalenv(), inherits = FALSE)]
+  values <- mget(there, envir = globalenv())
+  function() {
+    setwd(folder) # nolint: undesirable_function_linter. It is where it was.
+    suppressWarnings(do.call(RNGkind, as.list(kinds)))
+    rm(list = intersect(all, ls(globalenv(), all.names = TRUE)), envir = globalenv())
+    for (name in there) assign(name, values[[name]], envir = globalenv())
+  }
+}
+
 # The compiled code of this package, if the same version of it is installed here.
 compiled_code <- function(version) {
   folder <- system.file(package = "fitgenerator")
@@ -32,9 +83,10 @@ compiled_code <- function(version) {
   if (nzchar(path)) path
 }
 
-# Takes over what the session has: libraries, packages, options, the kinds of random numbers, and locale.
+# Takes over what the session has: libraries, packages, options, the kinds of random numbers, and locale. A worker of the
+# user's has libraries, options and locale of its own.
 take_over <- function(settings) {
-  .libPaths(settings$libraries)
+  if (!is.null(settings$libraries)) .libPaths(settings$libraries)
   for (category in names(settings$locale)) suppressWarnings(Sys.setlocale(category, settings$locale[[category]]))
   for (package in settings$packages) {
     suppressPackageStartupMessages(library(package, character.only = TRUE))
@@ -67,7 +119,7 @@ reply <- function(link, source, asked, settings) {
     withCallingHandlers(
       make(),
       warning = keep("warning", "muffleWarning"), message = keep("message", "muffleMessage"),
-      interrupt = function(cnd) tell_where(link, sys.calls(), sys.nframe(), source)
+      interrupt = function(cnd) if (!settings$lent) tell_where(link, sys.calls(), sys.nframe(), source)
     ),
     source$name,
     function(cnd, calls) {

@@ -28,6 +28,7 @@ static SEXP take_interrupt(void) {
 SEXP forks_safely(SEXP yes); /* fork.c */
 SEXP link_open(SEXP host, SEXP port); /* link.c */
 SEXP link_ask(SEXP fd, SEXP n);
+SEXP link_close(SEXP fd);
 SEXP link_send(SEXP fd, SEXP x, SEXP size);
 SEXP link_watch(SEXP fd);
 
@@ -38,6 +39,7 @@ static const R_CallMethodDef routines[] = {
   ROUTINE(forks_safely, 1),
   ROUTINE(isolate, 1),
   ROUTINE(link_ask, 2),
+  ROUTINE(link_close, 1),
   ROUTINE(link_open, 2),
   ROUTINE(link_send, 3),
   ROUTINE(link_watch, 1),

@@ -14,6 +14,7 @@ SEXP link_open(SEXP host UNUSED, SEXP port UNUSED) { return R_NilValue; }
 SEXP link_ask(SEXP fd UNUSED, SEXP n UNUSED) { return R_NilValue; }
 SEXP link_send(SEXP fd UNUSED, SEXP x UNUSED, SEXP size UNUSED) { return R_NilValue; }
 SEXP link_watch(SEXP fd UNUSED) { return R_NilValue; }
+SEXP link_close(SEXP fd UNUSED) { return R_NilValue; }
 
 #else
 
@@ -118,6 +119,11 @@ SEXP link_send(SEXP fd, SEXP x, SEXP size) {
       Rf_error("cannot send a value of this type");
   }
   return Rf_ScalarLogical(sent);
+}
+
+SEXP link_close(SEXP fd) {
+  close(Rf_asInteger(fd));
+  return R_NilValue;
 }
 
 /* The training has gone, and R is busy: it would not notice before its function returns. */

@@ -84,3 +84,9 @@ with_options <- function(values, code) {
   on.exit(options(old))
   force(code)
 }
+
+# Whether processes run. (One that is over, but for which nobody has waited, does not.)
+alive <- function(pids) {
+  state <- function(pid) suppressWarnings(system2("ps", c("-o", "stat=", "-p", pid), stdout = TRUE))
+  vapply(pids, function(pid) any(grepl("^[^Z]", state(pid))), NA)
+}

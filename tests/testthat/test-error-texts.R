@@ -39,7 +39,7 @@ signalling_functions <- function() {
 
 test_that("E2: every text is as it was read and approved, and every function that signals has one", {
   called <- character()
-  invisible(fitgenerator:::portable_code("begin_work")) # worker processes get the functions as they are
+  invisible(fitgenerator:::portable_code()) # worker processes get the functions as they are
   original <- fitgenerator:::fg_condition
   noting <- function(...) {
     calls <- vapply(sys.calls(), function(call) if (is.symbol(call[[1L]])) as.character(call[[1L]]) else "", "")

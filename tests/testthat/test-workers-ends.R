@@ -12,7 +12,7 @@ trials_of <- function(...) {
 }
 
 test_that("Ctrl-C is R's interrupt at once, however long the functions take, and leaves nothing", {
-  for (setting in c("busy", "starting", "waiting")) {
+  for (setting in c("busy", "starting", "waiting", "cluster")) {
     found <- trials_of(setting, 8)
     expect_identical(found$outcome, rep("interrupt", 8L))
     expect_identical(found$left, rep("nothing", 8L))
@@ -39,8 +39,6 @@ session_with_workers <- function(busy) {
   Sys.sleep(1) # nolint: undesirable_function_linter. Until they are where they are meant to be.
   list(session = session, workers = as.integer(list.files(folder)))
 }
-
-alive <- function(pids) vapply(pids, function(pid) tools::pskill(pid, 0L), NA)
 
 test_that("Where R itself is killed, idle workers end within a second, and busy ones soon", {
   skip_if_not_installed("callr")

@@ -17,8 +17,8 @@ from functools import partial
 
 from ..errors import ClosedError, WorkerError
 from . import broken_pipes
-from .process import Process
-from .site import Site
+from .process import LentProcess, Process
+from .site import Door
 from .wire import Asked, LostError, Reply, Stream
 
 # How long a worker that is interrupted may take to say where it stands, in seconds; and an idle one
@@ -32,7 +32,7 @@ class Worker:
     """A place in the pool, and the process that has it now."""
 
     number: int  # from 1
-    process: Process = field(init=False)
+    process: Process | LentProcess = field(init=False)
     token: bytes = b""
     connection: socket.socket | None = None  # once it has dialled in
     asked: Asked | None = None  # what it makes now
@@ -42,6 +42,11 @@ class Worker:
     def name(self) -> str:
         """How messages call it."""
         return f"worker {self.number} (process {self.process.pid})"
+
+    @property
+    def lent(self) -> bool:
+        """Whether its process is not ours."""
+        return isinstance(self.process, LentProcess)
 
 
 @dataclass
@@ -53,15 +58,21 @@ class Turns:
     _last: int = 0
 
     def take(
-        self, source: int, changed: threading.Condition, over: Callable[[], bool]
+        self,
+        source: int,
+        changed: threading.Condition,
+        over: Callable[[], bool],
+        seconds: float | None,
     ) -> Worker | None:
-        """Wait for a worker, with the lock of `changed` held; `None` once all is `over`."""
+        """Wait for a worker, with the lock of `changed` held; `None`: late, or all is `over`."""
         self._last += 1
         mine = (source, self._last)
         self.waiting.append(mine)
         try:
-            changed.wait_for(lambda: over() or (self.free and min(self.waiting) == mine))
-            return None if over() else self.free.pop(0)
+            there = changed.wait_for(
+                lambda: over() or (self.free and min(self.waiting) == mine), seconds
+            )
+            return self.free.pop(0) if there and not over() else None
         finally:
             self.waiting.remove(mine)
             changed.notify_all()
@@ -71,7 +82,7 @@ class Turns:
 class Deaths:
     """Workers that have died, and when these were too many: `failure` says how."""
 
-    most: int  # without a batch in between
+    most: int | None  # without a batch in between; `None`: they are not replaced
     row: int = 0
     by_batch: Counter[tuple[int, int]] = field(default_factory=Counter)
     failure: str | None = None
@@ -81,7 +92,8 @@ class Deaths:
         self.row += 1
         if asked is not None:
             self.by_batch[asked[:2]] += 1
-        if self.failure is None and self.row >= self.most:  # later ones are its consequences
+        too_many = self.most is not None and self.row >= self.most
+        if self.failure is None and too_many:  # later ones are its consequences
             what = f"{self.row} worker processes have ended without a batch in between"
             if worker.connection is None:
                 what = "The worker processes do not start"
@@ -91,27 +103,36 @@ class Deaths:
 class Pool:
     """`count` workers for one call; `fetch` is for any thread, and so is `close`."""
 
-    def __init__(self, count: int, site: Site) -> None:
+    def __init__(self, count: int, site: Door) -> None:
         self.count = count
         self.redone: Counter[int] = Counter()  # batches that were made again, by source
         self._site = site
         self._changed = threading.Condition()
         self._workers: list[Worker] = []
-        self._past: list[Process] = []  # that were replaced
+        self._past: list[Process | LentProcess] = []  # that were replaced
         self._turns = Turns()
-        self._deaths = Deaths(count + 1)
+        self._deaths = Deaths(count + 1 if site.patience is None else None)
         self._closed = False
         self._stands = ""  # where a worker that was interrupted stood
 
     def start(self) -> None:
         """Start the workers; they are waited for where a batch is wanted.
 
+        Those of the user's are started elsewhere: each must `invite` one.
+
         Raises:
             WorkerError: They cannot be reached.
         """
         self._site.open()
+        if self._site.patience is None:
+            with self._changed:
+                self._workers = [self._started(number + 1) for number in range(self.count)]
+
+    def invite(self) -> str:
+        """The token of one more worker, which somebody else starts."""
         with self._changed:
-            self._workers = [self._started(number + 1) for number in range(self.count)]
+            self._workers.append(self._started(len(self._workers) + 1))
+            return self._workers[-1].token.hex()
 
     def _started(self, number: int) -> Worker:
         worker = Worker(number)
@@ -140,14 +161,28 @@ class Pool:
         """
         while True:
             with self._changed:
-                worker = self._turns.take(asked.source, self._changed, self._over)
+                patience = self._site.patience
+                if patience is not None and self._has_live():
+                    patience = None
+                worker = self._turns.take(asked.source, self._changed, self._over, patience)
                 self._check()
-                assert worker is not None
+                if worker is None:
+                    self._miss()
+                    continue
                 worker.asked = asked
             try:
                 return self._ask(worker, asked)
             except LostError as error:
                 self._bury(worker, asked, error)
+
+    def _has_live(self) -> bool:
+        return any(each.connection is not None and not each.lost for each in self._workers)
+
+    def _miss(self) -> None:
+        """No worker has come in time."""
+        if not self._has_live():
+            self._deaths.failure = no_answer(self._site)
+            self._changed.notify_all()
 
     def _over(self) -> bool:
         return self._closed or self._deaths.failure is not None
@@ -209,13 +244,23 @@ class Pool:
             self.redone[asked.source] += 1
 
     def _replace(self, worker: Worker) -> None:
-        """Start another worker in the place of one that has died, if there were not too many."""
+        """Start another worker in the place of one that has died, if there were not too many.
+
+        One of the user's is done without.
+        """
         self._site.forget(worker.token)
         if worker.connection is not None:
             worker.connection.close()
         if worker in self._turns.free:
             self._turns.free.remove(worker)
-        if self._deaths.failure is None:
+        if worker.lent:
+            if all(each.lost for each in self._workers):
+                count = len(self._workers)
+                self._deaths.failure = (
+                    f"None of {count} workers is left: the last one, {worker.name}, "
+                    f"{_fate(worker.process, None)}"
+                )
+        elif self._deaths.failure is None:
             self._past = [each for each in self._past if not each.over.is_set()] + [worker.process]
             self._workers[worker.number - 1] = self._started(worker.number)
 
@@ -228,6 +273,8 @@ class Pool:
             worker = min(busy, key=lambda each: each.asked or (), default=None)
             if worker is None:
                 return ""
+            if worker.lent:
+                return f"{worker.name}, which is yours and is not stopped"
             worker.process.interrupt()
             self._changed.wait_for(lambda: bool(self._stands) or self._over(), _ANSWER)
             return self._stands or f"{worker.name}, which does not answer"
@@ -262,7 +309,16 @@ class Pool:
         self._site.leave()
 
 
-def _fate(process: Process, error: LostError | None) -> str:
+def no_answer(door: Door) -> str:
+    """What it means that no worker of the user's has come."""
+    return (
+        f"No worker has answered within {door.patience:g} seconds (the option "
+        f"fitgenerator.patience): they must be idle, and reach {door.at.host}, port {door.at.port} "
+        "(the options fitgenerator.host and fitgenerator.port)."
+    )
+
+
+def _fate(process: Process | LentProcess, error: LostError | None) -> str:
     """How a worker's process ended, in words."""
     fate = process.fate if process.over.is_set() else f"is no good ({error})"
     return f"{fate}.\nIt wrote: {process.wrote}" if process.wrote else f"{fate}."

@@ -1,4 +1,4 @@
-"""One process of ours: started, given what it needs by its standard input, watched, ended."""
+"""One process: ours is started, fed by its standard input, watched, ended; the user's is let be."""
 
 from __future__ import annotations
 
@@ -158,3 +158,24 @@ class Process:
     def join(self) -> None:
         """After `kill`, or when it ends by itself, wait for it and its thread."""
         self._threads.join()
+
+
+class LentProcess:
+    """A process of the user's: all that is known of it is its number, once it has dialled in."""
+
+    fate = "has gone"
+    wrote = ""
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self.over = threading.Event()
+        self.over.set()  # it is never waited for
+
+    def interrupt(self) -> None:
+        """It is not ours."""
+
+    def kill(self) -> None:
+        """It is not ours."""
+
+    def join(self) -> None:
+        """There is no thread."""

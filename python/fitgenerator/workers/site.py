@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..errors import WorkerError
 from .listener import Listener
-from .process import Launch, Process
+from .process import Launch, LentProcess, Process
 
 
 class Address(NamedTuple):
@@ -21,15 +21,14 @@ class Address(NamedTuple):
     port: int
 
 
-class Site:
-    """Starts processes; `scratch` is the folder in which they have one for temporary files."""
+class Door:
+    """Where workers are let in."""
 
-    def __init__(self, launch: Launch, address: Address, scratch: str) -> None:
+    patience: float | None = None  # seconds, in which the first worker of somebody else's must come
+
+    def __init__(self, address: Address) -> None:
         self.listener: Listener | None = None
-        self._launch = launch
         self._address = address
-        self._scratch = scratch
-        self._folder = ""
 
     def open(self) -> None:
         """Listen.
@@ -44,25 +43,22 @@ class Site:
                 f"Workers cannot dial {self._address.host}, port {self._address.port} (the options "
                 f"fitgenerator.host and fitgenerator.port): {_reason(error)}."
             ) from error
-        self._folder = tempfile.mkdtemp(prefix="workers", dir=self._scratch)
-        environment = {**self._launch.environment, "TMPDIR": self._folder}
-        self._launch = replace(self._launch, environment=environment)
         self.listener.start()
+
+    @property
+    def at(self) -> Address:
+        """The address that is listened on, once it is."""
+        assert self.listener is not None
+        return Address(self._address.host, self.listener.port)
 
     def start(
         self,
         name: str,
         connected: Callable[[socket.socket, int], None],
         ended: Callable[[], None],
-    ) -> tuple[Process, bytes]:
-        """Start a process, which is let in by a token of its own."""
-        assert self.listener is not None
-        token = self.listener.expect(connected)
-        process = Process(self._launch, ended)
-        # A wildcard is no address to dial; these processes are on this machine.
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._address.host, self._address.host)
-        process.start(name, [host, str(self.listener.port), token.hex()])
-        return process, token
+    ) -> tuple[Process | LentProcess, bytes]:
+        """Expect a process, which is let in by a token of its own."""
+        raise NotImplementedError
 
     def forget(self, token: bytes) -> None:
         """Let a process in no more."""
@@ -78,6 +74,42 @@ class Site:
         """After `close`, when no process is left: leave no thread, socket or file."""
         if self.listener is not None:
             self.listener.join()
+
+
+class Site(Door):
+    """Starts processes; `scratch` is the folder in which they have one for temporary files."""
+
+    def __init__(self, launch: Launch, address: Address, scratch: str) -> None:
+        super().__init__(address)
+        self._launch = launch
+        self._scratch = scratch
+        self._folder = ""
+
+    def open(self) -> None:
+        """Listen, and make the folder."""
+        super().open()
+        self._folder = tempfile.mkdtemp(prefix="workers", dir=self._scratch)
+        environment = {**self._launch.environment, "TMPDIR": self._folder}
+        self._launch = replace(self._launch, environment=environment)
+
+    def start(
+        self,
+        name: str,
+        connected: Callable[[socket.socket, int], None],
+        ended: Callable[[], None],
+    ) -> tuple[Process, bytes]:
+        """Start a process, which is let in by a token of its own."""
+        assert self.listener is not None
+        token = self.listener.expect(connected)
+        process = Process(self._launch, ended)
+        # A wildcard is no address to dial; these processes are on this machine.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.at.host, self.at.host)
+        process.start(name, [host, str(self.at.port), token.hex()])
+        return process, token
+
+    def leave(self) -> None:
+        """Leave no folder, either."""
+        super().leave()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -23,34 +23,41 @@ reticulate::py_run_string(paste(
 ))
 py <- reticulate::py
 
-endless <- function(i) {
-  if (i > 2) {
-    until <- Sys.time() + 60
-    while (Sys.time() < until) i <- i + 0
+busy_for <- function(seconds) {
+  force(seconds)
+  function(i) {
+    if (i > 2) {
+      until <- Sys.time() + seconds
+      while (Sys.time() < until) i <- i + 0
+    }
+    list(matrix(0, 1L), matrix(0, 1L))
   }
-  list(matrix(0, 1L), matrix(0, 1L))
 }
 quick <- function(i) list(matrix(0, 1L), matrix(0, 1L))
 rest <- Sys.sleep # nolint: undesirable_function_linter. The interrupt is to come in it.
 nap <- list(on_train_batch_end = function(batch, logs) if (batch == 20) for (k in 1:600) rest(0.1))
 settings <- list(
-  busy = list(fn = endless, wait = c(1, 2)), starting = list(fn = quick, wait = c(0, 0.6)),
-  waiting = list(fn = quick, wait = c(1, 2), callbacks = list(nap))
+  busy = list(fn = busy_for(60), wait = c(1, 2)), starting = list(fn = quick, wait = c(0, 0.6)),
+  waiting = list(fn = quick, wait = c(1, 2), callbacks = list(nap)),
+  cluster = list(fn = busy_for(3), wait = c(0, 2), nodes = 2L)
 )
 setting <- settings[[args[[1L]]]]
 
+cl <- if (!is.null(setting$nodes)) parallel::makeCluster(setting$nodes)
+workers <- if (is.null(cl)) 2 else cl
+answers <- function() if (!is.null(cl)) unlist(parallel::clusterCall(cl, Sys.getpid)) # never the value of another call
 model <- echo_model()
-train(model, batch_sequence(quick, 40), NULL, workers = 2)
-before <- list(descendants(), open_files(), list.files(tempdir()))
+train(model, batch_sequence(quick, 40), NULL, workers = workers)
+before <- list(answers(), descendants(), open_files(), list.files(tempdir()))
 for (trial in seq_len(as.integer(args[[2L]]))) {
   wait <- stats::runif(1, setting$wait[[1L]], setting$wait[[2L]])
   py$press(wait)
   outcome <- tryCatch({
-    train(model, batch_sequence(setting$fn, 1e5), NULL, workers = 2, callbacks = setting$callbacks)
+    train(model, batch_sequence(setting$fn, 1e5), NULL, workers = workers, callbacks = setting$callbacks)
     "none"
   }, interrupt = function(cnd) "interrupt", error = function(cnd) "error")
   seconds <- as.numeric(Sys.time()) - py$pressed[[1L]]
-  same <- identical(list(descendants(), open_files(), list.files(tempdir())), before)
+  same <- identical(list(answers(), descendants(), open_files(), list.files(tempdir())), before)
   left <- if (same && !length(our_threads())) "nothing" else "something"
   cat(sprintf("%s %.3f %s\n", outcome, seconds, left))
 }

@@ -32,7 +32,7 @@ from .model_code import holds_r_code
 from .results import made, told
 from .thread_calls import ThreadCalls
 from .values import Arrays
-from .worker_pool import pool_of
+from .worker_pool import Lending, pool_of
 
 _FIT_ARGUMENTS = (
     *("steps_per_epoch", "epochs", "validation_steps", "class_weight"),
@@ -67,10 +67,20 @@ class Session(HostLoop):
         self._handlers = interrupts.Handlers()
         self._collector = Collector()
         self._calls = ThreadCalls(board)
-        self._pool = pool_of(arguments)
+        self._pool, self._lending = pool_of(arguments)
         self._plan: Callable[[], Loop] | None = partial(
             _plan, board, kind, model, sources, arguments, screen["interval"], self._pool
         )
+
+    def lend(self) -> Lending | None:
+        """Let workers of the user's in, before `start`; `None` if it fails, which that finds."""
+        assert self._pool is not None
+        try:
+            self._pool.start()
+        except BaseException as error:
+            self._outcome = Failed(error)
+            return None
+        return self._lending
 
     def start(self) -> None:
         """Check the arguments and start training; a failure is found in `outcome`."""
@@ -80,7 +90,9 @@ class Session(HostLoop):
         try:
             plan, self._plan = self._plan, None
             assert plan is not None
-            if self._pool is not None:
+            if isinstance(self._outcome, Failed):
+                raise self._outcome.error
+            if self._pool is not None and self._lending is None:
                 self._pool.start()
             self._running = BackgroundLoop(self._board, plan())
             del plan  # which holds the sources; an error's traceback holds this frame
