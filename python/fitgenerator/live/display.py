@@ -9,16 +9,21 @@ import uuid
 import webbrowser
 from contextlib import suppress
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..host.joined_threads import JoinedThreads
 from .feed import Feed
 
-if TYPE_CHECKING:
-    from .view import LiveView
+
+class Announced(Protocol):
+    """What a view tells of itself: where it is, why it is nowhere, whether it wants a browser."""
+
+    address: str | None
+    trouble: str
+    open: bool
 
 
-def announce(view: LiveView) -> None:
+def announce(view: Announced) -> None:
     """Open the page in the browser, or say in a line where it is, or why it is not."""
     if view.trouble:
         _say(view.trouble)
