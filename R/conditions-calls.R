@@ -19,9 +19,22 @@ calls_to <- function(cnd, n, name) {
   calls <- sys.calls()[seq_len(n - 1L)]
   homes <- lapply(seq_len(n - 1L), function(frame) environment(sys.function(frame)))
   first <- max(0L, which(vapply(homes, is_ours, NA))) + 1L
-  # Between our code and the user's there may be R's own, such as do.call().
-  while (first < length(calls) && identical(topenv(homes[[first]]), .BaseNamespaceEnv)) first <- first + 1L
-  calls <- calls[seq_len(n - 1L) >= first]
+  # Between our code and the user's there may be R's own, such as do.call(), and reticulate's.
+  foreign <- function(env) environmentName(topenv(env)) %in% c("base", "reticulate")
+  while (first < length(calls) && foreign(homes[[first]])) first <- first + 1L
+  users_calls(calls[seq_len(n - 1L) >= first], cnd, name)
+}
+
+# The same at an error of R code that Python called, from what reticulate has traced of it.
+traced_calls <- function(trace, cnd, name = "R_function") {
+  calls <- trace$call # `full_call` lacks the last ones where rlang is told to leave out the first (testthat)
+  entered <- which(vapply(calls, identical, NA, quote(do.call(fn, c(args, named_args)))))
+  if (!length(entered)) return(NULL)
+  users_calls(calls[seq_along(calls) > entered[[length(entered)]]], cnd, name)
+}
+
+# The calls from that of the function that we call, or Python, as `name`, to the one that failed.
+users_calls <- function(calls, cnd, name) {
   calls <- calls[!vapply(calls, is_call_of, NA, c("tryCatchList", "tryCatchOne", "doTryCatch"))]
   signals <- which(vapply(calls, is_call_of, NA, signalling))
   if (length(signals)) calls <- calls[seq_len(signals[[1L]] - 1L)]
@@ -29,7 +42,8 @@ calls_to <- function(cnd, n, name) {
   entry <- calls[[1L]]
   calls[[1L]] <- call(name)
   last <- conditionCall(cnd)
-  known <- is.null(last) || identical(last, entry) || identical(last, calls[[length(calls)]])
+  # A function that stands in its call was called by do.call(), which is the first one.
+  known <- is.null(last) || is.function(last[[1L]]) || identical(last, entry) || identical(last, calls[[length(calls)]])
   if (known) calls else c(calls, last)
 }
 
@@ -64,4 +78,17 @@ call_lines <- function(calls) {
 failed_in <- function(calls) {
   if (length(calls) < 2L) return(NULL)
   c("It failed in:", call_lines(calls))
+}
+
+# Raises a condition below frames that have its calls, the last fifty, so that `traceback()` shows them: those in which
+# the error happened are gone. The arguments of the calls are not evaluated.
+stop_in_calls <- function(cnd) {
+  raise <- function(...) stop(cnd)
+  for (call in rev(utils::tail(cnd$calls, 50L))) {
+    if (!is.symbol(call[[1L]])) call[[1L]] <- as.name(deparse(call[[1L]], nlines = 1L)[[1L]])
+    frame <- new.env(parent = baseenv())
+    assign(as.character(call[[1L]]), raise, envir = frame)
+    raise <- as.function(c(alist(... = ), call), frame)
+  }
+  raise()
 }

@@ -47,30 +47,33 @@ with_advice <- function(text, failure) {
 python_condition <- function(failure, where, raised) {
   text <- paste(c(failure$text, unlist(failure$notes)), collapse = "\n")
   if (!inherits(raised, "error")) raised <- NULL
-  parent <- r_condition(attr(raised, "py_object"))
-  if (is.null(parent)) {
+  fields <- r_fields(attr(raised, "py_object"))
+  if (is.null(fields)) {
     text <- if (is.null(raised)) paste0(failure$type, ": ", text) else condition_text(raised)
     return(python_error(raised, with_advice(shortened(text), failure), where))
   }
+  own <- c("r_class", "trace", "__notes__", "fitgenerator_context", "fitgenerator_calls")
+  parent <- structure(fields[setdiff(names(fields), own)], class = fields$r_class)
   if (is_time_limit(parent)) return(parent)
-  text <- shortened(without_colours(text))
-  if (!is.null(where$hook)) return(fg_condition(text, "fitgenerator_callback_error", parent, where = where))
+  calls <- fields$fitgenerator_calls
+  if (is.null(calls)) calls <- traced_calls(fields$trace, parent)
+  text <- c(shortened(without_colours(text)), failed_in(calls))
+  if (!is.null(where$hook)) {
+    return(fg_condition(text, "fitgenerator_callback_error", parent, calls = calls, where = where))
+  }
   # Without a stage, it is a hook of the source that is told of passes.
   of_source <- !is.null(where$place) && (is.null(where$stage) || where$stage == "made")
-  if (of_source) return(generator_error(parent, where$place, where$batch))
-  text <- paste("R code in the model (a loss, a metric or a layer) failed:", text)
-  fg_condition(text, "fitgenerator_model_error", parent, where = where)
+  if (of_source) return(generator_error(parent, where$place, where$batch, calls))
+  text[[1L]] <- paste("R code in the model (a loss, a metric or a layer) failed:", text[[1L]])
+  fg_condition(text, "fitgenerator_model_error", parent, calls = calls, where = where)
 }
 
-# The R condition that reticulate has stored in an exception, or in one that caused it; `NULL` if there is none.
-# reticulate stores each field of the condition as an attribute, and its class as `r_class`.
-r_condition <- function(exception) {
+# The fields of the R condition that reticulate has stored in an exception, or in one that caused it; `NULL` if there is
+# none. reticulate stores each field as an attribute, the class as `r_class`, and the calls within `trace`.
+r_fields <- function(exception) {
   while (inherits(exception, "python.builtin.BaseException")) {
     fields <- reticulate::py_to_r(reticulate::py_get_attr(exception, "__dict__"))
-    if (!is.null(fields$r_class)) {
-      hidden <- c("r_class", "trace", "__notes__", "fitgenerator_context")
-      return(structure(fields[setdiff(names(fields), hidden)], class = fields$r_class))
-    }
+    if (!is.null(fields$r_class)) return(fields)
     cause <- reticulate::py_get_attr(exception, "__cause__")
     exception <- if (inherits(cause, "python.builtin.BaseException")) {
       cause
@@ -98,7 +101,7 @@ resolve <- function(outcome) {
   for (warned in outcome$warnings) {
     fg_warn(warned[[1L]], warning_classes[[warned[[2L]]]])
   }
-  if (!is.null(outcome$condition)) stop(outcome$condition)
+  if (!is.null(outcome$condition)) stop_in_calls(outcome$condition)
   outcome$value
 }
 

@@ -20,8 +20,8 @@
 #'     also `image`, and its name, `argument`.}
 #'   \item{`fitgenerator_callback_error`}{The code of a callback failed. Elements `parent`, `calls`, `hook` and, if it
 #'     is a Keras callback, its class, `callback`.}
-#'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Elements `parent`, and
-#'     `place`, `batch` and `stage` of the batch.}
+#'   \item{`fitgenerator_model_error`}{R code in the model failed: a loss, a metric, a layer. Elements `parent`,
+#'     `calls`, and `place`, `batch` and `stage` of the batch.}
 #'   \item{`fitgenerator_python_error`}{Python raised an exception that R code did not cause, for example in a Python
 #'     generator. Elements `parent` and `exception`, both the exception; and those of `place`, `batch`, `stage`,
 #'     `image`, `callback` and `hook` that apply.}
@@ -39,8 +39,11 @@
 #' and the last number. `stage` is what happened to the batch: it was `"made"`, `"trained on"`, `"evaluated"` or
 #' `"predicted"`. `image` is the path of the image's file, or the number of the image in the flow, counted from 1.
 #' `hook` is a name such as `"on_epoch_end"`. `calls` has the calls of your code that led to the error, the innermost
-#' last; the message shows the last six. (`traceback()` shows the call of [fit_generator()], because an error is raised
-#' when the batches before it have been trained on.)
+#' last; the message shows the last six. An error is raised when the batches before it have been trained on, and the
+#' frames in which it happened are gone by then. `traceback()` shows the call of [fit_generator()] and, below it, the
+#' last fifty of `calls`. `options(error = )` runs there, too: the frames of `calls` that `recover()` and `dump.frames()`
+#' offer hold no variables. To look at these, call `browser()` in your code, or `recover()` in a
+#' `withCallingHandlers(..., error = function(e) recover())` within your code.
 #'
 #' Warnings, messages and other conditions that your code signals reach the handlers around the call, and restarts work,
 #' as if you had called the code yourself. The exception is R code that Python calls (a loss, or a Keras callback that

@@ -31,13 +31,13 @@ answer_of <- function(fn, args, run) {
     overdue <<- where_it_stands(calls, n, "R_function", quote(call()), inner = 2L)
     stop("overdue")
   }
-  failed <- function(cnd) {
-    if (!is.null(overdue)) return(list(overdue = paste(overdue, collapse = "\n")))
-    list(failed = if (is_python(cnd)) cnd else cross(reticulate::r_to_py, cnd))
-  }
-  # Exiting handlers, because a calling handler does not run where R's stack is full.
-  tryCatch({
+  with_calls({
     value <- in_time(call(), run, stop_overdue)
     list(value = cross(reticulate::r_to_py, value))
-  }, python.builtin.BaseException = failed, error = failed)
+  }, "R_function", function(cnd, calls) {
+    if (!is.null(overdue)) return(list(overdue = paste(overdue, collapse = "\n")))
+    if (is_python(cnd)) return(list(failed = cnd))
+    cnd$fitgenerator_calls <- calls
+    list(failed = cross(reticulate::r_to_py, cnd))
+  })
 }

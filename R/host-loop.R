@@ -171,7 +171,9 @@ run_hook <- function(run, table, hook, args) {
   args <- hook_arguments(fn, hook, args)
   with_stream(run$streams, table_stream(table), with_calls(
     do.call(fn, args, quote = TRUE), hook,
-    function(cnd, calls) stop(if (is_time_limit(cnd)) cnd else callback_error(cnd, hook, calls = calls))
+    function(cnd, calls) {
+      stop_in_calls(if (is_time_limit(cnd)) cnd else callback_error(cnd, hook, calls = calls))
+    }
   ))
 }
 

@@ -213,3 +213,52 @@ test_that("U2: a function that fails itself, and one whose stack is full, have n
   expect_no_match(conditionMessage(e), "It failed in")
   expect_clean(linear_model())
 })
+
+test_that("U2: the calls of R code that Python calls are in the message and in the condition", {
+  inner <- function(x) log(x) + "a"
+  outer <- function(x) inner(x)
+  failing <- function(...) outer(1)
+  main <- reticulate::import_main()
+  reticulate::py_run_string("def fitgenerator_calling(function):\n    while True: yield function()")
+  source <- reticulate::py_get_attr(main, "fitgenerator_calling")
+  lambda <- keras()$callbacks$LambdaCallback(on_epoch_end = function(epoch, logs) outer(1))
+  batches <- random_batches()
+  runs <- list(
+    function() train(linear_model(loss = failing), batches, 2),
+    function() train(linear_model(metrics = list(failing)), batches, 2),
+    function() train(linear_model(), batches, 2, callbacks = list(lambda)),
+    function() train(linear_model(), source(failing), 2)
+  )
+  for (run in runs) {
+    e <- expect_error(run(), class = "fitgenerator_error")
+    shown <- vapply(e$calls, function(call) deparse(call)[[1L]], "")
+    expect_identical(shown, c("R_function()", "outer(1)", "inner(x)", "log(x) + \"a\""))
+    said <- "It failed in:\n  R_function()\n  outer(1)\n  inner(x)\n  log(x) + \"a\""
+    expect_match(conditionMessage(e), said, fixed = TRUE)
+    expect_null(e$parent$fitgenerator_calls)
+  }
+})
+
+test_that("U2: traceback() and options(error = ) show the calls, whatever they are", {
+  done <- run_r(quote({
+    options(error = quote({ traceback(2); q("no") }))
+    inner <- function(x) log(x) + "a"
+    outer <- function(x, ...) inner(x)
+    train(linear_model(), function() outer(1), 2)
+  }))
+  expect_match(done$stdout, "\\d+: stop\\(cnd\\)\n\\d+: log\\(x\\) \\+ \"a\"\n\\d+: inner\\(x\\)\n\\d+: outer\\(1\\)")
+  raised <- function(calls) {
+    cnd <- fg_condition("no", "fitgenerator_generator_error", calls = calls)
+    found <- NULL
+    e <- tryCatch(
+      withCallingHandlers(stop_in_calls(cnd), error = function(cnd) found <<- sys.calls()),
+      error = identity
+    )
+    expect_identical(e, cnd)
+    vapply(found, function(call) deparse(call)[[1L]], "")
+  }
+  calls <- expression(f(), pkg::g(1, x = ), (function(x) x)(missing), h[[1]](2), if (NA) 1, x[, 1], `my name`())
+  expect_true(all(c("f()", "x[, 1]", "`my name`()") %in% raised(as.list(calls))))
+  expect_length(grep("^deep", raised(rep(list(quote(deep(n - 1))), 900))), 50)
+  raised(NULL)
+})

@@ -187,3 +187,37 @@ test_that("U5: a time limit of the caller that expires in a closure, a hook or a
     expect_clean(model)
   }
 })
+
+test_that("U5: a time limit is told by its message in the language of the session", {
+  done <- run_r(quote({
+    Sys.setlocale("LC_ALL", "C.UTF-8")
+    Sys.setenv(LANGUAGE = "de")
+    reticulate::py_run_string(paste(
+      "import time", "def busy(*given):", "    until = time.monotonic() + 1.5",
+      "    while time.monotonic() < until:", "        time.sleep(0.01)", sep = "\n"
+    ))
+    busy <- reticulate::py_get_attr(reticulate::import_main(), "busy")
+    model <- linear_model()
+    batch <- random_batches()
+    train(model, batch, 2)
+    slow <- function(...) for (i in 1:1e9) sqrt(i)
+    expected <- gettext("reached elapsed time limit", domain = "R")
+    cat("language", expected == "Zeitlimit erreicht", "\n")
+    hooks <- list(list(on_epoch_end = slow), list(keras()$callbacks$LambdaCallback(on_epoch_end = busy)))
+    runs <- c(
+      function() train(model, function() { slow(); batch() }, 2),
+      lapply(hooks, function(hook) function() train(model, batch, 2, callbacks = hook))
+    )
+    for (run in runs) {
+      limited <- function() {
+        setTimeLimit(elapsed = 0.3)
+        run()
+      }
+      e <- suppressMessages(tryCatch(limited(), error = identity))
+      setTimeLimit()
+      cat("told", identical(conditionMessage(e), expected), our_threads(), "\n")
+    }
+  }))
+  expect_process(done, "(told TRUE *\n){3}$")
+  if (!grepl("language TRUE", done$stdout, fixed = TRUE)) skip("R's translations")
+})

@@ -116,7 +116,7 @@ test_that("An error in an R loss fails the call with its text, and its condition
   generator <- numbered()
   e <- expect_error(train(model, generator, 3), class = "fitgenerator_model_error")
   said <- paste("R code in the model (a loss, a metric or a layer) failed: disk full",
-                "While batch 1 of `generator` was trained on.", sep = "\n")
+                "While batch 1 of `generator` was trained on.", "It failed in:\n  R_function()\n  boom()", sep = "\n")
   expect_identical(conditionMessage(e), said)
   expect_s3_class(e$parent, "disk_error")
   expect_equal(weights_of(model), list(1))

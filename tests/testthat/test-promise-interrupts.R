@@ -51,6 +51,10 @@ test_that("T13: interrupts arrive while R code inside a Python source runs", {
   expect_true(all(trials_of("naps") < 2))
 })
 
+test_that("F2: interrupts arrive while a Python generator sleeps by itself", {
+  expect_true(all(trials_of("rests") < in_time))
+})
+
 test_that("F2: an interrupt ends a long closure", {
   expect_true(all(trials_of("sleeps", 3) < 2))
 })

@@ -153,7 +153,16 @@ settings <- c(settings, list(
     train_on(model, reticulate::py_get_attr(reticulate::import_main(), "fitgenerator_trial"))
   }),
   dataset = list(model = compiled, run = function(model) train_on(model, dataset_of)),
-  naps = list(model = compiled, run = function(model) train_on(model, dataset_of, 0.3))
+  naps = list(model = compiled, run = function(model) train_on(model, dataset_of, 0.3)),
+  rests = list(model = compiled, run = function(model) {
+    reticulate::py_run_string(paste(
+      "import time", "def fitgenerator_resting(batch):", "    while True:", "        time.sleep(0.4)",
+      "        yield batch", sep = "\n"
+    ))
+    resting <- reticulate::py_get_attr(reticulate::import_main(), "fitgenerator_resting")
+    batch <- lapply(matrices(), reticulate::r_to_py)
+    fit_generator(model, resting(reticulate::tuple(batch)), 50, 1e5, verbose = 0)
+  })
 ))
 
 train_on <- function(model, source, seconds = 0) {
