@@ -197,7 +197,8 @@ def test_O4_commands_can_be_pasted_into_every_shell(monkeypatch: pytest.MonkeyPa
         ("pyproject.toml", 'tensorflow = ["tensorflow>={tensorflow}"]'),
         ("pyproject.toml", 'requires-python = ">={python}"'),
         ("DESCRIPTION", "Python (>= {python}), Keras (>= {keras}), TensorFlow (>= {tensorflow})"),
-        ("R/python-core.R", 'declare(c("tensorflow>={tensorflow}", "keras>={keras}"))'),
+        ("pyproject.toml", 'jax = ["jax>={jax}"]'),
+        ("R/python-core.R", '"jax>={jax}" else "tensorflow>={tensorflow}", "keras>={keras}"))'),
     ],
 )
 def test_T32_both_languages_name_the_same_least_versions(file: str, said: str) -> None:
@@ -205,6 +206,7 @@ def test_T32_both_languages_name_the_same_least_versions(file: str, said: str) -
         "python": doctor.PYTHON,
         "keras": doctor.KERAS,
         "tensorflow": doctor.TENSORFLOW,
+        "jax": doctor.JAX,
     }
     assert said.format(**versions) in (ROOT / file).read_text("utf-8")
 
