@@ -25,10 +25,10 @@ STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 60_000
 PAIRS = int(sys.argv[2]) if len(sys.argv) > 2 else 9
 
 
-def watch(view: fg.LiveView) -> None:
+def watch(address: str | None, *_: Any) -> None:
     """Connect two browsers: one takes what comes, one does not."""
-    assert view.address is not None
-    _, _, place, token, _ = view.address.split("/")
+    assert address is not None
+    _, _, place, token, _ = address.split("/")
     for takes in (True, False):
         browser = socket.create_connection(("127.0.0.1", int(place.split(":")[1])))
         browser.sendall(f"GET /{token}/events HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
