@@ -9,26 +9,18 @@ import uuid
 import webbrowser
 from contextlib import suppress
 from threading import Thread
-from typing import Any, Protocol
+from typing import Any
 
 from ..host.joined_threads import JoinedThreads
 from .feed import Feed
 
 
-class Announced(Protocol):
-    """What a view tells of itself: where it is, why it is nowhere, whether it wants a browser."""
-
-    address: str | None
-    trouble: str
-    open: bool
-
-
-def announce(view: Announced) -> None:
-    """Open the page in the browser, or say in a line where it is, or why it is not."""
-    if view.trouble:
-        _say(view.trouble)
-    elif view.address is not None and not (view.open and _opened(view.address)):
-        _say(f"Live view: {view.address}")
+def announce(address: str | None, trouble: str, wanted: bool) -> None:
+    """Open the page in the browser if that is wanted, or say where it is, or why it is not."""
+    if trouble:
+        _say(trouble)
+    elif address is not None and not (wanted and _opened(address)):
+        _say(f"Live view: {address}")
 
 
 def _say(text: str) -> None:

@@ -112,7 +112,7 @@ class LiveView(Attended):
         self.save = None if save is None else file_path(save, "save")
         self.address: str | None = None
         self.trouble = ""  # why it is not shown
-        self.announce: Callable[[LiveView], None] = display.announce
+        self.announce: Callable[[str | None, str, bool], None] = display.announce
         self._showing: _Showing | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -127,7 +127,7 @@ class LiveView(Attended):
         feed = Feed()
         self._showing = _Showing(State(history, course), feed, self._outlet(feed))
         self._showing.start()
-        self.announce(self)
+        self.announce(self.address, self.trouble, self.open)
 
     def _outlet(self, feed: Feed) -> Outlet | None:
         self.address, self.trouble = None, ""

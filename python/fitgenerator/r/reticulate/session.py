@@ -183,7 +183,7 @@ def live_view(save: str | None) -> LiveView | dict[str, Any]:
 
     def make() -> LiveView:
         view = LiveView(open=False, save=save)
-        view.announce = lambda _: None
+        view.announce = lambda address, trouble, wanted: None
         return view
 
     return made(make)  # type: ignore[no-any-return]
