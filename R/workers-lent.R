@@ -74,8 +74,8 @@ collected <- function(started, seconds) {
 # -- nodes of a cluster ----------------------------------------------------------------------------
 
 # A node may be dead, or busy with an earlier call. It is asked for a sign first, in a few bytes, and given the
-# functions once it has given one: a node that does not read would hold up the session. A call of ours never returns a value,
-# which would wait in the connection and be taken for that of the user's next call.
+# functions once it has given one: a node that does not read would hold up the session. A call of ours never returns a
+# value, which would wait in the connection and be taken for that of the user's next call.
 lend_nodes <- function(lent, cl) {
   silently <- !inherits(cl, "miraiCluster") # which keeps the values of calls apart
   cl <- unclass(cl)

@@ -38,8 +38,8 @@
 #' @section Processes of yours:
 #' They are never ended, interrupted or replaced. One that dies is done without; if none is left, that is a
 #' `fitgenerator_worker_error`. One that hangs is named by the error of `timeout`, and left. After the call, even after
-#' an error or an interrupt, a cluster can be used as before: a node that is still busy with a batch answers the next call
-#' when the function has returned, and `parallel::clusterCall()` waits for it.
+#' an error or an interrupt, a cluster can be used as before: a node that is still busy with a batch answers the next
+#' call when the function has returned, and `parallel::clusterCall()` waits for it.
 #'
 #' No more of them are used than batches may wait (`max_queue_size`). If none answers within
 #' `options(fitgenerator.patience = 60)` seconds, that is an error. Set the option to a higher number where futures wait
@@ -83,8 +83,8 @@
 NULL
 
 # The workers of a call, if it is to have any: as `crossing` to Python, and as `used`, the names of the sources that
-# they work for; and, for those of the user's, `lend()`, which has them dial in. `NULL` if there is no such source. `workers`
-# is what was asked for, as `as_workers()` gives it.
+# they work for; and, for those of the user's, `lend()`, which has them dial in. `NULL` if there is no such source.
+# `workers` is what was asked for, as `as_workers()` gives it.
 worker_pool <- function(workers, sources, name, forms, input_names) {
   if (is.null(workers$launcher) && (is.null(workers$count) || workers$count < 2L)) return(NULL)
   used <- names(sources)[vapply(sources, inherits, NA, "fitgenerator_sequence")]
