@@ -7,8 +7,8 @@
 slice <- 0.05
 
 session_methods <- c(
-  "lend", "start", "wait", "deliver", "advance", "consumed", "applied", "returned", "overdue", "outcome", "raise_failure",
-  "stop"
+  "lend", "start", "wait", "deliver", "advance", "consumed", "applied", "returned", "overdue", "outcome",
+  "raise_failure", "stop"
 )
 
 # The state of one call on R's side, which all functions of the loop share:

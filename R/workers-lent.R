@@ -1,8 +1,8 @@
-# Workers of the user's: the nodes of a cluster, futures, daemons of mirai. Their launcher brings them the functions, they
-# dial in like those of ours, and they are never stopped or replaced.
+# Workers of the user's: the nodes of a cluster, futures, daemons of mirai. Their launcher brings them the functions,
+# they dial in like those of ours, and they are never stopped or replaced.
 
-# The argument `workers`: `NULL`, or a list of the `count`, what messages show (`shown`), and, for workers of the user's,
-# the `launcher`, a function of `lent`, as `new_lent()` makes it, that has them dial in.
+# The argument `workers`: `NULL`, or a list of the `count`, what messages show (`shown`), and, for workers of the
+# user's, the `launcher`, a function of `lent`, as `new_lent()` makes it, that has them dial in.
 as_workers <- function(x) {
   if (is.null(x)) return(NULL)
   if (inherits(x, "cluster") && is.list(x) && length(x)) {
@@ -73,9 +73,9 @@ collected <- function(started, seconds) {
 
 # -- nodes of a cluster ----------------------------------------------------------------------------
 
-# A node may be dead, or busy with an earlier call. It is asked for a sign first, in a few bytes, and given the functions
-# once it has given one: a node that does not read would hold up the session. A call of ours never returns a value, which
-# would wait in the connection and be taken for that of the user's next call.
+# A node may be dead, or busy with an earlier call. It is asked for a sign first, in a few bytes, and given the
+# functions once it has given one: a node that does not read would hold up the session. A call of ours never returns a
+# value, which would wait in the connection and be taken for that of the user's next call.
 lend_nodes <- function(lent, cl) {
   silently <- !inherits(cl, "miraiCluster") # which keeps the values of calls apart
   cl <- unclass(cl)

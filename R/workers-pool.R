@@ -10,8 +10,8 @@
 #' `workers` may also be processes of yours, on this machine or on others:
 #' * a cluster of the package parallel (`parallel::makeCluster()`, `parallelly::makeClusterPSOCK()`,
 #'   `mirai::make_cluster()`), of one node or more: its nodes make the batches;
-#' * `"future"`: the processes of the `plan()` that is set, by one long future for each. Where there are two or more, one
-#'   is left free for other futures. `plan(sequential)` and `plan(multicore)` are errors;
+#' * `"future"`: the processes of the `plan()` that is set, by one long future for each. Where there are two or more,
+#'   one is left free for other futures. `plan(sequential)` and `plan(multicore)` are errors;
 #' * `"mirai"`: the `mirai::daemons()` that are set.
 #'
 #' Batches, their order, and the history are those of R's own thread, to the bit, if the sequence has a `seed`; they do
@@ -37,9 +37,9 @@
 #'
 #' @section Processes of yours:
 #' They are never ended, interrupted or replaced. One that dies is done without; if none is left, that is a
-#' `fitgenerator_worker_error`. One that hangs is named by the error of `timeout`, and left. After the call, even after an
-#' error or an interrupt, a cluster can be used as before: a node that is still busy with a batch answers the next call
-#' when the function has returned, and `parallel::clusterCall()` waits for it.
+#' `fitgenerator_worker_error`. One that hangs is named by the error of `timeout`, and left. After the call, even after
+#' an error or an interrupt, a cluster can be used as before: a node that is still busy with a batch answers the next
+#' call when the function has returned, and `parallel::clusterCall()` waits for it.
 #'
 #' No more of them are used than batches may wait (`max_queue_size`). If none answers within
 #' `options(fitgenerator.patience = 60)` seconds, that is an error. Set the option to a higher number where futures wait
@@ -82,9 +82,9 @@
 #' @name workers
 NULL
 
-# The workers of a call, if it is to have any: as `crossing` to Python, and as `used`, the names of the sources that they
-# work for; and, for those of the user's, `lend()`, which has them dial in. `NULL` if there is no such source. `workers`
-# is what was asked for, as `as_workers()` gives it.
+# The workers of a call, if it is to have any: as `crossing` to Python, and as `used`, the names of the sources that
+# they work for; and, for those of the user's, `lend()`, which has them dial in. `NULL` if there is no such source.
+# `workers` is what was asked for, as `as_workers()` gives it.
 worker_pool <- function(workers, sources, name, forms, input_names) {
   if (is.null(workers$launcher) && (is.null(workers$count) || workers$count < 2L)) return(NULL)
   used <- names(sources)[vapply(sources, inherits, NA, "fitgenerator_sequence")]
@@ -102,7 +102,8 @@ worker_pool <- function(workers, sources, name, forms, input_names) {
 
 # Says, once, that a function without a number is not run by workers.
 advise_workers <- function(source, workers, name) {
-  if (!is.null(workers$launcher) && !is.null(source) && !is_fixed(source) && !is.function(source) && !restarts(source)) {
+  not_for_workers <- is.null(source) || is_fixed(source) || is.function(source) || restarts(source)
+  if (!is.null(workers$launcher) && !not_for_workers) {
     text <- "`workers` = %s has no effect on `%s`: only a batch_sequence() of an R function is made there."
     return(message(sprintf(text, workers$shown, name)))
   }

@@ -1,8 +1,8 @@
 # What a worker process does: it waits for the number of a batch, calls the function, and sends what came of it. As in
 # workers-link.R, these functions run where this package may not be installed.
 
-# Begins, in a process of ours. `at` are the lines of where to dial: host, port and token. `settings` is what the process
-# takes over from the session. `input` has the functions and what these need, serialised.
+# Begins, in a process of ours. `at` are the lines of where to dial: host, port and token. `settings` is what the
+# process takes over from the session. `input` has the functions and what these need, serialised.
 begin_work <- function(at, settings, input) {
   link <- open_link(at[[1L]], as.integer(at[[2L]]), at[[3L]], settings$size, compiled_code(settings$version), TRUE)
   work_for(link, settings, function() {
@@ -83,8 +83,8 @@ compiled_code <- function(version) {
   if (nzchar(path)) path
 }
 
-# Takes over what the session has: libraries, packages, options, the kinds of random numbers, and locale. A worker of the
-# user's has libraries, options and locale of its own.
+# Takes over what the session has: libraries, packages, options, the kinds of random numbers, and locale. A worker of
+# the user's has libraries, options and locale of its own.
 take_over <- function(settings) {
   if (!is.null(settings$libraries)) .libPaths(settings$libraries)
   for (category in names(settings$locale)) suppressWarnings(Sys.setlocale(category, settings$locale[[category]]))

@@ -135,7 +135,8 @@ test_that("A node that dies is done without; none left is an error; the others a
     there <- alive(pids)
     expect_identical(sum(there), 1L)
     error <- expect_nothing_left(expect_error(losses_of(deadly(3), cl), class = "fitgenerator_worker_error"))
-    expect_match(conditionMessage(error), sprintf("left: the last one, worker 1 \\(process %d\\), has gone", pids[there]))
+    last <- sprintf("left: the last one, worker 1 \\(process %d\\), has gone", pids[there])
+    expect_match(conditionMessage(error), last)
     expect_error(losses_of(drawn_batch, cl), "No worker of the cluster is left", class = "fitgenerator_worker_error")
   })
 })
@@ -147,7 +148,8 @@ test_that("A node that hangs is named and left; others are not held up by it", {
       if (i == 3) tools::pskill(Sys.getpid(), tools::SIGSTOP)
       list(matrix(0, 1, 1), 0)
     }
-    error <- expect_nothing_left(expect_error(losses_of(stopped, cl, epochs = 1, timeout = 2), class = "fitgenerator_timeout_error"))
+    late <- function() losses_of(stopped, cl, epochs = 1, timeout = 2)
+    error <- expect_nothing_left(expect_error(late(), class = "fitgenerator_timeout_error"))
     named <- regmatches(conditionMessage(error), regexpr("(?<=process )[0-9]+", conditionMessage(error), perl = TRUE))
     expect_true(as.integer(named) %in% pids)
     expect_match(conditionMessage(error), "no batch 3 within 2 seconds.*which is yours and is not stopped")
@@ -177,7 +179,7 @@ test_that("The value of a call of the user's that waits in a connection is not t
 test_that("Sources that a cluster does not make are read as ever, with a message", {
   with_cluster(parallel::makeCluster(1), function(cl, pids) {
     closure <- function() list(matrix(1, 1L), matrix(0, 1L))
-    expect_message(train(linear_model(), closure, 2, workers = cl), "`workers` = a cluster has no effect on `generator`")
+    expect_message(train(linear_model(), closure, 2, workers = cl), "`workers` = a cluster has no effect")
     code <- "import numpy as np\nfitgenerator_test_batches = iter([(np.ones((1, 1)), np.zeros((1, 1)))] * 3)"
     python <- reticulate::py_run_string(code, convert = FALSE)$fitgenerator_test_batches
     expect_message(train(linear_model(), python, 2, workers = cl), "only a batch_sequence\\(\\) of an R function")
