@@ -154,7 +154,7 @@ test_that("a browser that is closed does not end R", {
         readLines(connection, 2)
         close(connection)
       }
-      Sys.sleep(2)
+      Sys.sleep(2) # nolint: undesirable_function_linter. The view writes to the closed ones meanwhile.
     }
     history <- train(
       linear_model(), numbered(), 2, epochs = 2, callbacks = list(list(on_epoch_end = closes), live_view())

@@ -2,8 +2,8 @@
 # On Debian and Ubuntu, as root, what is missing is installed through apt; elsewhere it is named. Uses python.sh.
 
 r_packages=(
-  DBI Matrix RSQLite Rcpp RcppTOML callr cli generics ggplot2 here iterators jsonlite knitr lintr png rappdirs rlang
-  rmarkdown roxygen2 testthat tibble withr
+  DBI Matrix RSQLite Rcpp RcppTOML callr cli future generics ggplot2 globals here iterators jsonlite knitr lintr
+  parallelly png rappdirs rlang rmarkdown roxygen2 testthat tibble withr
 )
 build_commands=(R cc c++ make ar)
 # Libraries that R is linked with and that rpy2's extension therefore names.
