@@ -29,10 +29,10 @@ from support.tiny_trainings import Indexed, forever, make_batches
 ALONE = importlib.util.find_spec("tensorflow") is None  # the environment has no TensorFlow
 
 
-def rich() -> Any:
+def rich(rate: float = 0.2) -> Any:
     """A model with layers that have a state and draw random numbers."""
     keras.utils.set_random_seed(7)
-    layers = [keras.layers.Dense(4, "relu"), keras.layers.Dropout(0.2)]
+    layers = [keras.layers.Dense(4, "relu"), keras.layers.Dropout(rate)]
     layers += [keras.layers.BatchNormalization(), keras.layers.Dense(1)]
     model = keras.Sequential([keras.Input((3,)), *layers])
     model.compile("adam", "mse", metrics=["mae"])
@@ -66,7 +66,9 @@ def test_weights_and_history_are_those_of_fit(queue: int) -> None:
 
 
 def test_calls_of_several_steps_give_nearly_the_same() -> None:
-    theirs, ours = rich(), rich()
+    # TensorFlow draws other random numbers where XLA compiles.
+    rate = 0.0 if keras.backend.backend() == "tensorflow" else 0.2
+    theirs, ours = rich(rate), rich(rate)
     batches = make_batches(10)
     expected = fit(theirs, forever(batches), 60, epochs=2)
     history = fit_generator(ours, forever(batches), 60, 2, verbose=0, jit_compile=True)
