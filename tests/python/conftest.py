@@ -23,6 +23,8 @@ pytest_plugins = ["support.stress", "support.elsewhere"]
 
 # Torch is no dependency, not even of the tests: test_loaders.py has a stand-in.
 collect_ignore = [] if importlib.util.find_spec("torch") else ["sources/test_torch.py"]
+if not importlib.util.find_spec("rpy2"):
+    collect_ignore.append("r")
 
 PREFIX = "fitgenerator"
 # R, once it runs in this process, changes the environment so that another Python may not start.

@@ -5,6 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import pytest
+
+pytest.importorskip("rpy2", reason="rpy2 is not installed")
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of rpy2, about the environment that it sets
     from rpy2.rinterface_lib.embedded import RRuntimeError
