@@ -350,7 +350,7 @@ def test_a_thread_that_fails_where_it_starts_is_an_error(monkeypatch: pytest.Mon
     def refuse() -> Any:
         raise RuntimeError("no such scope")
 
-    monkeypatch.setattr(plan, "capture_scope", lambda: refuse)
+    monkeypatch.setattr(plan, "capture_scope", lambda backend: refuse)
     for options in ({}, {"max_queue_size": 0, "timeout": PATIENCE}):
         with pytest.raises(RuntimeError, match="no such scope"):
             run(echo_model(), numbered(), 2, **options)
