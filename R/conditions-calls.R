@@ -88,7 +88,7 @@ stop_in_calls <- function(cnd) {
     if (!is.symbol(call[[1L]])) call[[1L]] <- as.name(deparse(call[[1L]], nlines = 1L)[[1L]])
     frame <- new.env(parent = baseenv())
     assign(as.character(call[[1L]]), raise, envir = frame)
-    raise <- as.function(c(alist(... = ), call), frame)
+    raise <- as.function(c(alist(... = ), call), frame) # nolint: spaces_inside_linter.
   }
   raise()
 }

@@ -63,7 +63,7 @@ lend_daemons <- function(lent) {
 
 start_mirai <- function(args) {
   started <- suspendInterrupts(
-    mirai::mirai(do.call(fn, args, quote = TRUE), .args = list(fn = portable_code()$lend_work, args = args))
+    mirai::mirai(do.call("fn", args, quote = TRUE), .args = list(fn = portable_code()$lend_work, args = args))
   )
   list(is_over = function() !mirai::unresolved(started), collect = function() started$data)
 }

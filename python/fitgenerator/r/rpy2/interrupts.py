@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+_flag = threading.RLock()  # of R's flag that an interrupt is pending
+
+
 class Interrupts(Deferred):
     """Takes Ctrl-C as a flag for us, and as R's own for R.
 
@@ -84,7 +87,23 @@ class Interrupts(Deferred):
 def _interrupt_r() -> None:
     """Have R take an interrupt the next time that it looks for one."""
     flag = "UserBreak" if sys.platform == "win32" else "R_interrupts_pending"
-    setattr(openrlib.rlib, flag, 1)
+    with _flag:
+        setattr(openrlib.rlib, flag, 1)
+
+
+@contextmanager
+def none_taken() -> Iterator[None]:
+    """R takes no interrupt, where rpy2 evaluates R code without a place to jump to.
+
+    R would jump to the top level of a program of its own, which is not there, and end the process.
+    """
+    with _flag:
+        pending = openrlib.rlib.R_interrupts_pending
+        openrlib.rlib.R_interrupts_pending = 0
+        try:
+            yield
+        finally:
+            openrlib.rlib.R_interrupts_pending = pending
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from ...host.current_host import host_here
 from ...host.requests import Call
 from ...host.switchboard import Switchboard
 from .embedded_r import capi, openrlib, rinterface
-from .interrupts import Interrupts
+from .interrupts import Interrupts, none_taken
 
 # What rpy2 runs R code with; its functions of `robjects` convert values besides.
 _ENTRANCES = (
@@ -48,6 +48,7 @@ class ThreadCalls:
                     found = sys.modules[module]
                     _replace(getattr(found, owner) if owner else found, name, _asking)
             _replace(capi, "_release", _releasing)
+            _replace(capi, "_geterrmessage", _uninterrupted)
         _active.append(self)
 
     def __exit__(self, *error: object) -> None:
@@ -101,6 +102,14 @@ def _call_here(own: Callable[..., Any], args: tuple[Any, ...], named: dict[str, 
         if interrupts is not None and interrupts.in_user_code:
             interrupts.check_error(error)
         raise
+
+
+def _uninterrupted(own: Callable[[], str]) -> Callable[[], str]:
+    def text() -> str:
+        with none_taken():
+            return own()
+
+    return text
 
 
 def _releasing(own: Callable[[Any], None]) -> Callable[[Any], None]:
