@@ -41,8 +41,8 @@
 #' `hook` is a name such as `"on_epoch_end"`. `calls` has the calls of your code that led to the error, the innermost
 #' last; the message shows the last six. An error is raised when the batches before it have been trained on, and the
 #' frames in which it happened are gone by then. `traceback()` shows the call of [fit_generator()] and, below it, the
-#' last fifty of `calls`. `options(error = )` runs there, too: the frames of `calls` that `recover()` and `dump.frames()`
-#' offer hold no variables. To look at these, call `browser()` in your code, or `recover()` in a
+#' last fifty of `calls`. `options(error = )` runs there, too: the frames of `calls` that `recover()` and
+#' `dump.frames()` offer hold no variables. To look at these, call `browser()` in your code, or `recover()` in a
 #' `withCallingHandlers(..., error = function(e) recover())` within your code.
 #'
 #' Warnings, messages and other conditions that your code signals reach the handlers around the call, and restarts work,

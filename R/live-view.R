@@ -3,9 +3,9 @@
 #' Watch a training while it runs
 #'
 #' Creates an entry for the `callbacks` of [fit_generator()] and [fit()] that shows the training on a page while it
-#' runs: the metrics, in one panel each, for training and validation; and the pipeline, that is what the model waits for, how
-#' full the queue is, the steps and batches per second, and what each thread did in the last steps. The metrics can be
-#' smoothed and drawn on a logarithmic scale, as in [`plot()`][plot.fitgenerator_history].
+#' runs: the metrics, in one panel each, for training and validation; and the pipeline, that is what the model waits for,
+#' how full the queue is, the steps and batches per second, and what each thread did in the last steps. The metrics can
+#' be smoothed and drawn on a logarithmic scale, as in [`plot()`][plot.fitgenerator_history].
 #'
 #' The page opens in the viewer of RStudio or Positron (the option `viewer`), otherwise in the browser. If neither can
 #' be opened, a message names the address. The page shows a new state twice a second. Nothing of the view runs between

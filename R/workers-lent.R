@@ -10,7 +10,7 @@ as_workers <- function(x) {
   }
   if (identical(x, "future")) return(list(count = future_count(), shown = "\"future\"", launcher = lend_futures))
   if (identical(x, "mirai")) return(list(count = mirai_count(), shown = "\"mirai\"", launcher = lend_daemons))
-  if (is_whole(x) && as_whole(x) >= 0L) return(list(count = as_whole(x), shown = shown(as_whole(x))))
+  if (is_whole(x) && as_whole(x) >= 0L) return(list(count = as_whole(x), shown = format(as_whole(x))))
   abort_argument(sprintf(paste(
     "`workers` must be a whole number of at least 0, a cluster of the package parallel, \"future\", \"mirai\" or NULL,",
     "not %s."
