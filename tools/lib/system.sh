@@ -18,7 +18,8 @@ missing_system() {
     have "$name" || printf '%s\n' r-base-core r-base-dev
   done
   have pandoc || echo pandoc
-  have qpdf || echo qpdf # R CMD check --as-cran wants it
+  have qpdf || echo qpdf # R CMD check --as-cran wants it,
+  have checkbashisms || echo devscripts # and this, where there is a configure script
   find_python || printf '%s\n' python3 python3-venv python3-dev
   missing_libraries
   missing_r_packages

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+_INTERVAL = 1.0  # seconds, the watchdog's
 _flag = threading.RLock()  # of R's flag that an interrupt is pending
 
 
@@ -32,13 +34,19 @@ class Interrupts(Deferred):
         super().__init__()
         self._stack = ExitStack()
         self._sent = False  # an interrupt that is not the user's
+        self._sent_at = -_INTERVAL
         self._thread = threading.get_ident()
 
     def send(self) -> None:
         """Interrupt R's thread, as Ctrl-C does; no `KeyboardInterrupt` comes of it."""
-        self._sent = True
+        self._sent, self._sent_at = True, time.perf_counter()
         _interrupt_r()
         send(self._thread)
+
+    @property
+    def just_sent(self) -> bool:
+        """Whether a signal that comes now is the one that `send` sent, at most once a second."""
+        return time.perf_counter() < self._sent_at + _INTERVAL
 
     def recall(self) -> None:
         """Take back the interrupt that was sent; harmless where it has arrived."""
@@ -53,7 +61,7 @@ class Interrupts(Deferred):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._stack.enter_context(_watcher())
+        self._stack.enter_context(_watcher(self))
         return self
 
     def __exit__(self, *raised: Any) -> None:
@@ -107,7 +115,7 @@ def none_taken() -> Iterator[None]:
 
 
 @contextmanager
-def _watcher() -> Iterator[None]:
+def _watcher(interrupts: Interrupts) -> Iterator[None]:
     """Interrupt R at once when SIGINT comes, also while the main thread is inside R.
 
     Python's own handlers only run when the main thread is back in Python; but the signal's number
@@ -119,7 +127,8 @@ def _watcher() -> Iterator[None]:
 
     def watch() -> None:
         while (byte := os.read(inlet, 1)) != b"":
-            if byte[0] == signal.SIGINT:
+            # Of one that was sent, R knows: here, it may come when the function is over.
+            if byte[0] == signal.SIGINT and not interrupts.just_sent:
                 _interrupt_r()
 
     thread = threading.Thread(target=watch, name="fitgenerator-watcher", daemon=True)
