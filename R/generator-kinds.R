@@ -100,8 +100,8 @@
 #'
 #' It may train another model with [fit_generator()]; training the same model is an error. It may use a PSOCK cluster,
 #' the package callr, futures, and other programs, and, on Linux, it may fork (`parallel::mclapply()`, doMC). Windows
-#' has no forks; on macOS, a fork may crash in Apple's libraries. A forked process may do whatever R does, but cannot use
-#' the model, because it does not have TensorFlow's threads; a process that callr, a PSOCK cluster or
+#' has no forks; on macOS, a fork may crash in Apple's libraries. A forked process may do whatever R does, but not
+#' use the model, because it does not have TensorFlow's threads; a process that callr, a PSOCK cluster or
 #' `future::plan("multisession")` starts can make a model of its own. All of this applies to callbacks too. For servers
 #' such as Shiny, see `vignette("servers")`.
 #'

@@ -3,7 +3,7 @@
 #' Watch a training while it runs
 #'
 #' Creates an entry for the `callbacks` of [fit_generator()] and [fit()] that shows the training on a page while it
-#' runs: the metrics, in one panel each, for training and validation; and the pipeline, that is what the model waits for,
+#' runs: the metrics, in one panel each, for training and validation; and the pipeline: what the model waits for,
 #' how full the queue is, the steps and batches per second, and what each thread did in the last steps. The metrics can
 #' be smoothed and drawn on a logarithmic scale, as in [`plot()`][plot.fitgenerator_history].
 #'

@@ -257,7 +257,10 @@ test_that("U2: traceback() and options(error = ) show the calls, whatever they a
     expect_identical(e, cnd)
     vapply(found, function(call) deparse(call)[[1L]], "")
   }
-  calls <- expression(f(), pkg::g(1, x =), (function(x) x)(missing), h[[1]](2), if (NA) 1, x[, 1], `my name`())
+  calls <- expression(
+    f(), pkg::g(1, x = ), # nolint: spaces_inside_linter.
+    (function(x) x)(missing), h[[1]](2), if (NA) 1, x[, 1], `my name`()
+  )
   expect_true(all(c("f()", "x[, 1]", "`my name`()") %in% raised(as.list(calls))))
   expect_length(grep("^deep", raised(rep(list(quote(deep(n - 1))), 900))), 50)
   raised(NULL)

@@ -330,11 +330,11 @@ def test_CSVLogger_writes_every_epoch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("freq", ["epoch", "batch"])
-def test_TensorBoard_writes_training_and_validation(tmp_path: Path, freq: str) -> None:
+def test_TensorBoard_writes_training_validation_and_pipeline(tmp_path: Path, freq: str) -> None:
     board = keras.callbacks.TensorBoard(tmp_path, update_freq=freq)
     run(echo_model(), THREE, None, 2, [board], THREE)
     events = sorted(path.parent.name for path in tmp_path.rglob("events.*"))
-    assert events == ["train", "validation"]
+    assert events == ["pipeline", "train", "validation"]
 
 
 def test_TerminateOnNaN_stops_at_the_batch() -> None:
