@@ -26,6 +26,7 @@ from .interrupts import Interrupts, none_taken
 _ENTRANCES = (
     ("rpy2.rinterface", "SexpClosure", "__call__"),
     ("rpy2.rinterface", "SexpClosure", "rcall"),
+    ("rpy2.rinterface", None, "parse"),
     ("rpy2.rinterface", None, "evalr_expr_with_visible"),
     ("rpy2.robjects.functions", "Function", "__call__"),
 )
