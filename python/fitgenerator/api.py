@@ -310,10 +310,8 @@ def _run_here(plan: Callable[[Host], Loop], screen: Screen) -> Any:
     host = DirectHost(screen.show)
     loop = plan(host)
     context = loop.context
-    with (
-        host.interrupts,
-        context.shared(),
-    ):  # thread rule 2: Ctrl-C must not be raised inside TensorFlow's frames
+    # Thread rule 2: Ctrl-C must not be raised inside TensorFlow's frames.
+    with host.interrupts, context.shared():
         try:
             context.callbacks.attach()
             return loop.run_alone()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import keras
 
 from ..errors import ArgumentError
 from ..messages import Message
 from .protocol import Backend
 
-_ASKED_FOR: list[Backend] = []
+_ASKED_FOR: dict[str, Backend] = {}
 
 
 def running() -> Backend:
@@ -20,22 +18,23 @@ def running() -> Backend:
 
 def is_tracing() -> bool:
     """Whether this thread is tracing a function of a backend that was asked for."""
-    return any(backend.is_tracing() for backend in _ASKED_FOR)
+    return any(backend.is_tracing() for backend in tuple(_ASKED_FOR.values()))
 
 
-@cache
 def backend_named(name: str) -> Backend:
     """The backend of that name; an `ArgumentError` where it is not supported."""
+    known = _ASKED_FOR.get(name)
+    return known or _ASKED_FOR.setdefault(name, _loaded(name))
+
+
+def _loaded(name: str) -> Backend:
     if name == "tensorflow":
         from .tensorflow.tensors import TensorFlow
 
-        _ASKED_FOR.append(TensorFlow())
-    elif name == "jax":
+        return TensorFlow()
+    if name == "jax":
         from .jax.tensors import Jax
 
-        _ASKED_FOR.append(Jax())
-    else:
-        text = "The Keras backend must be {needed}, not {backend!r}: {use tensorflow}."
-        needed = "'tensorflow' or 'jax'"
-        raise ArgumentError(Message(text, needed=needed, backend=name))
-    return _ASKED_FOR[-1]
+        return Jax()
+    text = "The Keras backend must be {needed}, not {backend!r}: {use tensorflow}."
+    raise ArgumentError(Message(text, needed="'tensorflow' or 'jax'", backend=name))

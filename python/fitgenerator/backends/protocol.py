@@ -56,6 +56,8 @@ class Backend(ABC):
 
     def joined(self, outputs: list[Any]) -> Any:
         """The outputs of several batches as one: all their rows, in the model's structure."""
+        if len(outputs) == 1:
+            return outputs[0]
         return keras.tree.map_structure_up_to(outputs[0], self._concatenated, *outputs)
 
     @abstractmethod

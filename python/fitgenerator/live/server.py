@@ -37,6 +37,8 @@ class Server(HTTPServer):
         OSError: There is no port.
     """
 
+    timeout = 0.5  # seconds, after which it looks whether it is to end: the wake-up may fail
+
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
         self.path = f"/{secrets.token_urlsafe(24)}/"

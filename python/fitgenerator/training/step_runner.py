@@ -137,11 +137,7 @@ class StepRunner:
         full = context.keras_version.full_groups
         upto = -(-done // self._execution) * self._execution if full else done
         if self._mode == "predict":
-            logs = {
-                "outputs": group[0]
-                if len(group) == 1
-                else context.keras_version.backend.joined(group)
-            }
+            logs = {"outputs": context.keras_version.backend.joined(group)}
         else:
             logs = context.keras_version.logs(group[-1])
         yield from context.callbacks.run(f"on_{self._mode}_batch_end", upto - 1, logs)
