@@ -29,12 +29,16 @@ class Backend(ABC):
 
     name: str  # as Keras calls it
     title: str  # as people do
+    checks_labels = False  # its steps raise an error where a label is of no class
 
     # -- tensors, on the thread that fetched the batch (a feeder) --
 
     @abstractmethod
-    def tensor(self, leaf: Any, *, exclusive: bool = False) -> Tensor:
-        """An array as a tensor where a step needs it; nobody else has an `exclusive` array."""
+    def tensor(self, leaf: Any, *, exclusive: bool = False, stacked: bool = False) -> Tensor:
+        """An array as a tensor where a step needs it; nobody else has an `exclusive` array.
+
+        One that is `stacked` is of several batches, and has its rows on the second axis.
+        """
 
     @abstractmethod
     def leaf(self, leaf: Any) -> Tensor:
@@ -91,8 +95,12 @@ class Backend(ABC):
     def is_tracing(self) -> bool:
         """Whether this thread is tracing a function, in which a tensor is a symbol."""
 
-    def unsupported(self) -> str | None:
-        """A setting of the session that models cannot be run with, as the end of a sentence."""
+    def unsupported(self, model: Any) -> str | None:
+        """Why the model cannot be run in this session, as the end of a sentence."""
+        return None
+
+    def unfit(self, rows: int) -> str | None:
+        """Why no step can take a batch of so many rows, as the end of a sentence."""
         return None
 
     def shared(self, model: Any) -> AbstractContextManager[None]:
