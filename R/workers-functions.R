@@ -22,7 +22,7 @@ needs_of <- function(fns, names) {
 require_globals <- function(found = requireNamespace("globals", quietly = TRUE)) {
   if (found) return(invisible())
   abort_setup(paste(
-    "`workers` above 1 needs the package globals, which finds what a function needs:",
+    "`workers` above 1 needs the R package globals, which finds what a function needs:",
     "install.packages(\"globals\")."
   ))
 }

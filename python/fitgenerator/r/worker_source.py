@@ -45,6 +45,8 @@ class Work:
     passes: Passes
     seed: int | None  # of the random numbers; `None`: that of the passes
     place: str  # the argument that it was given as
+    # The error for a condition of the function's; on the thread that has asked for the batch.
+    failure: Callable[[Condition], BaseException] = RConditionError
 
 
 class WorkerReader(PassReader):
@@ -69,7 +71,7 @@ class WorkerReader(PassReader):
             return _as_given(reply.value)
         if reply.failed.kind == "setup":
             raise WorkerError(f"A worker could not be set up: {reply.failed.message.rstrip(' .')}.")
-        raise RConditionError(reply.failed)
+        raise self._work.failure(reply.failed)
 
     def close(self) -> None:
         self._work.pool.close()

@@ -134,7 +134,7 @@ def test_O5_an_address_is_refused_in_the_system_s_words(monkeypatch: pytest.Monk
         (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
     ]:
         monkeypatch.setattr(socket, "create_server", mock.Mock(side_effect=error))
-        with pytest.raises(WorkerError, match=rf"fitgenerator\.port\): {said}\.$"), pool_of():
+        with pytest.raises(WorkerError, match=rf"FITGENERATOR_PORT\): {said}\.$"), pool_of():
             pass
 
 
