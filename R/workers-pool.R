@@ -26,6 +26,11 @@
 #' business: changes of environments, of R6 objects and of files, which each process makes by itself. Functions of other
 #' kinds, such as closures that are not a `batch_sequence()`, run on R's own thread as ever, with a message.
 #'
+#' R functions of images, as `preprocessing_function` of [image_data_generator()], run there, too. Threads of the session
+#' read the images of the flow and transform them; each image then goes to one of the processes and comes back. A function
+#' of images that assigns outside of itself, or uses something that cannot be sent, runs on R's own thread, and a message
+#' says why.
+#'
 #' @section What is sent:
 #' Global variables, functions and packages that the function needs are found by the package globals, as the package
 #' future does it, and sent once to each process, together with the session's library paths, options, working directory,
@@ -57,7 +62,7 @@
 #' @section Connections:
 #' The processes connect to the session at `options(fitgenerator.host = "127.0.0.1", fitgenerator.port = 0)`, where port
 #' 0 stands for any free one, and identify themselves by a secret that is new in each call. What they send is not
-#' encrypted. They are sent numbers, and send arrays and texts back; the session evaluates nothing that it receives.
+#' encrypted. They are sent numbers and images, and send arrays and texts back; the session evaluates nothing that it receives.
 #' The functions and the secret reach processes of yours by the connection of the cluster, of future, or of mirai.
 #'
 #' Processes on other machines must reach this address. Either set `fitgenerator.host` to an address of this machine
@@ -87,16 +92,23 @@ NULL
 # `workers` is what was asked for, as `as_workers()` gives it.
 worker_pool <- function(workers, sources, name, forms, input_names) {
   if (is.null(workers$launcher) && (is.null(workers$count) || workers$count < 2L)) return(NULL)
-  used <- names(sources)[vapply(sources, inherits, NA, "fitgenerator_sequence")]
-  for (stream in names(sources)) advise_workers(sources[[stream]], workers, if (stream == "generator") name else stream)
-  if (!length(used)) return(NULL)
-  jobs <- lapply(stats::setNames(nm = used), function(stream) {
-    argument <- if (stream == "generator") name else stream
-    job_of(unclass(sources[[stream]])$fn, argument, forms[[stream]], input_names)
+  argument_of <- function(stream) if (stream == "generator") name else stream
+  images <- image_jobs(sources)
+  for (stream in setdiff(names(sources), images$streams)) {
+    advise_workers(sources[[stream]], workers, argument_of(stream))
+  }
+  numbered <- names(sources)[vapply(sources, inherits, NA, "fitgenerator_sequence")]
+  jobs <- lapply(stats::setNames(nm = numbered), function(stream) {
+    job_of(unclass(sources[[stream]])$fn, argument_of(stream), forms[[stream]], input_names)
   })
-  needs <- needs_of(lapply(jobs, function(job) job$fn), vapply(jobs, function(job) job$name, ""))
-  seeded <- vapply(sources[used], function(source) unclass(source)$seeded, NA)
-  pool <- list(used = used, seeds = seeds_of(seeded))
+  needs <- c(list(if (length(jobs)) needs_of(lapply(jobs, `[[`, "fn"), vapply(jobs, `[[`, "", "name"))), images$needs)
+  jobs <- c(jobs, images$jobs)[intersect(names(sources), c(numbered, names(images$jobs)))] # training comes first
+  if (!length(jobs)) return(NULL)
+  needs <- list(
+    globals = do.call(c, lapply(needs, `[[`, "globals")), packages = unique(unlist(lapply(needs, `[[`, "packages")))
+  )
+  seeded <- vapply(sources[numbered], function(source) unclass(source)$seeded, NA)
+  pool <- list(used = names(jobs), seeds = seeds_of(seeded))
   if (is.null(workers$launcher)) {
     door <- list(host = option_host(), port = option_port())
     return(c(pool, list(crossing = c(launch_of(unname(jobs), needs), door))))

@@ -89,8 +89,12 @@ def failure_of(error: BaseException) -> dict[str, Any]:
         "argument": error.argument if isinstance(error, errors.OwnError) else None,
         "number": error.number if isinstance(error, ForeignError) else 0,
         "cell": error.cell if isinstance(error, RFunctionError) else None,
-        "condition": asdict(error.condition) if isinstance(error, RConditionError) else None,
+        "condition": _condition_of(error) if isinstance(error, RConditionError) else None,
     }
+
+
+def _condition_of(error: RConditionError) -> dict[str, Any]:
+    return {**asdict(error.condition), "argument": error.argument}
 
 
 def made(make: Callable[[], Any]) -> Any:
