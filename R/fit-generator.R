@@ -63,8 +63,9 @@
 #' @param initial_epoch Number of epochs that were trained before, if a training is resumed; at least 0. Flows and
 #'   [batch_sequence()] then begin with the pass of that number; if it is missing, they go on after the passes that
 #'   earlier trainings have read. A [checkpoint()] among the `callbacks` resumes without this argument.
-#' @param workers Number of R processes that make the batches of a [batch_sequence()] if it is above 1; or processes of
-#'   yours: a cluster of the package parallel, `"future"` or `"mirai"`; see [workers].
+#' @param workers Number of R processes that make the batches of a [batch_sequence()] if it is above 1, or call the R
+#'   function of an image flow; or processes of yours: a cluster of the package parallel, `"future"` or `"mirai"`; see
+#'   [workers].
 #'   Number of threads that read an indexed Python source, in order. Other R functions and iterators always have
 #'   one reader. 0 is the same as `max_queue_size = 0`. `NULL`: as many as a `keras.utils.PyDataset` says, else 1.
 #' @param validation_freq Number of epochs from one validation to the next; or, as a vector of at least two numbers, the

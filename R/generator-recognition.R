@@ -98,8 +98,10 @@ collect_sources <- function(sources, name, forms, input_names, pool = NULL) {
   given <- closures <- list()
   crossing <- lapply(names(sources), function(stream) {
     source <- as_iterated(sources[[stream]])
+    work <- match(stream, pool$used) # its number among what workers do, if they do anything for it
+    if (is_python(source) && !is.na(work)) return(list(flow = source, images = work - 1L))
     if (is.null(source) || is_python(source)) return(source)
-    if (stream %in% pool$used) return(work_of(source, match(stream, pool$used), pool$seeds[[stream]]))
+    if (!is.na(work)) return(work_of(source, work, pool$seeds[[stream]]))
     if (is_fixed(source)) return(fixed_arrays(source, stream, forms[[stream]]))
     known <- vapply(given, same_source, NA, source)
     if (any(known) && !restarts(source)) return(list(closure = which(known)[[1L]]))

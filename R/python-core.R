@@ -29,6 +29,11 @@ core_function <- function(name, module = "r.reticulate.session") {
   the[[key]]
 }
 
+# What worker processes are told: the size of the numbers that stand for doubles, and whose compiled code fits.
+float_bytes <- function() cross(core_function("float_bytes", "r.worker_source"))
+
+own_version <- function() as.character(utils::packageVersion("fitgenerator"))
+
 check_python <- function() {
   if (!reticulate::py_available(initialize = TRUE)) {
     abort_setup("fitgenerator needs Python (>= 3.10), and reticulate found none; see `?reticulate::py_config`.")

@@ -10,11 +10,19 @@ rebuilt <- function(told, type, ...) {
 # A call from its code.
 parsed <- function(code) tryCatch(str2lang(code), error = function(cnd) NULL)
 
-# The error of a function that failed in a worker, `told` by its kind; `where` is the batch.
+# The error of a function that failed in a worker, `told` by its kind; `where` is the batch, and the image, of a function
+# of images.
 worker_failure <- function(told, where) {
-  if (told$kind == "refused") return(fg_condition(told$message, "fitgenerator_batch_error", where = where))
+  name <- told$argument
+  if (told$kind == "refused" && is.null(name)) {
+    return(fg_condition(told$message, "fitgenerator_batch_error", where = where))
+  }
+  if (told$kind == "refused") return(fg_condition(told$message, "fitgenerator_argument_error", argument = name))
   calls <- Filter(Negate(is.null), lapply(unlist(told$calls), parsed))
-  generator_error(rebuilt(told, "error"), where$place, where$batch, if (length(calls)) calls)
+  if (!length(calls)) calls <- NULL
+  parent <- rebuilt(told, "error")
+  if (is.null(name)) return(generator_error(parent, where$place, where$batch, calls))
+  function_error(parent, name, where, calls)
 }
 
 # Signals a warning or a message of a worker. It says which batch it belongs to.

@@ -21,11 +21,15 @@ needs_of <- function(fns, names) {
 
 require_globals <- function(found = requireNamespace("globals", quietly = TRUE)) {
   if (found) return(invisible())
-  abort_setup(paste(
-    "`workers` above 1 needs the package globals, which finds what a function needs:",
+  text <- paste(
+    "`workers` above 1 needs the R package globals, which finds what a function needs:",
     "install.packages(\"globals\")."
-  ))
+  )
+  abort_setup(text, reason = text)
 }
+
+# The error for a function that `workers` cannot run; `reason` is a sentence of its own.
+abort_workers <- function(reason, advice) abort_argument(paste(reason, advice), "workers", reason = reason)
 
 # Those of the globals that a worker must be given: what lies in the session's global environment, or was attached as
 # data.
@@ -53,12 +57,9 @@ is_own_function <- function(x) is.function(x) && !is.primitive(x) && !isNamespac
 refuse_assignments <- function(fns, name) {
   targets <- unlist(lapply(fns, function(fn) outer_assignments(fn)))
   if (!length(targets)) return(invisible())
-  abort_argument(sprintf(
-    paste(
-      "The function of `%s` assigns `%s` outside of itself, which each of several processes would do by itself.",
-      "Make the batch from its number, function(i) ..., or leave `workers` out."
-    ), name, targets[[1L]]
-  ), "workers")
+  text <- "The function of `%s` assigns `%s` outside of itself, which each of several processes would do by itself."
+  advice <- "Make the batch from its number, function(i) ..., or leave `workers` out."
+  abort_workers(sprintf(text, name, targets[[1L]]), advice)
 }
 
 # The names that a function assigns outside of itself, by `<<-` or `assign()`. Its own variables may be assigned by
@@ -102,12 +103,9 @@ refuse_unsendable <- function(found, name) {
   for (variable in names(found)) {
     kind <- unsendable(found[[variable]])
     if (is.null(kind)) next
-    abort_argument(sprintf(
-      paste(
-        "The function of `%s` uses `%s`, %s, which cannot be sent to another process.",
-        "Make it within the function, or leave `workers` out."
-      ), name, variable, kind
-    ), "workers")
+    text <- "The function of `%s` uses `%s`, %s, which cannot be sent to another process."
+    advice <- "Make it within the function, or leave `workers` out."
+    abort_workers(sprintf(text, name, variable, kind), advice)
   }
 }
 

@@ -2,20 +2,21 @@
 # worker, which may have nothing but base R: what they need is sent along (`portable_code()` in workers-pool.R). The
 # other end is `workers/wire.py`, which says what the numbers mean.
 
-# Dials the training. `ask(n)` waits for `n` integers, fewer if the training has gone; `send(x)` sends raw bytes,
-# integers, logicals, or doubles, as numbers of `size` bytes. `library` is the compiled code of this package, if it is
-# installed here in the same version: it casts without a copy of the doubles. `watch`: the process ends when the
-# training has gone. `gone()` is called where that is noticed in sending.
-open_link <- function(host, port, token, size, library = NULL, watch = FALSE, gone = quit_quietly) {
-  link <- if (!is.null(library)) compiled_link(host, port, size, library, watch, gone)
-  if (is.null(link)) link <- base_link(host, port, size, gone)
+# Dials the training. `ask(n)` waits for `n` integers, fewer if the training has gone; `take(n, size)` likewise for
+# doubles that come as numbers of `size` bytes; `send(x, size)` sends raw bytes, integers, logicals, or doubles, as
+# numbers of `size` bytes. `library` is the compiled code of this package, if it is installed here in the same version:
+# it casts without a copy of the doubles. `watch`: the process ends when the training has gone. `gone()` is called where
+# that is noticed in sending.
+open_link <- function(host, port, token, library = NULL, watch = FALSE, gone = quit_quietly) {
+  link <- if (!is.null(library)) compiled_link(host, port, library, watch, gone)
+  if (is.null(link)) link <- base_link(host, port, gone)
   link$send(wire$magic)
   link$send(as.raw(strtoi(substring(token, 2L * 1:16 - 1L, 2L * 1:16), 16L)))
   link$send(Sys.getpid())
   link
 }
 
-compiled_link <- function(host, port, size, library, watch, gone) {
+compiled_link <- function(host, port, library, watch, gone) {
   # To load it again would unload it first, from under this package.
   code <- getLoadedDLLs()[["fitgenerator"]]
   if (is.null(code)) code <- tryCatch(dyn.load(library), error = function(cnd) NULL)
@@ -26,17 +27,19 @@ compiled_link <- function(host, port, size, library, watch, gone) {
   if (watch) .Call(routines$link_watch, fd)
   list(
     ask = function(n) .Call(routines$link_ask, fd, n),
-    send = function(x) if (!.Call(routines$link_send, fd, x, size)) gone(),
+    take = function(n, size) .Call(routines$link_take, fd, n, size),
+    send = function(x, size = 8L) if (!.Call(routines$link_send, fd, x, size)) gone(),
     close = function() .Call(routines$link_close, fd)
   )
 }
 
 # (Without "no-delay", each batch would take 40 ms more.)
-base_link <- function(host, port, size, gone) {
+base_link <- function(host, port, gone) {
   con <- socketConnection(host, port, open = "r+b", blocking = TRUE, timeout = 1e8, options = "no-delay")
   list(
     ask = function(n) readBin(con, "integer", n, endian = "little"),
-    send = function(x) {
+    take = function(n, size) readBin(con, "double", n, size, endian = "little"),
+    send = function(x, size = 8L) {
       bytes <- if (is.double(x)) size else NA_integer_
       tryCatch(writeBin(as.vector(x), con, size = bytes, endian = "little"), error = function(cnd) gone())
     },
@@ -82,7 +85,14 @@ send_array <- function(link, x, size) {
     return(link$send(bytes))
   }
   send_header(link, wire$array, type, length(dim(x)), dim(x))
-  link$send(x)
+  link$send(x, size)
+}
+
+# The image that follows a request, of numbers of `size` bytes; its header is that of a node.
+take_image <- function(link, size) {
+  header <- link$ask(5L + wire$most_dims)
+  dims <- header[4L + seq_len(header[[4L]])]
+  array(link$take(prod(dims), size), dims)
 }
 
 # Texts, in UTF-8, each with a zero byte at its end.

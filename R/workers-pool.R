@@ -26,6 +26,11 @@
 #' business: changes of environments, of R6 objects and of files, which each process makes by itself. Functions of other
 #' kinds, such as closures that are not a `batch_sequence()`, run on R's own thread as ever, with a message.
 #'
+#' R functions of images, as `preprocessing_function` of [image_data_generator()], run there, too. Threads of the session
+#' read the images of the flow and transform them; each image then goes to one of the processes and comes back. A function
+#' of images that assigns outside of itself, or uses something that cannot be sent, runs on R's own thread, and a message
+#' says why.
+#'
 #' @section What is sent:
 #' Global variables, functions and packages that the function needs are found by the package globals, as the package
 #' future does it, and sent once to each process, together with the session's library paths, options, working directory,
@@ -57,7 +62,7 @@
 #' @section Connections:
 #' The processes connect to the session at `options(fitgenerator.host = "127.0.0.1", fitgenerator.port = 0)`, where port
 #' 0 stands for any free one, and identify themselves by a secret that is new in each call. What they send is not
-#' encrypted. They are sent numbers, and send arrays and texts back; the session evaluates nothing that it receives.
+#' encrypted. They are sent numbers and images, and send arrays and texts back; the session evaluates nothing that it receives.
 #' The functions and the secret reach processes of yours by the connection of the cluster, of future, or of mirai.
 #'
 #' Processes on other machines must reach this address. Either set `fitgenerator.host` to an address of this machine
@@ -87,16 +92,27 @@ NULL
 # `workers` is what was asked for, as `as_workers()` gives it.
 worker_pool <- function(workers, sources, name, forms, input_names) {
   if (is.null(workers$launcher) && (is.null(workers$count) || workers$count < 2L)) return(NULL)
-  used <- names(sources)[vapply(sources, inherits, NA, "fitgenerator_sequence")]
-  for (stream in names(sources)) advise_workers(sources[[stream]], workers, if (stream == "generator") name else stream)
-  if (!length(used)) return(NULL)
-  jobs <- lapply(stats::setNames(nm = used), function(stream) {
-    argument <- if (stream == "generator") name else stream
-    job_of(sources[[stream]], argument, forms[[stream]], input_names)
+  argument_of <- function(stream) if (stream == "generator") name else stream
+  images <- image_jobs(sources)
+  for (stream in setdiff(names(sources), images$streams)) {
+    advise_workers(sources[[stream]], workers, argument_of(stream))
+  }
+  numbered <- names(sources)[vapply(sources, inherits, NA, "fitgenerator_sequence")]
+  jobs <- lapply(stats::setNames(nm = numbered), function(stream) {
+    job_of(unclass(sources[[stream]])$fn, argument_of(stream), forms[[stream]], input_names)
   })
-  needs <- needs_of(lapply(jobs, function(job) job$fn), vapply(jobs, function(job) job$name, ""))
-  pool <- list(used = used, seeds = seeds_of(sources[used]))
-  if (is.null(workers$launcher)) return(c(pool, list(crossing = launch_of(unname(jobs), needs))))
+  needs <- c(list(if (length(jobs)) needs_of(lapply(jobs, `[[`, "fn"), vapply(jobs, `[[`, "", "name"))), images$needs)
+  jobs <- c(jobs, images$jobs)[intersect(names(sources), c(numbered, names(images$jobs)))] # training comes first
+  if (!length(jobs)) return(NULL)
+  needs <- list(
+    globals = do.call(c, lapply(needs, `[[`, "globals")), packages = unique(unlist(lapply(needs, `[[`, "packages")))
+  )
+  seeded <- vapply(sources[numbered], function(source) unclass(source)$seeded, NA)
+  pool <- list(used = names(jobs), seeds = seeds_of(seeded))
+  if (is.null(workers$launcher)) {
+    door <- list(host = option_host(), port = option_port())
+    return(c(pool, list(crossing = c(launch_of(unname(jobs), needs), door))))
+  }
   c(pool, list(crossing = lent_door(), lent = new_lent(workers$launcher, unname(jobs), needs)))
 }
 
@@ -115,20 +131,18 @@ advise_workers <- function(source, workers, name) {
   message(sprintf(text, workers$shown, name, name, workers$count))
 }
 
-# What a worker does for a source, which was given as the argument `name`.
-job_of <- function(source, name, form, input_names) {
-  source <- unclass(source)
+# What a worker does for a source, whose function `fn` was given as the argument `name`.
+job_of <- function(fn, name, form, input_names) {
   known <- if (form == "inputs") input_names else character()
-  list(fn = source$fn, takes = index_args(source$fn), name = name, form = form, known = known)
+  list(fn = fn, takes = index_args(fn), name = name, form = form, known = known)
 }
 
-# What the random numbers of each source follow from, `NULL` where it has a seed. One number of the session's is drawn,
-# whatever is fetched of the sources.
-seeds_of <- function(sources) {
-  seeded <- vapply(sources, function(source) unclass(source)$seeded, NA)
-  drawn <- if (!all(seeded)) sample.int(.Machine$integer.max - length(sources), 1L)
-  lapply(stats::setNames(nm = names(sources)), function(stream) {
-    if (!seeded[[stream]]) drawn + match(stream, names(sources))
+# What the random numbers of each source follow from, `NULL` for those that are `seeded`, a vector with their names. One
+# number of the session's is drawn, whatever is fetched of the sources.
+seeds_of <- function(seeded) {
+  drawn <- if (!all(seeded)) sample.int(.Machine$integer.max - length(seeded), 1L)
+  lapply(stats::setNames(nm = names(seeded)), function(stream) {
+    if (!seeded[[stream]]) drawn + match(stream, names(seeded))
   })
 }
 
@@ -153,8 +167,7 @@ launch_of <- function(jobs, needs) {
   list(
     program = file.path(R.home("bin"), "Rscript"), options = c("--vanilla", "-e", begin),
     environment = worker_environment(), folder = getwd(), scratch = normalizePath(tempdir()),
-    work = list(serialize(work, NULL, xdr = FALSE), serialize(job, NULL, xdr = FALSE)),
-    host = option_host(), port = option_port()
+    work = list(serialize(work, NULL, xdr = FALSE), serialize(job, NULL, xdr = FALSE))
   )
 }
 
@@ -166,8 +179,7 @@ session_settings <- function(packages) {
     libraries = .libPaths(), folder = getwd(), kinds = RNGkind(), packages = packages,
     options = plain[setdiff(names(plain), own_options)],
     locale = vapply(categories, Sys.getlocale, ""),
-    size = cross(core_function("float_bytes", "r.worker_source")), lent = FALSE,
-    version = as.character(utils::packageVersion("fitgenerator"))
+    size = float_bytes(), lent = FALSE, version = own_version()
   )
 }
 
@@ -203,7 +215,7 @@ option_port <- function() {
 # can run them without this package. Methods are found by the names of their generics.
 portable_code <- function() {
   if (!is.null(the$portable)) return(the$portable)
-  space <- topenv(environment())
+  space <- parent.env(environment()) # this package's; or, in a Python process, that of the files which rpy2 loads
   code <- new.env(parent = baseenv())
   code$sparse_to_py <- identity # Python makes a matrix of its own of the parts
   wanted <- c("begin_work", "lend_work", ls(space, pattern = "^as_part[.]"))

@@ -4,7 +4,7 @@
 # Begins, in a process of ours. `at` are the lines of where to dial: host, port and token. `settings` is what the
 # process takes over from the session. `input` has the functions and what these need, serialised.
 begin_work <- function(at, settings, input) {
-  link <- open_link(at[[1L]], as.integer(at[[2L]]), at[[3L]], settings$size, compiled_code(settings$version), TRUE)
+  link <- open_link(at[[1L]], as.integer(at[[2L]]), at[[3L]], compiled_code(settings$version), TRUE)
   work_for(link, settings, function() {
     take_over(settings)
     job <- unserialize(input)
@@ -18,14 +18,17 @@ work_for <- function(link, settings, take) {
   failed <- tryCatch({
     job <- take()
     for (name in names(job$globals)) assign(name, job$globals[[name]], envir = globalenv())
-    sources <- lapply(job$functions, function(given) c(given, convert = converter_of(given$form, given$known)))
+    sources <- lapply(job$functions, function(given) c(given, convert = if (!is.null(given$form)) {
+      converter_of(given$form, given$known)
+    }))
     NULL
   }, error = identity)
   repeat {
-    asked <- link$ask(5L)
-    if (length(asked) < 5L) return(invisible())
+    asked <- link$ask(6L)
+    if (length(asked) < 6L) return(invisible())
+    image <- if (asked[[6L]] > 0L) take_image(link, asked[[6L]])
     if (is.null(failed)) {
-      reply(link, sources[[asked[[1L]] + 1L]], asked, settings)
+      reply(link, sources[[asked[[1L]] + 1L]], asked, image, settings)
     } else {
       send_condition(link, "setup", failed)
     }
@@ -38,7 +41,7 @@ lend_work <- function(at, settings, job, silently, session) {
   if (identical(session, this_process())) return("here")
   settings$folder <- getwd()
   tryCatch({
-    link <- open_link(at[[1L]], as.integer(at[[2L]]), at[[3L]], settings$size, compiled_code(settings$version),
+    link <- open_link(at[[1L]], as.integer(at[[2L]]), at[[3L]], compiled_code(settings$version),
                       gone = function() stop("the training has gone"))
     on.exit(link$close())
     found <- unserialize(job)
@@ -95,9 +98,10 @@ take_over <- function(settings) {
   do.call(RNGkind, as.list(settings$kinds))
 }
 
-# Makes one batch and sends it, or what came in its place. `asked` is the number of the function, of the batch, what the
-# function is called with, and the seed of its random numbers.
-reply <- function(link, source, asked, settings) {
+# Makes one batch, or an image of it, and sends it, or what came in its place. `asked` is the number of the function, of
+# the batch, what the function is called with, the seed of its random numbers, and the bytes of each number of an
+# `image`, if it is called with one.
+reply <- function(link, source, asked, image, settings) {
   if (!identical(getwd(), settings$folder)) setwd(settings$folder) # nolint: undesirable_function_linter. Ours.
   signalled <- list()
   keep <- function(kind, restart) {
@@ -110,8 +114,10 @@ reply <- function(link, source, asked, settings) {
   converting <- FALSE
   make <- function() {
     set.seed(asked[[5L]])
-    value <- call_indexed(source$fn, source$takes, asked[[3L]], asked[[4L]])
+    fn <- source$fn
+    value <- if (is.null(image)) call_indexed(fn, source$takes, asked[[3L]], asked[[4L]]) else fn(image)
     converting <<- TRUE
+    if (!is.null(image)) return(as_picture(value, dim(image), source$name))
     sendable(source$convert(value, source$name, asked[[2L]]), source$name, asked[[2L]])
   }
   failed <- led <- NULL
@@ -128,8 +134,8 @@ reply <- function(link, source, asked, settings) {
     }
   )
   for (each in signalled) send_condition(link, each[[1L]], each[[2L]])
-  if (is.null(failed)) return(send_value(link, value, settings$size))
-  refused <- converting && inherits(failed, "fitgenerator_batch_error")
+  if (is.null(failed)) return(send_value(link, value, if (is.null(image)) settings$size else asked[[6L]]))
+  refused <- converting && inherits(failed, c("fitgenerator_batch_error", "fitgenerator_argument_error"))
   send_condition(link, if (refused) "refused" else "error", failed, led)
 }
 
@@ -155,7 +161,7 @@ sendable <- function(x, place, batch) {
 
 # The batch takes too long: the training wants to know where the function stands. It is over then.
 tell_where <- function(link, calls, n, source) {
-  entry <- list(quote(fn()), quote(fn(index)), quote(fn(index, epoch)))[[source$takes + 1L]]
+  entry <- list(quote(fn()), quote(fn(index)), quote(fn(index, epoch)), quote(fn(image)))[[source$takes + 1L]]
   bytes <- as_bytes(paste(where_it_stands(calls, n, source$name, entry), collapse = "\n"))
   send_header(link, wire$stands, size = length(bytes))
   link$send(bytes)

@@ -30,6 +30,7 @@ SEXP link_open(SEXP host, SEXP port); /* link.c */
 SEXP link_ask(SEXP fd, SEXP n);
 SEXP link_close(SEXP fd);
 SEXP link_send(SEXP fd, SEXP x, SEXP size);
+SEXP link_take(SEXP fd, SEXP n, SEXP size);
 SEXP link_watch(SEXP fd);
 
 /* Through the type that compilers take for any function's: R's own is of functions without arguments. */
@@ -42,6 +43,7 @@ static const R_CallMethodDef routines[] = {
   ROUTINE(link_close, 1),
   ROUTINE(link_open, 2),
   ROUTINE(link_send, 3),
+  ROUTINE(link_take, 3),
   ROUTINE(link_watch, 1),
   ROUTINE(take_interrupt, 0),
   {NULL, NULL, 0}

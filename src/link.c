@@ -15,6 +15,7 @@ SEXP link_ask(SEXP fd UNUSED, SEXP n UNUSED) { return R_NilValue; }
 SEXP link_send(SEXP fd UNUSED, SEXP x UNUSED, SEXP size UNUSED) { return R_NilValue; }
 SEXP link_watch(SEXP fd UNUSED) { return R_NilValue; }
 SEXP link_close(SEXP fd UNUSED) { return R_NilValue; }
+SEXP link_take(SEXP fd UNUSED, SEXP n UNUSED, SEXP size UNUSED) { return R_NilValue; }
 
 #else
 
@@ -54,23 +55,47 @@ SEXP link_open(SEXP host, SEXP port) {
   return Rf_ScalarInteger(fd);
 }
 
-/* Waits for `n` integers; fewer, none, if the other end has gone. */
-SEXP link_ask(SEXP fd, SEXP n) {
-  SEXP asked = PROTECT(Rf_allocVector(INTSXP, Rf_asInteger(n)));
-  char *at = (char *) INTEGER(asked);
-  size_t left = sizeof(int) * (size_t) Rf_asInteger(n);
+static int take_all(int fd, void *data, size_t left) {
+  char *at = data;
   while (left > 0) {
-    ssize_t got = recv(Rf_asInteger(fd), at, left, 0);
+    ssize_t got = recv(fd, at, left, 0);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) {
-      UNPROTECT(1);
-      return Rf_allocVector(INTSXP, 0);
-    }
+    if (got <= 0) return 0;
     at += got;
     left -= (size_t) got;
   }
+  return 1;
+}
+
+/* Waits for `n` integers; none, if the other end has gone. */
+SEXP link_ask(SEXP fd, SEXP n) {
+  SEXP asked = PROTECT(Rf_allocVector(INTSXP, Rf_asInteger(n)));
+  int there = take_all(Rf_asInteger(fd), INTEGER(asked), sizeof(int) * (size_t) Rf_asInteger(n));
   UNPROTECT(1);
-  return asked;
+  return there ? asked : Rf_allocVector(INTSXP, 0);
+}
+
+static int take_floats(int fd, double *to, R_xlen_t left) {
+  float cast[16384];
+  while (left > 0) {
+    R_xlen_t count = left < 16384 ? left : 16384;
+    if (!take_all(fd, cast, sizeof(float) * (size_t) count)) return 0;
+    for (R_xlen_t i = 0; i < count; i++) to[i] = cast[i];
+    to += count;
+    left -= count;
+  }
+  return 1;
+}
+
+/* Waits for `n` numbers of `size` bytes; none, if the other end has gone. */
+SEXP link_take(SEXP fd, SEXP n, SEXP size) {
+  R_xlen_t count = (R_xlen_t) Rf_asReal(n);
+  SEXP taken = PROTECT(Rf_allocVector(REALSXP, count));
+  int from = Rf_asInteger(fd);
+  int there = Rf_asInteger(size) == 4 ? take_floats(from, REAL(taken), count)
+                                      : take_all(from, REAL(taken), sizeof(double) * (size_t) count);
+  UNPROTECT(1);
+  return there ? taken : Rf_allocVector(REALSXP, 0);
 }
 
 static int send_all(int fd, const void *data, size_t left) {

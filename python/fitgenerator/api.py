@@ -23,7 +23,7 @@ from .sources.source import Generator, Source
 from .sources.validation import as_validation
 from .training.background import Loop
 from .training.callbacks import SomeCallbacks
-from .training.options import fit_options, run_options, steps_of
+from .training.options import RunOptions, fit_options, run_options, steps_of
 from .training.plan import plan_evaluate, plan_fit, plan_predict
 from .training.run_context import RunContext
 
@@ -101,7 +101,8 @@ def fit_generator(
         workers: Threads that read a generator that has `__getitem__` and `__len__`, order kept; a
             plain iterator always has one. 0 is the same as `max_queue_size=0`. `None`: what a
             `PyDataset` says, else 1. For `batch_sequence(executor=)`: batches that the executor
-            makes at a time; `None`: as many as it runs.
+            makes at a time; `None`: as many as it runs. For `batch_sequence()` of an R function
+            (rpy2), above 1: R processes that make the batches, for this call.
         validation_freq: Validate every so many epochs, or after the epochs (from 1) of a list.
         timeout: Seconds to wait for one batch, `None` for ever. The error shows where the generator
             stands; with a timeout, batches are drawn on a thread of their own in lock-step, too.
@@ -167,8 +168,8 @@ def fit_generator(
     options = run_options(
         "train", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose
     )
-    plan = partial(plan_fit, generator=source, validation_data=validation, options=options, fit=fit)
-    return _run(plan, source, validation)  # type: ignore[no-any-return]
+    plan = partial(plan_fit, options=options, fit=fit)
+    return _run(plan, options, source, validation)  # type: ignore[no-any-return]
 
 
 @accepts_former
@@ -212,10 +213,8 @@ def evaluate_generator(
         "test", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose
     )
     named = arguments.flag(return_dict, "return_dict")
-    plan = partial(
-        plan_evaluate, generator=source, steps=count, options=options, whole=steps is None
-    )
-    scores = _run(plan, source)
+    plan = partial(plan_evaluate, steps=count, options=options, whole=steps is None)
+    scores = _run(plan, options, source)
     values = list(scores.values())
     return scores if named else values[0] if len(values) == 1 else values
 
@@ -262,30 +261,27 @@ def predict_generator(
     options = run_options(
         "predict", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose
     )
-    plan = partial(
-        plan_predict, generator=source, steps=count, options=options, whole=steps is None
-    )
-    return _run(plan, source)
+    plan = partial(plan_predict, steps=count, options=options, whole=steps is None)
+    return _run(plan, options, source)
 
 
-def _run(plan: Callable[[Host], Loop], *given: Source | None) -> Any:
+def _run(plan: Callable[..., Loop], options: RunOptions, *given: Source | None) -> Any:
     """Run a loop where its sources want it: here, or on a training thread that we host."""
-    sources = [source for source in given if source is not None]
     contexts: list[RunContext] = []
 
-    def planned(host: Host) -> Loop:
-        loop = plan(host)
+    def planned(host: Host, *sources: Source | None) -> Loop:
+        loop = plan(host, *sources)
         contexts.append(loop.context)
         return loop
 
     with closing(Screen()) as screen:
         try:
-            if _needs_r(sources):
+            if _needs_r(given):
                 from .r.rpy2 import server
 
-                result = server.host(planned, sources, screen.show)
+                result = server.host(planned, given, options, screen.show)
             else:
-                result = _run_here(planned, screen)
+                result = _run_here(planned, DirectHost(screen.show), given)
         except BaseException:
             with suppress(UserWarning):  # where warnings are errors, what was raised comes first
                 _warn(contexts)
@@ -294,10 +290,10 @@ def _run(plan: Callable[[Host], Loop], *given: Source | None) -> Any:
         return result
 
 
-def _needs_r(sources: Sequence[Source]) -> bool:
+def _needs_r(sources: Sequence[Source | None]) -> bool:
     """Whether R functions (rpy2) make the batches, or may be called meanwhile."""
     # What code of the user's calls of R, in a generator or a function of images, cannot be seen.
-    return r_runs() or any(source.hosted for source in sources)
+    return r_runs() or any(source is not None and source.hosted for source in sources)
 
 
 def _warn(contexts: Sequence[RunContext]) -> None:
@@ -306,9 +302,8 @@ def _warn(contexts: Sequence[RunContext]) -> None:
             warn(text, kind)
 
 
-def _run_here(plan: Callable[[Host], Loop], screen: Screen) -> Any:
-    host = DirectHost(screen.show)
-    loop = plan(host)
+def _run_here(plan: Callable[..., Loop], host: DirectHost, given: Sequence[Source | None]) -> Any:
+    loop = plan(host, *given)
     context = loop.context
     # Thread rule 2: Ctrl-C must not be raised inside TensorFlow's frames.
     with host.interrupts, context.shared():

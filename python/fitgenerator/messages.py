@@ -80,6 +80,7 @@ PYTHON = Vocabulary(
         "weigh outputs": "give one for each, None for weights of 1, or a dict by their names",
         "text as numbers": "number the classes from 0, as keras.layers.StringLookup does",
         "array of a number": "np.array([number])",
+        "settings of the address": "environment variables FITGENERATOR_HOST and FITGENERATOR_PORT",
         "use another process": "Train in a process that is started anew: "
         'multiprocessing.get_context("spawn")',
         "use tensorflow": "set KERAS_BACKEND=tensorflow, or =jax, before Keras is imported",

@@ -97,7 +97,9 @@ test_that("L3: an R function in a flow is the same as the flow's own scaling, on
     )
   }
   wanted <- run(1, rescale = 1 / 255)
-  for (workers in 0:3) expect_equal(run(workers, preprocessing_function = scale), wanted, tolerance = 1e-6)
+  for (workers in 0:3) {
+    expect_equal(suppressMessages(run(workers, preprocessing_function = scale)), wanted, tolerance = 1e-6)
+  }
   expect_identical(threads, "MainThread")
   expect_equal(generator_next(flow(preprocessing_function = scale)), generator_next(flow(rescale = 1 / 255)),
                tolerance = 1e-6)

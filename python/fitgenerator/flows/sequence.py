@@ -116,7 +116,8 @@ def batch_sequence(
         function: Called with the number of a batch, from 0; if it needs two arguments, also with
             the number of the epoch, from 0. Returns the batch. An R function of rpy2 is called with
             numbers of batches from 1, on the calling thread; with `seed`, its random numbers follow
-            from seed, epoch and number.
+            from seed, epoch and number. With `workers` above 1 in the call, so many R processes
+            call it; then it may assign nothing outside of itself, and use no connections.
         length: Number of batches in a pass. `None`: passes have no end, and the numbers of steps
             must be given; each epoch begins with batch 0, and `shuffle` and `on_epoch_end` are
             errors.
@@ -186,7 +187,10 @@ def batch_sequence(
     if executor is not None:
         check_executor(executor)
         if is_bridged_function(function):
-            rule = "runs functions of Python; `function` is one of R, which runs in this process."
+            rule = (
+                "runs functions of Python; `function` is one of R, which R processes run if the "
+                "call has `workers` above 1."
+            )
             raise ArgumentError.of("executor", rule)
     return BatchSequence(function, length, shuffle, seed, on_epoch_end, executor)
 

@@ -24,11 +24,15 @@ _FLOATS = ("float32", "float64")
 
 
 class RConditionError(Exception):
-    """An R function failed in a worker; R makes its own condition of `condition`."""
+    """An R function failed in a worker; R makes its own condition of `condition`.
 
-    def __init__(self, condition: Condition) -> None:
+    `argument`: it is a function of images, and was given as that.
+    """
+
+    def __init__(self, condition: Condition, argument: str | None = None) -> None:
         super().__init__(condition.message)
         self.condition = condition
+        self.argument = argument
 
 
 def float_bytes() -> int:
@@ -45,6 +49,8 @@ class Work:
     passes: Passes
     seed: int | None  # of the random numbers; `None`: that of the passes
     place: str  # the argument that it was given as
+    # The error for a condition of the function's; on the thread that has asked for the batch.
+    failure: Callable[[Condition], BaseException] = RConditionError
 
 
 class WorkerReader(PassReader):
@@ -65,11 +71,7 @@ class WorkerReader(PassReader):
     def _fetch(self, asked: Asked) -> RawBatch:
         reply = self._work.pool.fetch(asked)
         signal(reply, self._work.place, asked.number)
-        if reply.failed is None:
-            return _as_given(reply.value)
-        if reply.failed.kind == "setup":
-            raise WorkerError(f"A worker could not be set up: {reply.failed.message.rstrip(' .')}.")
-        raise RConditionError(reply.failed)
+        return _as_given(value_of(reply, self._work.failure))
 
     def close(self) -> None:
         self._work.pool.close()
@@ -80,6 +82,15 @@ class WorkerReader(PassReader):
 
     def where(self) -> str:
         return self._work.pool.where(self._work.source)
+
+
+def value_of(reply: Reply, failure: Callable[[Condition], BaseException]) -> Value:
+    """What a worker has made; raises the `failure` of the function, or that of the worker."""
+    if reply.failed is None:
+        return reply.value
+    if reply.failed.kind == "setup":
+        raise WorkerError(f"A worker could not be set up: {reply.failed.message.rstrip(' .')}.")
+    raise failure(reply.failed)
 
 
 def signal(reply: Reply, place: str, number: int) -> None:

@@ -23,6 +23,7 @@ from .callbacks import Hooked, SomeCallbacks, flattened
 class RunOptions:
     """What the three functions have in common."""
 
+    mode: str  # "train", "test" or "predict"
     verbose: int  # 0, 1 or 2
     bar_interval: float | None  # least seconds between two bars; `None`: no bar can be overwritten
     argument: str  # what the caller calls `generator`, for messages
@@ -86,6 +87,7 @@ def run_options(
     if mode == "train":
         refuse_trained(model)
     return RunOptions(  # in the order in which the arguments are checked
+        mode=mode,
         verbose=verbosity,
         bar_interval=interval(),
         argument=argument,

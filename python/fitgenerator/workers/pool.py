@@ -237,8 +237,9 @@ class Pool:
                 return
             self._check()
             if self._deaths.by_batch[asked[:2]] > 1:
+                what = f"Batch {asked.number}" if asked.image is None else "An image"
                 raise WorkerError(
-                    f"Batch {asked.number} has ended two worker processes: the last one "
+                    f"{what} has ended two worker processes: the last one "
                     f"{_fate(worker.process, error)}"
                 )
             self.redone[asked.source] += 1
@@ -270,7 +271,7 @@ class Pool:
         """Where the worker stands that makes the first batch that is waited for; it is ended."""
         with self._changed:
             busy = [each for each in self._workers if each.asked and each.asked.source == source]
-            worker = min(busy, key=lambda each: each.asked or (), default=None)
+            worker = min(busy, key=lambda each: each.asked[:2] if each.asked else (), default=None)
             if worker is None:
                 return ""
             if worker.lent:

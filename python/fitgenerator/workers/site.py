@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ..errors import WorkerError
+from ..messages import Message
 from .listener import Listener
 from .process import Launch, LentProcess, Process
 
@@ -39,10 +40,13 @@ class Door:
         try:
             self.listener = Listener(*self._address)
         except OSError as error:
-            raise WorkerError(
-                f"Workers cannot dial {self._address.host}, port {self._address.port} (the options "
-                f"fitgenerator.host and fitgenerator.port): {_reason(error)}."
-            ) from error
+            text = Message(
+                "Workers cannot dial {host}, port {port} (the {settings of the address}): "
+                "{reason}.",
+                **self._address._asdict(),
+                reason=_reason(error),
+            )
+            raise WorkerError(text) from error
         self.listener.start()
 
     @property

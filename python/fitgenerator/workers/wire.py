@@ -18,10 +18,12 @@ MAGIC = int.from_bytes(b"fgw1", "little")
 # What a worker says first: the magic number, its token, the number of its process.
 HELLO = struct.Struct("<i16si")
 # What it is asked: the number of the source, of the batch, what the function is called with (index
-# from 1, epoch from 0), and the seed of its random numbers.
-REQUEST = struct.Struct("<5i")
-# The header of a node: magic number, kind, type, count, ten dimensions, and the bytes of a text.
-_HEADER = struct.Struct("<15iI")
+# from 1, epoch from 0), the seed of its random numbers, and the bytes of each number of an image
+# that follows: a node, whose numbers are in R's order; 0 where the function takes none.
+REQUEST = struct.Struct("<6i")
+# The header of a node: magic number, kind, type, count, dimensions, and the bytes of a text.
+_MOST_DIMENSIONS = 11
+_HEADER = struct.Struct(f"<4i{_MOST_DIMENSIONS}iI")
 
 _ARRAY, _LIST, _NAMED, _NULL, _SPARSE, _CONDITION, _STANDS = range(1, 8)
 _TYPES = ("<f4", "<f8", "<i4", "?", "u1", "text")
@@ -34,6 +36,7 @@ _MOST_CHILDREN = 2**12
 _DEEPEST = 32
 _MOST_SIGNALS = 2**12
 
+Array = np.ndarray[Any, Any]
 Value = Any  # an array, a list, a dict, `None`, or what of a sparse matrix there is
 
 
@@ -42,17 +45,24 @@ class LostError(ConnectionError):
 
 
 class Asked(NamedTuple):
-    """One batch, as a worker is asked for it."""
+    """One batch, or one image of it, as a worker is asked for it."""
 
     source: int
-    number: int  # of the batch, from 1, in its call
+    number: int  # of the batch, or image, from 1, in its call
     place: int  # what the function is called with, from 0
     epoch: int
     seed: int
+    image: Array | None = None  # what it is called with, if anything
 
     def packed(self) -> bytes:
         """The request."""
-        return REQUEST.pack(self.source, self.number, self.place + 1, self.epoch, self.seed)
+        asked, image = (*self[:2], self.place + 1, *self[3:5]), self.image
+        if image is None:
+            return REQUEST.pack(*asked, 0)
+        dtype = np.dtype("<f4" if image.dtype == np.float32 else "<f8")
+        dims = (*image.shape, *[0] * (_MOST_DIMENSIONS - image.ndim))
+        header = _HEADER.pack(MAGIC, _ARRAY, _TYPES.index(dtype.str), image.ndim, *dims, 0)
+        return REQUEST.pack(*asked, dtype.itemsize) + header + image.astype(dtype).tobytes("F")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -55,6 +56,17 @@ REPLIES = {
 }
 
 
+def image_of(connection: socket.socket, size: int) -> tuple[int, ...]:
+    """The dimensions and numbers of the image that follows a request, if one does."""
+    if not size:
+        return ()
+    _, _, _, count, *rest = struct.unpack("<16i", connection.recv(64, socket.MSG_WAITALL))
+    dims = rest[:count]
+    data = connection.recv(size * math.prod(dims), socket.MSG_WAITALL)
+    numbers = struct.unpack(f"<{math.prod(dims)}{'f' if size == 4 else 'd'}", data)
+    return (*dims, *map(int, numbers))
+
+
 def answer(connection: socket.socket, work: str, asked: tuple[int, ...]) -> None:
     """Answer one request, in the way that `work` says: behaviour, numbers of batches, folder."""
     how, numbers, folder = work.split("|")
@@ -102,8 +114,9 @@ def main() -> None:
         sys.exit("cannot begin")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(struct.pack("<i16si", MAGIC, bytes.fromhex(token), os.getpid()))
-        while len(said := connection.recv(20, socket.MSG_WAITALL)) == 20:
-            answer(connection, work, struct.unpack("<5i", said))
+        while len(said := connection.recv(24, socket.MSG_WAITALL)) == 24:
+            *asked, size = struct.unpack("<6i", said)
+            answer(connection, work, (*asked, *image_of(connection, size)))
 
 
 if __name__ == "__main__":

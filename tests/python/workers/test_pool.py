@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 from fitgenerator import WorkerError
 from fitgenerator.errors import ClosedError
@@ -80,6 +81,22 @@ def test_a_worker_that_dies_or_sends_no_reply_is_replaced_and_its_batch_made_aga
         assert pool.redone[0] == 2
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_image_is_sent_with_the_request_in_r_s_order(dtype: str) -> None:
+    image = np.arange(12, dtype=dtype).reshape(2, 3, 2)
+    with pool_of() as pool:
+        for given in (image, np.asfortranarray(image), image[:, ::-1], np.zeros((0, 3, 1), dtype)):
+            (array,) = pool.fetch(Asked(1, 7, 3, 0, 99, given)).value
+            assert array[:5].tolist() == [1, 7, 4, 0, 99]
+            assert array[5:-1].tolist() == [*given.shape, *given.ravel(order="F")]
+        assert pool.fetch(Asked(1, 8, 3, 0, 99)).failed is None
+    with (
+        pool_of("exit always", "3") as pool,
+        pytest.raises(WorkerError, match="An image has ended two"),
+    ):
+        pool.fetch(Asked(0, 3, 0, 0, 1, image))
+
+
 def test_one_batch_that_ends_two_workers_is_an_error_of_its_own() -> None:
     with pool_of("exit always", "3") as pool:
         with pytest.raises(
@@ -134,7 +151,7 @@ def test_O5_an_address_is_refused_in_the_system_s_words(monkeypatch: pytest.Monk
         (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
     ]:
         monkeypatch.setattr(socket, "create_server", mock.Mock(side_effect=error))
-        with pytest.raises(WorkerError, match=rf"fitgenerator\.port\): {said}\.$"), pool_of():
+        with pytest.raises(WorkerError, match=rf"FITGENERATOR_PORT\): {said}\.$"), pool_of():
             pass
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from ...host.current_host import host_here
 from ...host.switchboard import Switchboard
 from ...models.protocol import Array
+from ..worker_images import made_elsewhere
 
 Cell = Any  # an environment of R's
 # What R answers: an image, in R's memory, or `{"text": ..., "cell": ...}` for a failure.
@@ -41,7 +43,7 @@ class RFunction:
 
     def __init__(self, name: str, cell: Cell, call: Callable[[Array, int | None], Answer]) -> None:
         self.__name__ = name
-        self._cell = cell
+        self.cell = cell
         self._call = call
         self._home = threading.get_ident()
 
@@ -54,13 +56,31 @@ class RFunction:
 
         Raises:
             RFunctionError: The function failed.
+            RConditionError: It failed in a worker.
             GeneratorTimeoutError: It took too long.
             ClosedError: No batch is made any more.
         """
+        made = made_elsewhere(self, image, seed)
+        if made is not None:
+            return made
         host = host_here()
         if threading.get_ident() != self._home and isinstance(host, Switchboard):
-            return host.apply(self.__name__, self._cell, image, seed)  # type: ignore[no-any-return]
+            return host.apply(self.__name__, self.cell, image, seed)  # type: ignore[no-any-return]
         return image_of(self._call(image, seed))  # from another thread, reticulate goes to R's
+
+
+def function_of(source: object) -> RFunction | None:
+    """The R function of images that a flow calls; `None` where it calls none, or is no flow."""
+    with suppress(Exception):  # attributes of what is none may do anything
+        function = source.image_data_generator.preprocessing_function  # type: ignore[attr-defined]
+        return function if isinstance(function, RFunction) else None
+    return None
+
+
+def cell_of(source: object) -> Cell | None:
+    """The cell of that function, for R."""
+    function = function_of(source)
+    return None if function is None else function.cell
 
 
 def image_of(answer: Answer) -> Array:

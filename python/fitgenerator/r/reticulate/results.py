@@ -48,6 +48,7 @@ _R = Vocabulary(
         "weigh outputs": "give one for each, or a named list of those that are not 1",
         "text as numbers": "give a factor, as in factor(targets, levels), with all levels",
         "array of a number": "as.array(number)",
+        "settings of the address": "options fitgenerator.host and fitgenerator.port",
         "use another process": "Train in an R process of its own: callr::r(), or a cluster of "
         "parallel::makePSOCKcluster() or future::plan(multisession), not parallel::mclapply()",
         "use tensorflow": 'call keras3\'s use_backend("tensorflow") or use_backend("jax"), or '
@@ -88,8 +89,12 @@ def failure_of(error: BaseException) -> dict[str, Any]:
         "argument": error.argument if isinstance(error, errors.OwnError) else None,
         "number": error.number if isinstance(error, ForeignError) else 0,
         "cell": error.cell if isinstance(error, RFunctionError) else None,
-        "condition": asdict(error.condition) if isinstance(error, RConditionError) else None,
+        "condition": _condition_of(error) if isinstance(error, RConditionError) else None,
     }
+
+
+def _condition_of(error: RConditionError) -> dict[str, Any]:
+    return {**asdict(error.condition), "argument": error.argument}
 
 
 def made(make: Callable[[], Any]) -> Any:

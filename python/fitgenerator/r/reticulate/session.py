@@ -26,8 +26,10 @@ from ...training.callbacks import ForeignCallback
 from ...training.options import fit_options, run_options, steps_of
 from ...training.plan import plan_evaluate, plan_fit, plan_predict
 from ...workers.pool import Pool
+from ..worker_images import worked_source
 from ..worker_source import Work, worker_source
 from .host_loop import HostLoop, RList
+from .image_functions import function_of
 from .model_code import holds_r_code
 from .results import made, told
 from .thread_calls import ThreadCalls
@@ -48,7 +50,8 @@ class Session(HostLoop):
         model: The Keras model.
         sources: `generator` and, for fit, `validation_data`: `{"closure": number}` stands for a
             closure of R (with `sequence`, or `opens`, where it can begin again), `{"work": number}`
-            for a function that worker processes run, `Arrays` for a list of arrays, anything else
+            for a function that worker processes run, `{"flow": object, "images": number}` for a
+            flow with such a function of images, `Arrays` for a list of arrays, anything else
             for a Python object.
         arguments: The other arguments of the Python function of that kind; and `screen`, what R
             knows of its output: `interval` (seconds between two bars, `None` for no bar), `width`
@@ -207,6 +210,10 @@ def _source(given: Any, name: str, pool: Pool | None, model: Any = None) -> Sour
         assert pool is not None
         work = Work(pool, given["work"], given["passes"], given["seed"], name)
         return worker_source(work, given["hook"])
+    if isinstance(given, dict) and "images" in given:
+        assert pool is not None
+        source = _source(given["flow"], name, None, model)
+        return worked_source(source, pool, given["images"], function_of(given["flow"]), name)
     if isinstance(given, dict) and "closure" in given:
         number = int(given["closure"])
         if given.get("opens"):

@@ -28,12 +28,12 @@ class Closures:
     """
 
     def __init__(
-        self, sources: Sequence[Source], forms: Sequence[BatchForm], inputs: Sequence[str]
+        self, sources: Sequence[Source | None], forms: Sequence[BatchForm], inputs: Sequence[str]
     ) -> None:
         # The argument that each R function was given as; the first where it was given twice.
         self._names: dict[str, str] = {}
         for name, source in zip(("generator", "validation_data"), sources, strict=False):
-            if source.hosted:
+            if source is not None and source.hosted:
                 self._names.setdefault(identity_of(source.function), name)
         self._fetched = dict.fromkeys(self._names.values(), 0)
         self._forms = dict(zip(("generator", "validation_data"), forms, strict=False))

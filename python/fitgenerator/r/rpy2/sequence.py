@@ -20,10 +20,12 @@ class Indexed:
     Args:
         function: Is called with the number of a batch, from 1, and perhaps the epoch.
         hook: A function, of R or Python, that is called with the number of a pass that has ended.
+        passes: What says which numbers.
         seeded: Its random numbers follow from the seed and the number.
     """
 
-    def __init__(self, function: RFunction, hook: Hook, *, seeded: bool) -> None:
+    def __init__(self, function: RFunction, hook: Hook, passes: Passes, *, seeded: bool) -> None:
+        self.given, self.given_hook, self.passes, self.seeded = function, hook, passes, seeded
         in_r = hook is not None and is_function(hook)
         given = hook if in_r else rinterface.NULL
         self.hook = None if in_r else hook  # of Python
@@ -54,5 +56,5 @@ def sequence(
             f"the number of the epoch, not {takes} arguments.",
             argument=argument,
         )
-    indexed = Indexed(function, hook, seeded=seeded)
+    indexed = Indexed(function, hook, passes, seeded=seeded)
     return passes_source(indexed, passes, told=hook is not None)

@@ -13,41 +13,53 @@ from time import perf_counter
 from typing import Any
 
 from ...batches.model_inputs import input_names
-from ...batches.structure import BatchForm, batch_form
+from ...batches.structure import batch_form
 from ...host.garbage_collection import Collector
-from ...host.interface import Host, Shown, run_job
+from ...host.interface import Shown, run_job
 from ...host.outcome import Failed, Outcome, TimedOut, Value, attempt
-from ...host.requests import Apply, Call, End, Fetch, Job, Request, Say
+from ...host.requests import Apply, Call, End, Fetch, Job, Request, Say, Signal
 from ...host.signal_safe_queue import SLICE
 from ...host.switchboard import Switchboard
 from ...host.watchdog import Watchdog
 from ...sources.source import Source
 from ...training.background import BackgroundLoop, Loop
-from ...training.fit_loop import FitLoop
-from ...training.predict_loop import PredictLoop
+from ...training.options import RunOptions
+from ...workers.pool import Pool
 from .closures import Closures
 from .embedded_r import rinterface
 from .functions import helper
 from .interrupts import Interrupts
 from .thread_calls import ThreadCalls, release_dropped
 from .values import to_array, to_python
+from .worker_pool import in_processes, signal
 
 
 def host(
-    plan: Callable[[Host], Loop], sources: Sequence[Source], show: Callable[[Shown], None]
+    plan: Callable[..., Loop],
+    sources: Sequence[Source | None],
+    options: RunOptions,
+    show: Callable[[Shown], None],
 ) -> Any:
     """Run the loop that `plan` makes on a training thread, and serve it from this one.
+
+    `plan` is called with the host and the `sources`, the generator and perhaps validation data.
 
     Returns the loop's result, and raises what the loop raised, or `KeyboardInterrupt` on Ctrl-C.
     """
     interrupts = Interrupts()
     board = Switchboard(Watchdog(interrupts.send, interrupts.recall))
-    loop = plan(board)
+    keras_version = options.keras_version
+    forms = [batch_form(keras_version, mode) for mode in (options.mode, "test")]
+    inputs = input_names(keras_version.model)
+    sources, pool = in_processes(board, sources, forms, inputs, options)
+    loop = plan(board, *sources)
     running = BackgroundLoop(board, loop)
     with interrupts, Collector() as collector, ThreadCalls(board, interrupts):
-        closures = Closures(sources, _forms_of(loop), input_names(loop.context.model))
-        server = _Server(board, running, closures, show, interrupts, collector)
+        closures = Closures(sources, forms, inputs)
+        server = _Server(board, running, closures, pool, show, interrupts, collector)
         try:
+            if pool is not None:
+                pool.start()
             with interrupts.allowed():
                 loop.context.callbacks.attach()
             running.start()
@@ -58,12 +70,6 @@ def host(
     if isinstance(outcome, Failed):
         raise outcome.error
     return outcome.value
-
-
-def _forms_of(loop: Loop) -> list[BatchForm]:
-    """What the model takes of the generator, and of the validation data."""
-    mode = {FitLoop: "train", PredictLoop: "predict"}.get(type(loop), "test")
-    return [batch_form(loop.context.keras_version, name) for name in (mode, "test")]
 
 
 def _called(request: Call) -> Outcome:
@@ -82,6 +88,7 @@ class _Server:
     board: Switchboard
     running: BackgroundLoop
     closures: Closures
+    pool: Pool | None
     show: Callable[[Shown], None]
     interrupts: Interrupts
     collector: Collector
@@ -106,6 +113,8 @@ class _Server:
                     self._serve_job(request)
                 case Say():
                     self.show(request.shown)
+                case Signal():
+                    self._signal(request)
                 case End():
                     return
             self.request = None
@@ -121,6 +130,13 @@ class _Server:
         """Run what a source has called of R on its own thread."""
         (outcome,) = self._watched(lambda: [_called(request)])
         request.answer(outcome)
+
+    def _signal(self, request: Signal) -> None:
+        try:
+            signal(request.fields)
+        except rinterface.embedded.RRuntimeError as error:  # or the user's options(warn = 2)
+            self.interrupts.check_error(error)
+            raise
 
     def _serve_apply(self, request: Apply) -> None:
         """Run a function that a batch needs which another thread makes."""
@@ -166,6 +182,8 @@ class _Server:
         if self.request is not None:
             self.request.abandon()
         self.running.stop()
+        if self.pool is not None:
+            self.pool.end()
         # R would take a pending interrupt, or one that comes now, in the midst of it.
         if not isinstance(self.fork, rinterface.NULLType):
             helper("undisturbed")(helper("replace_fork"), self.fork)
