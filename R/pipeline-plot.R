@@ -6,10 +6,10 @@
 #' draws the last steps, thread by thread: when the generator made each batch, when it was converted, how long it waited
 #' in the queue, and when the model used it. If ggplot2 is installed, `ggplot2::autoplot()` does the same.
 #'
-#' @details In the timeline, time runs from left to right, and each thread has a lane. Bars that are one above the other
-#'   ran at the same time. The number in a bar is that of its batch, or of its batches if one call ran several steps. In
-#'   the lane of the queue, each waiting batch has a line. A gap is a time in which a thread was idle; a low bar marks
-#'   the time in which the model waited for a batch.
+#' @details In the timeline, time runs from left to right. Each thread has a lane, and so has each worker process (see
+#'   [workers]). Bars that are one above the other ran at the same time. The number in a bar is that of its batch, or of
+#'   its batches if one call ran several steps. In the lane of the queue, each waiting batch has a line. A gap is a time
+#'   in which a thread, or a process, was idle; a low bar marks the time in which the model waited for a batch.
 #'
 #' @param x,object A pipeline: the element `pipeline` of what [fit_generator()] returns.
 #' @param y Not used.
@@ -67,6 +67,13 @@ stage_labels <- function(x, seconds) {
   trimws(paste(format_seconds(seconds), ifelse(nzchar(shares), sprintf("(%s)", shares), "")))
 }
 
+# What the bars are called.
+stage_names <- function(x, seconds) {
+  names <- pipeline_stages[names(seconds)]
+  made <- names(seconds) == "generator" & length(x$workers) > 0L
+  ifelse(made, sprintf("%s (in %d workers)", names, length(x$workers)), names)
+}
+
 # The verdict, wrapped to fit into a plot.
 verdict_of <- function(x) paste(strwrap(x$verdict, 80L), collapse = "\n")
 
@@ -77,7 +84,7 @@ label_colours <- function(seconds) ifelse(is_long(seconds), "white", "black")
 
 ggplot_stages <- function(x) {
   seconds <- stage_seconds(x)
-  names <- pipeline_stages[names(seconds)]
+  names <- stage_names(x, seconds)
   data <- data.frame(stage = factor(names, rev(names)), seconds = seconds, label = stage_labels(x, seconds))
   ggplot2::ggplot(data, mapping(x = "seconds", y = "stage")) +
     ggplot2::geom_col(fill = stage_colours(names(seconds)), width = 0.7) +
@@ -97,7 +104,7 @@ draw_stages <- function(x) {
   old <- graphics::par(mar = c(4, 13, 4, 1))
   on.exit(graphics::par(old))
   at <- graphics::barplot(
-    unname(seconds), names.arg = pipeline_stages[names(seconds)], horiz = TRUE, las = 1, xlab = "seconds",
+    unname(seconds), names.arg = stage_names(x, seconds), horiz = TRUE, las = 1, xlab = "seconds",
     col = stage_colours(names(seconds)), border = NA, xlim = c(0, max(seconds, 1e-9) * 1.15)
   )
   graphics::text(
@@ -164,7 +171,7 @@ one_of_each_call <- function(events) {
 # The lanes in the order in which a batch passes through them.
 lanes_of <- function(events) {
   first <- tapply(match(events$what, names(event_colours)), events$lane, min)
-  names(first)[order(first, names(first))]
+  names(first)[order(first, nchar(names(first)), names(first))]
 }
 
 # Gives each batch in the queue a line of its own, the lowest free one.

@@ -4,6 +4,7 @@
 new_pipeline <- function(numbers) {
   numbers <- as.list(numbers)
   if (!is.null(numbers$timeline)) numbers$timeline <- timeline_frame(numbers$timeline)
+  if (!is.null(numbers$workers)) numbers$workers <- vapply(numbers$workers, as.numeric, 0)
   structure(numbers, class = "fitgenerator_pipeline")
 }
 
@@ -42,7 +43,8 @@ pipeline_stages <- c(
 #' * `wall`: duration of the whole call in seconds;
 #' * `queue_fill`: mean number of batches in the queue, out of `max_queue_size`;
 #' * `batches`: number of batches that were fetched; `redone`: number of batches that were made again, because the
-#'   worker process that made them died (see [workers]); `steps`: number of steps that were run; `calls`: number of
+#'   worker process that made them died (see [workers]); `workers`: how many seconds each worker process made batches,
+#'   by its lane in the timeline; `steps`: number of steps that were run; `calls`: number of
 #'   calls of compiled functions that these took; `xla_steps`: number of the steps that ran in loops compiled with XLA;
 #'   `traces`: number of functions that were traced, or compiled, for them (on JAX, one for each number of rows);
 #'   `fallback`: why steps could not run in a loop, or not in one compiled with XLA;
@@ -52,8 +54,8 @@ pipeline_stages <- c(
 #' * `timeline`: what happened to the last 100 batches, a data frame with the columns `batch` (the number of the batch,
 #'   from 1), `what` (`"generator"`, `"conversion"`, `"queue"`, `"step"`, `"wait"` for the time that the model waited
 #'   for the batch, or `"callbacks"` for what callbacks did after its step), `begin` and `end` (seconds since the call
-#'   began), `lane` (the thread, such as `"calling thread"`, `"training thread"` or a feeder; or `"queue"`) and `source`
-#'   (the argument that the batch came from). Batches that were used by one call of a compiled function have the same
+#'   began), `lane` (the thread, such as `"calling thread"`, `"training thread"` or a feeder; a worker process, such as
+#'   `"worker 1"`; or `"queue"`) and `source` (the argument that the batch came from). Batches that were used by one call of a compiled function have the same
 #'   times there.
 #'
 #' @param x A pipeline: the element `pipeline` of what [fit_generator()] returns.
@@ -83,7 +85,8 @@ format.fitgenerator_pipeline <- function(x, ...) {
   times <- format(format_seconds(c(seconds, number_of(x, "wall"))), justify = "right")
   shares <- format(c(format_shares(seconds, number_of(x, "wall")), ""), justify = "right")
   table <- sprintf("  %s  %s  %s", labels, times, shares)
-  c(title_line(x), trimws(table, "right"), queue_line(x), redone_line(x), calls_line(x), x$verdict)
+  lines <- c(queue_line(x), workers_line(x), redone_line(x), calls_line(x))
+  c(title_line(x), trimws(table, "right"), lines, x$verdict)
 }
 
 # One number of a pipeline; `NA` where it was not measured.
@@ -125,6 +128,14 @@ queue_line <- function(x) {
   if (is.na(fill) || is.na(size)) return(NULL)
   if (size == 0) return("No queue: each batch was drawn when its step needed it.")
   sprintf("Queue: %.1f of %s batches waiting on average", fill, format_count(size))
+}
+
+# How busy the processes were that made batches.
+workers_line <- function(x) {
+  seconds <- x$workers
+  if (!length(seconds) || is.na(number_of(x, "wall"))) return(NULL)
+  busy <- paste(unique(format_shares(range(seconds), number_of(x, "wall"))), collapse = " to ")
+  sprintf("Workers: %d, busy for %s of the time", length(seconds), busy)
 }
 
 redone_line <- function(x) {

@@ -13,6 +13,16 @@ test_that("stages have a bar each, working and waiting in two colours", {
   expect_true("12.3 s (98 %)" %in% built$data[[2]]$label)
 })
 
+test_that("Worker processes are in the name of what they did, and have lanes in the order of their numbers", {
+  x <- some_pipeline(workers = list("worker 1" = 6, "worker 2" = 6.3))
+  skip_if_not_installed("ggplot2")
+  expect_true("generator (in 2 workers)" %in% levels(plot(x, method = "ggplot2")$data$stage))
+  events <- data.frame(
+    batch = 1:12, what = "generator", begin = 0, end = 1, lane = paste("worker", 1:12), source = "generator"
+  )
+  expect_identical(timeline_picture(events, 9L)$lanes, paste("worker", 12:1))
+})
+
 test_that("The label of the longest bar stands in it, where no picture is too narrow for it", {
   skip_if_not_installed("ggplot2")
   labels <- ggplot2::ggplot_build(plot(some_pipeline(), method = "ggplot2"))$data[[2L]]

@@ -39,6 +39,13 @@ test_that("several steps in a call are told of, and why there are not", {
   expect_identical(line(calls = 2000, fallback = "loop: a reason"), "2,000 steps in 2,000 calls (no loop: a reason)")
 })
 
+test_that("Workers are told of, and how busy they were", {
+  busy <- function(...) grep("^Workers", format(some_pipeline(workers = list(...))), value = TRUE)
+  expect_identical(busy("worker 1" = 12, "worker 2" = 9), "Workers: 2, busy for 71 % to 95 % of the time")
+  expect_identical(busy("worker 1" = 12.6), "Workers: 1, busy for 100 % of the time")
+  expect_length(busy(), 0L)
+})
+
 test_that("lock-step is said in words", {
   expect_match(format(some_pipeline(max_queue_size = 0)), "^No queue", all = FALSE)
 })

@@ -49,6 +49,21 @@ test_that("Training and validation share one pool; evaluation and prediction hav
   expect_identical(with_arrays(2), with_arrays(1))
 })
 
+test_that("Each worker has a lane, and the verdict names `workers` where the generator limits", {
+  slow <- function(i) {
+    Sys.sleep(0.1) # nolint: undesirable_function_linter. It is to limit.
+    list(matrix(0, 1L), matrix(0, 1L))
+  }
+  trained <- function(...) train(echo_model(), batch_sequence(slow, 20), NULL, ...)$pipeline
+  x <- trained(workers = 2)
+  made <- x$timeline[x$timeline$what == "generator", ]
+  expect_setequal(made$lane, c("worker 1", "worker 2"))
+  expect_setequal(names(x$workers), made$lane)
+  expect_equal(sum(x$workers), x$generator)
+  expect_match(x$verdict, "for the generator \\(`workers` = 2, busy for [0-9]+ % of it\\)")
+  expect_match(trained()$verdict, "for the generator: a batch_sequence\\(\\) with `workers` may help")
+})
+
 test_that("on_epoch_end runs on R's thread, between the passes", {
   ended <- NULL
   threads <- NULL

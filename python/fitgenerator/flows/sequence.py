@@ -11,9 +11,11 @@ from ..arguments import whole
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
 from ..r_functions import bridge_of, is_bridged_function, is_r_function
+from ..reporting.timeline import Span
 from ..sources.seeded_source import Passes, PassReader
 from ..sources.source import Source
 from ..workers.executors import Executions, Given, check_executor
+from ..workers.makers import last_made
 
 
 class BatchSequence(Passes):
@@ -86,6 +88,9 @@ class ExecutionReader(PassReader):
 
     def close(self) -> None:
         self._executions.close()
+
+    def span(self, begun: float) -> Span:
+        return last_made() or super().span(begun)
 
     @property
     def redone(self) -> int:

@@ -99,6 +99,7 @@ class State:
                 **{"queue": recent.queue_fill, "size": figures.max_queue_size},
                 **{"steps_rate": recent.steps / wall, "batches_rate": recent.batches / wall},
                 "working": {n: getattr(recent, n) / wall for n in ("generator", "conversion")},
+                "workers": len(figures.workers),
                 "room": recent.generator_waited / wall,
                 **{"all_steps": figures.steps, "all_batches": figures.batches},
                 **{"redone": figures.redone, "longest": figures.longest_wait},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -62,7 +61,7 @@ class ThreadPrefetcher(Prefetcher):
                 self._fail(fetch, error)
             with around():
                 self._reader.settle(failed=not fetch.left_out)
-        fetch.span = (begun, time.perf_counter(), threading.get_ident())
+        fetch.span = self._reader.span(begun)
         if fetch.read is None:
             self._hand_on(fetch)
         else:

@@ -14,8 +14,10 @@ from ..batches.structure import RawBatch
 from ..errors import ErrorContext, WorkerError, locate
 from ..host.current_host import host_here
 from ..host.switchboard import Switchboard
+from ..reporting.timeline import Span
 from ..sources.seeded_source import Passes, PassReader
 from ..sources.source import Source
+from ..workers.makers import last_made
 from ..workers.pool import Pool
 from ..workers.wire import Asked, Condition, Coordinates, Reply, Value
 
@@ -75,6 +77,9 @@ class WorkerReader(PassReader):
 
     def close(self) -> None:
         self._work.pool.close()
+
+    def span(self, begun: float) -> Span:
+        return last_made() or super().span(begun)
 
     @property
     def redone(self) -> int:

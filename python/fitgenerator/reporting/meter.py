@@ -35,6 +35,9 @@ class Meter:
             figures.generator += came[1] - came[0]
             figures.conversion += converted[1] - converted[0]
             figures.batches += 1
+            if isinstance(came[2], str):
+                worked = figures.workers.get(came[2], 0.0)
+                figures.workers[came[2]] = worked + came[1] - came[0]
         self.timeline.made(place, came, converted)
 
     def ran(self, first: Place, steps: int, span: Span, *, xla: bool) -> None:

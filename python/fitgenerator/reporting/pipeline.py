@@ -10,6 +10,8 @@ from .timeline import Event, Timeline
 
 # Below this share of the wall time a wait is noise, not a bottleneck.
 _NOTABLE = 0.05
+# Workers that work less are not what limits: they start, or wait to be asked.
+_BUSY = 0.7
 
 
 @dataclass
@@ -32,6 +34,8 @@ class Pipeline:
         max_queue_size: The size of the queue, as asked for.
         batches: Batches pulled from the generators.
         redone: Batches that were made again, because the worker that made them has died.
+        workers: Of each worker in another process that made batches, by its lane in the timeline,
+            for how long it did; `generator` is their sum.
         steps: Steps executed, in training, validation and prediction.
         calls: Calls of compiled functions that they took.
         xla_steps: Those of the steps that ran in loops which XLA compiled.
@@ -56,6 +60,7 @@ class Pipeline:
     queue_fill: float = 0.0
     batches: int = 0
     redone: int = 0
+    workers: dict[str, float] = field(default_factory=dict)
     steps: int = 0
     calls: int = 0
     xla_steps: int = 0
@@ -65,6 +70,7 @@ class Pipeline:
     fallback: str | None = None
     _waited: float = field(default=0.0, repr=False)  # how long the model has waited for a batch now
     _takes: int = field(default=0, repr=False)  # how often it asked for one
+    _remedy: str = field(default="", repr=False)  # for a generator that limits, in words
     _timeline: Timeline = field(default_factory=Timeline, repr=False, compare=False)
 
     @property
@@ -88,12 +94,21 @@ class Pipeline:
             text = f"callbacks took {hooks:.0%} of the time; the model waited {waited:.0%} of it"
             return f"{text} for the generator".replace("%", " %")
         if waited > _NOTABLE:
-            return f"the model waited {waited:.0%} of the time for the generator".replace("%", " %")
+            text = f"the model waited {waited:.0%} of the time for the generator{self._blamed()}"
+            return text.replace("%", " %")
         stepping = self.step / self.wall
         return (
             f"the generator kept up: the model waited {waited:.0%} of the time for it, "
             f"and computed {stepping:.0%}"
         ).replace("%", " %")
+
+    def _blamed(self) -> str:
+        """What is said of a generator that limits: how busy its workers were, and what may help."""
+        if not self.workers:
+            return f": {self._remedy} may help" if self._remedy else ""
+        busy = sum(self.workers.values()) / len(self.workers) / self.wall
+        more = ": more may help" if busy > _BUSY else ""
+        return f" (`workers` = {len(self.workers)}, busy for {busy:.0%} of it){more}"
 
     def plot(self, kind: str = "stages", *, last: int = 30) -> Any:
         """Draw where the time went.
@@ -138,7 +153,17 @@ class Pipeline:
         counts = f"{self.batches} batches pulled, {self.steps} steps"
         ready = f"{self.queue_fill:.1f} of {self.max_queue_size} batches ready on average"
         made = [f"{self.redone} batches made again"] if self.redone else []
-        return "\n".join([f"{counts}, {ready}", *lines, *made, *self._calls(), self.verdict])
+        told = [*self._workers(), *made, *self._calls()]
+        return "\n".join([f"{counts}, {ready}", *lines, *told, self.verdict])
+
+    def _workers(self) -> list[str]:
+        """How busy each was, where there are some."""
+        if not self.workers or not self.wall:
+            return []
+        seconds = self.workers.values()
+        low, high = (f"{amount / self.wall:.0%}" for amount in (min(seconds), max(seconds)))
+        busy = low if low == high else f"{low} to {high}"
+        return [f"Workers: {len(seconds)}, busy for {busy} of the time".replace("%", " %")]
 
     def _calls(self) -> list[str]:
         """Said only where it is news: several steps in a call, or why not."""

@@ -41,6 +41,8 @@ def draw_stages(figures: Mapping[str, Any]) -> Any:
     plt = pyplot()
     figure, ax = plt.subplots(figsize=(7.5, 3.8), layout="constrained")
     labels = [label for _, label, _ in _STAGES]
+    if figures["workers"]:
+        labels[0] += f" (in {len(figures['workers'])} workers)"
     seconds = [figures[name] for name, *_ in _STAGES]
     bars = ax.barh(labels, seconds, color=[colour for *_, colour in _STAGES], height=0.7)
     ax.bar_label(bars, [_amount(s, figures["wall"]) for s in seconds], padding=4)
@@ -178,4 +180,4 @@ def lanes_of(events: Iterable[Event]) -> list[str]:
     for event in events:
         rank = order.index(event.what)
         first[event.lane] = min(rank, first.get(event.lane, rank))
-    return sorted(first, key=lambda lane: (first[lane], lane))
+    return sorted(first, key=lambda lane: (first[lane], len(lane), lane))

@@ -13,8 +13,9 @@ _OURS = "fitgenerator-"
 
 # A batch: the argument that it came from, and its number, from 1.
 Place = tuple[str, int]
-# When something began and ended, by `time.perf_counter()`, and the number of the thread.
-Span = tuple[float, float, int]
+# When something began and ended, by `time.perf_counter()`, and who did it: the number of a
+# thread, or the lane of a worker in another process.
+Span = tuple[float, float, int | str]
 
 
 class Event(NamedTuple):
@@ -27,8 +28,8 @@ class Event(NamedTuple):
             "callbacks" (which were called after its step).
         begin: When that began, in seconds since the call did.
         end: When it ended. Batches of one call of a compiled function share its times.
-        lane: The thread: "calling thread", "training thread", "generator feeder", ...; of a
-            batch in the queue "queue".
+        lane: The thread: "calling thread", "training thread", "generator feeder", ...; "worker 1",
+            ... for what was done in another process; of a batch in the queue "queue".
     """
 
     source: str
@@ -90,9 +91,9 @@ class Timeline:
         return sorted(events, key=lambda event: (event.begin, event.end))
 
     def _event(self, place: Place, what: str, span: Span, lane: str | None = None) -> Event:
-        begin, end, thread = span
-        lane = lane or self._lanes.get(thread, "calling thread")
-        return Event(*place, what, begin - self._begun, end - self._begun, lane)
+        begin, end, who = span
+        known = who if isinstance(who, str) else self._lanes.get(who, "calling thread")
+        return Event(*place, what, begin - self._begun, end - self._begun, lane or known)
 
 
 def _lane(thread: str) -> str:

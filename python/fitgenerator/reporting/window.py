@@ -20,6 +20,7 @@ class Sample:
 
     at: float  # by `time.perf_counter()`
     sums: dict[str, float]
+    workers: dict[str, float]
     takes: int
     fill: float  # the sum of all fills of the queue
 
@@ -29,7 +30,8 @@ class Sample:
         sums = {name: getattr(pipeline, name) for name in _SUMS}
         sums["model_waited"] += pipeline._waited  # the wait that lasts
         takes = pipeline._takes
-        return cls(time.perf_counter(), sums, takes, pipeline.queue_fill * takes)
+        workers = dict(pipeline.workers)
+        return cls(time.perf_counter(), sums, workers, takes, pipeline.queue_fill * takes)
 
 
 def between(begin: Sample, end: Sample, pipeline: Pipeline) -> Pipeline:
@@ -43,6 +45,8 @@ def between(begin: Sample, end: Sample, pipeline: Pipeline) -> Pipeline:
         max_queue_size=pipeline.max_queue_size,
         wall=wall,
         other=wall - known,
+        workers={name: end.workers[name] - begin.workers.get(name, 0.0) for name in end.workers},
+        _remedy=pipeline._remedy,
         queue_fill=max(0.0, end.fill - begin.fill) / takes if takes > 0 else 0.0,
         **sums,  # type: ignore[arg-type]
     )

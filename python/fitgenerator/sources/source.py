@@ -7,6 +7,8 @@ the claims of an indexed source may then run on several threads.
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from ..batches.row_batches import RowBatches
 from ..batches.structure import RawBatch
 from ..errors import Warned
 from ..models.keras_versions import Adapter
+from ..reporting.timeline import Span
 
 Claim = Callable[[], RawBatch]
 
@@ -78,6 +81,10 @@ class Reader(ABC):
         """Batches that were made again, because what made them has died."""
         return 0
 
+    def span(self, begun: float) -> Span:
+        """Who made the batch that this thread has read since `begun`, and when."""
+        return begun, time.perf_counter(), threading.get_ident()
+
     def leave(self, used: int) -> None:  # noqa: B027
         """A training is over that has used so many batches: the next one goes on after them."""
 
@@ -122,6 +129,14 @@ class Source:
         if isinstance(self.identity, keras.utils.PyDataset):
             return "sequence"
         return "dataset" if is_dataset(self.identity) else "generator"
+
+    @property
+    def remedy(self) -> str:
+        """What of ours may make it faster, in words; empty: nothing."""
+        if self.parallel:
+            return "more `workers`"
+        own = self.hosted or not self.restarts  # a data set, or a loader, has workers of its own
+        return "a batch_sequence() with `workers`" if own else ""
 
 
 def is_dataset(given: Any) -> bool:

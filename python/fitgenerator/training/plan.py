@@ -98,7 +98,8 @@ def _context(
         epochs=epochs,
         at_once=len(options.callbacks) > 0,
     )
-    meter = Meter(options.capacity_for(source))
+    meter = Meter(capacity := options.capacity_for(source))
+    meter.pipeline._remedy = source.remedy if capacity else ""
     called = meter.called_back
     return RunContext(
         keras_version=options.keras_version,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Hashable
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -19,6 +20,8 @@ from typing import Any
 from ..arguments import Unchecked
 from ..errors import ArgumentError, ArgumentTypeError, ClosedError, WorkerError
 from ..messages import describe, reason
+from .makers import made_by
+from .telling import Telling, Told
 
 # How often an executor that breaks is made again, in one call.
 REPLACED_AT_MOST = 3
@@ -49,6 +52,7 @@ class Executions:
         self._make = None if isinstance(given, Executor) else given
         self._executor: Executor | None = given if isinstance(given, Executor) else _made(given)
         self.redone = 0  # batches that were made again
+        self._workers: dict[Hashable, int] = {}  # their numbers, from 1
         self._replaced = 0  # times
         self._lock = threading.Lock()  # held while another executor takes the place of a broken one
         self._running: set[Future[Any]] = set()
@@ -77,12 +81,12 @@ class Executions:
             if executor is None or self._closing.done():
                 raise ClosedError
             try:
-                future = executor.submit(function, *args)
+                future = executor.submit(Telling(function), *args)
             except (BrokenExecutor, RuntimeError) as error:  # it is broken, or was shut down
                 self._replace(number, error)
                 continue
             try:
-                return self._result(future)
+                return self._told(Told(*self._result(future)))
             except (BrokenExecutor, CancelledError) as error:
                 self._replace(number, error)
 
@@ -97,6 +101,12 @@ class Executions:
         if self._closing.done():
             raise ClosedError
         return future.result()
+
+    def _told(self, told: Told) -> Any:
+        with self._lock:
+            number = self._workers.setdefault(told.who, len(self._workers) + 1)
+        made_by(number, time.perf_counter() - told.seconds)
+        return told.value
 
     def _replace(self, number: int, error: BaseException) -> None:
         """Have another executor in the place of the broken one, the one of that number."""

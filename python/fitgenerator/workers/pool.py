@@ -17,6 +17,7 @@ from functools import partial
 
 from ..errors import ClosedError, WorkerError
 from . import broken_pipes
+from .makers import made_by
 from .process import LentProcess, Process
 from .site import Door
 from .wire import Asked, LostError, Reply, Stream
@@ -195,12 +196,14 @@ class Pool:
 
     def _ask(self, worker: Worker, asked: Asked) -> Reply:
         assert worker.connection is not None
+        begun = time.perf_counter()
         broken_pipes.block()
         try:
             worker.connection.sendall(asked.packed())
         except OSError as error:
             raise LostError(str(error)) from error
         reply = Stream(worker.connection).reply()
+        made_by(worker.number, begun)
         with self._changed:
             if reply.stands is not None:
                 self._stands = f"{worker.name}:\n{reply.stands}"

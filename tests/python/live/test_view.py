@@ -259,9 +259,11 @@ def test_the_window_holds_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> N
         figures.model_waited += 0.5
         figures.step += 0.5
         figures.steps += 5
+        figures.workers["worker 1"] = figures.workers.get("worker 1", 0.0) + 0.9
         last.look()
     recent = last.recent()
     assert recent.wall == pytest.approx(10)
+    assert recent.workers == {"worker 1": pytest.approx(9)}
     assert recent.steps == 50
     assert recent.model_waited / recent.wall == pytest.approx(0.5)
     now[0] += 60  # one long step

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 import pytest
-from fitgenerator import GeneratorTimeoutError, Pipeline, last_history
+from fitgenerator import GeneratorTimeoutError, Pipeline, batch_sequence, last_history
 from fitgenerator.reporting import meter
 from support.tiny_trainings import (
     Watched,
@@ -38,7 +38,10 @@ def test_a_slow_generator_is_named(queue: int) -> None:
     assert pipeline.queue_fill < 3
     assert pipeline.generator_waited < pipeline.model_waited
     assert pipeline.verdict.startswith("the model waited ")
-    assert pipeline.verdict.endswith(" % of the time for the generator")
+    assert pipeline.verdict.endswith(
+        " % of the time for the generator"
+        + (": a batch_sequence() with `workers` may help" * (queue > 0))
+    )
 
 
 def test_a_generator_that_keeps_up_is_named() -> None:
@@ -103,6 +106,13 @@ def filled(**figures: Any) -> Pipeline:
 
 def test_verdicts() -> None:
     assert filled(model_waited=6.3).verdict == "the model waited 63 % of the time for the generator"
+    shared = filled(model_waited=4.0, workers={"worker 1": 9.6, "worker 2": 9.4})
+    assert shared.verdict == (
+        "the model waited 40 % of the time for the generator (`workers` = 2, busy for 95 % of it): "
+        "more may help"
+    )
+    idle = filled(model_waited=4.0, workers={"worker 1": 3.0, "worker 2": 1.0}).verdict
+    assert idle.endswith("for the generator (`workers` = 2, busy for 20 % of it)")
     assert filled(model_waited=0.1, step=8).verdict == (
         "the generator kept up: the model waited 1 % of the time for it, and computed 80 %"
     )
@@ -117,7 +127,8 @@ def test_figures_by_name() -> None:
     assert list(figures) == [
         *("max_queue_size", "generator", "conversion", "step", "model_waited"),
         *("generator_waited", "callbacks", "other", "wall", "queue_fill", "batches"),
-        *("redone", "steps", "calls", "xla_steps", "traces", "longest_wait", "waiting", "fallback"),
+        *("redone", "workers", "steps", "calls", "xla_steps", "traces"),
+        *("longest_wait", "waiting", "fallback"),
         "verdict",
     ]
     assert figures["generator"] == 2.0
@@ -129,6 +140,25 @@ def test_printed() -> None:
     assert text[1] == "  in the generator               2.00 s"
     assert text[-1].startswith("the generator kept up")
     assert "_lock" not in repr(filled())
+    busy = str(filled(workers={"worker 1": 9.6, "worker 2": 9.4}))
+    assert "Workers: 2, busy for 94 % to 96 % of the time" in busy
+    assert "busy for 96 %" in str(filled(workers={"worker 1": 9.6}))
+
+
+def test_what_may_help_depends_on_the_source() -> None:
+    class Loader:
+        def __iter__(self) -> Any:
+            return iter(batches)
+
+    def remedy(source: Any, **options: Any) -> str:
+        return run(echo_model(), source, 2, **options).pipeline._remedy
+
+    batches = [numbered_batch(1)] * 2
+    assert remedy(numbered()) == "a batch_sequence() with `workers`"
+    assert remedy(batches) == "more `workers`"
+    assert remedy(batch_sequence(numbered_batch, 2)) == "more `workers`"
+    assert remedy(batches, max_queue_size=0) == ""
+    assert remedy(Loader()) == ""  # which has workers of its own, or none
 
 
 def test_figures_of_several_threads_add_up() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import pickle
 import signal
 import threading
 import time
@@ -26,6 +28,7 @@ from fitgenerator import (
     predict_generator,
 )
 from fitgenerator.workers.executors import Executions
+from fitgenerator.workers.telling import Telling
 from support import executor_functions as made
 from support.platforms import press_ctrl_c
 from support.tiny_trainings import PATIENCE, Seen, echo_model, notes_of, run
@@ -111,6 +114,32 @@ def test_the_function_runs_in_the_workers_and_not_here(tmp_path: Path) -> None:
         assert trained(flow) == list(range(8))
         workers = set(executor._processes)
     assert {int(path.name.split("-")[1]) for path in tmp_path.iterdir()} <= workers
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_worker_has_a_lane_of_its_own(kind: str) -> None:
+    with KINDS[kind]() as executor:
+        run(echo_model(), batch_sequence(made.slow, 12, executor=executor))
+    history = last_history()
+    assert history is not None
+    pipeline = history.pipeline
+    events = [event for event in pipeline.timeline if event.what == "generator"]
+    assert {event.lane for event in events} == {"worker 1", "worker 2"} == set(pipeline.workers)
+    assert all(0.06 <= event.end - event.begin < 0.12 for event in events)
+    assert sum(pipeline.workers.values()) == pytest.approx(pipeline.generator)
+    assert "Workers: 2, busy for " in str(pipeline)
+
+
+def test_a_function_is_sent_as_what_it_is_to_where_this_package_is_not() -> None:
+    sent = pickle.dumps(Telling(partial(made.batch, epoch=1)))
+    assert b"fitgenerator" not in sent
+    value, seconds, who = pickle.loads(sent)(3)
+    assert value[0].tolist() == [[3], [3]]
+    assert seconds < PATIENCE
+    assert who[1:] == (os.getpid(), threading.get_ident())
+    assert Telling(made.slow).__name__ == "slow"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("workers", "most"), [(None, 3), (1, 1), (2, 2), (5, 4)])

@@ -18,6 +18,7 @@ import pytest
 from fitgenerator import WorkerError
 from fitgenerator.errors import ClosedError
 from fitgenerator.workers import listener
+from fitgenerator.workers.makers import last_made
 from fitgenerator.workers.wire import Asked
 from support.platforms import posix
 from support.program_worker import MAGIC, REPLIES
@@ -44,6 +45,16 @@ def alive(process: int) -> bool:
         os.kill(process, 0)
         return True
     return False
+
+
+def test_who_has_made_a_batch_is_known_to_the_thread_that_fetched_it() -> None:
+    with pool_of("kill", "3", count=1) as pool:
+        for number in (1, 2, 3):
+            before = time.perf_counter()
+            pool.fetch(Asked(0, number, 0, 0, 1))
+            begun, ended, lane = last_made()
+            assert before <= begun < ended <= time.perf_counter()
+            assert lane == "worker 1"  # also the one in its place
 
 
 def test_each_batch_is_asked_for_once_by_its_place_and_nobody_is_left() -> None:

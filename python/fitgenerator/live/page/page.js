@@ -197,7 +197,8 @@ function showPipeline(state) {
     figure("steps", rate(state.steps_rate), "per second"),
     figure("batches made", rate(state.batches_rate), "per second"),
     size ? figure("queue", fill.toFixed(1), `of ${size} batches`, fill / size) : figure("queue", "none", "(lock-step)"),
-    figure("generator works", percent(state.working.generator), "of the time"),
+    figure(state.workers ? `${state.workers} workers work` : "generator works",
+      percent(state.working.generator / Math.max(1, state.workers)), "of the time"),
     figure("generator waits for room", percent(state.room), "of the time"),
     figure("longest wait of the model", duration(state.longest), ""),
   );
