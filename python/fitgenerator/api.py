@@ -44,7 +44,7 @@ def r_runs() -> bool:
     """Whether rpy2's R runs, so that code of a call from this thread may call R."""
     embedded = sys.modules.get("rpy2.rinterface_lib.embedded")
     main = threading.current_thread() is threading.main_thread()
-    return main and embedded is not None and embedded.isinitialized()
+    return main and embedded is not None and embedded.isready()
 
 
 @accepts_former

@@ -216,8 +216,7 @@ def locate(error: BaseException, context: ErrorContext) -> None:
     """Attach to `error` where it happened: as fields, and as a note, once.
 
     An error whose own text names the place gets no note. An error that takes neither, because its
-    class forbids attributes or overrides `add_note`, stays as it is. Python 3.10 keeps notes but
-    does not show them.
+    class forbids attributes or overrides `add_note`, stays as it is.
     """
     with suppress(Exception):
         setattr(error, _ATTRIBUTE, context_of(error).within(context))
@@ -225,9 +224,13 @@ def locate(error: BaseException, context: ErrorContext) -> None:
         note = context.note()
         told = isinstance(error, ImageError) and context.batch is None
         told = told or isinstance(error, GeneratorTimeoutError)
-        if told or not note or note in getattr(error, "__notes__", ()):
-            return
-        if sys.version_info >= (3, 11):
-            error.add_note(note)
-        else:
-            error.__notes__ = [*getattr(error, "__notes__", ()), note]  # type: ignore[attr-defined]
+        if not told and note and note not in getattr(error, "__notes__", ()):
+            add_note(error, note)
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Add a note to an error, which Python 3.10 keeps but does not show."""
+    if sys.version_info >= (3, 11):
+        error.add_note(note)
+    else:
+        error.__notes__ = [*getattr(error, "__notes__", ()), note]  # type: ignore[attr-defined]

@@ -136,6 +136,13 @@ def elsewhere(call: Callable[[], object]) -> None:
     raise caught[0]
 
 
+def with_r_ended() -> None:
+    """Train on a function of an R that has ended, as far as can be seen."""
+    function = r_function("function() list(1, 1)")
+    with mock.patch("rpy2.rinterface_lib.embedded.isready", return_value=False):
+        run(linear_model(), function, 1)
+
+
 def without_rpy() -> None:
     """Import the module that loads rpy2 where rpy2 is not installed."""
     spec = importlib.util.spec_from_file_location("fitgenerator.r.rpy2.again", embedded_r.__file__)
@@ -282,6 +289,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "an R function on another thread": lambda: elsewhere(
         source(r_function("function() list(1, 1)"))
     ),
+    "an R function of an R that has ended": with_r_ended,
     "an R function with arguments": source(r_function("function(a, b = 1) a")),
     "a batch of R that is none": lambda: run(linear_model(), r_function("function() list(1)"), 1),
     **SAVING,

@@ -2,8 +2,8 @@
 # package: one batch means the same whichever language started the call.
 #
 # What came of a call is a list of three, which `Answer` in Python reads: the value; the kind of what came in place of a
-# value ("ended", "failed", "refused", "interrupted"), or "value"; and what belongs to that kind: the condition that was
-# signalled, the text of the refusal, or where the interrupt found the function.
+# value ("ended", "failed", "refused", "interrupted"), or "value"; and what belongs to that kind: what `failure_of()`
+# tells, the text of the refusal, or where the interrupt found the function.
 
 # Fetches up to `most` batches from `fn`, from batch `number` on, with its random number stream: as many as come quickly.
 # The value is the list of batches; the kind says what came in place of a further one. `form`: what the model takes of
@@ -30,18 +30,27 @@ fetch_lot <- function(closure, streams, before, most,
   lot <- new_lot(most)
   stack <- character() # stays so where the interrupt came twice, the second one while the first was looked at
   note <- function(cnd) stack <<- where_it_stands(sys.calls(), sys.nframe(), closure$name)
+  failure <- NULL
   signalled <- tryCatch(
-    withCallingHandlers(fill(lot), interrupt = note),
-    interrupt = identity, error = identity
+    with_calls(
+      withCallingHandlers(fill(lot), interrupt = note), closure$name,
+      function(cnd, calls) failure <<- failure_of(cnd, calls)
+    ),
+    interrupt = identity
   )
   if (closure$name == "generator") keep_state(streams, before + lot$n + 1L)
   batches <- batches_of(lot)
   if (lot$ended) return(list(batches, "ended", NULL))
   if (inherits(signalled, "interrupt")) return(list(batches, "interrupted", stack))
-  refused <- lot$converting && inherits(signalled, "fitgenerator_batch_error")
-  if (refused) return(list(batches, "refused", conditionMessage(signalled)))
-  if (inherits(signalled, "error")) return(list(batches, "failed", signalled))
-  list(batches, "value", NULL)
+  if (is.null(failure)) return(list(batches, "value", NULL))
+  refused <- lot$converting && inherits(failure$condition, "fitgenerator_batch_error")
+  if (refused) list(batches, "refused", conditionMessage(failure$condition)) else list(batches, "failed", failure)
+}
+
+# What Python is told of an error: its condition; the `calls` that led to it, as texts; and what is `said` of them.
+failure_of <- function(cnd, calls) {
+  texts <- vapply(calls, function(call) deparse(call, nlines = 1L)[[1L]], "")
+  list(condition = cnd, calls = texts, said = as.character(failed_in(calls)))
 }
 
 # What `fn`, given as the argument `name`, makes of an image, with random numbers from `seed`, or the current ones where
@@ -55,10 +64,17 @@ apply_to_image <- function(fn, name, image, seed) {
     list(as_picture(made, dim(image), name), "value", NULL)
   }
   note <- function(cnd) stack <<- where_it_stands(sys.calls(), sys.nframe(), name, quote(fn(image)))
-  made <- tryCatch(withCallingHandlers(make(), interrupt = note), interrupt = identity, error = identity)
+  failure <- NULL
+  made <- tryCatch(
+    with_calls(
+      withCallingHandlers(make(), interrupt = note), name,
+      function(cnd, calls) failure <<- failure_of(cnd, calls)
+    ),
+    interrupt = identity
+  )
   if (inherits(made, "interrupt")) return(list(NULL, "interrupted", stack))
-  if (!inherits(made, "error")) return(made)
-  if (converting) list(NULL, "refused", conditionMessage(made)) else list(NULL, "failed", made)
+  if (is.null(failure)) return(made)
+  if (converting) list(NULL, "refused", conditionMessage(failure$condition)) else list(NULL, "failed", failure)
 }
 
 # Signals a condition that was kept.

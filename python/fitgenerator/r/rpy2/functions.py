@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, add_note
 from ...host.outcome import Ended, Failed, Interrupted, Outcome
 from ...sources.on_request import closure_source
 from ...sources.source import Source
@@ -41,16 +41,22 @@ def source(function: RFunction, argument: str) -> Source:
     """The source that an R function without arguments stands for.
 
     Raises:
-        ArgumentError: The function needs arguments, or this is not Python's main thread.
+        ArgumentError: The function needs arguments, its R has ended, or this is not Python's main
+            thread.
     """
-    if required := "`, `".join(needed_args(function)):
+    if required := "`, `".join(needed_args(function, argument)):
         rule = f"must be an R function without arguments, not one that needs `{required}`; "
         raise ArgumentError.of(argument, f"{rule}wrap it: function() f(...).")
     return closure_source(function, identity_of(function))
 
 
-def needed_args(function: RFunction, asking: str = "required_args") -> list[Any]:
+def needed_args(function: RFunction, argument: str, asking: str = "required_args") -> list[Any]:
     """What our R function `asking` says of the arguments that an R function needs."""
+    if not rinterface.embedded.isready():
+        rule = (
+            "must be a function of an R that runs; R has ended in this process (`endr()`), where "
+        )
+        raise ArgumentError.of(argument, f"{rule}it cannot start again: use another process.")
     if threading.current_thread() is not threading.main_thread():
         raise ArgumentError(
             "R functions can only be served on Python's main thread, where R takes its interrupts; "
@@ -92,10 +98,14 @@ def outcome_of(kind: str, detail: RValue, refusal: Callable[[str], Exception]) -
     return None
 
 
-def kept_error(condition: RValue) -> BaseException:
-    """The error that rpy2 makes of a condition which R code of ours has kept."""
+def kept_error(failure: RValue) -> BaseException:
+    """The error that rpy2 makes of a condition which R code of ours has kept, with its calls."""
+    condition, calls, said = failure
     try:
         helper("raise")(condition)
     except rinterface.embedded.RRuntimeError as error:
+        error.fitgenerator_calls = tuple(calls)
+        if len(said):
+            add_note(error, "\n".join(said))
         return error  # type: ignore[no-any-return]
     raise AssertionError("stop() returned")

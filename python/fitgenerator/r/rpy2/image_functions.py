@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
+from typing import Any
 
 from ...errors import ArgumentError, ArgumentTypeError
 from ...host.current_host import host_here
@@ -92,9 +93,11 @@ def image_function(given: RFunction, argument: str) -> ImageFunction:
 
     Raises:
         ArgumentTypeError: It is no function of one image.
-        ArgumentError: This is not Python's main thread.
+        ArgumentError: Its R has ended, or this is not Python's main thread.
     """
-    fault = list(needed_args(given, "image_function_fault")) if is_function(given) else [None]
+    fault: list[Any] = [None]
+    if is_function(given):
+        fault = needed_args(given, argument, "image_function_fault")
     if fault:
         raise ArgumentTypeError.of(
             argument, f"must be a function of one image, not {fault[0] or describe(given)}."

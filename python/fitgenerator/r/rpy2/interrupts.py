@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,14 +12,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ...host.interrupts import Deferred, Handler, send
-from .embedded_r import openrlib, rinterface
+from .embedded_r import rinterface
+from .r_lock import interrupt_r, spare_r
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
 _INTERVAL = 1.0  # seconds, the watchdog's
-_flag = threading.RLock()  # of R's flag that an interrupt is pending
 
 
 class Interrupts(Deferred):
@@ -40,7 +39,7 @@ class Interrupts(Deferred):
     def send(self) -> None:
         """Interrupt R's thread, as Ctrl-C does; no `KeyboardInterrupt` comes of it."""
         self._sent, self._sent_at = True, time.perf_counter()
-        _interrupt_r()
+        interrupt_r()
         send(self._thread)
 
     @property
@@ -51,7 +50,7 @@ class Interrupts(Deferred):
     def recall(self) -> None:
         """Take back the interrupt that was sent; harmless where it has arrived."""
         self._sent = False
-        openrlib.rlib.R_interrupts_pending = 0
+        spare_r()
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self._sent:
@@ -66,7 +65,7 @@ class Interrupts(Deferred):
 
     def __exit__(self, *raised: Any) -> None:
         self._stack.close()
-        openrlib.rlib.R_interrupts_pending = 0
+        spare_r()
         super().__exit__(*raised)
 
     def _takes_over(self, handler: Handler | int | None) -> bool:
@@ -92,28 +91,6 @@ class Interrupts(Deferred):
         self.check()
 
 
-def _interrupt_r() -> None:
-    """Have R take an interrupt the next time that it looks for one."""
-    flag = "UserBreak" if sys.platform == "win32" else "R_interrupts_pending"
-    with _flag:
-        setattr(openrlib.rlib, flag, 1)
-
-
-@contextmanager
-def none_taken() -> Iterator[None]:
-    """R takes no interrupt, where rpy2 evaluates R code without a place to jump to.
-
-    R would jump to the top level of a program of its own, which is not there, and end the process.
-    """
-    with _flag:
-        pending = openrlib.rlib.R_interrupts_pending
-        openrlib.rlib.R_interrupts_pending = 0
-        try:
-            yield
-        finally:
-            openrlib.rlib.R_interrupts_pending = pending
-
-
 @contextmanager
 def _watcher(interrupts: Interrupts) -> Iterator[None]:
     """Interrupt R at once when SIGINT comes, also while the main thread is inside R.
@@ -129,7 +106,7 @@ def _watcher(interrupts: Interrupts) -> Iterator[None]:
         while (byte := os.read(inlet, 1)) != b"":
             # Of one that was sent, R knows: here, it may come when the function is over.
             if byte[0] == signal.SIGINT and not interrupts.just_sent:
-                _interrupt_r()
+                interrupt_r()
 
     thread = threading.Thread(target=watch, name="fitgenerator-watcher", daemon=True)
     thread.start()

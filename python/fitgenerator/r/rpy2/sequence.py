@@ -46,10 +46,10 @@ def sequence(
     """The source that an R function stands for which makes batches by their number.
 
     Raises:
-        ArgumentError: The function needs more than two arguments, or this is not Python's main
-            thread.
+        ArgumentError: The function needs more than two arguments, its R has ended, or this is not
+            Python's main thread.
     """
-    takes = needed_args(function, "index_args")[0]
+    takes = needed_args(function, argument, "index_args")[0]
     if takes > 2:
         raise ArgumentError(
             f"The function of `{argument}` must take nothing, the number of a batch, or that and "

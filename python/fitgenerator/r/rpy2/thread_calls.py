@@ -2,15 +2,16 @@
 
 R that sleeps takes SIGINT with a handler of its own, which jumps to where R stands. The signal
 comes to the main thread: if R stood on another one, the process would die. So while a call is
-hosted, R runs on the main thread; a thread of ours that calls R asks for it, and waits.
+hosted, R code runs on the main thread; a thread of ours that calls R asks for it, and waits. What
+needs no R code, such as the vector that a thread makes, is done there, by one thread at a time.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from functools import partial, wraps
 from queue import Empty, SimpleQueue
@@ -20,15 +21,20 @@ from ...host.current_host import host_here
 from ...host.requests import Call
 from ...host.switchboard import Switchboard
 from .embedded_r import capi, openrlib, rinterface
-from .interrupts import Interrupts, none_taken
+from .interrupts import Interrupts
+from .r_lock import alone, guarded, undisturbed, unlocked
 
-# What rpy2 runs R code with; its functions of `robjects` convert values besides.
+# What rpy2 runs R code with; its functions of `robjects` convert values besides. To look up a
+# variable runs the code of a promise. The parser must not be interrupted, nor call back.
 _ENTRANCES = (
-    ("rpy2.rinterface", "SexpClosure", "__call__"),
-    ("rpy2.rinterface", "SexpClosure", "rcall"),
-    ("rpy2.rinterface", None, "parse"),
-    ("rpy2.rinterface", None, "evalr_expr_with_visible"),
-    ("rpy2.robjects.functions", "Function", "__call__"),
+    ("rpy2.rinterface", "SexpClosure", "__call__", alone),
+    ("rpy2.rinterface", "SexpClosure", "rcall", alone),
+    ("rpy2.rinterface", "SexpEnvironment", "__getitem__", alone),
+    ("rpy2.rinterface", "SexpEnvironment", "find", alone),
+    ("rpy2.rinterface", "SexpPromise", "eval", alone),
+    ("rpy2.rinterface", None, "parse", undisturbed),
+    ("rpy2.rinterface", None, "evalr_expr_with_visible", alone),
+    ("rpy2.robjects.functions", "Function", "__call__", alone),
 )
 _active: list[ThreadCalls] = []  # of the calls that are hosted, the innermost last
 _replaced: list[tuple[Any, str, Any]] = []  # rpy2's own functions, and where they belong
@@ -41,15 +47,13 @@ class ThreadCalls:
     def __init__(self, board: Switchboard, interrupts: Interrupts) -> None:
         self.board = board
         self.interrupts = interrupts
+        self._stack = ExitStack()
 
     def __enter__(self) -> None:
+        # Where the caller has rpy2's lock, the threads must not wait for the end of the call.
+        self._stack.enter_context(unlocked())
         if not _active:
-            for module, owner, name in _ENTRANCES:
-                if module in sys.modules:
-                    found = sys.modules[module]
-                    _replace(getattr(found, owner) if owner else found, name, _asking)
-            _replace(capi, "_release", _releasing)
-            _replace(capi, "_geterrmessage", _uninterrupted)
+            _replace_all()
         _active.append(self)
 
     def __exit__(self, *error: object) -> None:
@@ -58,6 +62,22 @@ class ThreadCalls:
             place, name, own = _replaced.pop()
             setattr(place, name, own)
         release_dropped()
+        self._stack.close()
+
+
+def _replace_all() -> None:
+    """Put ours in the place of what rpy2 uses R with, in all of its modules that were imported."""
+    asking = {}
+    for module, owner, name, guard in _ENTRANCES:
+        if module in sys.modules:
+            found = sys.modules[module]
+            place = getattr(found, owner) if owner else found
+            asking[place, name] = _asking(guard(getattr(place, name)))
+    for place, name, guard in [*guarded(set(asking))]:
+        _replace(place, name, guard)
+    for (place, name), call in asking.items():
+        _replace(place, name, call)
+    _replace(capi, "_release", _releasing(capi._release))
 
 
 def release_dropped() -> None:
@@ -72,10 +92,9 @@ def release_dropped() -> None:
             openrlib.rlock.release()
 
 
-def _replace(place: Any, name: str, wrapper: Callable[[Any], Any]) -> None:
-    own = getattr(place, name)
-    _replaced.append((place, name, own))
-    setattr(place, name, wrapper(own))
+def _replace(place: Any, name: str, ours: Any) -> None:
+    _replaced.append((place, name, vars(place)[name]))
+    setattr(place, name, ours)
 
 
 def _asking(own: Callable[..., Any]) -> Callable[..., Any]:
@@ -88,7 +107,7 @@ def _asking(own: Callable[..., Any]) -> Callable[..., Any]:
             return own(*args, **named)  # it is no thread of a hosted call
         # rpy2 keeps its rules of conversion, and where R code is evaluated, in context variables.
         work = partial(copy_context().run, own)
-        with _unlocked():
+        with unlocked():
             asked = Call("", work, args, board.patience, named)
             return board.call_function(asked, lambda: None)
 
@@ -105,14 +124,6 @@ def _call_here(own: Callable[..., Any], args: tuple[Any, ...], named: dict[str, 
         raise
 
 
-def _uninterrupted(own: Callable[[], str]) -> Callable[[], str]:
-    def text() -> str:
-        with none_taken():
-            return own()
-
-    return text
-
-
 def _releasing(own: Callable[[Any], None]) -> Callable[[Any], None]:
     """Rule 9: R's memory stays on the host. R may be running, on a thread that has the lock."""
 
@@ -122,15 +133,3 @@ def _releasing(own: Callable[[Any], None]) -> Callable[[Any], None]:
             release_dropped()
 
     return release
-
-
-@contextmanager
-def _unlocked() -> Iterator[None]:
-    """Without rpy2's lock, which R code on the main thread needs, where this thread has it."""
-    lock: Any = openrlib.rlock
-    held = lock._release_save() if lock._is_owned() else None  # as `threading.Condition` does
-    try:
-        yield
-    finally:
-        if held is not None:
-            lock._acquire_restore(held)
