@@ -203,8 +203,8 @@ check_images_there <- function() {
   missing <- missing[!vapply(names(missing), reticulate::py_module_available, NA)]
   if (length(missing)) {
     abort_setup(sprintf(
-      "Image flows need the Python packages %s, which %s does not have; install them with `%s -m pip install %s`.",
-      paste(missing, collapse = " and "), reticulate::py_exe(), reticulate::py_exe(), paste(missing, collapse = " ")
+      "Image flows need the Python packages %s, which %s does not have; install them with `%s`.",
+      paste(missing, collapse = " and "), reticulate::py_exe(), install_command(missing)
     ))
   }
   the$images <- TRUE

@@ -52,12 +52,14 @@ missing_module <- function(module) {
   if (nzchar(fault)) {
     return(sprintf("%s has the Python module %s, but it does not load: %s", reticulate::py_exe(), module, fault))
   }
-  python <- reticulate::py_exe()
-  if (grepl(" ", python)) python <- sprintf("\"%s\"", python)
   sprintf(
-    "fitgenerator needs the Python module %s, which %s does not have; install it with `%s -m pip install %s`.",
-    module, reticulate::py_exe(), python, module
+    "fitgenerator needs the Python module %s, which %s does not have; install it with `%s`.",
+    module, reticulate::py_exe(), install_command(module)
   )
+}
+
+install_command <- function(packages) {
+  do.call(cross, c(list(doctor()$pip), as.list(unname(packages)), python = reticulate::py_exe()))
 }
 
 # What works where Keras or TensorFlow do not.

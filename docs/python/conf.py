@@ -1,11 +1,11 @@
 """Settings of Sphinx for the pages of the Python package; `tools/docs site python` builds them."""
 
-from importlib.metadata import version as version_of
+from fitgenerator import __version__
 
 project = "fitgenerator"
 author = "fitgenerator authors"
 project_copyright = "fitgenerator authors"
-version = release = version_of("fitgenerator")
+version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence"]

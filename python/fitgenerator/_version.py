@@ -1,3 +1,3 @@
-"""The version, the same as in pyproject.toml and DESCRIPTION; a test compares them."""
+"""The version of the Python package, as in DESCRIPTION; `tools/release version` sets both."""
 
 __version__ = "0.1.0"

@@ -6,6 +6,7 @@ It works where Keras or TensorFlow is missing, and imports them only to name the
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import platform
@@ -150,11 +151,17 @@ def older(version: str, least: str) -> bool:
     return left < right
 
 
-def pip(requirement: str) -> str:
-    """The command that installs a requirement into this Python, in sh, cmd and PowerShell."""
-    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
-    wanted = f'"{requirement}"' if re.search("[^a-z_0-9.-]", requirement, re.I) else requirement
-    return f"{python} -m pip install {wanted}"
+def pip(*requirements: str, python: str = "") -> str:
+    """The command that installs requirements into this Python, in sh, cmd and PowerShell.
+
+    In R, where reticulate has made this Python, it is one of R: such a Python has no pip.
+    """
+    if "rpycall" in sys.builtin_module_names and not importlib.util.find_spec("pip"):
+        return f"reticulate::py_require(c({', '.join(map(json.dumps, requirements))}))"
+    odd = "[^a-z_0-9.-]"
+    wanted = [f'"{each}"' if re.search(odd, each, re.I) else each for each in requirements]
+    python = python or sys.executable
+    return " ".join([f'"{python}"' if " " in python else python, "-m pip install", *wanted])
 
 
 def examine(r: dict[str, str] | None = None) -> list[Finding]:

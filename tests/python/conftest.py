@@ -19,7 +19,7 @@ from fitgenerator import api
 from fitgenerator.training import call_policy, run_context
 from support.tiny_trainings import QUEUES
 
-pytest_plugins = ["support.stress", "support.elsewhere"]
+pytest_plugins = ["support.stress"]
 
 # Torch is no dependency, not even of the tests: test_loaders.py has a stand-in.
 collect_ignore = [] if importlib.util.find_spec("torch") else ["sources/test_torch.py"]
@@ -64,7 +64,7 @@ def no_thread_is_left() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def r_runs_for_tests_of_r(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once R runs, every call could serve it: those of tests without R are as before."""
-    if "support.r_code" not in request.path.read_text():
+    if "support.r_code" not in request.path.read_text("utf-8"):
         monkeypatch.setattr(api, "r_runs", lambda: False)
 
 

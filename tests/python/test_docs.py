@@ -70,7 +70,9 @@ def test_the_reference_has_every_public_name() -> None:
 
 
 def test_the_site_has_every_page_of_the_manual() -> None:
-    listed = set(re.findall(r"^  - (\S+)$", (ROOT / "_pkgdown.yml").read_text(), re.MULTILINE))
+    listed = set(
+        re.findall(r"^  - (\S+)$", (ROOT / "_pkgdown.yml").read_text("utf-8"), re.MULTILINE)
+    )
     pages = [path.read_text(encoding="utf-8") for path in (ROOT / "man").glob("*.Rd")]
     missing = [page for page in pages if not listed & set(re.findall(r"\\alias\{(.+)\}", page))]
     assert [re.findall(r"\\name\{(.+)\}", page) for page in missing] == []

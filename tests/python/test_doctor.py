@@ -187,7 +187,13 @@ def test_O4_commands_can_be_pasted_into_every_shell(monkeypatch: pytest.MonkeyPa
         '"C:\\Program Files\\python.exe" -m pip install "keras>=3.7"'
     )
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
-    assert doctor.pip("tf_keras") == "/usr/bin/python3 -m pip install tf_keras"
+    assert doctor.pip("tf_keras", "b") == "/usr/bin/python3 -m pip install tf_keras b"
+
+
+def test_O4_where_reticulate_has_made_python_r_installs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "builtin_module_names", ("rpycall",))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert doctor.pip("keras>=3.7", "b") == 'reticulate::py_require(c("keras>=3.7", "b"))'
 
 
 @pytest.mark.parametrize(
@@ -198,15 +204,17 @@ def test_O4_commands_can_be_pasted_into_every_shell(monkeypatch: pytest.MonkeyPa
         ("pyproject.toml", 'requires-python = ">={python}"'),
         ("DESCRIPTION", "Python (>= {python}), Keras (>= {keras}), TensorFlow (>= {tensorflow})"),
         ("pyproject.toml", 'jax = ["jax>={jax}"]'),
+        ("DESCRIPTION", "Version: {fitgenerator}\n"),
         ("R/python-core.R", '"jax>={jax}" else "tensorflow>={tensorflow}", "keras>={keras}"))'),
     ],
 )
-def test_T32_both_languages_name_the_same_least_versions(file: str, said: str) -> None:
+def test_T32_both_languages_name_the_same_versions(file: str, said: str) -> None:
     versions = {
         "python": doctor.PYTHON,
         "keras": doctor.KERAS,
         "tensorflow": doctor.TENSORFLOW,
         "jax": doctor.JAX,
+        "fitgenerator": fitgenerator.__version__,
     }
     assert said.format(**versions) in (ROOT / file).read_text("utf-8")
 

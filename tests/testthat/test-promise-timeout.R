@@ -84,7 +84,7 @@ test_that("the user's own interrupt stays one where there is a timeout", {
 
 test_that("O2: without a way to signal a thread, as on Windows, an R function is stopped all the same", {
   done <- run_r(quote({
-    reticulate::py_run_string("import signal; del signal.pthread_kill")
+    reticulate::py_run_string("import signal; vars(signal).pop('pthread_kill', None)")
     # It computes: where R sleeps on Linux, it takes signals by a jump, which another thread must not make.
     slow <- function() for (i in 1:1e10) sqrt(i)
     train(model <- linear_model(), random_batches(), 2) # what a first call takes is not looked at

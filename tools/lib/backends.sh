@@ -8,7 +8,7 @@ setup_backend() {
   is_done "$home/done" "$wanted" && return
   find_python
   logged backends "$python" -m venv "$home"
-  logged backends "$home/bin/python" -m pip install "$root[$1]" hypothesis pandas pytest pytest-timeout scipy \
+  logged backends "$home/bin/python" -m pip install "${root}[$1]" hypothesis pandas pytest pytest-timeout scipy \
     "$(rpy2_requirement)"
   logged backends "$home/bin/python" -m pip uninstall --yes fitgenerator
   printf '%s\n' "$wanted" >"$home/done"

@@ -1,6 +1,6 @@
 # What every script in tools/ shares: where the repository is, how to speak, how to run something noisy,
 # and how to tell whether a step has been done before. To be sourced; $root is set here. The scripts run with bash 3.2
-# and BSD's tools, which macOS has.
+# and BSD's tools, which macOS has; tools/setup and tools/test are written for Windows, too.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 logs=$root/.setup-log
@@ -15,6 +15,9 @@ fail() {
 have() { command -v "$1" >/dev/null 2>&1; }
 
 on_macos() { [ "$(uname -s)" = Darwin ]; }
+
+# In the bash of Git for Windows, which the workflows use there.
+on_windows() { case $(uname -s) in MINGW* | MSYS*) ;; *) return 1 ;; esac; }
 
 # within SECONDS CMD ...: the command, ended after so long where the system has the means
 within() {

@@ -3,9 +3,16 @@
 check_portable() {
   check "C code by Windows' compiler" c_code x86_64-w64-mingw32-gcc -c -o "$work/portable.o"
   check 'C code by clang' c_code clang -fsyntax-only
-  check 'text files with an encoding' with_env ruff check --preview --select PLW1514 python/fitgenerator
+  check 'text files with an encoding' with_env ruff check --preview --select PLW1514 python tests/python examples
   check "scripts in macOS's bash" bash_3
-  check 'tests as on Windows' tests_elsewhere
+  check 'nothing of one system alone' nothing_of_one_system
+  check 'Python tests as on Windows' tests_elsewhere
+  check 'R tests as on Windows' r_tests_elsewhere
+}
+
+# The package forks nothing, and asks neither fcntl nor /proc.
+nothing_of_one_system() {
+  ! grep -rnE '^[^#]*(\bfcntl\b|\bos\.fork\(|"/proc)' python/fitgenerator R src --include='*.py' --include='*.[Rch]'
 }
 
 # c_code COMPILER ARG ...: without a warning. (R's headers are this system's; macOS's own are not to be had.)
@@ -22,15 +29,34 @@ c_code() {
 
 # What bash 3.2 and BSD's tools do not know, outside of comments.
 bash_3() {
-  local scripts=(tools/setup tools/test tools/demo tools/docs tools/check tools/bench tools/with-env tools/lib/*.sh)
+  local scripts=(tools/{setup,test,demo,docs,check,bench,matrix,release,with-env} tools/lib/*.sh)
   ! grep -nE '^[^#]*(\bmapfile|\breadarray|declare -A|local -n|\$\{[a-zA-Z_]+(,,|\^\^|@)|\bsort -V|xargs (-0 )?-r|\&>>)' \
     "${scripts[@]}" /dev/null | grep -v 'tools/lib/portable.sh'
 }
 
-# With what Windows lacks taken away: see tests/python/support/elsewhere.py. (R on Linux takes signals by jumps, which
-# Windows's does not: of R, the tests O2 in test-promise-timeout.R have this difference, and no others.)
+# elsewhere CMD ...: every Python that runs in it is as on Windows: see tests/python/support/elsewhere.
+elsewhere() {
+  PYTHONPATH=$root/tests/python/support/elsewhere${PYTHONPATH:+:$PYTHONPATH} PYTHONUTF8=0 with_env "$@"
+}
+
+# in_code_page CMD ...: in a locale of Windows' code page for English, as far as this system can make one.
+in_code_page() {
+  local locales=$work/locales name=en_US.CP1252
+  if [ -d "$locales" ] || { mkdir "$locales" && localedef -i en_US -f CP1252 --no-archive "$locales/$name"; } 2>/dev/null; then
+    LOCPATH=$locales LC_ALL=$name "$@"
+  else
+    say 'check: there is no locale of code page 1252 to be had; left out'
+    "$@"
+  fi
+}
+
 tests_elsewhere() {
-  FITGENERATOR_ELSEWHERE=1 with_env python -m pytest -q -p no:cacheprovider tests/python/{host,prefetch} \
+  in_code_page elsewhere python -m pytest -q -p no:cacheprovider tests/python/{host,prefetch} \
     tests/python/images/test_image_folders.py tests/python/promises/test_{ends,pulls}.py \
     tests/python/workers/test_executors.py
+}
+
+# (R itself is UTF-8 on Windows, from R 4.2.)
+r_tests_elsewhere() {
+  NOT_CRAN=true elsewhere Rscript tools/lib/testthat.R '^(checkpoint|flow-data|host-crossing|progress|promise-timeout)$'
 }

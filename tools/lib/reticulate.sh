@@ -67,13 +67,18 @@ reticulate_from_suite() {
   R_LIBS=$rlib R CMD INSTALL --library="$rlib" "$(dirname ./*/DESCRIPTION)"
 }
 
-# source_entry SUITE: the machine's own entry for its release's main component, as a source entry for SUITE.
-source_entry() {
-  local release uri
+# The address from which this machine has its release's main component.
+debian_mirror() {
+  local release
   release=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
   # shellcheck disable=SC2016 # apt expands it
-  uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Release: $release" 'Component: main' |
-    sed -n 1p)
+  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Release: $release" 'Component: main' | sed -n 1p
+}
+
+# source_entry SUITE: the machine's own entry for its release's main component, as a source entry for SUITE.
+source_entry() {
+  local uri
+  uri=$(debian_mirror)
   [ -n "$uri" ] || return 1
   printf '%s\n' 'Types: deb-src' "URIs: $uri" "Suites: $1" 'Components: main'
   signed_by "${uri%/}"

@@ -26,7 +26,7 @@ setup_package() {
   rm -f "$stamp"
   stage=$(mktemp -d)
   stage_package "$stage/fitgenerator"
-  logged r-package env R_LIBS="$rlib" RETICULATE_PYTHON="$venv/bin/python" \
+  logged r-package env R_LIBS="$rlib" RETICULATE_PYTHON="$venv_python" \
     R CMD INSTALL --library="$rlib" "$stage/fitgenerator" || status=$?
   rm -rf "$stage"
   [ "$status" -eq 0 ] || fail "R CMD INSTALL of this package failed."

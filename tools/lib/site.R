@@ -19,8 +19,11 @@ invisible(file.copy(file.path(from, "examples"), to, recursive = TRUE))
 # Where the files that the repository's pages link to are in the site.
 links <- c(
   'href="(docs/)?installing[.](html|md)' = 'href="INSTALLING.html',
+  'href="(docs/)?versions[.](html|md)' = 'href="VERSIONS.html',
+  'href="([.][.]/)?SECURITY[.](html|md)' = 'href="SECURITY.html',
   'href="vignettes/([a-z]+)[.]Rmd"' = 'href="articles/\\1.html"',
   'href="(docs/)?(design/)?(overview|contract|threads|seam|speed|traps)[.](html|md)' = 'href="DESIGN-\\3.html',
+  'href="(docs/)?design/workers[.](html|md)' = 'href="DESIGN-workers.html',
   'href="(docs/|[.][.]/)?contributing[.](html|md)' = 'href="CONTRIBUTING.html',
   'href="([.][.]/)*bench/README[.](html|md)' = 'href="BENCHMARKS.html',
   '<a href="([.][.]/)*python/fitgenerator/[^"]*">([^"]*?)</a>' = '\\2', # pages of the repository alone

@@ -25,7 +25,7 @@ build_r_pages() {
   need_system
   source=$(mktemp -d)
   (cd "$root" && git ls-files -z --cached --others --exclude-standard -- DESCRIPTION NAMESPACE LICENSE LICENSE.md \
-    NEWS.md README.md _pkgdown.yml pkgdown R bench/README.md data docs examples man vignettes |
+    NEWS.md README.md SECURITY.md _pkgdown.yml pkgdown R bench/README.md data docs examples man vignettes |
     tar --null --files-from=- -cf -) | tar -C "$source" -xf -
   # pkgdown makes pages of what lies in the root
   mv "$source/docs/contributing.md" "$source/CONTRIBUTING.md"
@@ -34,6 +34,7 @@ build_r_pages() {
   done
   mv "$source/bench/README.md" "$source/BENCHMARKS.md"
   mv "$source/docs/installing.md" "$source/INSTALLING.md"
+  mv "$source/docs/versions.md" "$source/VERSIONS.md"
   say 'docs: pages of the R package (minutes: examples and vignettes train models)'
   logged site-r "$root/tools/with-env" Rscript "$root/tools/lib/site.R" "$source" "$source/site" || status=$?
   if [ "$status" -eq 0 ]; then # pages from before go, but for Python's
@@ -45,8 +46,8 @@ build_r_pages() {
 }
 
 build_python_pages() {
-  "$venv/bin/python" -c 'import sphinx, furo, myst_parser' 2>/dev/null ||
-    logged pip-docs "$venv/bin/python" -m pip install --disable-pip-version-check --editable "${root}[docs]" ||
+  "$venv_python" -c 'import sphinx, furo, myst_parser' 2>/dev/null ||
+    logged pip-docs "$venv_python" -m pip install --disable-pip-version-check --editable "${root}[docs]" ||
     fail 'pip failed.'
   say 'docs: pages of the Python package'
   logged site-python "$root/tools/with-env" python -m sphinx --fail-on-warning --keep-going --fresh-env -b html \

@@ -6,6 +6,7 @@ r_packages=(
   parallelly png rappdirs rlang rmarkdown roxygen2 testthat tibble withr
 )
 build_commands=(R cc c++ make ar)
+if on_windows; then build_commands=(R gcc g++ make ar); fi # those of Rtools
 # Libraries that R is linked with and that rpy2's extension therefore names.
 build_libraries=(tirpc pcre2-8 lzma bz2 z icuuc)
 
@@ -18,8 +19,10 @@ missing_system() {
     have "$name" || printf '%s\n' r-base-core r-base-dev
   done
   have pandoc || echo pandoc
-  have qpdf || echo qpdf # R CMD check --as-cran wants it,
-  have checkbashisms || echo devscripts # and this, where there is a configure script
+  if on_debian; then # for tools/check
+    have qpdf || echo qpdf # R CMD check --as-cran wants it,
+    have checkbashisms || echo devscripts # and this, where there is a configure script
+  fi
   find_python || printf '%s\n' python3 python3-venv python3-dev
   missing_libraries
   missing_r_packages
@@ -27,6 +30,7 @@ missing_system() {
 
 missing_libraries() {
   local name flags
+  if on_windows; then return; fi
   if ! have R || ! have cc; then
     echo libtirpc-dev
     return

@@ -1,4 +1,5 @@
-# Runs tests/testthat against the installed package, one file after the other, and closes with a line of counts.
+# Runs tests/testthat against the installed package, one file after the other, and closes with the slowest
+# of them and a line of counts.
 # From the repository's root: Rscript tools/lib/testthat.R [filter]. tools/test calls it.
 
 filter <- commandArgs(trailingOnly = TRUE)
@@ -25,5 +26,8 @@ failed <- sum(counts$failed) + sum(counts$error)
 skipped <- sum(counts$skipped)
 passed <- sum(counts$passed)
 
+seconds <- sort(tapply(counts$real, counts$file, sum), decreasing = TRUE)
+slowest <- utils::head(seconds, 10L)
+cat("\nThe slowest files:", sprintf("%s %.0f s", sub("^test-(.*)[.]R$", "\\1", names(slowest)), slowest), fill = 120)
 cat(sprintf("\n%d passed, %d failed, %d skipped\n", passed, failed, skipped))
 if (failed > 0 || passed == 0) quit(status = 1)

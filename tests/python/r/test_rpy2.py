@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -277,13 +276,16 @@ def test_callbacks_and_tracing_stay_on_the_main_thread() -> None:
     assert threads == {threading.main_thread()}
 
 
-def test_F2_ctrl_c_in_a_long_closure_comes_out_at_once_and_training_goes_on_after() -> None:
+def test_F2_ctrl_c_in_a_long_closure_comes_out_at_once_and_training_goes_on_after(
+    clean_environment: dict[str, str],
+) -> None:
     """Also while R computes, and while it sleeps; the process exits."""
     script = textwrap.dedent(
         """
-        import os, signal, threading, time
+        import threading, time
         import keras, numpy as np, rpy2.robjects as ro
         import fitgenerator as fg
+        from support.platforms import press_ctrl_c
         model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
         model.compile("sgd", "mse")
 
@@ -292,7 +294,7 @@ def test_F2_ctrl_c_in_a_long_closure_comes_out_at_once_and_training_goes_on_afte
                 time.sleep(0.3)
                 history = fg.last_history()
                 if history and history.params.get("epochs") == 9 and len(history.epoch) == 2:
-                    return os.kill(os.getpid(), signal.SIGINT)
+                    return press_ctrl_c()
 
         for body in ("Sys.sleep(60)", "repeat n <- 1"):
             draw = ro.r("n <- 0; function() { n <<- n + 1; if (n > 6) %s; "
@@ -310,15 +312,13 @@ def test_F2_ctrl_c_in_a_long_closure_comes_out_at_once_and_training_goes_on_afte
             print("again", ok.epoch, [t.name for t in threading.enumerate() if "fit" in t.name])
         """
     )
-    # R sets it for this process; in another it would bring in the system's libpython.
-    environment = {k: v for k, v in os.environ.items() if k != "LD_LIBRARY_PATH"}
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script],
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
-        env=environment,
+        env=clean_environment,
     )
     assert run.stdout.strip().splitlines() == ["interrupted True [0, 1]", "again [0] []"] * 2, (
         run.stdout + run.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from rpy2 import rinterface
 from rpy2.rinterface_lib import _rinterface_capi
 from rpy2.robjects import FloatVector, default_converter, numpy2ri
 from rpy2.robjects.conversion import localconverter
+from support.platforms import press_ctrl_c
 from support.r_code import RRuntimeError, closure, r
 from support.tiny_trainings import (
     Watched,
@@ -175,8 +175,8 @@ def test_a_handler_of_the_users_own_takes_ctrl_c(queue: int) -> None:
     taken: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: taken.append(number))
     try:
-        press = at_epoch_end(lambda epoch: os.kill(os.getpid(), signal.SIGINT))
-        source = Watched(numbered(), lambda n: n != 5 or os.kill(os.getpid(), signal.SIGINT))
+        press = at_epoch_end(lambda epoch: press_ctrl_c())
+        source = Watched(numbered(), lambda n: n != 5 or press_ctrl_c())
         history = run(echo_model(), source, 2, 5, [press], max_queue_size=queue).history
     finally:
         signal.signal(signal.SIGINT, before)

@@ -206,9 +206,10 @@ def test_F2_ctrl_c_in_it_comes_out_at_once_and_it_goes_on_after(
     """In a training, and without one."""
     script = textwrap.dedent(
         """
-        import os, signal, tempfile, threading, time
+        import os, tempfile, threading, time
         import keras, numpy as np, rpy2.robjects as ro
         import fitgenerator as fg
+        from support.platforms import press_ctrl_c
         from fitgenerator.images import ImageDataGenerator
         model = keras.Sequential([keras.layers.Input((4, 4, 1)), keras.layers.Flatten(),
                                   keras.layers.Dense(1)])
@@ -220,7 +221,7 @@ def test_F2_ctrl_c_in_it_comes_out_at_once_and_it_goes_on_after(
                 time.sleep(0.1)
             os.unlink(stuck)
             time.sleep(0.3)
-            os.kill(os.getpid(), signal.SIGINT)
+            press_ctrl_c()
 
         for body in ("Sys.sleep(60)", "repeat n <- 1"):
             hold = ro.r("n <- 0; function(x) { n <<- n + 1; "

@@ -52,7 +52,7 @@ def saved_by(model: Any) -> Callable[[Any], Callable[[], object]]:
 
 def damaged(path: Path) -> object:
     """A file that is no archive."""
-    path.write_text("nothing of the kind")
+    path.write_text("nothing of the kind", encoding="utf-8")
     return Checkpoint(path)
 
 
@@ -98,7 +98,7 @@ def a_folder(path: Path) -> object:
 
 def below_a_file(path: Path) -> object:
     """A file in the folder's place."""
-    path.write_text("")
+    path.write_text("", encoding="utf-8")
     return train(linear_model(), path / "saved.npz")
 
 
