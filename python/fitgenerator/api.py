@@ -276,6 +276,8 @@ def _run(plan: Callable[[Host], Loop], *given: Source | None) -> Any:
     def planned(host: Host) -> Loop:
         loop = plan(host)
         contexts.append(loop.context)
+        for text, kind in loop.context.notices.first:
+            warn(text, kind)
         return loop
 
     with closing(Screen()) as screen:

@@ -16,10 +16,12 @@ import keras
 
 from ..batches.row_batches import RowBatches
 from ..batches.structure import RawBatch
-from ..errors import Warned
+from ..errors import ArgumentError, Warned
 from ..models.keras_versions import Adapter
 
 Claim = Callable[[], RawBatch]
+# The place of a batch, as the reader of its source counts: a pass, and an index in that.
+Spot = tuple[int, int]
 
 
 class Indexed(Protocol):
@@ -78,6 +80,13 @@ class Reader(ABC):
         """Batches that were made again, because what made them has died."""
         return 0
 
+    def spot(self, claims: int) -> Spot | None:
+        """The place of the batch after so many claims; `None`: batches of the source have none."""
+        return None
+
+    def go_to(self, spot: Spot) -> None:  # noqa: B027
+        """Go on with the batch at this place, in the round that has begun just now."""
+
     def leave(self, used: int) -> None:  # noqa: B027
         """A training is over that has used so many batches: the next one goes on after them."""
 
@@ -92,6 +101,7 @@ class Source:
     restarts: bool = False  # it can be read again from its first batch
     # Makes the reader of a training, where the next training goes on after this one.
     train: Callable[[], Reader] | None = None
+    by_place: bool = False  # its batches have places: it can be read from any of them on
     parallel: bool = False  # its claims may run on several threads
     endless: bool = False  # one pass never ends
     shuffled: bool = False  # each pass has an order of its own
@@ -128,6 +138,14 @@ def is_dataset(given: Any) -> bool:
     """Whether it is a `tf.data.Dataset`."""
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(given, tensorflow.data.Dataset)
+
+
+def check_spot(spot: Spot, length: int) -> None:
+    """An `ArgumentError` for a place that is not in a pass of so many batches."""
+    if spot[1] >= length:
+        text = f"`path`: the file is of a pass of more than {spot[1]} batches, where the generator "
+        text += f"has {length}. Give the source that it was written with, or remove the file."
+        raise ArgumentError(text, argument="path")
 
 
 class Readable(ABC):

@@ -20,6 +20,7 @@ from ...host.outcome import Failed, Outcome, TimedOut, Value, attempt
 from ...host.requests import Apply, Call, End, Fetch, Job, Request, Say
 from ...host.signal_safe_queue import SLICE
 from ...host.switchboard import Switchboard
+from ...host.termination import SignalTermination
 from ...host.watchdog import Watchdog
 from ...sources.source import Source
 from ...training.background import BackgroundLoop, Loop
@@ -41,7 +42,7 @@ def host(
     Returns the loop's result, and raises what the loop raised, or `KeyboardInterrupt` on Ctrl-C.
     """
     interrupts = Interrupts()
-    board = Switchboard(Watchdog(interrupts.send, interrupts.recall))
+    board = Switchboard(Watchdog(interrupts.send, interrupts.recall), SignalTermination())
     loop = plan(board)
     running = BackgroundLoop(board, loop)
     with interrupts, Collector() as collector, ThreadCalls(board, interrupts):
