@@ -272,6 +272,8 @@ def _run(plan: Callable[..., Loop], options: RunOptions, *given: Source | None) 
     def planned(host: Host, *sources: Source | None) -> Loop:
         loop = plan(host, *sources)
         contexts.append(loop.context)
+        for text, kind in loop.context.notices.first:
+            warn(text, kind)
         return loop
 
     with closing(Screen()) as screen:

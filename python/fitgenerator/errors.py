@@ -156,6 +156,17 @@ class LeftOutError(ImageError):
         self.of_pass = of_pass
 
 
+class Terminated(SystemExit):
+    """SIGTERM stopped a training that a `Checkpoint(on_signal=True)` keeps; ends a script with 143.
+
+    As a `SystemExit`, it passes by `except Exception`.
+    """
+
+    def __init__(self, text: str = "SIGTERM came: the training was stopped.") -> None:
+        super().__init__(text)
+        self.code = 128 + 15  # as a shell tells of a process that SIGTERM has ended
+
+
 class EndedEarlyWarning(UserWarning):
     """The generator ended before the batches that were asked for had come."""
 
@@ -186,6 +197,10 @@ class TrainableWarning(UserWarning):
 
 class LiveViewWarning(UserWarning):
     """The page of a live view could not be saved."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint is written after epochs only, though files within them were asked for."""
 
 
 class ClosedError(Exception):

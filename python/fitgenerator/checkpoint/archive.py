@@ -24,11 +24,12 @@ from numpy.lib import format as npy
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
 from ..models.protocol import Array
+from .lock import Lock
 from .note import check, check_arrays, stored_as
 
 NOTE = "checkpoint.json"
 FORMAT = "fitgenerator checkpoint"
-VERSION = 1
+VERSION = 2  # the first without files within an epoch was 1
 # How long another process may hold a file that is to be replaced, in seconds.
 PATIENCE = 2.0
 
@@ -51,6 +52,12 @@ def write(path: Path, note: Mapping[str, Any], arrays: Iterable[tuple[str, Array
     finally:
         _patiently(lambda: temporary.unlink(missing_ok=True))
     _sync(path.parent)
+
+
+def copied(note: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON entry as it is now, for a file that is written while the training goes on."""
+    copy: dict[str, Any] = json.loads(json.dumps(note, default=_as_list))
+    return copy
 
 
 def _patiently(change: Callable[[], None]) -> None:
@@ -101,15 +108,20 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-def prepare(path: Path) -> None:
-    """Make sure, before the work begins, that `path` can be written; tidy up after killed writes.
+def prepare(path: Path, lock: Lock | None = None) -> None:
+    """Make sure, before the work begins, that `path` is ours and can be written.
+
+    What killed writes have left is removed.
 
     Raises:
-        ArgumentError: No file can be written there.
+        ArgumentError: No file can be written there, or another training uses it.
     """
     left = re.compile(re.escape(path.name) + r"\.\d+\.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if lock is not None and not lock.take():
+            rule = f"is used by another training, which has not ended: {path}. Give another path."
+            raise ArgumentError.of("path", rule)
         for other in path.parent.iterdir():
             if left.fullmatch(other.name):
                 _patiently(partial(other.unlink, missing_ok=True))

@@ -16,7 +16,9 @@ from .note import stored_as
 _REMEMBERED = {
     "callbacks.EarlyStopping": ("wait", "stopped_epoch", "best", "best_epoch"),
     "callbacks.ReduceLROnPlateau": ("wait", "cooldown_counter", "best"),
-    "callbacks.ModelCheckpoint": ("best",),
+    "callbacks.ModelCheckpoint": (
+        *("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
+    ),
 }
 
 
@@ -33,7 +35,11 @@ def described(callbacks: Iterable[Any]) -> list[dict[str, Any]]:
     return [
         {
             "who": who,
-            "state": {name: getattr(callback, name) for name in names if hasattr(callback, name)},
+            "state": {
+                name: getattr(callback, name)
+                for name in names
+                if getattr(callback, name, None) is not None or name == "best"
+            },
             "weights": len(getattr(callback, "best_weights", None) or ()),
         }
         for callback, who, names in _watching(callbacks)

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
 import keras
 
+from .. import arguments
 from ..arguments import file_path
 from ..errors import ArgumentError
-from ..models.protocol import Logs
+from ..models.protocol import Array, Logs
 from ..reporting.history import History
 from . import archive, callback_state, model_state
+from .call import Call
+from .within import Due, Within
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Keeps the training in one file after every epoch, and goes on from it.
+    """Keeps the training in one file, and goes on from it.
 
     Call `fit_generator` with the same arguments again, in a new process and with a new model, and
-    the training goes on after the last epoch that was finished: with its weights, the state of the
-    optimizer and of the model's random layers, and with the history so far, which the call's own
-    continues. However the process ended, the file is complete: it is written next to the old one
-    and renamed. Where there is no file, the training begins with its first epoch.
+    the training goes on after the last file: with its weights, the state of the optimizer and of
+    the model's random layers, and with the history so far, which the call's own continues. However
+    the process ended, the file is complete: it is written next to the old one and renamed. Where
+    there is no file, the training begins with its first epoch.
+
+    A file is written after every epoch. With `every` or `seconds`, it is also written within an
+    epoch, between two calls of steps, and holds the sums of the metrics and the place of the next
+    batch, too. The state is copied then, and written while the training goes on; an error of the
+    writing is the call's error at the next step. That needs a source whose batches have a place: a
+    flow of fitgenerator, `batch_sequence`, a `PyDataset`, a list of batches, or another object with
+    `__getitem__` and `__len__`. For all others, files are written after epochs only, which a
+    `CheckpointWarning` says before the first step.
 
     The file stays when the training is over. A call with the same `epochs` then trains nothing, and
     gives the trained model and the full history; one with more goes on. An epoch that a callback
-    stopped before its last step is not kept. Remove the file to begin anew; only one training at a
-    time can use it.
+    stopped before its last step is not kept as a whole. Remove the file to begin anew. Another
+    training that would use the file at the same time is refused; the file `path` + `.lock` is for
+    that, and means nothing where no training runs.
 
     What `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` remember is kept as well. Other
     callbacks begin anew, and so do the random numbers of Python, NumPy and `tf.random`. The
@@ -44,15 +57,25 @@ class Checkpoint(keras.callbacks.Callback):
     make the order of the batches a function of a seed and the number of the epoch, and begin with
     `epoch`, which the file knows before the call; validation data that carries on, likewise.
     `flow_from_data`, its kin and `batch_sequence` do so by themselves, with a `seed`. A source that
-    is read from its first batch in each epoch, always in one order, needs nothing.
+    is read from its first batch in each epoch, always in one order, needs nothing. An indexed
+    source of your own begins as it was when the epoch `epoch` began: within an epoch, it is told by
+    `on_epoch_end` of the passes that have ended in it, and read from the place of the next batch.
 
     Args:
         path: The file; its folder is made where it does not exist. The usual ending is `.npz`,
             which is what the file is: arrays and a JSON entry, without pickled objects.
+        every: Write also when so many steps, or more, have been done since the last file.
+        seconds: Write also when so many seconds have passed since the last file. With both, what
+            comes first.
+        on_signal: Whether SIGTERM, by which Slurm, `docker stop` and the owners of borrowed
+            machines end a process, stops the training: as soon as the call of steps that runs has
+            ended, the file is written, and `Terminated` is raised, which ends a script with the
+            status 143. A second SIGTERM acts as it would have without this. The call must be made
+            on the main thread.
 
     Raises:
         ValueError: `path` exists and is no checkpoint. At the begin of the training: it does not
-            fit the model, or cannot be written.
+            fit the model, cannot be written, or is used by another training.
 
     Example:
         A generator, which begins with the epoch that it is given::
@@ -107,11 +130,31 @@ class Checkpoint(keras.callbacks.Callback):
             )
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        every: int | None = None,
+        seconds: float | None = None,
+        on_signal: bool = False,
+    ) -> None:
         super().__init__()
         self.path = file_path(path, "path")
-        self.others: list[Any] = []  # the callbacks of the call, in which the engine puts us last
+        self.every = None if every is None else arguments.whole(every, "every", 1)
+        self.seconds = arguments.seconds(seconds, "seconds")
+        self.on_signal = arguments.flag(on_signal, "on_signal")
+        self.call = Call()
         archive.read_note(self.path)
+
+    @property
+    def within_epochs(self) -> bool:
+        """Whether files are wanted within epochs, too."""
+        return self.on_signal or self.beside
+
+    @property
+    def beside(self) -> bool:
+        """Whether files are written beside the training."""
+        return self.every is not None or self.seconds is not None
 
     @property
     def epoch(self) -> int:
@@ -122,42 +165,101 @@ class Checkpoint(keras.callbacks.Callback):
         note = archive.read_note(self.path)
         return 0 if note is None else int(note["epoch"])
 
+    def stand(self) -> tuple[int, Within]:
+        """The epoch to begin with, and how much of it is done, by the file; the call counts on it.
+
+        Once more it is read when nobody else can change it.
+        """
+        note = archive.read_note(self.path)
+        self.call.stand = _stand(note)
+        return self.call.stand
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Go on from the file, where there is one."""
-        history = self._history()
-        archive.prepare(self.path)
+        call, history = self.call, self._history()
+        archive.prepare(self.path, call.locked(self.path))
         saved = archive.read(self.path)
+        if _stand(saved and saved[0]) != call.stand:
+            rule = "was changed by another training since this call began: {path}. Call again."
+            raise ArgumentError.of("path", rule, path=str(self.path))
+        call.due = Due(self.every, self.seconds)
         if saved is None:
             return
-        note, arrays = saved
-        # Everything is checked before anything is assigned.
+        call.saved, note = saved, saved[0]
+        self._restore()
+        history.epoch = list(note["history"]["epoch"])
+        history.history = dict(note["history"]["metrics"])
+        epoch = int(note["epoch"])
+        if not Within.of(note).begun and callback_state.stopped(call.others, epoch):
+            epoch = max(epoch, self.params["epochs"])
+        self.model._initial_epoch = epoch
+        if not Within.of(note).begun:
+            call.saved = None
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Go on within the epoch, where the file is of one: others have just begun it again."""
+        saved = self.call.saved
+        if saved is not None and epoch == saved[0]["epoch"]:
+            self._restore()
+            if saved[0].get("metrics") is None:
+                self.call.saved = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Write the file, unless the epoch was stopped before its end: it will be trained again."""
+        if not self._history().broken_off:
+            self.keep(epoch + 1, self.call.between(), beside=self.beside)
+
+    def restore_metrics(self) -> None:
+        """Give the metrics, which the first trace of a step has made, what they had added up."""
+        saved, self.call.saved = self.call.saved, None
+        if saved is not None:
+            described, arrays = saved[0]["metrics"], saved[1]
+            values = model_state.restored_metrics(self.model, described, arrays, self.path)
+            for variable, value in values:
+                variable.assign(value)
+
+    def keep(self, epoch: int, within: Within, *, beside: bool) -> None:
+        """Write the file of a training that stands within epoch `epoch`, or at its begin.
+
+        The file is written `beside` the training, which goes on once its state is copied.
+        """
+        call, history = self.call, self._history()
+        call.writer.wait()
+        parts = model_state.parts_of(self.model) + model_state.seeds()
+        metrics = model_state.metrics_of(self.model) if within.sums else None
+        note = {
+            "epoch": epoch,
+            "history": {"epoch": history.epoch, "metrics": history.history},
+            "parts": [part.described() for part in parts],
+            "callbacks": callback_state.described(call.others),
+            "within": within.described(),
+            "metrics": metrics and metrics.described(),
+            "streams": call.streams(),
+        }
+        kept = parts if metrics is None else [*parts, metrics]
+        arrays = chain(*(part.arrays() for part in kept), callback_state.arrays(call.others))
+        if beside:
+            note, copies = archive.copied(note), [(name, _own(array)) for name, array in arrays]
+            call.writer.start(lambda: archive.write(self.path, note, copies))
+        else:
+            archive.write(self.path, note, arrays)
+        call.due.written(call.used())
+
+    def close(self) -> None:
+        """The call is over: wait for the file, and let others use it. It can be repeated."""
+        self.call.close()
+        self.call = Call()
+
+    def _restore(self) -> None:
+        """Give the model and the callbacks what the file has of them: all of it, or nothing."""
+        assert self.call.saved is not None
+        note, arrays = self.call.saved
         variables = model_state.restored(self.model, note["parts"], arrays, self.path)
-        states = callback_state.restored(self.others, note["callbacks"], arrays, self.path)
+        states = callback_state.restored(self.call.others, note["callbacks"], arrays, self.path)
         for variable, value in variables:
             variable.assign(value)
         for callback, attribute, value in states:
             setattr(callback, attribute, value)
-        history.epoch = list(note["history"]["epoch"])
-        history.history = dict(note["history"]["metrics"])
-        epoch = int(note["epoch"])
-        if callback_state.stopped(self.others, epoch):
-            epoch = max(epoch, self.params["epochs"])
-        self.model._initial_epoch = epoch
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Write the file, unless the epoch was stopped before its end: it will be trained again."""
-        history = self._history()
-        if history.broken_off:
-            return
-        parts = model_state.parts_of(self.model) + model_state.seeds()
-        note = {
-            "epoch": epoch + 1,
-            "history": {"epoch": history.epoch, "metrics": history.history},
-            "parts": [part.described() for part in parts],
-            "callbacks": callback_state.described(self.others),
-        }
-        arrays = chain(*(part.arrays() for part in parts), callback_state.arrays(self.others))
-        archive.write(self.path, note, arrays)
 
     def _history(self) -> History:
         history = getattr(self.model, "history", None)
@@ -165,3 +267,13 @@ class Checkpoint(keras.callbacks.Callback):
             text = "Checkpoint works in fit_generator(); Keras's own fit() has BackupAndRestore."
             raise ArgumentError(text)
         return history
+
+
+def _stand(note: Mapping[str, Any] | None) -> tuple[int, Within]:
+    """What the JSON entry of a file says of where the training stands."""
+    return (0, Within()) if note is None else (int(note["epoch"]), Within.of(note))
+
+
+def _own(array: Array) -> Array:
+    """`array`, with values that nobody else changes."""
+    return array if array.flags.owndata else array.copy()

@@ -44,6 +44,12 @@ def parts_of(model: KerasModel) -> list[Part]:
     ]
 
 
+def metrics_of(model: KerasModel) -> Part:
+    """What the metrics have added up."""
+    variables = [variable for metric in model.metrics for variable in metric.variables]
+    return Part("metrics", "the metrics", variables)
+
+
 def seeds() -> list[Part]:
     """Keras's global seed generator, from which unseeded `keras.random` functions draw."""
     from keras.src.backend.common import global_state
@@ -108,6 +114,21 @@ def restored(
                 what = f"variable {number + 1} of {part.title} is too large in it"
                 raise unfit(path, f"{what} for the type {type_of(variable)}")
     return values
+
+
+def restored_metrics(
+    model: KerasModel, described: dict[str, Any], arrays: Mapping[str, Array], path: Path
+) -> list[tuple[Variable, Array]]:
+    """The variables of the metrics, which exist by now, each with its value in the file.
+
+    Raises:
+        ArgumentError: The model has other metrics.
+    """
+    part = metrics_of(model)
+    misfit = _other_variables([part], [described])
+    if misfit is not None:
+        raise unfit(path, misfit)
+    return [(v, like(v, arrays[f"{part.name}/{n}"])) for n, v in enumerate(part.variables)]
 
 
 def unfit(path: Path, misfit: str) -> ArgumentError:

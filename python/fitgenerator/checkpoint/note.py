@@ -18,6 +18,12 @@ _FORMS: dict[str, Any] = {
     "parts": [{"name": str, "title": str, "variables": [(str, [int], str)]}],
     "callbacks": [{"who": [str], "state": dict}],
 }
+# What files of earlier versions do not have.
+_LATER: dict[str, Any] = {
+    "within": {"steps": int, "order": [str]},
+    "metrics": {"name": str, "title": str, "variables": [(str, [int], str)]},
+    "streams": dict,
+}
 
 
 def check(note: Mapping[str, Any]) -> None:
@@ -26,20 +32,39 @@ def check(note: Mapping[str, Any]) -> None:
     Raises:
         ValueError: Something is missing, or is not what is written there.
     """
-    for name, form in _FORMS.items():
+    later = {name: form for name, form in _LATER.items() if note.get(name) is not None}
+    for name, form in {**_FORMS, **later}.items():
         if not _fits(note.get(name), form):
             raise ValueError(f"its {name!r} is missing, or not what is written there")
     history = note["history"]
     whole = all(isinstance(values, list) for values in history["metrics"].values())
     if not whole or min(history["epoch"], default=0) < 0:
         raise ValueError("its history is not what is written there")
-    if history["epoch"][-1:] != [note["epoch"] - 1]:
+    begun = _check_within(note)
+    first = begun and not history["epoch"]  # of all epochs, and not over
+    if not first and history["epoch"][-1:] != [note["epoch"] - 1]:
         raise ValueError(f"its epoch is {note['epoch']}, and not that after its history")
     for callback in note["callbacks"]:
         for name, value in callback["state"].items():
             if not (_fits(value, Real) or (name == "best" and _is_metric(value))):
                 kept = f"the {name!r} of {' '.join(callback['who'])}"
                 raise ValueError(f"{kept} is not what is written there")
+
+
+def _check_within(note: Mapping[str, Any]) -> bool:
+    """Check what is said of an epoch that is not over; whether one has begun."""
+    within = note.get("within") or {"steps": 0, "spot": None, "logs": None}
+    spot, logs = within.get("spot"), within.get("logs")
+    known = spot is None or (_fits(spot, (int, int)) and min(spot) >= 0)
+    streams = (note.get("streams") or {}).values()
+    if (
+        not known
+        or within["steps"] < 0
+        or not (logs is None or isinstance(logs, dict))
+        or not all(_fits(stream, [int]) for stream in streams)
+    ):
+        raise ValueError("where its epoch stands is not what is written there")
+    return bool(within["steps"])
 
 
 def check_arrays(note: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
@@ -66,7 +91,8 @@ def stored_as(kind: str | np.dtype[Any]) -> np.dtype[Any]:
 
 def _described(note: Mapping[str, Any]) -> Iterator[tuple[str, list[int] | None, str]]:
     """Name, shape and type of each array; the weights of callbacks are those of the model."""
-    for part in note["parts"]:
+    metrics = note.get("metrics")
+    for part in [*note["parts"], *([metrics] if metrics else [])]:
         for number, (_, shape, kind) in enumerate(part["variables"]):
             yield f"{part['name']}/{number}", shape, kind
     for place, callback in enumerate(note["callbacks"]):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from threading import Thread
 
 from ..errors import Warns
 from .interface import HostedSource, Shown, run_job
 from .interrupts import Deferred
+from .termination import SignalTermination
 
 
 class DirectHost:
@@ -15,11 +17,18 @@ class DirectHost:
 
     def __init__(self, show: Callable[[Shown], None]) -> None:
         self.interrupts = Deferred()
+        self.termination = SignalTermination()
         self.waited = 0.0
         self.patience: float | None = None
         self.met: dict[Warns, None] = {}
         self.call, self.say = run_job, show
         self.check, self.user_code = self.interrupts.check, self.interrupts.allowed
+
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Around code of the user's that makes a batch."""
+        with self.user_code(), self.termination.making():
+            yield
 
     def wake(self) -> None:
         """Nobody is waiting."""

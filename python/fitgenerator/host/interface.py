@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ..errors import Warns
 from ..reporting.progress_bar import Bar
+from .termination import Termination
 from .watchdog import Watched
 
 # A job: a function that the calling thread is to call. It may return a generator, which yields the
@@ -51,6 +52,7 @@ class Host(Protocol):
     # Seconds that jobs waited until the calling thread took them up: it was making batches then.
     waited: float
     patience: float | None  # how long one batch may take, in seconds; `None` for ever
+    termination: Termination  # whether the call is to stop, because the process is to end
     met: dict[Warns, None]  # what code on its threads has met that warns at the end of the call
 
     def call(self, work: Work) -> Any:
@@ -79,6 +81,9 @@ class Host(Protocol):
 
     def user_code(self) -> AbstractContextManager[None]:
         """Around code of the user's, which may be interrupted anywhere."""
+
+    def making(self) -> AbstractContextManager[None]:
+        """Around code of the user's that makes a batch, which SIGTERM may stop, too."""
 
 
 class HostedSource(Watched, Protocol):

@@ -21,6 +21,7 @@ from .interface import HostedSource, HostFunction, Shown, Work
 from .outcome import Failed
 from .requests import Apply, Awaited, Call, End, Fetch, Job, Request, Say, Signal
 from .signal_safe_queue import SLICE, ClosableQueue
+from .termination import Termination
 from .watchdog import Watchdog, Watched
 
 
@@ -32,8 +33,11 @@ class Switchboard:
     watchdog interrupts the functions that the calling thread runs, where they take too long.
     """
 
-    def __init__(self, watchdog: Watchdog | None = None) -> None:
+    def __init__(
+        self, watchdog: Watchdog | None = None, termination: Termination | None = None
+    ) -> None:
         self.waited = 0.0
+        self.termination = termination or Termination()
         self.patience: float | None = None
         self.met: dict[Warns, None] = {}
         self.watchdog = watchdog or Watchdog()
@@ -84,6 +88,8 @@ class Switchboard:
     def user_code(self) -> AbstractContextManager[None]:
         """The calling thread knows by itself when it runs a job."""
         return nullcontext()
+
+    making = user_code
 
     def end(self) -> None:
         """Tell the calling thread, after all requests so far, that there will be no more."""

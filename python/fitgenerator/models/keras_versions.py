@@ -47,6 +47,7 @@ class Keras3:
     _outputs = "_outputs_struct"
     # Whether a group of steps that is not full counts as a full one in the number of its hook.
     full_groups = True
+    builds_metrics = True  # by `build`; else a trace makes them
 
     def __init__(self, model: KerasModel) -> None:
         self.model = model
@@ -232,6 +233,7 @@ class Keras2(Keras3):
     _compiled, _strategy, _inputs = "_is_compiled", "_distribution_strategy", "_nested_inputs"
     _outputs = "_nested_outputs"
     full_groups = False
+    builds_metrics = False
 
     @property
     def backend(self) -> Backend:

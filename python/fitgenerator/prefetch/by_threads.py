@@ -25,7 +25,7 @@ class ThreadPrefetcher(Prefetcher):
 
     def _fetch_here(self) -> None:
         with suppress(ClosedError), asking(self.setup.host):  # what closed it waits in the queue
-            while self._fetch(self.setup.host.user_code).left_out:
+            while self._fetch(self.setup.host.making).left_out:
                 pass
 
     def _work(self) -> None:
@@ -55,7 +55,7 @@ class ThreadPrefetcher(Prefetcher):
             fetch.read = None
             fetch.left_out = self.source.leaves_out and isinstance(error, LeftOutError)
             if fetch.left_out:
-                self.schedule.leave_out()
+                self.schedule.leave_out(fetch)
                 self._permits.give()
             else:
                 self._fail(fetch, error)

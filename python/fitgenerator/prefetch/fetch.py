@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..batches.prepared import Batch
 from ..host.interface import RawBatch
 from ..reporting.timeline import Span
-from ..sources.source import Claim
+from ..sources.source import Claim, Spot
 from .call_size import CallSize
 
 # The batch, or what was raised in its place, or `None` where the source has ended.
@@ -32,6 +32,8 @@ class Round:
     wrap: bool = False  # begin again where the source ends
     call_size: CallSize = field(default_factory=CallSize)
     epoch: int = 0  # that it is for, from 0; the first one, where it is granted several times
+    done: int = 0  # batches of it that a call before this one has used
+    spot: Spot | None = None  # where the source goes on
     goes_on: bool = False  # the source goes on where it was left, whatever the epoch
 
 

@@ -111,8 +111,7 @@ class Prefetcher(ABC):
 
     def _receive(self, *, model_waits: bool) -> Batch | None:
         setup, begun = self.setup, time.perf_counter()
-        waited = setup.host.waited
-        ready = self._reordering.added - self._reordering.taken
+        waited, ready = setup.host.waited, self._reordering.added - self._reordering.taken
         setup.host.check()
         if setup.capacity == 0 or not model_waits:
             self._permit()
@@ -124,6 +123,7 @@ class Prefetcher(ABC):
             except queue.Empty:
                 self._keep_waiting(time.perf_counter() - begun)
                 setup.host.check()
+                setup.host.termination.check()
         span = (begun, time.perf_counter(), threading.get_ident())
         setup.host.waited = waited  # in lock-step, a part of this wait
         setup.meter.took(ready, span, (setup.name, self.used + 1))

@@ -29,7 +29,7 @@ class Stacking:
         """Add the next batch."""
         size, (_, _, position, count, turn) = fetch.round.call_size, fetch.ticket
         if turn != self._turn:
-            self._turn, self._index = turn, 0
+            self._turn, self._index = turn, fetch.round.done
         index, self._index = self._index, self._index + 1
         left = None if count is None else count - index - 1
         kind = size, size.is_patient(position)

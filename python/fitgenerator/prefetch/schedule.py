@@ -24,7 +24,7 @@ class Turn:
         self.round = round_
         self.number = number  # among all turns of all rounds; 0 is before the first one
         self.count: int | None = None  # its batches, where that is known
-        self.index = 0  # batches of it that were handed out
+        self.index = round_.done  # batches of it that were handed out
         self.over = self.ended = number == 0  # nothing is left of it; the source has ended in it
 
 
@@ -36,6 +36,7 @@ class Schedule:
     ) -> None:
         self.begun = 0  # batches that were handed out
         self.left_out = 0  # batches that had nothing in them
+        self.gaps: list[int] = []  # their places among all fetches
         self.reader = reader
         self._rest = rest
         # Thread rule 12: one reader per object. Threads claim one by one, so that an epoch's
@@ -107,6 +108,8 @@ class Schedule:
         length = self.reader.begin(
             fresh=round_.restart, wrap=round_.wrap, epoch=told, count=round_.count
         )
+        if round_.spot is not None:
+            self.reader.go_to(round_.spot)
         turn.count = round_.count if length is None or not round_.whole else length
 
     def _record(self, read: Claim | None, outcome: Outcome) -> Fetch:
@@ -121,9 +124,10 @@ class Schedule:
             turn.over = True
         return Fetch(turn.round, ticket, read, outcome)
 
-    def leave_out(self) -> None:
+    def leave_out(self, fetch: Fetch) -> None:
         """A batch of the round is left out; any thread may call this, before its claim is over."""
         if self._empty is not None:
+            self.gaps.append(fetch.ticket.sequence)
             self._empty.append(self._turn)  # in one step, unlike an addition
 
     def _count_left_out(self, turn: Turn, empty: list[Turn]) -> None:

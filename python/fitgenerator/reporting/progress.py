@@ -61,10 +61,10 @@ class _Output:
 class _Pace:
     """How quickly the steps of a round follow each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: int = 0) -> None:  # so many steps were done in an earlier call
         self._begun = time.perf_counter()
         self._first, self._since = 0, 0.0  # steps done when the first ones had ended, and when
-        self.done = 0
+        self.done = self._before = before
 
     def step(self, done: int) -> None:
         """So many steps are done."""
@@ -77,7 +77,7 @@ class _Pace:
         """Seconds a step, and seconds until all are done, as far as that is known."""
         now, later = time.perf_counter(), self.done - self._first
         if not later:
-            return (now - self._begun) / self.done, None
+            return (now - self._begun) / (self.done - self._before), None
         pace = (now - self._since) / later
         return pace, None if total is None else pace * (total - self.done)
 
@@ -108,22 +108,22 @@ class Progress:
         self._bar = Bar("", 0, None)  # the last one, without what is waited for
         self._told = False  # the wait that lasts has had its line
 
-    def begin(self, title: str = "", total: int | None = None) -> None:
+    def begin(self, title: str = "", total: int | None = None, done: int = 0) -> None:
         """An epoch, or an evaluation, begins."""
         self._begun = time.perf_counter()
         self._title = title
-        self._begin_round(Bar(title, 0, total))
+        self._begin_round(Bar(title, done, total))
 
-    def begin_epoch(self, epoch: int, total: int | None = None) -> None:
-        """The epoch with number `epoch`, from 0, begins."""
-        self.begin(f"Epoch {epoch + 1}/{self._epochs}", total)
+    def begin_epoch(self, epoch: int, total: int | None = None, done: int = 0) -> None:
+        """The epoch with number `epoch`, from 0, begins; so many of its steps are done."""
+        self.begin(f"Epoch {epoch + 1}/{self._epochs}", total, done)
 
     def begin_validation(self, total: int | None = None) -> None:
         """The validation of the epoch begins."""
         self._begin_round(Bar(f"{self._title} - validation", 0, total))
 
     def _begin_round(self, bar: Bar) -> None:
-        self._pace, self._bar = _Pace(), bar
+        self._pace, self._bar = _Pace(bar.done), bar
         if self._output.is_time():
             self._output.draw(bar)
 

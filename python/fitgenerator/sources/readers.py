@@ -12,7 +12,7 @@ import keras
 from ..batches.structure import RawBatch
 from .data_set_settings import settings_of
 from .fetches import Fetches, called
-from .source import Claim, Indexed, Reader, Source
+from .source import Claim, Indexed, Reader, Source, Spot, check_spot
 
 
 class IteratorReader(Reader):
@@ -69,6 +69,10 @@ class IndexedReader(Reader):
         self._ask = length
         self._length = 0  # of the pass
         self._index = 0
+        self._claims = 0
+        # Claims before each round, and passes that had ended in it before the reader was opened.
+        self._rounds: list[tuple[int, int]] = []
+        self._passes: list[tuple[int, int]] = []  # claims before each pass, and its length
         self._wrap = False
         self._in_pass = False
         self._fetches = Fetches()
@@ -80,6 +84,7 @@ class IndexedReader(Reader):
         self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
     ) -> int | None:
         self._wrap = wrap
+        self._rounds.append((self._claims, 0))
         if not fresh:
             return None
         self._in_pass = False
@@ -97,6 +102,7 @@ class IndexedReader(Reader):
             raise StopIteration  # the pass has no batches
         index = self._index
         self._index += 1
+        self._claims += 1
         claim = self._fetches.claim(partial(getitem, self._source, index), f"__getitem__({index})")
         if self._index == self._length:
             self._end_pass()
@@ -114,6 +120,30 @@ class IndexedReader(Reader):
             called(self._begin, "on_epoch_begin()")
         # Asked in each pass: a source may grow or shrink when a pass has ended.
         self._length, self._index, self._in_pass = called(self._ask, "__len__()"), 0, True
+        self._passes.append((self._claims, self._length))
+
+    def spot(self, claims: int) -> Spot:
+        """Passes that have ended since the round began, and an index in the one that runs."""
+        begun, ended = next(one for one in reversed(self._rounds) if one[0] <= claims)
+        first, length = next(one for one in reversed(self._passes) if one[0] <= claims)
+        ended += sum(begun < before <= claims for before, _ in self._passes)
+        index = claims - first
+        return (ended + 1, 0) if index == length else (ended, index)
+
+    def go_to(self, spot: Spot) -> None:
+        """The source is as it was when the round began, but for the passes that have ended."""
+        passes, index = spot
+        if not self._in_pass:
+            self._open_pass()
+        hook = getattr(self._source, "on_epoch_end", None)
+        for _ in range(passes):
+            if callable(hook):
+                called(hook, "on_epoch_end()")
+            self._open_pass()
+        check_spot(spot, self._length)
+        self._index = index
+        self._rounds[-1] = (self._claims, passes)
+        self._passes[-1] = (self._claims - index, self._length)
 
     def _end_pass(self) -> None:
         hook = getattr(self._source, "on_epoch_end", None)
@@ -129,6 +159,7 @@ def indexed(given: Indexed, length: Callable[[], int | None]) -> Source:
         given,
         count,
         restarts=True,
+        by_place=True,
         parallel=True,
         endless=count is None,
         shuffled=getattr(given, "shuffle", False) is True,

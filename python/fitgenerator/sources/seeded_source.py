@@ -21,7 +21,7 @@ from .fetches import Fetches
 from .fixed import Fixed
 from .keras_sequence import KerasSequence
 from .replaced import replaced
-from .source import Claim, Reader, Source
+from .source import Claim, Reader, Source, Spot, check_spot
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -101,7 +101,13 @@ class Passes(Fixed, KerasSequence):
         The second position is that of a training: it goes on where the last one ended.
         """
         length = self.pass_length
-        settings = {"identity": self, "parallel": True, **settings_of(self), **fields}
+        settings = {
+            "identity": self,
+            "by_place": True,
+            "parallel": True,
+            **settings_of(self),
+            **fields,
+        }
         return Source(
             partial(reader, length),
             length=length,
@@ -174,6 +180,7 @@ class PositionReader(Reader):
         self._first: int | None = None  # of the first round
         self._rounds = 0  # that were not told an epoch
         self._next = 0
+        self._begun = [(0, 0)]  # claims before each round, and where it began
         self._end: int | None = None
 
     def begin(
@@ -182,6 +189,7 @@ class PositionReader(Reader):
         """Go to where a round begins, had all epochs before it been read."""
         if self._endless:
             self._length, fresh = count or 1, True
+        claims = self._claims
         per_epoch = self._length if fresh or count is None else count
         if epoch is not None:
             self._next = epoch * per_epoch
@@ -191,7 +199,26 @@ class PositionReader(Reader):
             self._rounds += 1
         if self._first is None:
             self._first = self._next
+        self._begun.append((claims, self._next))
         self._end = None if wrap else self._next + self._length
+
+    @property
+    def _claims(self) -> int:
+        before, first = self._begun[-1]
+        return before + self._next - first
+
+    def spot(self, claims: int) -> Spot:
+        """A pass and an index, had all epochs before it been read."""
+        before, first = next(round_ for round_ in reversed(self._begun) if round_[0] <= claims)
+        return divmod(first + claims - before, self._length)
+
+    def go_to(self, spot: Spot) -> None:
+        check_spot(spot, self._length)
+        claims, begun = self._claims, self._next
+        self._next = spot[0] * self._length + spot[1]
+        self._begun[-1] = (claims, self._next)
+        if self._first == begun:
+            self._first = self._next
 
     def _advance(self) -> tuple[int, int, bool]:
         """Pass and index of the next batch, and whether it is the pass's last.

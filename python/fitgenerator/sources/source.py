@@ -18,11 +18,13 @@ import keras
 
 from ..batches.row_batches import RowBatches
 from ..batches.structure import RawBatch
-from ..errors import Warned
+from ..errors import ArgumentError, Warned
 from ..models.keras_versions import Adapter
 from ..reporting.timeline import Span
 
 Claim = Callable[[], RawBatch]
+# The place of a batch, as the reader of its source counts: a pass, and an index in that.
+Spot = tuple[int, int]
 
 
 class Indexed(Protocol):
@@ -85,6 +87,13 @@ class Reader(ABC):
         """Who made the batch that this thread has read since `begun`, and when."""
         return begun, time.perf_counter(), threading.get_ident()
 
+    def spot(self, claims: int) -> Spot | None:
+        """The place of the batch after so many claims; `None`: batches of the source have none."""
+        return None
+
+    def go_to(self, spot: Spot) -> None:  # noqa: B027
+        """Go on with the batch at this place, in the round that has begun just now."""
+
     def leave(self, used: int) -> None:  # noqa: B027
         """A training is over that has used so many batches: the next one goes on after them."""
 
@@ -99,6 +108,7 @@ class Source:
     restarts: bool = False  # it can be read again from its first batch
     # Makes the reader of a training, where the next training goes on after this one.
     train: Callable[[], Reader] | None = None
+    by_place: bool = False  # its batches have places: it can be read from any of them on
     parallel: bool = False  # its claims may run on several threads
     endless: bool = False  # one pass never ends
     shuffled: bool = False  # each pass has an order of its own
@@ -143,6 +153,14 @@ def is_dataset(given: Any) -> bool:
     """Whether it is a `tf.data.Dataset`."""
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(given, tensorflow.data.Dataset)
+
+
+def check_spot(spot: Spot, length: int) -> None:
+    """An `ArgumentError` for a place that is not in a pass of so many batches."""
+    if spot[1] >= length:
+        text = f"`path`: the file is of a pass of more than {spot[1]} batches, where the generator "
+        text += f"has {length}. Give the source that it was written with, or remove the file."
+        raise ArgumentError(text, argument="path")
 
 
 class Readable(ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,6 +46,8 @@ class CallRunner:
         self._steps = steps_of(context.model)
         self._eager = self._steps.eager  # in the round that runs
         self._done = 0  # steps, in all rounds
+        # Gives the metrics, once they are made, what they had added up in a call before this one.
+        self.restore: Callable[[], None] | None = None
         self.size = self._call_size(hooked)
         weights = context.model.count_params
         self._policy = CallPolicy(self._steps, mode, self.size, asked, weights)
@@ -80,6 +82,8 @@ class CallRunner:
         """Run the steps of a call; what each piece of it returned."""
         outputs: list[Outputs] = []
         with self._placing(call):
+            if self.restore is not None:
+                self._restore(call, self.restore)
             for batch, way, function in self._pieces(call):
                 first = self._prefetcher.used + 1
                 self._prefetcher.begin(batch.count)
@@ -89,6 +93,17 @@ class CallRunner:
                 outputs += self._run_piece(batch, way, function, first)
                 self._context.pacing.end()
         return outputs
+
+    def _restore(self, call: Batch, restore: Callable[[], None]) -> None:
+        """Before the first step: a trace makes the metrics, and changes nothing."""
+        batch = call if call.count == 1 else call.split()[0]
+        keras_version, host = self._context.keras_version, self._context.host
+        if self._eager and keras_version.builds_metrics:
+            host.call(lambda: keras_version.build(batch.pack()))
+        else:
+            self._traced(batch, ExecutionMode.STEP)
+        host.call(restore)
+        self.restore = None
 
     @contextmanager
     def _placing(self, call: Batch) -> Iterator[None]:

@@ -24,6 +24,7 @@ from .fit_loop import FitLoop
 from .options import FitOptions, RunOptions
 from .predict_loop import PredictLoop
 from .run_context import RunContext
+from .saves import Saves
 from .step_runner import StepRunner
 
 _SHUFFLES = (
@@ -44,15 +45,17 @@ def plan_fit(
     context = _context(host, generator, options, fit.steps, fit.epochs)
     history = _history_of(context, fit)
     context.callbacks.all += pipeline_scalars(context.callbacks.all, context.meter.pipeline)
-    resumed = _order_checkpoint(context)
     prefetcher = _prefetcher(context, generator, "generator", options, trains=True)
     prepare = _preparer(context, "train", generator, fit.class_weight)
     epochs = fit.epochs - fit.initial_epoch
     runner = StepRunner(context, "train", prefetcher, prepare, fit.steps, epochs, whole=fit.passes)
     runner.calls.renew()  # here, because Keras 2 hides while it trains what was frozen since
     validation = _validation(context, prefetcher, validation_data, options, fit)
+    checkpoint = _order_checkpoint(context)
+    runner.saves = saves = Saves(checkpoint, prefetcher, fit.steps)
+    saves.warn(context.notices)
     remember(history)
-    return FitLoop(runner, history, fit, resumed, validation)
+    return FitLoop(runner, saves, history, fit, _resumed(context), validation)
 
 
 def plan_evaluate(
@@ -124,20 +127,29 @@ def _history_of(context: RunContext, options: FitOptions) -> History:
     return history
 
 
-def _order_checkpoint(context: RunContext) -> int | None:
+def _order_checkpoint(context: RunContext) -> Checkpoint | None:
     """Put a checkpoint after all others: it restores what they reset, and saves what they changed.
 
-    The epoch that the training will go on with, as far as it is known now; `None` without one.
+    The checkpoint, if there is one.
     """
     callbacks = context.callbacks.all
     callbacks.sort(key=lambda callback: isinstance(callback, Checkpoint))  # others keep their order
     checkpoints = [each for each in callbacks if isinstance(each, Checkpoint)]
     if len(checkpoints) > 1:
         raise ArgumentError.of("callbacks", f"must hold one Checkpoint, not {len(checkpoints)}.")
-    for checkpoint in checkpoints:
-        checkpoint.others = callbacks[:-1]
+    if not checkpoints:
+        return None
+    checkpoints[0].call.others = callbacks[:-1]
+    return checkpoints[0]
+
+
+def _resumed(context: RunContext) -> int | None:
+    """The epoch to go on with, as far as it is known now; `None` where nothing resumes."""
+    callbacks = context.callbacks.all
+    if callbacks and isinstance(callbacks[-1], Checkpoint):
+        return callbacks[-1].call.stand[0]
     kept = any(isinstance(each, classes("callbacks.BackupAndRestore")) for each in callbacks)
-    return sum(checkpoint.epoch for checkpoint in checkpoints) if checkpoints or kept else None
+    return 0 if kept else None
 
 
 def _prefetcher(

@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import AbandonedThreadWarning, EndedEarlyWarning, Warned
+from ..checkpoint.checkpoint import Checkpoint
+from ..errors import AbandonedThreadWarning, EndedEarlyWarning, Terminated, Warned
 from ..host.current_host import take_warnings
 from ..host.interface import Host
 from ..live.attended import Attended
@@ -19,11 +20,15 @@ from ..reporting.meter import Meter
 from ..reporting.progress import Progress
 from .callbacks import Callbacks
 
+# The same where the process is to end.
+SHORT_GRACE = 0.5
+
 
 @dataclass
 class Notices:
     """What the caller has to be warned of at the end of the call."""
 
+    first: list[Warned] = field(default_factory=list)  # before the first step
     early: dict[str, str] = field(default_factory=dict)  # what ended early, by its argument
     others: list[Warned] = field(default_factory=list)  # everything else: text and class
     stuck: list[str] = field(default_factory=list)  # names of threads that did not end
@@ -44,6 +49,7 @@ class RunContext:
     pacing: Pacing = field(default_factory=Pacing)
     notices: Notices = field(default_factory=Notices)
     failure: BaseException | None = None  # what ended the training
+    grace: float = GRACE  # how long a generator in foreign code may take to return, in seconds
 
     @property
     def model(self) -> Any:
@@ -65,11 +71,13 @@ class RunContext:
             prefetcher.shut()
 
     def close(self) -> None:
-        """Stop every prefetcher and wait for its threads, which have `GRACE` seconds to end."""
+        """Stop every prefetcher and wait for its threads, which have `grace` seconds to end."""
         self.shut()
         # Thread rule 11: nothing survives the call; what has not ended by then is told of.
-        deadline = time.perf_counter() + GRACE
-        joined = [prefetcher.join(deadline, GRACE) for prefetcher in self.prefetchers]
+        if isinstance(self.failure, Terminated):
+            self.grace = SHORT_GRACE
+        deadline = time.perf_counter() + self.grace
+        joined = [prefetcher.join(deadline, self.grace) for prefetcher in self.prefetchers]
         self.notices.stuck = [name for names in joined for name in names]
         self.progress.close()
         waited, self.host.waited = self.host.waited, 0.0
@@ -82,7 +90,11 @@ class RunContext:
         self.model._initial_epoch = None  # BackupAndRestore set it; a later `fit` must not obey
 
     def release(self) -> None:
-        """Let go of the sources; for the calling thread, where their last code may run."""
+        """Let go of what the call holds; for the calling thread, where its last code may run."""
+        self.host.termination.restore()
+        for callback in self.callbacks.all:
+            if isinstance(callback, Checkpoint):
+                callback.close()
         for prefetcher in self.prefetchers:
             self.notices.others += prefetcher.source.warns
             prefetcher.release()
@@ -94,8 +106,8 @@ class RunContext:
         ended: list[Warned] = [(text, EndedEarlyWarning) for text in notices.early.values()]
         if notices.stuck:
             text = (
-                f"A generator did not return within {GRACE:g} seconds after the end; its thread "
-                f"({', '.join(notices.stuck)}) was cut off and left behind."
+                f"A generator did not return within {self.grace:g} seconds after the end; its "
+                f"thread ({', '.join(notices.stuck)}) was cut off and left behind."
             )
             ended.append((text, AbandonedThreadWarning))
         return [*notices.others, *ended]

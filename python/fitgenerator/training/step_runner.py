@@ -12,9 +12,11 @@ from ..models.protocol import Logs
 from ..models.result_order import arranged, loss_first
 from ..prefetch.fetch import Round
 from ..prefetch.prefetcher import Prefetcher
+from ..sources.source import Spot
 from .call_policy import Asked
 from .call_runner import CallRunner, Outputs
 from .run_context import RunContext
+from .saves import Saves
 
 
 class StepRunner:
@@ -37,6 +39,7 @@ class StepRunner:
         self._execution = context.keras_version.steps_per_execution
         self._hooked = context.callbacks.has_batch_hooks(mode)
         self.count = count  # of the round
+        self.saves: Saves | None = None  # of a training
         self.left_out = 0  # batches of the round that had nothing in them
         self._left_out = 0  # of all rounds
         asked = Asked(None if count is None else count * rounds, count, context.jit_compile)
@@ -50,32 +53,45 @@ class StepRunner:
         wrap: bool = False,
         epoch: int = 0,
         times: int = 1,
+        start: tuple[int, Spot | None] = (0, None),
         goes_on: bool = False,
     ) -> None:
-        """Let the batches of so many rounds be fetched, the first one for the epoch `epoch`."""
+        """Let the batches of so many rounds be fetched, the first one for the epoch `epoch`.
+
+        Of that, `start` says how many batches are done, and where the source goes on.
+        """
         round_ = replace(self.round, restart=restart, wrap=wrap, epoch=epoch, goes_on=goes_on)
-        self.prefetcher.schedule.grant(round_, times)
+        begun = start != (0, None)
+        if begun and times > 0:
+            first = replace(round_, done=start[0], spot=start[1])
+            self.prefetcher.schedule.grant(first)
+        rest = replace(round_, epoch=epoch + begun)
+        self.prefetcher.schedule.grant(rest, times - begun)
         self.context.host.wake()  # it may make batches now
 
-    def begin(self) -> Iterator[ForeignHook]:
+    def begin(self, done: int = 0) -> Iterator[ForeignHook]:
         """The begin hook of the round's first step; ends the job that begins the round.
 
-        A hook before it may have compiled the model anew.
+        So many steps are `done`. A hook before it may have compiled the model anew.
         """
         self.calls.renew()
         self.context.pacing.hooked = self._hooked
         if self._hooked:
-            yield from self.context.callbacks.run(f"on_{self._mode}_batch_begin", 0, {})
+            yield from self.context.callbacks.run(f"on_{self._mode}_batch_begin", done, {})
 
-    def run(self, keep: Callable[[list[Outputs]], None] | None = None) -> tuple[int, Outputs]:
-        """Run a round's steps; how many were run, and what the last one returned.
+    def run(
+        self, keep: Callable[[list[Outputs]], None] | None = None, done: int = 0
+    ) -> tuple[int, Outputs]:
+        """Run a round's steps after those that are `done`; how many are, and the last one's return.
 
         As in Keras, hooks and stops come between groups of `steps_per_execution` steps.
         """
-        context, group, done, last = self.context, [None], 0, False
+        context, group, last = self.context, [None], False
         most = None if self.round.whole else self.round.count
         while not last and (most is None or done < most):
-            size = self._execution if most is None else min(self._execution, most - done)
+            context.host.termination.check()
+            full = self._execution - done % self._execution
+            size = full if most is None else min(full, most - done)
             ran, outputs, last = self._run_group(size, done)
             if not ran:
                 break
@@ -87,6 +103,8 @@ class StepRunner:
                 stop = context.host.call(between)
             else:
                 stop = self._stopped()
+                if not (last or stop) and (due := self._due()):
+                    context.host.call(due.keep)
             context.progress.step(done, self.count, lambda: self._logs(group[-1]))  # noqa: B023
             if stop or ran < size:
                 break
@@ -95,6 +113,10 @@ class StepRunner:
         context.pacing.rest()
         context.host.wake()
         return done, group[-1]
+
+    def _due(self) -> Saves | None:
+        """What keeps, where a file is due; raises what the writing of the last one has raised."""
+        return self.saves if self.saves is not None and self.saves.is_due() else None
 
     def _logs(self, outputs: Outputs) -> Logs:
         if self._mode == "predict":
@@ -143,5 +165,7 @@ class StepRunner:
         yield from context.callbacks.run(f"on_{self._mode}_batch_end", upto - 1, logs)
         stop = self._stopped()
         if not (last or stop):
+            if due := self._due():
+                due.keep()
             yield from context.callbacks.run(f"on_{self._mode}_batch_begin", upto, {})
         return stop

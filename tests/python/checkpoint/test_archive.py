@@ -158,7 +158,7 @@ def kernel_in(path: Path) -> bytes:
 def test_a_later_version_is_refused_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fitgenerator.checkpoint.archive.VERSION", 2)
+    monkeypatch.setattr("fitgenerator.checkpoint.archive.VERSION", archive.VERSION + 1)
     run(echo_model(), numbered(), 1, 1, [Checkpoint(tmp_path / "c.npz")])
     monkeypatch.undo()
     with pytest.raises(ValueError, match="later version of fitgenerator"):

@@ -80,6 +80,7 @@ class Iterator(PassIterator):
             length,
             restarts=True,
             train=partial(training_reader, self, length, self._batch),
+            by_place=True,
             parallel=True,
             shuffled=self.shuffle,
             asks=asks,

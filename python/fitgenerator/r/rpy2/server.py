@@ -20,6 +20,7 @@ from ...host.outcome import Failed, Outcome, TimedOut, Value, attempt
 from ...host.requests import Apply, Call, End, Fetch, Job, Request, Say, Signal
 from ...host.signal_safe_queue import SLICE
 from ...host.switchboard import Switchboard
+from ...host.termination import SignalTermination
 from ...host.watchdog import Watchdog
 from ...sources.source import Source
 from ...training.background import BackgroundLoop, Loop
@@ -47,7 +48,7 @@ def host(
     Returns the loop's result, and raises what the loop raised, or `KeyboardInterrupt` on Ctrl-C.
     """
     interrupts = Interrupts()
-    board = Switchboard(Watchdog(interrupts.send, interrupts.recall))
+    board = Switchboard(Watchdog(interrupts.send, interrupts.recall), SignalTermination())
     keras_version = options.keras_version
     forms = [batch_form(keras_version, mode) for mode in (options.mode, "test")]
     inputs = input_names(keras_version.model)

@@ -1,0 +1,177 @@
+"""What a checkpoint keeps within an epoch, and how a training goes on there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from ..checkpoint.checkpoint import Checkpoint
+from ..checkpoint.within import Within
+from ..errors import ArgumentError, CheckpointWarning, Terminated
+from ..host.termination import Termination
+from ..models.protocol import Logs
+from ..prefetch.prefetcher import Prefetcher
+from ..sources.source import Spot
+from .run_context import Notices
+
+_EPOCHS_ONLY = (
+    "The checkpoint is written after epochs only, and not within them: `{}` gives batches that "
+    "have no places, and cannot go on in the midst of an epoch. A flow, batch_sequence() and an "
+    "indexed source can."
+)
+_ON_SIGNAL = "needs the main thread, where signals arrive: make the call there, or leave it out."
+_NO_PLACES = (
+    "`path`: the file was written within epoch {}, and the source of the batches, `{}`, cannot go "
+    "on there. Give the source that it was written with, or remove the file to begin anew."
+)
+_FEWER_STEPS = (
+    "`path`: the file was written after {} steps of an epoch, which has {} steps in this call. "
+    "Give the `steps_per_epoch` that it was written with, or remove the file to begin anew."
+)
+
+
+class Saves:
+    """The files of one call, where it has a checkpoint; without one, nothing happens here.
+
+    `is_due`, `begins`, `within` and `start` are for the training loop; what keeps, for the calling
+    thread.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint | None, prefetcher: Prefetcher, steps: int | None
+    ) -> None:
+        self._checkpoint = checkpoint
+        self._prefetcher = prefetcher
+        self._by_place = prefetcher.source.by_place
+        self._seeded = prefetcher.source.train is not None  # the epoch says where it begins
+        self._epoch: int | None = None  # that runs
+        self._begun = Within()  # how it began
+        self._before = 0  # batches that were used before it
+        self._trained: tuple[Logs, list[str]] | None = None  # its training is over
+        self._file_epoch, self._file = -1, Within()
+        if checkpoint is not None:
+            self._file_epoch, self._file = checkpoint.stand()
+            self._check(steps)
+            checkpoint.call.used = lambda: prefetcher.used
+            checkpoint.call.between = self._between
+
+    def _check(self, steps: int | None) -> None:
+        """Refuse a file within an epoch that the call cannot go on with."""
+        file, name = self._file, self._prefetcher.setup.argument
+        if file.sums and not self._by_place:
+            text = _NO_PLACES.format(self._file_epoch + 1, name)
+            raise ArgumentError(text, argument="path")
+        if file.sums and steps is not None and file.steps >= steps:
+            raise ArgumentError(_FEWER_STEPS.format(file.steps, steps), argument="path")
+
+    def warn(self, notices: Notices) -> None:
+        """Note, before the first step, that files within epochs cannot be had."""
+        checkpoint = self._checkpoint
+        if checkpoint is None or not checkpoint.within_epochs:
+            return
+        if checkpoint.on_signal and threading.current_thread() is not threading.main_thread():
+            raise ArgumentError.of("on_signal", _ON_SIGNAL)
+        if not self._by_place:
+            text = _EPOCHS_ONLY.format(self._prefetcher.setup.argument)
+            notices.first.append((text, CheckpointWarning))
+
+    # -- going on -------------------------------------------------------------------------------
+
+    def within(self, epoch: int) -> Within:
+        """How an epoch begins."""
+        return self._file if epoch == self._file_epoch else Within()
+
+    def begins(self, epoch: int) -> int:
+        """The first epoch from this one on that has steps to do."""
+        return epoch + (self.within(epoch).logs is not None)
+
+    def start(self, epoch: int) -> tuple[int, Spot | None]:
+        """Where the batches of an epoch begin: how many of them are done, and the next one."""
+        if self._file.logs is None:
+            file = self.within(epoch)
+            return file.steps, file.spot
+        return 0, None if epoch != self._file_epoch + 1 or self._seeded else self._file.spot
+
+    def begin_epoch(self, epoch: int) -> Within:
+        """An epoch begins."""
+        self._epoch, self._begun = epoch, self.within(epoch)
+        self._before, self._trained = self._prefetcher.used, None
+        return self._begun
+
+    def restored(self) -> Callable[[], None] | None:
+        """What gives the metrics, once they exist, what they had added up."""
+        return None if self._checkpoint is None else self._checkpoint.restore_metrics
+
+    def watch(self, termination: Termination) -> None:
+        """Note SIGTERM from now on, where that was asked for; on the calling thread."""
+        if self._checkpoint is not None and self._checkpoint.on_signal:
+            termination.watch()
+
+    # -- keeping --------------------------------------------------------------------------------
+
+    def is_due(self) -> bool:
+        """Whether a file is due, between two calls of steps.
+
+        Raises what the writing of the last one has raised.
+        """
+        checkpoint = self._checkpoint
+        if checkpoint is None or not checkpoint.beside:
+            return False
+        checkpoint.call.writer.check()
+        return self._by_place and checkpoint.call.due.is_due(self._prefetcher.used)
+
+    def trained(self, logs: Logs, order: Sequence[str]) -> None:
+        """The training of the epoch is over; its validation begins."""
+        self._trained = dict(logs), list(order)
+
+    def keep(self) -> None:
+        """Write a file within the epoch, beside the training."""
+        assert self._checkpoint is not None
+        assert self._epoch is not None
+        self._checkpoint.keep(self._epoch, self._stand(), beside=True)
+
+    def ended(self) -> None:
+        """The epoch is over."""
+        self._epoch = None
+
+    def conclude(self) -> None:
+        """All is written, or the error of the writing is raised."""
+        if self._checkpoint is not None:
+            self._checkpoint.call.writer.wait()
+
+    def terminate(self, error: Terminated) -> None:
+        """SIGTERM has come: write what has been done since the last file."""
+        checkpoint, epoch = self._checkpoint, self._epoch
+        if checkpoint is None or not checkpoint.on_signal:
+            return
+        checkpoint.call.writer.wait()
+        new = checkpoint.call.due.steps(self._prefetcher.used) > 0
+        if epoch is not None and new and self._by_place:
+            stand = self._stand()
+            checkpoint.keep(epoch, stand, beside=False)
+            where = f"after step {stand.steps} of epoch {epoch + 1}"
+            text = f"SIGTERM came: the training was stopped {where}, and is kept in"
+        else:
+            text = "SIGTERM came: the training was stopped. What is kept of it is in"
+        error.args = (f"{text} {checkpoint.path}.",)
+
+    def _stand(self) -> Within:
+        """Where the epoch stands."""
+        steps = self._begun.steps + self._prefetcher.used - self._before
+        logs, order = self._trained or (None, [])
+        spot = self._spot()
+        if logs is not None and spot is not None:
+            spot = (0, spot[1])  # where the next epoch begins
+        return Within(steps, spot, logs, order)
+
+    def _between(self) -> Within:
+        """Where the next epoch begins, if its number alone does not say so."""
+        spot = None if self._seeded else self._spot()
+        return Within(0, None if spot is None else (0, spot[1]))
+
+    def _spot(self) -> Spot | None:
+        """The place of the batch after those that were used."""
+        schedule, claims = self._prefetcher.schedule, self._prefetcher.used
+        for gap in sorted(schedule.gaps):
+            claims += gap < claims
+        return schedule.reader.spot(claims) if claims else self._file.spot
