@@ -109,7 +109,7 @@ test_that("Callbacks that are none are refused, hooks of an unknown name too", {
   refuses("callbacks", callbacks = list(keras()$layers$Dense(1L)))
 })
 
-test_that("A model of several replicas is refused before step 1", {
+test_that("Models of a strategy train, on several replicas too; R code in them is refused before step 1", {
   done <- run_r(quote({
     tf <- reticulate::import("tensorflow")
     devices <- tf$config$list_physical_devices("CPU")
@@ -119,18 +119,24 @@ test_that("A model of several replicas is refused before step 1", {
       model <- with(strategy$scope(), linear_model(...))
       generator <- numbered()
       said <- tryCatch({
-        train(model, generator, 2, epochs = 4, validation_data = generator, validation_steps = 1)
-        "trained"
+        history <- train(model, generator, 2, epochs = 4, validation_data = generator, validation_steps = 1)
+        predicted <- predict_generator(model, generator, 2)
+        evaluated <- evaluate_generator(model, generator, 2)
+        paste("trained", format(c(history$metrics$loss, evaluated$loss, predicted[[1]]), digits = 5), collapse = " ")
       }, fitgenerator_argument_error = conditionMessage)
       cat(calls_of(generator), said, "\n")
+      said
     }
-    try_in(tf$distribute$MirroredStrategy(list("CPU:0", "CPU:1")))
+    mean_loss <- function(y, p) keras()$ops$mean(y - p)
+    mirrored <- tf$distribute$MirroredStrategy(list("CPU:0", "CPU:1"))
+    several <- try_in(mirrored)
+    cat("equal", several == try_in(tf$distribute$OneDeviceStrategy("CPU:0")), "\n")
+    try_in(mirrored, loss = mean_loss)
     try_in(tf$distribute$MirroredStrategy(list("CPU:0")))
-    try_in(tf$distribute$MirroredStrategy(list("CPU:0")), loss = function(y, p) keras()$ops$mean(y - p))
-    try_in(tf$distribute$OneDeviceStrategy("CPU:0"))
-  }), timeout = 90)
-  expect_process(done, c("0 The model was made for 2 replicas", "12 trained", "0 The model has R code in it",
-                         "\n12 trained"))
+    try_in(tf$distribute$MirroredStrategy(list("CPU:0")), loss = mean_loss)
+  }), timeout = 120)
+  expect_process(done, c("\\n16 trained.*equal TRUE.*\\n0 The model has R code in it.*\\n16 trained",
+                         "0 The model has R code in it"))
 })
 
 test_that("No epochs to validate after are refused", {

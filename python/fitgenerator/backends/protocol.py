@@ -24,6 +24,18 @@ class Spec(NamedTuple):
     itemsize: int | None  # the bytes of a number; `None` where it is sparse or ragged
 
 
+class Replicas(ABC):
+    """The replicas that a model was made for: each takes a part of every batch."""
+
+    @abstractmethod
+    def parts(self, leaf: Any, *, stacked: bool) -> Any:
+        """A leaf cut by its rows, in order, each part on its replica's device.
+
+        The numbers of rows differ by one at most. In a call of several batches, which are
+        `stacked`, the rows are on the second axis. `BatchError`: such a leaf cannot be cut.
+        """
+
+
 class Backend(ABC):
     """A library that Keras computes with. There is one object of each, see `chosen.py`."""
 
@@ -110,6 +122,13 @@ class Backend(ABC):
     def variable_scope(self, model: Any) -> AbstractContextManager[Any]:
         """Around what makes variables of the model."""
         return nullcontext()
+
+    def replicas(self, strategy: Any) -> Replicas | None:
+        """The replicas of a model's distribution strategy, where there are several.
+
+        An `ArgumentError` for a strategy whose replicas are not served.
+        """
+        return None
 
     def traces_on_threads(self, strategy: Any) -> bool:
         """Whether a model's distribution strategy traces on threads of its own."""

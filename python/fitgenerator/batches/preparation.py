@@ -10,9 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..backends.protocol import Backend
 from ..errors import BatchError
-from ..messages import describe, dtype_of, reason
+from ..messages import describe, dtype_of, listed, reason
 from ..models.keras_versions import Adapter, keras_version_of
 from ..models.protocol import KerasModel, Nested, Shaped
 from .arrays import Sparse, as_floatx
@@ -50,6 +49,7 @@ class Preparer:
     ) -> None:
         self._keras_version = keras_version_of(model)
         self._backend = self._keras_version.backend
+        self._replicas = self._keras_version.replicas
         self._mode = mode
         self._form = batch_form(self._keras_version, mode)
         self._weights = weights
@@ -108,7 +108,7 @@ class Preparer:
                     name = f"The batch's {PART_NAMES[part]}"
                     leaves.append(self._named(leaf, keep, name, place, value))
             structure.append(None if value is None else keras.tree.pack_sequence_as(value, indices))
-        form = _form(self._backend, tuple(structure), leaves)
+        form = self._form_of(tuple(structure), leaves)
         return Batch(tuple(leaves), form, rows, exclusive=self._exclusive)
 
     def _whole(self, raw: RawBatch) -> Batch:
@@ -130,7 +130,13 @@ class Preparer:
                 leaves.append(self._named(leaf, keep, "The batch", place, structure))
         rows = tuple(int(leaf.shape[0]) for leaf in leaves)
         layout = keras.tree.pack_sequence_as(structure, indices)
-        form = _form(self._backend, layout, leaves, rows if len(set(rows)) > 1 else ())
+        uneven = rows if len(set(rows)) > 1 else ()
+        if uneven and self._replicas is not None:
+            raise BatchError(
+                f"The parts of the batch have different numbers of rows, {listed(rows, 6)}, and "
+                "cannot be cut for several replicas."
+            )
+        form = self._form_of(layout, leaves, uneven)
         return Batch(tuple(leaves), form, rows[0], exclusive=self._exclusive)
 
     def _check_rows(self, counts: set[int]) -> None:
@@ -160,6 +166,21 @@ class Preparer:
             return self._backend.sparse(where, np.asarray(leaf.values), leaf.shape)
         return self._leaf(leaf.dense(), keep_sparse=False)
 
+    def _form_of(self, layout: Layout, leaves: list[Shaped], uneven: tuple[int, ...] = ()) -> Form:
+        specs = [self._backend.spec(leaf) for leaf in leaves]
+        shapes = tuple(spec.shape[1:] for spec in specs)
+        dense = [
+            math.prod(shape) * spec.itemsize
+            for spec, shape in zip(specs, shapes, strict=True)
+            if spec.itemsize is not None
+        ]
+        stackable = len(dense) == len(specs)
+        size = sum(dense)
+        if uneven:  # the mean size for one of the first leaf's rows
+            size = sum(map(operator.mul, dense, uneven)) // uneven[0] if stackable else 0
+        kind = (repr(layout), tuple(spec.kind for spec in specs))
+        return Form(layout, kind, shapes, stackable, size, self._backend, self._replicas, uneven)
+
     @staticmethod
     def _weighed(raw: RawBatch, weights: Mapping[int, float]) -> RawBatch:
         if not isinstance(raw, (list, tuple)) or not 2 <= len(raw) <= 3:
@@ -185,24 +206,6 @@ def _key(raw: RawBatch) -> tuple[Hashable, ...] | None:
             return None
         key += (part.shape, part.dtype)
     return tuple(key)
-
-
-def _form(
-    backend: Backend, layout: Layout, leaves: list[Shaped], uneven: tuple[int, ...] = ()
-) -> Form:
-    specs = [backend.spec(leaf) for leaf in leaves]
-    shapes = tuple(spec.shape[1:] for spec in specs)
-    dense = [
-        math.prod(shape) * spec.itemsize
-        for spec, shape in zip(specs, shapes, strict=True)
-        if spec.itemsize is not None
-    ]
-    stackable = len(dense) == len(specs)
-    size = sum(dense)
-    if uneven:  # the mean size for one of the first leaf's rows
-        size = sum(map(operator.mul, dense, uneven)) // uneven[0] if stackable else 0
-    kind = (repr(layout), tuple(spec.kind for spec in specs))
-    return Form(layout, kind, shapes, stackable, size, backend, uneven)
 
 
 def _advice(leaf: Shaped) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from ..backends.protocol import Backend
+from ..backends.protocol import Backend, Replicas
 from ..models.protocol import Shaped
 
 # The structure of a batch, with the number of a leaf, or `None`, in each place.
@@ -27,6 +27,7 @@ class Form:
     stackable: bool  # several such batches can be stacked: no leaf is sparse or ragged
     row_bytes: int  # the size of one row of its dense leaves
     backend: Backend  # whose tensors its leaves become
+    replicas: Replicas | None  # that take parts of it, where there are several
     uneven: tuple[int, ...] = ()  # the rows of each leaf, where these are not all as many
 
     @property
@@ -53,7 +54,10 @@ class Batch:
 
     def ready(self) -> Batch:
         """The same batch with tensors for arrays."""
-        tensor, stacked = self.form.backend.tensor, self.count > 1
+        tensor, replicas, stacked = self.form.backend.tensor, self.form.replicas, self.count > 1
+        if replicas is not None:
+            parts = tuple(replicas.parts(leaf, stacked=stacked) for leaf in self.leaves)
+            return Batch(parts, self.form, self.rows, self.count)
         leaves = tuple(
             tensor(leaf, exclusive=self.exclusive, stacked=stacked)
             if isinstance(leaf, np.ndarray)

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from ..backends.chosen import backend_named, running
-from ..backends.protocol import Backend
+from ..backends.protocol import Backend, Replicas
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
 from .protocol import KerasModel, Logs, Metric, Nested, Optimizer, Shaped, Variable
@@ -163,6 +163,14 @@ class Keras3:
         return getattr(self.model, "distribute_strategy", None)
 
     @property
+    def replicas(self) -> Replicas | None:
+        """The replicas that it was made for, where there are several.
+
+        An `ArgumentError` where such replicas are not served.
+        """
+        return self.backend.replicas(self.strategy)
+
+    @property
     def steps_per_execution(self) -> int:
         """Steps between two hooks."""
         return int(getattr(self.model, "steps_per_execution", 1) or 1)
@@ -184,6 +192,12 @@ class Keras3:
     def begin(self, mode: str) -> None:
         """A training, an evaluation or a prediction begins."""
         setattr(self.model, STOPS[mode], False)
+
+    def step(self, mode: str, data: Nested) -> Any:
+        """One step of one replica as Python code; an `ArgumentError` where it returns no logs."""
+        outputs = getattr(self.model, f"{mode}_step")(data)
+        self.check_logs(mode, outputs)
+        return outputs
 
     def run(self, mode: str, data: Nested) -> Any:
         """One step as Python code; an `ArgumentError` where it returns no logs."""
@@ -278,6 +292,16 @@ class Keras2(Keras3):
         if not hasattr(inner, "_apply_weight_decay"):  # of before 2.11
             return [count]
         return [count, (inner, "_apply_weight_decay")]
+
+    @property
+    def replicas(self) -> None:
+        strategy = self.strategy
+        if strategy is not None and strategy.num_replicas_in_sync > 1:
+            raise ArgumentError(
+                f"The model was made for {strategy.num_replicas_in_sync} replicas "
+                f"({type(strategy).__name__}) with tf_keras (Keras 2), where only one is "
+                "supported. Make it with Keras 3, or outside of that scope."
+            )
 
     @property
     def steps_per_execution(self) -> int:

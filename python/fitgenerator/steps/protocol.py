@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from ..batches.prepared import Batch, Shapes
 from ..models.keras_versions import Keras3
-from ..models.protocol import Nested, Shaped
+from ..models.protocol import Shaped
 from ..models.trainability import Trainability
 
 _CACHE = "_fitgenerator_steps"
@@ -151,5 +151,5 @@ class Steps(ABC, Generic[T]):
         return None if kept is None else kept.refused.get((batch.form.kind, execution))
 
     @abstractmethod
-    def run_eagerly(self, mode: str, data: Nested) -> Any:
+    def run_eagerly(self, mode: str, batch: Batch) -> Any:
         """One step as Python code."""

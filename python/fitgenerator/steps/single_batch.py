@@ -37,7 +37,7 @@ def run(
         with keras_version.trained():
             steps.renew(mode)
             if steps.eager:
-                outputs = steps.run_eagerly(mode, batch.pack())
+                outputs = steps.run_eagerly(mode, batch)
             else:
                 outputs = (steps.find(mode, batch) or steps.trace(mode, batch))(*batch.leaves)
     except Exception as error:

@@ -183,7 +183,7 @@ class CallRunner:
     def _run_eagerly(self, batch: Batch) -> tuple[Span, Outputs]:
         """On the calling thread; when it ran there, without the wait for that thread."""
         begun = time.perf_counter()
-        outputs = self._steps.run_eagerly(self._mode, batch.pack())
+        outputs = self._steps.run_eagerly(self._mode, batch)
         return (begun, time.perf_counter(), threading.get_ident()), outputs
 
     def _run_again(self, call: Batch, first: int) -> list[Outputs]:

@@ -17,11 +17,12 @@ import scipy.sparse
 import tensorflow as tf
 from fitgenerator import evaluate_generator, flow_from_data, predict_generator
 from fitgenerator.backends import forks
+from fitgenerator.backends.tensorflow.replicas import MirroredReplicas
 from fitgenerator.backends.tensorflow.tensors import TensorFlow
 from fitgenerator.batches.class_weight import weigh
 from fitgenerator.batches.structure import Parts
 from fitgenerator.models import supported
-from fitgenerator.models.keras_versions import Keras3
+from fitgenerator.models.keras_versions import Keras2, Keras3
 from fitgenerator.r.rpy2 import embedded_r
 from fitgenerator.training import run_context
 
@@ -152,9 +153,21 @@ def without_rpy() -> None:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-def model_like(strategy: Any) -> Keras3:
-    """As much of a model as is looked at first."""
-    return Keras3(SimpleNamespace(compiled=True, distribute_strategy=strategy))
+def model_like(strategy: Any, made_under: Any = None, version: type[Keras3] = Keras3) -> Keras3:
+    """As much of a model as is looked at first, in the scope of a strategy."""
+    own = {version._strategy: made_under, version._compiled: True}
+    return version(SimpleNamespace(distribute_strategy=strategy, **own))
+
+
+def replicas_of(strategy: Any, version: type[Keras3] = Keras3) -> None:
+    """Look at a model that was made under a strategy."""
+    supported.check_model(model_like(strategy, strategy, version), "train", foreign=False)
+
+
+def cut(leaf: Any) -> None:
+    """Cut a leaf for two replicas."""
+    devices = SimpleNamespace(worker_devices=("CPU:0", "CPU:0"))
+    MirroredReplicas(SimpleNamespace(extended=devices)).parts(leaf, stacked=False)
 
 
 class Mirrored(tf.distribute.MirroredStrategy):
@@ -269,9 +282,14 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a model that is not compiled": lambda: run(
         keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), numbered(), 1
     ),
-    "several replicas": lambda: supported.check_model(
+    "several replicas": lambda: replicas_of(SimpleNamespace(num_replicas_in_sync=2)),
+    "several replicas with Keras 2": lambda: replicas_of(
+        SimpleNamespace(num_replicas_in_sync=2), Keras2
+    ),
+    "the scope of several replicas": lambda: supported.check_model(
         model_like(SimpleNamespace(num_replicas_in_sync=2)), "train", foreign=False
     ),
+    "a ragged tensor for several replicas": lambda: cut(tf.ragged.constant([[1.0], []])),
     "a fork": a_fork,
     "R code under a strategy": lambda: supported.check_model(
         model_like(Mirrored()), "train", foreign=True

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import keras
 import numpy as np
 from fitgenerator import evaluate_generator, predict_generator
+from fitgenerator.batches.preparation import Preparer
 
 from support.array_kinds import recursive
 from support.tiny_trainings import linear_model, make_batches, run
@@ -34,6 +36,13 @@ def _model(kind: Any = keras.Sequential, loss: Any = None) -> Any:
 def own(raw: Any, **options: Any) -> Callable[[], object]:
     """Training a model with steps of its own on one batch."""
     return lambda: run(_model(OwnSteps), iter([raw]), 1, **options)
+
+
+def for_replicas() -> None:
+    """Prepare parts of unequal length for a model of several replicas."""
+    preparer = Preparer(_model(OwnSteps))
+    preparer._replicas = mock.Mock()
+    preparer((X, Y[:3]))
 
 
 class LosesLogs(keras.Sequential):
@@ -65,6 +74,7 @@ OWN_STEPS: dict[str, Callable[[], object]] = {
     "four parts without a loss": lambda: run(_model(), iter([(X, Y, Y, Y)]), 1),
     "no array for an own step": own((None, {})),
     "no rows for an own step": own({"a": X[:0]}),
+    "parts of unequal length for replicas": for_replicas,
     "a number for an own step": own({"a": (X, 3.0)}),
     "dates for an own step": own({"a": Y.astype("int64").astype("datetime64[D]")}),
     "a list in itself for an own step": own(recursive()),

@@ -12,8 +12,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
 
+from ...errors import ArgumentError
 from ..aligned_memory import is_aligned
-from ..protocol import Array, Backend, Spec, Tensor
+from ..protocol import Array, Backend, Replicas, Spec, Tensor
+from .replicas import MirroredReplicas
 
 _COMPOSITE = (tf.RaggedTensor, tf.SparseTensor)
 
@@ -99,6 +101,18 @@ class TensorFlow(Backend):
     def variable_scope(self, model: Any) -> AbstractContextManager[Any]:
         scope: AbstractContextManager[Any] = model.distribute_strategy.scope()
         return scope
+
+    def replicas(self, strategy: Any) -> Replicas | None:
+        if strategy is None or strategy.num_replicas_in_sync == 1:
+            return None
+        if not isinstance(strategy, tf.distribute.MirroredStrategy):
+            raise ArgumentError(
+                f"The model was made for {strategy.num_replicas_in_sync} replicas under a "
+                f"{type(strategy).__name__}; of several replicas, only those of a "
+                "tf.distribute.MirroredStrategy are supported. Make the model under one, or "
+                "outside of any scope."
+            )
+        return MirroredReplicas(strategy)
 
     def traces_on_threads(self, strategy: Any) -> bool:
         return isinstance(strategy, tf.distribute.MirroredStrategy)

@@ -126,7 +126,8 @@ class JaxSteps(Steps[Compiled]):
         self._kept[mode].traced[_key(batch, execution)] = traced
         return traced
 
-    def run_eagerly(self, mode: str, data: Nested) -> Any:
+    def run_eagerly(self, mode: str, batch: Batch) -> Any:
+        data = batch.pack()
         self._build(mode, data)
         variables = self._variables(mode)
         outputs, values = self._step(mode)(read(variables), data)

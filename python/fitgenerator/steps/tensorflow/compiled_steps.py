@@ -7,7 +7,7 @@ tensors, which runs a step for each of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,10 +16,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ...backends.tensorflow.replicas import Parts
 from ...batches.model_inputs import known_symbols
-from ...batches.prepared import Batch, Form, Shapes, pack
+from ...batches.prepared import Batch, Form, Layout, Shapes, pack
 from ...errors import ArgumentError
-from ...models.protocol import Nested
 from ...models.trainability import Trainability
 from ...r_functions import is_r_function
 from ..protocol import ExecutionMode, Kept, LimitsError, Steps, Traced
@@ -36,6 +36,7 @@ class TracedGraph(Traced):
     function: Any  # owns the graph
     concrete: Any  # what is called
     guarded: bool = False  # it returns first whether its values are within limits
+    replicated: bool = False  # it takes the parts of each leaf, one for each replica
 
     def __call__(self, *leaves: tf.Tensor) -> Any:
         """Run it.
@@ -43,6 +44,8 @@ class TracedGraph(Traced):
         Raises:
             LimitsError: XLA may give other values than TensorFlow; nothing was changed.
         """
+        if self.replicated:
+            leaves = tuple(tensor for leaf in leaves for tensor in leaf.tensors)
         outputs = self._call(*leaves)
         if not self.guarded:
             return outputs
@@ -94,13 +97,25 @@ class TensorFlowSteps(Steps[TracedGraph]):
 
     @property
     def compiled(self) -> bool:
-        """The model's own `jit_compile`: every step is compiled by XLA."""
-        return bool(self._model.jit_compile)
+        """The model's own `jit_compile`: every step is compiled by XLA. Not on several replicas,
+        whose variables are on several devices.
+        """
+        return bool(self._model.jit_compile) and not self._replicated
 
     @property
     def loops(self) -> bool:
-        """Its steps may be put in a loop: they run in no strategy's scope."""
-        return self._keras_version.strategy is None
+        """Its steps may be put in a loop: they do not run in the scope of a single replica."""
+        return self._keras_version.strategy is None or self._replicated
+
+    @cached_property
+    def _replicated(self) -> bool:
+        return self._keras_version.replicas is not None
+
+    def refused(self, mode: str, batch: Batch, execution: ExecutionMode) -> str | None:
+        """Why such batches cannot be run so, where they cannot."""
+        if self._replicated and execution is ExecutionMode.XLA:
+            return "XLA compiles for one device, and the model has several replicas"
+        return super().refused(mode, batch, execution)
 
     def refrozen(self) -> list[str]:
         """The names of what was frozen or thawed since the first training step; each time once."""
@@ -164,7 +179,13 @@ class TensorFlowSteps(Steps[TracedGraph]):
         if known is None or _count_open(shapes) >= _count_open(known):
             kept.shapes[kind] = shapes
         seconds = time.perf_counter() - begun
-        traced = TracedGraph(seconds=seconds, function=function, concrete=concrete, guarded=guarded)
+        traced = TracedGraph(
+            seconds=seconds,
+            function=function,
+            concrete=concrete,
+            guarded=guarded,
+            replicated=self._replicated,
+        )
         kept.traced[(*kind, shapes, *_sizes(batch)) if xla else (*kind, shapes)] = traced
         return traced
 
@@ -207,13 +228,13 @@ class TensorFlowSteps(Steps[TracedGraph]):
         self, mode: str, batch: Batch, execution: ExecutionMode, single: TracedGraph | None
     ) -> tuple[Any, bool]:
         """What is traced, and whether it is guarded; `single` is the step that a loop repeats."""
-        layout = batch.form.layout  # the function outlives the batch, which it must not hold
+        step = self._step(mode, batch.form.layout)
         # During a training, a thread that reads its generator may trace another step of the model.
         updates = whole_updates if mode == "train" else nullcontext
 
-        def one_step(*leaves: tf.Tensor) -> Any:
+        def one_step(*tensors: tf.Tensor) -> Any:
             with updates(self._keras_version):
-                return self.run_eagerly(mode, pack(layout, leaves))
+                return step(*tensors)
 
         if single is None:
             if self._keras_version.strategy is not None:  # variables belong into its scope
@@ -230,9 +251,22 @@ class TensorFlowSteps(Steps[TracedGraph]):
         loop = looped(one_step, outputs, keep_all=keep_all, rows=batch.rows if xla else None)
         return tf.function(loop, jit_compile=xla or self.compiled, autograph=False), False
 
-    def run_eagerly(self, mode: str, data: Nested) -> Any:
+    def _step(self, mode: str, layout: Layout) -> Callable[..., Any]:
+        """One step of flat tensors, as Python code."""
+        keras_version = self._keras_version
+        if not self._replicated:
+            return lambda *leaves: keras_version.run(mode, pack(layout, leaves))
+        from .replicas import ReplicaStep
+
+        one = lambda *leaves: keras_version.step(mode, pack(layout, leaves))  # noqa: E731
+        return ReplicaStep(keras_version, one, predicts=mode == "predict")
+
+    def run_eagerly(self, mode: str, batch: Batch) -> Any:
         """One step as Python code."""
-        return self._keras_version.run(mode, data)
+        leaves = batch.leaves
+        if self._replicated:
+            leaves = tuple(tensor for leaf in leaves for tensor in leaf.tensors)
+        return self._step(mode, batch.form.layout)(*leaves)
 
 
 def _refuse_r_gradients(graph: tf.Graph) -> None:
@@ -279,6 +313,9 @@ def _specs(batch: Batch, shapes: Shapes, execution: ExecutionMode) -> Iterator[A
         rows = (None, *shape)
         if execution is ExecutionMode.XLA:
             yield tf.TensorSpec((leaf.shape[0], None, *leaf.shape[2:]), leaf.dtype)
+        elif isinstance(leaf, Parts):
+            stacked = (None,) if execution is ExecutionMode.LOOP else ()
+            yield from (tf.TensorSpec((*stacked, *rows), leaf.dtype) for _ in leaf.tensors)
         elif execution is ExecutionMode.LOOP:
             yield tf.TensorSpec((None, *rows), leaf.dtype)
         elif isinstance(leaf, tf.SparseTensor):

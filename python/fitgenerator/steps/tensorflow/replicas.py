@@ -1,0 +1,196 @@
+"""A step on several replicas that is the step of a single device on the whole batch.
+
+Keras divides each replica's loss by the number of replicas, which is right where all of them have
+as many rows. Here, a replica's loss counts by its share of what the loss divides by: of the rows,
+of the valid elements under a mask, or of the sample weights. A sum is left as it is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras.src.losses import loss as losses
+from tensorflow.python.distribute import values as distributed
+
+from ...models.keras_versions import Keras3
+
+_MEANS = ("mean", "sum_over_batch_size", "mean_with_sample_weight")
+
+
+class ReplicaStep:
+    """A model's step on the replicas of its strategy.
+
+    `one` is the step of one replica, as a function of flat tensors.
+    """
+
+    def __init__(self, keras_version: Keras3, one: Callable[..., Any], *, predicts: bool) -> None:
+        self._keras_version = keras_version
+        self._one = one
+        self._predicts = predicts
+
+    def __call__(self, *tensors: tf.Tensor) -> Any:
+        """Run it on the parts of each leaf, one for each replica: the first leaf's come first."""
+        strategy = self._keras_version.strategy
+        count = strategy.num_replicas_in_sync
+        parts = [tensors[i : i + count] for i in range(0, len(tensors), count)]
+        rows = [tf.cast(tf.shape(part)[0], "float32") for part in parts[0]]
+        shares = tuple(own / tf.add_n(rows) for own in rows)
+        arguments = tuple(map(distributed.PerReplica, (shares, *parts)))
+        with _shared_losses():
+            outputs = strategy.run(self._run_replica, args=arguments)
+        return self._whole(outputs, strategy.experimental_local_results)
+
+    def _run_replica(self, share: tf.Tensor, *leaves: tf.Tensor) -> Any:
+        with _replica.of(self._keras_version.model, share):
+            return self._one(*leaves)
+
+    def _whole(self, outputs: Any, local: Callable[[Any], Any]) -> Any:
+        """What the replicas returned, as one: predictions in order, and the metrics of all rows.
+
+        A replica returns the metrics of its own rows. What else a step of the model's own returns
+        is the first replica's, as in Keras.
+        """
+        if self._predicts:
+            return keras.tree.map_structure(lambda value: tf.concat(local(value), 0), outputs)
+        metrics = self._keras_version.model.get_metrics_result()
+        firsts = keras.tree.map_structure(lambda value: local(value)[0], outputs)
+        return {name: metrics.get(name, value) for name, value in firsts.items()}
+
+
+class _Replica(threading.local):
+    """The replica that is traced, or run, on this thread."""
+
+    model: Any = None  # `None`: there is no replica
+    share: Any = None  # of the rows
+    valid: Any = None  # the number of valid elements, within a masked loss
+    reducing = False  # within the reduction of a loss, which is scaled as a whole
+
+    @contextmanager
+    def of(self, model: Any, share: tf.Tensor) -> Iterator[None]:
+        """Context manager: a replica of the model has such a share of the rows."""
+        self.model, self.share = model, share
+        try:
+            yield
+        finally:
+            self.model = self.share = None
+
+    def total(self, value: tf.Tensor) -> tf.Tensor:
+        """The sum over all replicas. The other replicas' steps run up to here meanwhile.
+
+        They share the model's layers, which hold what was added to the losses of the last call.
+        """
+        layers = self.model._flatten_layers()
+        kept = [(layer, layer._losses[:], layer._loss_ids.copy()) for layer in layers]
+        context = tf.distribute.get_replica_context()
+        total = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.stop_gradient(value))
+        for layer, added, known in kept:
+            layer._losses[:] = added
+            layer._loss_ids.clear()
+            layer._loss_ids.update(known)
+        return total
+
+
+_replica = _Replica()
+
+
+@contextmanager
+def _shared_losses() -> Iterator[None]:
+    """Context manager: on a replica's thread, Keras's losses count by their shares."""
+    own = {name: getattr(losses, name) for name in _INSTEAD}
+    for name, make in _INSTEAD.items():
+        setattr(losses, name, make(own[name]))
+    try:
+        yield
+    finally:  # thread rule 11 (nothing survives the call)
+        for name, function in own.items():
+            setattr(losses, name, function)
+
+
+def _reduced_under_mask(own: Callable[..., Any]) -> Callable[..., Any]:
+    """`reduce_weighted_values`, which knows the mask."""
+
+    def reduce_weighted_values(
+        values: Any, sample_weight: Any = None, mask: Any = None, *args: Any, **named: Any
+    ) -> Any:
+        if _replica.model is None or mask is None:
+            return own(values, sample_weight, mask, *args, **named)
+        _replica.valid = tf.reduce_sum(tf.cast(mask, "float32"))
+        try:
+            return own(values, sample_weight, mask, *args, **named)
+        finally:
+            _replica.valid = None
+
+    return reduce_weighted_values
+
+
+def _reduced(own: Callable[..., Any]) -> Callable[..., Any]:
+    """`reduce_values`, whose means count by the share of what they divide by."""
+
+    def reduce_values(
+        values: Any, sample_weight: Any = None, reduction: str | None = "sum_over_batch_size"
+    ) -> Any:
+        if _replica.model is None:
+            return own(values, sample_weight, reduction)
+        _replica.reducing = True
+        try:
+            loss = own(values, sample_weight, reduction)
+        finally:
+            _replica.reducing = False
+        if reduction not in _MEANS:
+            return loss
+        divisor = _replica.valid
+        if reduction == "mean_with_sample_weight" and sample_weight is not None:
+            divisor = tf.reduce_sum(tf.cast(sample_weight, "float32"))
+        # Keras leaves a loss of no rows, and one that is a mean already, as they are.
+        return _times(tf.reduce_sum(loss), _share_of(divisor))
+
+    return reduce_values
+
+
+def _share_of(divisor: tf.Tensor | None) -> tf.Tensor:
+    """This replica's share of a divisor, or of the rows."""
+    if divisor is None:
+        return _replica.share
+    return tf.math.divide_no_nan(divisor, _replica.total(divisor))
+
+
+def _scaled(own: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`scale_loss_for_distribution`: what a model adds to its losses counts by the rows."""
+
+    def scale_loss_for_distribution(value: Any) -> Any:
+        if _replica.model is None:
+            return own(value)
+        return value if _replica.reducing else _times(value, _replica.share)
+
+    return scale_loss_for_distribution
+
+
+def _unscaled(own: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`unscale_loss_for_distribution`, of what metrics show: the whole batch's loss.
+
+    Each replica's metric takes it, with a weight that depends on the version of Keras: that of the
+    replica's rows, or 1. The mean of equal numbers is right with both.
+    """
+
+    def unscale_loss_for_distribution(value: Any) -> Any:
+        return own(value) if _replica.model is None else _replica.total(value)
+
+    return unscale_loss_for_distribution
+
+
+def _times(loss: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    """The product; 0 where the share is 0, for the mean of no rows is no number."""
+    return tf.math.multiply_no_nan(loss, tf.cast(tf.stop_gradient(share), loss.dtype))
+
+
+_INSTEAD: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "reduce_weighted_values": _reduced_under_mask,
+    "reduce_values": _reduced,
+    "scale_loss_for_distribution": _scaled,
+    "unscale_loss_for_distribution": _unscaled,
+}
