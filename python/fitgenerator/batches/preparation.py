@@ -48,7 +48,6 @@ class Preparer:
         exclusive: bool = False,  # the arrays of each batch are new, and nobody else has them
     ) -> None:
         self._keras_version = keras_version_of(model)
-        self._backend = self._keras_version.backend
         self._replicas = self._keras_version.replicas
         self._mode = mode
         self._form = batch_form(self._keras_version, mode)
@@ -141,7 +140,7 @@ class Preparer:
 
     def _check_rows(self, counts: set[int]) -> None:
         for rows in counts:
-            if (why := self._backend.unfit(rows)) is not None:
+            if (why := self._keras_version.backend.unfit(rows)) is not None:
                 raise BatchError(f"The batch cannot be used: {why}.")
 
     def _named(self, leaf: Shaped, keep_sparse: bool, name: str, place: int, value: Nested) -> Any:
@@ -160,14 +159,14 @@ class Preparer:
         if type(leaf) is np.ndarray and leaf.dtype in _PLAIN:
             return leaf
         if not isinstance(leaf, Sparse):
-            return self._backend.leaf(leaf)
+            return self._keras_version.backend.leaf(leaf)
         if keep_sparse:
             where = np.stack([leaf.rows, leaf.cols], axis=1)
-            return self._backend.sparse(where, np.asarray(leaf.values), leaf.shape)
+            return self._keras_version.backend.sparse(where, np.asarray(leaf.values), leaf.shape)
         return self._leaf(leaf.dense(), keep_sparse=False)
 
     def _form_of(self, layout: Layout, leaves: list[Shaped], uneven: tuple[int, ...] = ()) -> Form:
-        specs = [self._backend.spec(leaf) for leaf in leaves]
+        specs = [self._keras_version.backend.spec(leaf) for leaf in leaves]
         shapes = tuple(spec.shape[1:] for spec in specs)
         dense = [
             math.prod(shape) * spec.itemsize
@@ -179,7 +178,16 @@ class Preparer:
         if uneven:  # the mean size for one of the first leaf's rows
             size = sum(map(operator.mul, dense, uneven)) // uneven[0] if stackable else 0
         kind = (repr(layout), tuple(spec.kind for spec in specs))
-        return Form(layout, kind, shapes, stackable, size, self._backend, self._replicas, uneven)
+        return Form(
+            layout,
+            kind,
+            shapes,
+            stackable,
+            size,
+            self._keras_version.backend,
+            self._replicas,
+            uneven,
+        )
 
     @staticmethod
     def _weighed(raw: RawBatch, weights: Mapping[int, float]) -> RawBatch:
