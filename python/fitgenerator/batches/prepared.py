@@ -27,7 +27,7 @@ class Form:
     stackable: bool  # several such batches can be stacked: no leaf is sparse or ragged
     row_bytes: int  # the size of one row of its dense leaves
     backend: Backend  # whose tensors its leaves become
-    replicas: Replicas | None  # that take parts of it, where there are several
+    replicas: Replicas | None = None  # that take parts of it, where there are several
     uneven: tuple[int, ...] = ()  # the rows of each leaf, where these are not all as many
 
     @property

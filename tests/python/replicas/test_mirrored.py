@@ -56,7 +56,8 @@ def test_several_steps_run_in_one_call(found: dict[str, dict[str, Any]]) -> None
 def test_a_training_resumed_from_a_checkpoint_ends_as_one_that_never_stopped(
     found: dict[str, dict[str, Any]],
 ) -> None:
-    assert found["resumed"] == {"weights": 0.0}
+    assert found["resumed"]["two"] == 0
+    assert found["resumed"]["one"] < 1e-5  # of one device, its epoch differs by rounding
 
 
 def test_what_cannot_be_is_said_before_the_first_step(found: dict[str, dict[str, Any]]) -> None:

@@ -239,27 +239,22 @@ def _far_rows(one: Any, other: Any) -> float:
 
 
 def resumed() -> dict[str, float]:
-    """A training that goes on from a checkpoint, against one that was never stopped."""
-    case = Case(dense, UNEVEN * 2, {"steps_per_epoch": 5, "epochs": 2})
-    whole, _ = trained(case, TWO)
-    with TemporaryDirectory() as folder:
-        path = str(Path(folder) / "training.npz")
-        for epochs, batches in ((1, UNEVEN), (2, UNEVEN)):
-            callbacks = [fg.Checkpoint(path)]
-            trained(
-                Case(
-                    dense, batches, {"steps_per_epoch": 5, "epochs": epochs, "callbacks": callbacks}
-                ),
-                TWO,
-            )
-        with TWO.scope():
-            model = dense()
-        last = fg.fit_generator(
-            model, iter(UNEVEN), 5, epochs=2, callbacks=[fg.Checkpoint(path)], verbose=0
-        )
-    assert last.epoch == [0, 1], last.epoch
-    weights = zip(whole.get_weights(), model.get_weights(), strict=True)
-    return {"weights": max(far(a, b) for a, b in weights)}
+    """A training that goes on from a checkpoint, against one that was never stopped.
+
+    The first epoch is on one device or on two, the second on two.
+    """
+    epochs = {"steps_per_epoch": len(UNEVEN), "epochs": 2}
+    whole, _ = trained(Case(dense, UNEVEN * 2, epochs), TWO)
+    found = {}
+    for first, strategy in (("two", TWO), ("one", None)):
+        with TemporaryDirectory() as folder:
+            kept = {**epochs, "callbacks": [fg.Checkpoint(str(Path(folder) / "training.npz"))]}
+            trained(Case(dense, UNEVEN, {**kept, "epochs": 1}), strategy)
+            model, history = trained(Case(dense, UNEVEN, kept), TWO)
+        assert history.epoch == [0, 1]
+        weights = zip(whole.get_weights(), model.get_weights(), strict=True)
+        found[first] = max(far(a, b) for a, b in weights)
+    return found
 
 
 def failed() -> dict[str, str]:
