@@ -82,7 +82,7 @@ PYTHON = Vocabulary(
         "array of a number": "np.array([number])",
         "use another process": "Train in a process that is started anew: "
         'multiprocessing.get_context("spawn")',
-        "use tensorflow": "set KERAS_BACKEND=tensorflow, or =jax, before Keras is imported",
+        "use tensorflow": "set KERAS_BACKEND=tensorflow, =jax or =torch before Keras is imported",
     }
 )
 

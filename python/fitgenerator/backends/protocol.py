@@ -29,6 +29,7 @@ class Backend(ABC):
 
     name: str  # as Keras calls it
     title: str  # as people do
+    lacks: frozenset[np.dtype[Any]] = frozenset()  # NumPy's numbers that it has no tensors of
 
     # -- tensors, on the thread that fetched the batch (a feeder) --
 
@@ -91,8 +92,8 @@ class Backend(ABC):
     def is_tracing(self) -> bool:
         """Whether this thread is tracing a function, in which a tensor is a symbol."""
 
-    def unsupported(self) -> str | None:
-        """A setting of the session that models cannot be run with, as the end of a sentence."""
+    def unsupported(self, model: Any) -> str | None:
+        """Why the model cannot be run in this session, as the end of a sentence."""
         return None
 
     def shared(self, model: Any) -> AbstractContextManager[None]:

@@ -17,7 +17,7 @@ def check_model(keras_version: Keras3, mode: str, *, foreign: bool) -> Keras3:
     """
     backend = keras_version.backend
     backend.check_process()
-    if (why := backend.unsupported()) is not None:
+    if (why := backend.unsupported(keras_version.model)) is not None:
         raise ArgumentError(f"The model cannot be run: {why}.")
     if mode != "predict" and not keras_version.compiled:
         raise ArgumentError("The model must be compiled: call its compile() first.")

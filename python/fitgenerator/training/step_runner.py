@@ -62,7 +62,7 @@ class StepRunner:
 
         A hook before it may have compiled the model anew.
         """
-        self.calls.renew()
+        self.calls.begin()
         self.context.pacing.hooked = self._hooked
         if self._hooked:
             yield from self.context.callbacks.run(f"on_{self._mode}_batch_begin", 0, {})
@@ -94,6 +94,7 @@ class StepRunner:
         self.left_out, self._left_out = left_out - self._left_out, left_out
         context.pacing.rest()
         context.host.wake()
+        self.calls.end()
         return done, group[-1]
 
     def _logs(self, outputs: Outputs) -> Logs:

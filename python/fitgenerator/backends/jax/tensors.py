@@ -65,7 +65,7 @@ class Jax(Backend):
 
         return scope
 
-    def unsupported(self) -> str | None:
+    def unsupported(self, model: Any) -> str | None:
         if keras.distribution.distribution() is None:
             return None
         return "a keras.distribution is set, which is not supported: set it to None"

@@ -16,6 +16,7 @@ from ...host.outcome import Failed, Value
 from ...host.switchboard import Switchboard
 from ...host.watchdog import Watchdog
 from ...live.view import LiveView
+from ...models.r_code import holds_r_code
 from ...sources.on_request import closure_source, passes_source, stream_source
 from ...sources.recognition import as_source
 from ...sources.seeded_source import Passes
@@ -28,7 +29,6 @@ from ...training.plan import plan_evaluate, plan_fit, plan_predict
 from ...workers.pool import Pool
 from ..worker_source import Work, worker_source
 from .host_loop import HostLoop, RList
-from .model_code import holds_r_code
 from .results import made, told
 from .thread_calls import ThreadCalls
 from .values import Arrays
