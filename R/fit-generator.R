@@ -184,8 +184,8 @@ as_history <- function(parts) {
   )
 }
 
-# Whether TensorFlow and Keras are available, for examples and vignettes.
+# Whether Keras and its backend are available, for examples and vignettes.
 has_keras <- function() {
-  reticulate::py_available(initialize = TRUE) && reticulate::py_module_available("tensorflow") &&
+  reticulate::py_available(initialize = TRUE) && reticulate::py_module_available(keras_backend()) &&
     reticulate::py_module_available("keras")
 }

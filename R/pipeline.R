@@ -44,6 +44,7 @@ pipeline_stages <- c(
 #' * `batches`: number of batches that were fetched; `redone`: number of batches that were made again, because the
 #'   worker process that made them died (see [workers]); `steps`: number of steps that were run; `calls`: number of
 #'   calls of compiled functions that these took; `xla_steps`: number of the steps that ran in loops compiled with XLA;
+#'   `traces`: number of functions that were traced, or compiled, for them (on JAX, one for each number of rows);
 #'   `fallback`: why steps could not run in a loop, or not in one compiled with XLA;
 #' * `longest_wait`: the longest time, in seconds, that the model waited for one batch; `waiting`: the argument whose
 #'   batch the model is waiting for (if read in a callback), or was waiting for when the call ended;

@@ -37,7 +37,7 @@ check_python <- function() {
   if (numeric_version(sub("[^0-9.].*", "", version)) < "3.10") { # as text, "3.8" is more than "3.10"
     abort_setup(sprintf("fitgenerator needs Python (>= 3.10), not %s; see `?reticulate::use_python`.", version))
   }
-  for (module in c(intersect(keras_backend(), c("tensorflow", "jax")), "keras")) {
+  for (module in c(intersect(keras_backend(), names(backend_packages)), "keras")) {
     if (!reticulate::py_module_available(module)) abort_setup(missing_module(module))
   }
 }
@@ -81,12 +81,33 @@ quieten_tensorflow <- function() {
   if (!nzchar(Sys.getenv("TF_CPP_MIN_LOG_LEVEL"))) Sys.setenv(TF_CPP_MIN_LOG_LEVEL = "1")
 }
 
+# What each of Keras's backends is installed as.
+backend_packages <- c(tensorflow = "tensorflow>=2.16", jax = "jax>=0.4.30", torch = "torch>=2.4")
+
 # Declares the packages that Python needs, for a reticulate that installs Python itself. If an installation was chosen,
-# or Python runs already, nothing is declared.
+# or Python runs already, nothing is declared. The backend may be another one when Python starts.
 declare_python <- function(chosen = Sys.getenv("RETICULATE_PYTHON"), declare = reticulate::py_require) {
   if (!chosen %in% c("", "managed") || reticulate::py_available()) return(invisible())
-  declare(c(if (keras_backend() == "jax") "jax>=0.4.30" else "tensorflow>=2.16", "keras>=3.7"))
+  the$declared <- backend_package()
+  declare(c(the$declared, "keras>=3.7"))
+  others <- getOption("reticulate.python.beforeInitialized")
+  options(reticulate.python.beforeInitialized = function() {
+    declare_backend(declare)
+    if (is.function(others)) others()
+  })
 }
+
+# Declares the backend that was chosen since the package was loaded, as by keras3's `use_backend()`, in place of the one
+# that was declared then: nobody is to wait for a TensorFlow that is not used.
+declare_backend <- function(declare = reticulate::py_require) {
+  chosen <- backend_package()
+  if (identical(chosen, the$declared)) return(invisible())
+  declare(the$declared, action = "remove")
+  declare(chosen)
+  the$declared <- chosen
+}
+
+backend_package <- function() unname(backend_packages[intersect(keras_backend(), names(backend_packages))])
 
 # The backend that Keras will run on, as far as the session says.
 keras_backend <- function() {

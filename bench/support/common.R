@@ -2,13 +2,16 @@
 
 library(fitgenerator)
 Sys.setenv(TF_CPP_MIN_LOG_LEVEL = "3")
-tf <- reticulate::import("tensorflow")
-keras <- reticulate::import("keras")
+backend <- Sys.getenv("KERAS_BACKEND", "tensorflow")
+if (backend == "tensorflow") tf <- reticulate::import("tensorflow")
+keras <- reticulate::import("keras", delay_load = TRUE)
 
 seconds <- function(code) system.time(code, gcFirst = FALSE)[["elapsed"]]
 
-# TensorFlow on one thread, so that a step takes one core and leaves the other to R. Call it before any model is made.
+# The backend on one thread, so that a step takes one core and leaves the other to R. Call it before any model is made.
 one_thread <- function() {
+  if (backend == "jax") Sys.setenv(XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false")
+  if (backend != "tensorflow") return(invisible(Sys.setenv(OMP_NUM_THREADS = "1")))
   tf$config$threading$set_intra_op_parallelism_threads(1L)
   tf$config$threading$set_inter_op_parallelism_threads(1L)
 }

@@ -203,7 +203,9 @@ def test_O4_commands_can_be_pasted_into_every_shell(monkeypatch: pytest.MonkeyPa
         ("DESCRIPTION", "Python (>= {python}), Keras (>= {keras}), TensorFlow (>= {tensorflow})"),
         ("pyproject.toml", 'jax = ["jax>={jax}"]'),
         ("pyproject.toml", 'torch = ["torch>={torch}"]'),
-        ("R/python-core.R", '"jax>={jax}" else "tensorflow>={tensorflow}", "keras>={keras}"))'),
+        ("R/python-core.R", 'tensorflow = "tensorflow>={tensorflow}", jax = "jax>={jax}"'),
+        ("R/python-core.R", 'torch = "torch>={torch}"'),
+        ("R/python-core.R", 'declare(c(the$declared, "keras>={keras}"))'),
     ],
 )
 def test_T32_both_languages_name_the_same_least_versions(file: str, said: str) -> None:

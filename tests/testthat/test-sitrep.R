@@ -34,6 +34,29 @@ test_that("In a session without a chosen Python the declaration is made, and no 
   expect_false(got[[2L]])
 })
 
+test_that("What is fetched is the backend that is chosen when Python starts, as by keras3's use_backend()", {
+  skip_if_not_installed("callr")
+  code <- function(at_load, at_start) {
+    Sys.unsetenv("RETICULATE_PYTHON")
+    Sys.setenv(KERAS_BACKEND = at_load)
+    called <- FALSE
+    options(reticulate.python.beforeInitialized = function() called <<- TRUE)
+    loadNamespace("fitgenerator")
+    packages <- function() setdiff(reticulate::py_require()$packages, "numpy")
+    declared <- packages()
+    Sys.setenv(KERAS_BACKEND = at_start)
+    getOption("reticulate.python.beforeInitialized")() # which reticulate calls before it starts Python
+    list(declared, packages(), called)
+  }
+  env <- c(callr::rcmd_safe_env(), RETICULATE_PYTHON = "")
+  got <- callr::r(code, list("", "jax"), env = env)
+  expect_setequal(got[[1L]], c("tensorflow>=2.16", "keras>=3.7"))
+  expect_setequal(got[[2L]], c("jax>=0.4.30", "keras>=3.7"))
+  expect_true(got[[3L]])
+  expect_setequal(callr::r(code, list("jax", "jax"), env = env)[[2L]], c("jax>=0.4.30", "keras>=3.7"))
+  expect_setequal(callr::r(code, list("jax", "torch"), env = env)[[2L]], c("torch>=2.4", "keras>=3.7"))
+})
+
 test_that("O10: a TensorFlow that does not load is reported as such, with what mends it", {
   folder <- withr::local_tempdir()
   dir.create(file.path(folder, "tensorflow"))

@@ -115,6 +115,18 @@ def _is_complex(array: Shaped) -> bool:
     return dtype.kind == "c" if isinstance(dtype, np.dtype) else bool(dtype.is_complex)
 
 
+def check_devices(fixed: frozenset[Any], own: frozenset[Any]) -> None:
+    """Refuse arrays that are fixed to other devices than those that the model is on.
+
+    Raises:
+        BatchError: There are such arrays.
+    """
+    if own and not fixed <= own:
+        there, here = (listed(sorted(map(str, devices))) for devices in (fixed, own))
+        text = f"The batch is on the device {there}, and the model on {here}"
+        raise BatchError(f"{text}: move the batch to the model's device, or give NumPy arrays.")
+
+
 def check_text(targets: Nested, loss: Nested) -> None:
     """Refuse targets that are text, where every loss is one of Keras's: these need numbers.
 

@@ -25,7 +25,7 @@ def for_each_output(parts: Parts, keras_version: Keras3) -> Parts:
             outputs.
     """
     weights, outputs = parts.weights, keras_version.outputs
-    names = _names(keras_version)
+    names = output_names(keras_version)
     if len(names) < 2 or not isinstance(weights, (Mapping, list, tuple)):
         targets = parts.targets
         if outputs is None and isinstance(weights, Mapping) and isinstance(targets, Mapping):
@@ -49,7 +49,7 @@ def for_each_output(parts: Parts, keras_version: Keras3) -> Parts:
     return parts._replace(weights=found)
 
 
-def _names(keras_version: Keras3) -> list[str]:
+def output_names(keras_version: Keras3) -> list[str]:
     """What the model's outputs are called; none where they are unknown, or nested."""
     outputs = keras_version.outputs
     if not isinstance(outputs, (Mapping, list, tuple)):

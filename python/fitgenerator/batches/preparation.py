@@ -16,6 +16,7 @@ from ..messages import describe, dtype_of, reason
 from ..models.keras_versions import Adapter, keras_version_of
 from ..models.protocol import KerasModel, Nested, Shaped
 from .arrays import Sparse, as_floatx
+from .class_labels import ClassLabels
 from .class_weight import weigh
 from .model_inputs import Expected, check_text
 from .output_weights import for_each_output
@@ -57,6 +58,7 @@ class Preparer:
         self._floatx = self._keras_version.floatx(adapter)
         self._exclusive = exclusive
         self._expected = Expected(model)
+        self._labels = ClassLabels(self._keras_version) if self._form == "targets" else None
         self._known: dict[Hashable, tuple[Form, int]] = {}
 
     def __call__(self, raw: RawBatch) -> Batch:
@@ -69,6 +71,8 @@ class Preparer:
         key = _key(raw)
         known = self._known.get(key)
         if known is not None:  # arrays like those that were checked before
+            if self._labels:
+                self._labels.check(raw[1])
             return Batch(_flat(raw), *known, exclusive=self._exclusive)
         batch = self._whole(raw) if self._form == "structure" else self._parted(raw)
         if key is not None and [*map(id, batch.leaves)] == [*map(id, _flat(raw))]:
@@ -78,7 +82,10 @@ class Preparer:
     def _parted(self, raw: RawBatch) -> Batch:
         """The batch for a step of Keras's own."""
         parts, rows = check(unpack(raw, self._form, self._mode), self._form)
+        self._check_rows({rows})
         self._expected.check(parts)
+        if self._labels:
+            self._labels.check(parts.targets)
         if parts.weights is not None:
             parts = for_each_output(parts, self._keras_version)
         if self._weights is not None:
@@ -116,9 +123,11 @@ class Preparer:
             structure = self._keras_version.handed_on(raw, self._adapter)
         except RecursionError as error:
             raise BatchError(f"The batch cannot be taken apart: {reason(error)}.") from error
+        flat = checked_leaves(structure)
+        self._check_rows({int(leaf.shape[0]) for leaf in flat if leaf is not None})
         leaves: list[Shaped] = []
         indices: list[int | None] = []
-        for place, leaf in enumerate(checked_leaves(structure)):
+        for place, leaf in enumerate(flat):
             indices.append(None if leaf is None else len(leaves))
             if leaf is not None:
                 keep = place in self._expected.sparse
@@ -127,6 +136,11 @@ class Preparer:
         layout = keras.tree.pack_sequence_as(structure, indices)
         form = _form(self._backend, layout, leaves, rows if len(set(rows)) > 1 else ())
         return Batch(tuple(leaves), form, rows[0], exclusive=self._exclusive)
+
+    def _check_rows(self, counts: set[int]) -> None:
+        for rows in counts:
+            if (why := self._backend.unfit(rows)) is not None:
+                raise BatchError(f"The batch cannot be used: {why}.")
 
     def _named(self, leaf: Shaped, keep_sparse: bool, name: str, place: int, value: Nested) -> Any:
         """A leaf of a batch; an error says where it is in the part, or batch, of that name."""

@@ -53,9 +53,11 @@ class Batch:
 
     def ready(self) -> Batch:
         """The same batch with tensors for arrays."""
-        tensor = self.form.backend.tensor
+        tensor, stacked = self.form.backend.tensor, self.count > 1
         leaves = tuple(
-            tensor(leaf, exclusive=self.exclusive) if isinstance(leaf, np.ndarray) else leaf
+            tensor(leaf, exclusive=self.exclusive, stacked=stacked)
+            if isinstance(leaf, np.ndarray)
+            else leaf
             for leaf in self.leaves
         )
         return Batch(leaves, self.form, self.rows, self.count)

@@ -99,11 +99,15 @@ def restored(
         misfit = _other_variables(parts, described)
     if misfit is not None:
         raise unfit(path, misfit)
-    return [
-        (variable, like(variable, arrays[f"{part.name}/{number}"]))
-        for part in parts
-        for number, variable in enumerate(part.variables)
-    ]
+    values = []
+    for part in parts:
+        for number, variable in enumerate(part.variables):
+            array = arrays[f"{part.name}/{number}"]
+            values.append((variable, like(variable, array)))
+            if _is_whole(type_of(variable)) and not np.array_equal(values[-1][1], array):
+                what = f"variable {number + 1} of {part.title} is too large in it"
+                raise unfit(path, f"{what} for the type {type_of(variable)}")
+    return values
 
 
 def unfit(path: Path, misfit: str) -> ArgumentError:
@@ -159,7 +163,7 @@ def _other_variables(parts: list[Part], saved: list[dict[str, Any]]) -> str | No
             return f"it holds {held}, which has {len(mine)}"
         pairs = zip(mine, other["variables"], strict=True)
         for number, ((path, *form), (old_path, *old_form)) in enumerate(pairs, 1):
-            if form != old_form:
+            if form != old_form and not _is_alike(form, old_form):
                 held, expected = _variable(old_path, *old_form), _variable(path, *form)
                 what = f"variable {number} of {part.title} is {held} in it"
                 return f"{what}, where {expected} was expected"
@@ -175,6 +179,17 @@ def _variable(path: str, shape: list[int], dtype: str) -> str:
 
 
 def like(variable: Variable, array: Array) -> Array:
-    """`array` as it was, where it was written as bits."""
-    same = array.dtype.name == type_of(variable)
-    return array if same else array.view(variable.numpy().dtype)
+    """`array` as it was, where it was written as bits; whole numbers in the variable's type."""
+    kind = type_of(variable)
+    if array.dtype.name == kind:
+        return array
+    return array.astype(kind) if _is_whole(kind) else array.view(variable.numpy().dtype)
+
+
+def _is_alike(form: list[Any], other: list[Any]) -> bool:
+    """Whether two forms differ in the type of whole numbers alone, which a backend chooses."""
+    return form[0] == other[0] and _is_whole(form[1]) and _is_whole(other[1])
+
+
+def _is_whole(kind: str) -> bool:
+    return kind.startswith(("int", "uint"))

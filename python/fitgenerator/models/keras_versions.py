@@ -345,6 +345,7 @@ class Keras2(Keras3):
                 self._private.train_tf_function = function  # as Keras left it
 
 
+_MODEL = "keras.src.models.model.Model"
 # What a callback sets on a model to stop it.
 STOPS = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 
@@ -355,6 +356,12 @@ def keras_version_of(model: KerasModel) -> Keras3:
         return Keras3(model)
     if isinstance(model, classes("Model")):
         return Keras2(model)
+    if any(f"{kind.__module__}.{kind.__name__}" == _MODEL for kind in type(model).__mro__):
+        raise ArgumentTypeError(
+            "The model is of another Keras than the one that was loaded first, as "
+            "keras.config.set_backend() loads one: set the variable KERAS_BACKEND instead, before "
+            "Keras is loaded."
+        )
     raise ArgumentTypeError(
         f"The model must be a keras.Model, or a tf_keras.Model, not {describe(model)}."
     )

@@ -35,6 +35,8 @@ class Pipeline:
         steps: Steps executed, in training, validation and prediction.
         calls: Calls of compiled functions that they took.
         xla_steps: Those of the steps that ran in loops which XLA compiled.
+        traces: Functions that were traced, or compiled, for them; on JAX, one for each number of
+            rows.
         longest_wait: The longest time that the model waited for one batch.
         waiting: The source that the model waits for now, or waited for when the call was ended;
             `None` where it does not, or for less than 3 seconds.
@@ -57,6 +59,7 @@ class Pipeline:
     steps: int = 0
     calls: int = 0
     xla_steps: int = 0
+    traces: int = 0
     longest_wait: float = 0.0
     waiting: str | None = None
     fallback: str | None = None

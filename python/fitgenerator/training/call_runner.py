@@ -65,8 +65,7 @@ class CallRunner:
         batch = self._prefetcher.prime()
         if batch is not None and not self._steps.eager:
             with self._placing(batch):
-                # Thread rule 3: traced on the calling thread, executed elsewhere.
-                self._context.host.call(lambda: self._steps.trace(self._mode, batch))
+                self._trace(batch, ExecutionMode.STEP)
 
     def renew(self) -> None:
         """Drop the steps that Keras has dropped; note what was frozen, or thawed, to no effect."""
@@ -138,11 +137,14 @@ class CallRunner:
             yield batch, ExecutionMode.STEP, function
 
     def _traced(self, batch: Batch, way: ExecutionMode) -> Traced:
+        return self._steps.find(self._mode, batch, way) or self._trace(batch, way)
+
+    def _trace(self, batch: Batch, way: ExecutionMode) -> Traced:
         steps, mode = self._steps, self._mode
-        known = steps.find(mode, batch, way)
         # Thread rule 3: traced on the calling thread, executed elsewhere. TensorFlow's graph
         # context belongs to a thread, and what is traced may be R code.
-        traced: Traced = known or self._context.host.call(lambda: steps.trace(mode, batch, way))
+        traced: Traced = self._context.host.call(lambda: steps.trace(mode, batch, way))
+        self._context.meter.add("traces", 1)
         return traced
 
     def _run_piece(

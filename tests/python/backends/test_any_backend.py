@@ -17,39 +17,16 @@ import numpy as np
 import pytest
 from fitgenerator import (
     ArgumentError,
-    BatchError,
     evaluate_generator,
     fit_generator,
     flow_from_data,
     predict_generator,
 )
 from fitgenerator.backends.chosen import running
+from support.any_backend import equal, fit, rich
 from support.tiny_trainings import Indexed, forever, make_batches
 
 ALONE = importlib.util.find_spec("tensorflow") is None  # the environment has no TensorFlow
-
-
-def rich(rate: float = 0.2) -> Any:
-    """A model with layers that have a state and draw random numbers."""
-    keras.utils.set_random_seed(7)
-    layers = [keras.layers.Dense(4, "relu"), keras.layers.Dropout(rate, seed=3)]
-    layers += [keras.layers.BatchNormalization(), keras.layers.Dense(1)]
-    model = keras.Sequential([keras.Input((3,)), *layers])
-    model.compile("adam", "mse", metrics=["mae"])
-    return model
-
-
-def fit(model: Any, batches: Any, steps: int | None = None, **options: Any) -> Any:
-    """The history of Keras's own `fit`."""
-    return model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, **options).history
-
-
-def values(model: Any) -> list[Any]:
-    return [np.asarray(each) for each in model.get_weights()]
-
-
-def equal(one: Any, other: Any) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(values(one), values(other), strict=True))
 
 
 @pytest.mark.parametrize("queue", [0, 1, 10])
@@ -109,67 +86,6 @@ def test_weights_of_classes_and_of_samples(weighs: str) -> None:
     assert equal(ours, theirs)
 
 
-def test_a_generator_may_predict_with_the_model_that_is_trained() -> None:
-    batches, seen = make_batches(4), []
-    theirs, ours = rich(), rich()
-    fit(theirs, forever(batches), 40)
-
-    def predicting() -> Iterator[Any]:
-        for batch in forever(batches):
-            seen.append(ours.predict(batch[0], verbose=0))
-            yield batch
-
-    fit_generator(ours, predicting(), 40, verbose=0, jit_compile=False)
-    assert all(np.isfinite(part).all() for part in seen)
-    assert equal(ours, theirs)
-
-
-class Uses(keras.callbacks.Callback):
-    """Uses the model in every hook."""
-
-    def __init__(self, path: Any) -> None:
-        super().__init__()
-        self.path, self.weights = path, []
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.model.predict(np.zeros((2, 3), "float32"), verbose=0)
-        self.weights.append(self.model.get_weights()[0])
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.model.save(self.path / "model.keras")
-        assert evaluate_generator(self.model, forever(make_batches(1)), 2)
-
-
-def test_hooks_find_the_model_whole(tmp_path: Any) -> None:
-    theirs, ours, uses = rich(), rich(), Uses(tmp_path)
-    fit(theirs, forever(make_batches(3)), 6, epochs=2)
-    fit_generator(ours, forever(make_batches(3)), 6, 2, callbacks=[uses], verbose=0)
-    assert len({each.tobytes() for each in uses.weights}) == 12
-    assert equal(keras.models.load_model(tmp_path / "model.keras"), ours)
-    trained = zip(ours.trainable_variables, theirs.trainable_variables, strict=True)
-    assert all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in trained)
-
-
-def test_an_error_leaves_the_state_of_the_last_finished_call() -> None:
-    theirs, ours = rich(), rich()
-    batches = make_batches(3)
-    fit(theirs, forever(batches), 3)
-
-    def failing() -> Iterator[Any]:
-        yield from batches
-        raise KeyError("no more")
-
-    with pytest.raises(KeyError, match="no more"):
-        fit_generator(ours, failing(), 5, verbose=0)
-    assert equal(ours, theirs)
-    wrong = np.zeros((4, 2), "float32"), np.zeros((4, 1), "float32")
-    with pytest.raises(ValueError, match="expected axis -1"):
-        fit_generator(ours, iter([wrong]), 1, verbose=0)
-    assert equal(ours, theirs)
-    with pytest.raises(BatchError, match="same number of rows"):
-        fit_generator(ours, iter([(wrong[0], wrong[1][:3])]), 1, verbose=0)
-
-
 def test_what_a_call_sets_on_the_model_is_gone_after_it() -> None:
     model = rich()
     before = {name for name in vars(model) if "jax" in name} - {"_jax_state"}
@@ -212,24 +128,6 @@ def test_epochs_models_without_variables_and_eager_steps() -> None:
 def test_tensorflow_is_not_needed() -> None:
     assert running().name == keras.config.backend() != "tensorflow"
     assert "tensorflow" not in sys.modules
-
-
-@pytest.mark.skipif(keras.config.backend() != "jax", reason="about JAX")
-def test_what_jax_does_not_take_is_refused_in_words() -> None:
-    sparse = keras.Sequential([keras.Input((3,), sparse=True), keras.layers.Dense(1)])
-    scipy = pytest.importorskip("scipy.sparse")
-    rows = scipy.csr_matrix(np.eye(3, dtype="float32"))
-    with pytest.raises(BatchError, match="no input may be sparse"):
-        predict_generator(sparse, iter([(rows,)]), 1)
-    words = (np.array([["a", "b", "c"]]), np.zeros((1, 1)))
-    with pytest.raises(BatchError, match="cannot become a tensor"):
-        fit_generator(rich(), iter([words]), 1, verbose=0)
-    keras.distribution.set_distribution(keras.distribution.DataParallel())
-    try:
-        with pytest.raises(ArgumentError, match=r"keras\.distribution is set"):
-            predict_generator(rich(), iter(make_batches(1)), 1)
-    finally:
-        keras.distribution.set_distribution(None)
 
 
 def test_a_backend_that_is_not_supported_is_named() -> None:

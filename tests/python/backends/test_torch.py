@@ -23,6 +23,7 @@ from fitgenerator.host.outcome import Failed, attempt
 from fitgenerator.host.requests import End, Job
 from fitgenerator.host.switchboard import Switchboard
 from fitgenerator.training.background import BackgroundLoop
+from support.any_backend import fit
 from support.tiny_trainings import everything, forever, make_batches, rich_model, same_weights
 
 torch = pytest.importorskip("torch")
@@ -70,11 +71,6 @@ def seeded(**settings: Any) -> Any:
     model = rich_model(**settings)
     model.layers[2].seed_generator._initial_seed = 4
     return model
-
-
-def fit(model: Any, batches: Any, steps: int, **options: Any) -> Any:
-    """The history of Keras's own `fit`."""
-    return model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, **options).history
 
 
 @pytest.mark.parametrize("eagerly", [False, True])

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from fitgenerator import evaluate_generator, predict_generator
 from fitgenerator.steps.tensorflow.compiled_steps import TensorFlowSteps
-from support.model_kinds import KINDS, QUICK, made
+from support.model_kinds_tensorflow import KINDS, QUICK, made
+from support.sweep import compare
 from support.tiny_trainings import Indexed, keras_history, run
 
 pytestmark = pytest.mark.usefixtures("loops_pay")
@@ -37,34 +38,10 @@ def models_are_freed() -> Iterator[None]:
     keras.utils.clear_session(free_memory=True)
 
 
-def _same(ours: Any, theirs: Any, *, exactly: bool) -> None:
-    left, right = keras.tree.flatten(ours), keras.tree.flatten(theirs)
-    for one, other in zip(left, right, strict=True):
-        if exactly:
-            assert np.array_equal(one, other), (ours, theirs)
-        else:
-            assert np.allclose(one, other, 1e-5, 1e-6), (ours, theirs)
-
-
 @pytest.mark.parametrize("kind", SWEPT)
 def test_T2_all_numbers_of_a_kind_of_model_are_those_of_keras(kind: str) -> None:
-    model, batches = made(kind)
-    seen = [batch[:1] for batch in batches]
-    history = keras_history(model, Indexed(batches), epochs=2, validation_data=Indexed(batches))
-    scores = model.evaluate(Indexed(batches), verbose=0, return_dict=True)
-    predictions = model.predict(Indexed(seen), verbose=0)
-    for way, options in WAYS.items():
-        if way == "xla" and kind in RANDOM:
-            continue
-        exactly = way != "xla"
-        model, batches = made(kind)
-        source = Indexed(batches)
-        ours = run(model, source, None, 2, None, Indexed(batches), **options)
-        assert list(ours.history) == list(history), way
-        _same(ours.history, history, exactly=exactly)
-        got = evaluate_generator(model, Indexed(batches), return_dict=True, **options)
-        _same([got[name] for name in scores], list(scores.values()), exactly=exactly)
-        _same(predict_generator(model, Indexed(seen), **options), predictions, exactly=exactly)
+    ways = {way: options for way, options in WAYS.items() if way != "xla" or kind not in RANDOM}
+    compare(lambda: made(kind), ways, ("steps", "loops"))
 
 
 # What is added to the inputs of a batch: ids of no word, what an assertion refuses, NaN.

@@ -117,7 +117,7 @@ def test_figures_by_name() -> None:
     assert list(figures) == [
         *("max_queue_size", "generator", "conversion", "step", "model_waited"),
         *("generator_waited", "callbacks", "other", "wall", "queue_fill", "batches"),
-        *("redone", "steps", "calls", "xla_steps", "longest_wait", "waiting", "fallback"),
+        *("redone", "steps", "calls", "xla_steps", "traces", "longest_wait", "waiting", "fallback"),
         "verdict",
     ]
     assert figures["generator"] == 2.0

@@ -27,6 +27,7 @@ from fitgenerator.training import run_context
 
 from support.array_kinds import recursive, symbolic
 from support.refusals_arguments import PAGE, PAGE_WARNINGS
+from support.refusals_backends import BACKENDS
 from support.refusals_checkpoint import SAVING
 from support.refusals_flows import FLOWS, SHUFFLED
 from support.refusals_images import IMAGE_WARNINGS, IMAGES
@@ -257,6 +258,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     # scope
     "another backend": with_another_backend,
     "a distribution": with_a_distribution,
+    **BACKENDS,
     "a model that is not compiled": lambda: run(
         keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), numbered(), 1
     ),

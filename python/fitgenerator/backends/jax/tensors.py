@@ -12,6 +12,7 @@ import numpy as np
 from jax import numpy as jnp
 
 from ..protocol import Array, Backend, Spec, Tensor
+from .placement import devices_of, is_fixed, parts, refusal, sharding
 from .variables import shared
 
 
@@ -20,11 +21,14 @@ class Jax(Backend):
 
     name, title = "jax", "JAX"
 
-    def tensor(self, leaf: Any, *, exclusive: bool = False) -> Tensor:
+    def tensor(self, leaf: Any, *, exclusive: bool = False, stacked: bool = False) -> Tensor:
         if isinstance(leaf, np.ndarray):
             # JAX may share NumPy's memory, which the generator may use again.
-            return jax.device_put(leaf if exclusive else np.array(leaf, order="C"))
-        return leaf.value if isinstance(leaf, keras.Variable) else leaf
+            leaf = leaf if exclusive else np.array(leaf, order="C")
+            return jax.device_put(leaf, sharding(stacked=stacked))
+        given = leaf.value if isinstance(leaf, keras.Variable) else leaf
+        divided = sharding(stacked=stacked)
+        return given if divided is None else jax.device_put(given, divided)
 
     def leaf(self, leaf: Any) -> Tensor:
         if isinstance(leaf, jax.core.Tracer):
@@ -38,10 +42,11 @@ class Jax(Backend):
 
     def spec(self, leaf: Any) -> Spec:
         dtype = jax.dtypes.canonicalize_dtype(leaf.dtype)
-        return Spec((str(dtype), len(leaf.shape)), tuple(leaf.shape), dtype.itemsize)
+        place = devices_of([leaf]) if is_fixed(leaf) else None
+        return Spec((str(dtype), len(leaf.shape), place), tuple(leaf.shape), dtype.itemsize)
 
     def stacked(self, tensors: list[Tensor]) -> Tensor:
-        return jnp.stack(tensors)
+        return self.tensor(jnp.stack(tensors), stacked=True)
 
     def _concatenated(self, *tensors: Tensor) -> Tensor:
         return np.concatenate([np.asarray(tensor) for tensor in tensors])
@@ -66,9 +71,18 @@ class Jax(Backend):
         return scope
 
     def unsupported(self, model: Any) -> str | None:
-        if keras.distribution.distribution() is None:
+        why = refusal() or self._other_values(model, jax.Array)
+        values = [v._value for v in model.variables if getattr(v, "_value", None) is not None]
+        divided = sharding() if why is None else None
+        if divided is not None and any(v.sharding.device_set != divided.device_set for v in values):
+            why = "it was made before keras.distribution was set, on other devices; make it anew"
+        return why
+
+    def unfit(self, rows: int) -> str | None:
+        count = parts()
+        if rows % count == 0:
             return None
-        return "a keras.distribution is set, which is not supported: set it to None"
+        return f"keras.distribution cannot divide its {rows} rows among {count} devices"
 
     def shared(self, model: Any) -> AbstractContextManager[None]:
         return shared(model)

@@ -22,8 +22,9 @@ class TensorFlow(Backend):
     """TensorFlow."""
 
     name, title = "tensorflow", "TensorFlow"
+    checks_labels = True
 
-    def tensor(self, leaf: Any, *, exclusive: bool = False) -> Tensor:
+    def tensor(self, leaf: Any, *, exclusive: bool = False, stacked: bool = False) -> Tensor:
         if not isinstance(leaf, np.ndarray):
             return tf.convert_to_tensor(leaf)
         if leaf.ndim > 1 and leaf.flags.f_contiguous and not leaf.flags.c_contiguous:

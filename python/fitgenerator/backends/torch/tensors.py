@@ -73,7 +73,7 @@ class Torch(Backend):
     def unsupported(self, model: Any) -> str | None:
         steps = getattr(model, "steps_per_execution", 1) or 1
         if steps == 1:
-            return None
+            return self._other_values(model, torch.Tensor)
         return f"on PyTorch, `steps_per_execution` of its compile() must be 1, not {steps}"
 
 

@@ -16,7 +16,9 @@ from typing import Any
 import jax
 import keras
 
+from ...backends.jax.placement import devices_of, is_fixed, sharding
 from ...backends.jax.variables import Values, Variables, read, write
+from ...batches.model_inputs import check_devices
 from ...batches.prepared import Batch, pack
 from ...models.protocol import Nested, Shaped
 from ..protocol import ExecutionMode, Steps, Traced
@@ -105,14 +107,21 @@ class JaxSteps(Steps[Compiled]):
             put_together = _all_rows if mode == "predict" else _last
             return jax.tree.map(put_together, outputs), changed
 
+        values = read(variables)
+        # JAX would take the model to the device of a batch, or fail.
+        fixed = devices_of(filter(is_fixed, batch.leaves))
+        check_devices(fixed, devices_of(jax.tree.leaves(values)))
+        changed = slice(_FIRST_CHANGED[mode], None)
+        # Compiled functions take values as they were divided when they were compiled.
+        divided = (
+            None if sharding() is None else jax.tree.map(lambda v: v.sharding, values[changed])
+        )
         function = one_step if execution is ExecutionMode.STEP else loop
-        compiled = jax.jit(function).lower(read(variables), *batch.leaves).compile()
+        jitted = jax.jit(function, out_shardings=None if divided is None else (None, divided))
+        compiled = jitted.lower(values, *batch.leaves).compile()
         seconds = time.perf_counter() - begun
         traced = Compiled(
-            seconds=seconds,
-            function=compiled,
-            variables=variables,
-            changed=variables[_FIRST_CHANGED[mode] :],
+            seconds=seconds, function=compiled, variables=variables, changed=variables[changed]
         )
         self._kept[mode].traced[_key(batch, execution)] = traced
         return traced
