@@ -89,7 +89,7 @@ quieten_tensorflow <- function() {
 }
 
 # What each of Keras's backends is installed as.
-backend_packages <- c(tensorflow = "tensorflow>=2.16", jax = "jax>=0.4.30")
+backend_packages <- c(tensorflow = "tensorflow>=2.16", jax = "jax>=0.4.30", torch = "torch>=2.4")
 
 # Declares the packages that Python needs, for a reticulate that installs Python itself. If an installation was chosen,
 # or Python runs already, nothing is declared. The backend may be another one when Python starts.

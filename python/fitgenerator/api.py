@@ -72,7 +72,7 @@ def fit_generator(
     history equals that of `model.fit` on the same batches.
 
     Args:
-        model: A compiled `keras.Model` on the TensorFlow backend, or a `tf_keras.Model`.
+        model: A compiled `keras.Model` on TensorFlow, JAX or PyTorch, or a `tf_keras.Model`.
         generator: Where the batches come from: an iterator, iterable or generator, a
             `keras.utils.PyDataset` or other object with `__getitem__` and `__len__`, a
             `tf.data.Dataset`, a list of batches (tuples), or an R function (rpy2). A batch is

@@ -27,12 +27,14 @@ _PATIENCE = 60.0
 # The least versions, as in pyproject.toml, DESCRIPTION and R/python-core.R. Why not an older Keras:
 # before 3.6 a callback does not tell which hooks are Keras's default, so that every batch would
 # have a hook; before 3.7 EarlyStopping forgets, in its first epoch, what a checkpoint gave it.
-PYTHON, KERAS, TENSORFLOW, JAX, RETICULATE = "3.10", "3.7", "2.16", "0.4.30", "1.41"
+PYTHON, KERAS, TENSORFLOW, JAX, TORCH = "3.10", "3.7", "2.16", "0.4.30", "2.4"
+RETICULATE = "1.41"
 # What has to be there: how it is imported, and what to install.
 _NEEDED = {
     "numpy": "numpy",
     "tensorflow": f"tensorflow>={TENSORFLOW}",
     "jax": f"jax>={JAX}",
+    "torch": f"torch>={TORCH}",
     "keras": f"keras>={KERAS}",
 }
 # What an error of loading says, and what is known to mend it.
@@ -42,6 +44,31 @@ _MENDS = {
     "GLIBC": "The system is older than the package needs: install an older version of the package",
     "_ARRAY_API|multiarray|NumPy 1": "It was built for another NumPy: install both anew, together",
     "cannot open shared object|Library not loaded|image not found": "Install the named library",
+}
+# Keras's backends: what they are called, the least version, the names of their distributions, and
+# Python that prints their devices.
+_BACKENDS = {
+    "tensorflow": (
+        "TensorFlow",
+        TENSORFLOW,
+        ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow-intel"),
+        "import tensorflow as tf\n"
+        "print('|'.join(d.name.split(':', 1)[1] for d in tf.config.list_logical_devices()))",
+    ),
+    "jax": (
+        "JAX",
+        JAX,
+        ("jax",),
+        "import jax\nprint('|'.join(f'{d.platform.upper()}:{d.id}' for d in jax.devices()))",
+    ),
+    "torch": (
+        "PyTorch",
+        TORCH,
+        ("torch",),
+        "import torch\nmps = ['MPS:0'] * torch.backends.mps.is_available()\n"
+        "gpus = [f'CUDA:{i}' for i in range(torch.cuda.device_count())]\n"
+        "print('|'.join(['CPU:0', *mps, *gpus]))",
+    ),
 }
 # What is used where it is there: for what, and the names of its distributions.
 _OPTIONAL = {
@@ -175,7 +202,8 @@ def examine(r: dict[str, str] | None = None) -> list[Finding]:
     if all(finding.state == "ok" for finding in found):
         found.append(_devices())
     for name, (use, *distributions) in _OPTIONAL.items():
-        found.append(_package(name, version_of(*distributions), pip(distributions[0]), use=use))
+        if name != _backend():
+            found.append(_package(name, version_of(*distributions), pip(distributions[0]), use=use))
     if r is not None:
         return found + _r(r)
     use = "R functions from Python"
@@ -192,22 +220,25 @@ def _python() -> Finding:
 
 def _required() -> Iterator[Finding]:
     yield _package("NumPy", version_of("numpy"), pip(_NEEDED["numpy"]))
-    backend = os.environ.get("KERAS_BACKEND") or _configured_backend()
-    if backend == "jax":
-        yield _package("JAX", version_of("jax"), pip(_NEEDED["jax"]), JAX)
-    else:
-        names = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tensorflow-intel")
-        yield _package("TensorFlow", version_of(*names), pip(_NEEDED["tensorflow"]), TENSORFLOW)
+    backend = _backend()
+    package = backend if backend in _BACKENDS else "tensorflow"
+    title, least, names, _ = _BACKENDS[package]
+    yield _package(title, version_of(*names), pip(_NEEDED[package]), least)
     yield _package("Keras", version_of("keras"), pip(_NEEDED["keras"]), KERAS)
-    if backend in ("tensorflow", "jax"):
+    if backend in _BACKENDS:
         yield Finding("Keras's backend", backend)
     else:
         yield Finding(
             "Keras's backend",
             f"{backend} is not supported",
             "missing",
-            "set the variable KERAS_BACKEND=tensorflow, or =jax",
+            "set the variable KERAS_BACKEND=tensorflow, =jax or =torch",
         )
+
+
+def _backend() -> str:
+    """The backend that Keras will run on."""
+    return os.environ.get("KERAS_BACKEND") or _configured_backend()
 
 
 def _configured_backend() -> str:
@@ -232,20 +263,8 @@ def _package(name: str, version: str | None, mend: str, least: str = "", use: st
 
 def _devices() -> Finding:
     """In a process of its own: a backend would keep a GPU's memory, and writes as it likes."""
-    title, package, code = (
-        "TensorFlow",
-        "tensorflow",
-        (
-            "import tensorflow as tf\n"
-            "print('|'.join(d.name.split(':', 1)[1] for d in tf.config.list_logical_devices()))"
-        ),
-    )
-    if (os.environ.get("KERAS_BACKEND") or _configured_backend()) == "jax":
-        title, package, code = (
-            "JAX",
-            "jax",
-            ("import jax\nprint('|'.join(f'{d.platform.upper()}:{d.id}' for d in jax.devices()))"),
-        )
+    package = _backend()
+    title, _, _, code = _BACKENDS[package]
     said, error = _output([sys.executable, "-c", code])
     if said is None:
         return Finding(title, f"does not load: {error}", "missing", mend_of(error, package))

@@ -83,7 +83,7 @@ PYTHON = Vocabulary(
         "settings of the address": "environment variables FITGENERATOR_HOST and FITGENERATOR_PORT",
         "use another process": "Train in a process that is started anew: "
         'multiprocessing.get_context("spawn")',
-        "use tensorflow": "set KERAS_BACKEND=tensorflow, or =jax, before Keras is imported",
+        "use tensorflow": "set KERAS_BACKEND=tensorflow, =jax or =torch before Keras is imported",
     }
 )
 

@@ -56,15 +56,15 @@ def test_what_is_missing_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
     found = lambda *names: next((versions[n] for n in names if n in versions), None)  # noqa: E731
     monkeypatch.setattr(doctor, "version_of", found)
     monkeypatch.setattr(doctor, "_ask_r", lambda: None)
-    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setenv("KERAS_BACKEND", "openvino")
     findings = doctor.examine()
     assert not doctor.works(findings)
     said = "\n".join(doctor.lines(findings))
     assert "! TensorFlow       2.4.1 is too old" in said
     assert f'{sys.executable} -m pip install "tensorflow>=2.16"' in said
     assert "! Keras            is not installed" in said
-    assert "torch is not supported" in said
-    assert "set the variable KERAS_BACKEND=tensorflow, or =jax" in said
+    assert "openvino is not supported" in said
+    assert "set the variable KERAS_BACKEND=tensorflow, =jax or =torch" in said
     assert "- tf_keras         not installed (models of Keras 2)" in said
     assert "- R                not found" in said
     assert "All that is needed" not in said
@@ -72,15 +72,19 @@ def test_what_is_missing_is_named_with_its_command(monkeypatch: pytest.MonkeyPat
     assert main(["doctor"]) == 1
 
 
-def test_on_jax_it_is_jax_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "version_of", lambda *names: None if "jax" in names else "99")
+@pytest.mark.parametrize(("backend", "title"), [("jax", "JAX"), ("torch", "PyTorch")])
+def test_the_backend_is_what_is_needed(
+    backend: str, title: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "version_of", lambda *names: None if backend in names else "99")
     monkeypatch.setattr(doctor, "_ask_r", lambda: None)
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("KERAS_BACKEND", backend)
     said = "\n".join(doctor.lines(doctor.examine()))
-    assert "! JAX " in said
-    assert f'{sys.executable} -m pip install "jax>=0.4.30"' in said
+    assert f"! {title} " in said
+    assert f'{sys.executable} -m pip install "{doctor._NEEDED[backend]}"' in said
     assert "TensorFlow" not in said
-    assert "  Keras's backend  jax" in said
+    assert "DataLoaders" not in said or backend != "torch"
+    assert f"  Keras's backend  {backend}" in said
 
 
 def test_the_backend_is_also_read_from_keras_s_file(
@@ -205,7 +209,10 @@ def test_O4_where_reticulate_has_made_python_r_installs(monkeypatch: pytest.Monk
         ("DESCRIPTION", "Python (>= {python}), Keras (>= {keras}), TensorFlow (>= {tensorflow})"),
         ("pyproject.toml", 'jax = ["jax>={jax}"]'),
         ("DESCRIPTION", "Version: {fitgenerator}\n"),
-        ("R/python-core.R", '"jax>={jax}" else "tensorflow>={tensorflow}", "keras>={keras}"))'),
+        ("pyproject.toml", 'torch = ["torch>={torch}"]'),
+        ("R/python-core.R", 'tensorflow = "tensorflow>={tensorflow}", jax = "jax>={jax}"'),
+        ("R/python-core.R", 'torch = "torch>={torch}"'),
+        ("R/python-core.R", 'declare(c(the$declared, "keras>={keras}"))'),
     ],
 )
 def test_T32_both_languages_name_the_same_versions(file: str, said: str) -> None:
@@ -215,6 +222,7 @@ def test_T32_both_languages_name_the_same_versions(file: str, said: str) -> None
         "tensorflow": doctor.TENSORFLOW,
         "jax": doctor.JAX,
         "fitgenerator": fitgenerator.__version__,
+        "torch": doctor.TORCH,
     }
     assert said.format(**versions) in (ROOT / file).read_text("utf-8")
 

@@ -54,6 +54,7 @@ test_that("What is fetched is the backend that is chosen when Python starts, as 
   expect_setequal(got[[2L]], c("jax>=0.4.30", "keras>=3.7"))
   expect_true(got[[3L]])
   expect_setequal(callr::r(code, list("jax", "jax"), env = env)[[2L]], c("jax>=0.4.30", "keras>=3.7"))
+  expect_setequal(callr::r(code, list("jax", "torch"), env = env)[[2L]], c("torch>=2.4", "keras>=3.7"))
 })
 
 test_that("O10: a TensorFlow that does not load is reported as such, with what mends it", {

@@ -1,4 +1,5 @@
-# Environments of other backends than TensorFlow, which is not in them: .venv-jax. To be sourced after common.sh.
+# Environments of other backends than TensorFlow, which is not in them: .venv-jax, .venv-torch. To be sourced after
+# common.sh.
 source "$root/tools/lib/python.sh"
 
 # setup_backend NAME: an environment without TensorFlow, and a Python that R can load.
@@ -8,10 +9,21 @@ setup_backend() {
   is_done "$home/done" "$wanted" && return
   find_python
   logged backends "$python" -m venv "$home"
+  [ "$1" != torch ] || install_torch "$home"
   logged backends "$home/bin/python" -m pip install "${root}[$1]" hypothesis pandas pytest pytest-timeout scipy \
     "$(rpy2_requirement)"
   logged backends "$home/bin/python" -m pip uninstall --yes fitgenerator
   printf '%s\n' "$wanted" >"$home/done"
+}
+
+# install_torch HOME: the build for the CPU alone, where an index has it; the other one takes some GB.
+install_torch() {
+  local pip=("$1/bin/python" -m pip install) cpu=torch==2.13.0+cpu
+  if ! on_macos; then
+    "${pip[@]}" "$cpu" >/dev/null 2>&1 && return
+    "${pip[@]}" --extra-index-url https://download.pytorch.org/whl/cpu "$cpu" >/dev/null 2>&1 && return
+  fi
+  logged backends "${pip[@]}" torch
 }
 
 # on_backend NAME CMD ...: a command with that environment in place of the one with TensorFlow.

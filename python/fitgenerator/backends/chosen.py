@@ -36,5 +36,9 @@ def _loaded(name: str) -> Backend:
         from .jax.tensors import Jax
 
         return Jax()
+    if name == "torch":
+        from .torch.tensors import Torch
+
+        return Torch()
     text = "The Keras backend must be {needed}, not {backend!r}: {use tensorflow}."
-    raise ArgumentError(Message(text, needed="'tensorflow' or 'jax'", backend=name))
+    raise ArgumentError(Message(text, needed="'tensorflow', 'jax' or 'torch'", backend=name))

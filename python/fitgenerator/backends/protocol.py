@@ -41,6 +41,7 @@ class Backend(ABC):
 
     name: str  # as Keras calls it
     title: str  # as people do
+    lacks: frozenset[np.dtype[Any]] = frozenset()  # NumPy's numbers that it has no tensors of
     checks_labels = False  # its steps raise an error where a label is of no class
 
     # -- tensors, on the thread that fetched the batch (a feeder) --
@@ -110,6 +111,15 @@ class Backend(ABC):
     def unsupported(self, model: Any) -> str | None:
         """Why the model cannot be run in this session, as the end of a sentence."""
         return None
+
+    def _other_values(self, model: Any, kind: type[Any]) -> str | None:
+        """The same where the model's variables are another backend's, and none is a `kind`."""
+        values = (getattr(variable, "_value", None) for variable in model.variables)
+        other = next((v for v in values if v is not None and not isinstance(v, kind)), None)
+        if other is None:
+            return None
+        name = f"{type(other).__module__.partition('.')[0]}.{type(other).__name__}"
+        return f"Keras runs on {self.title}, and the model's variables are a {name}; make it anew"
 
     def unfit(self, rows: int) -> str | None:
         """Why no step can take a batch of so many rows, as the end of a sentence."""

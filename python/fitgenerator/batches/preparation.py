@@ -156,7 +156,7 @@ class Preparer:
             raise BatchError(f"{what}, cannot become a tensor: {why}") from error
 
     def _leaf(self, leaf: Shaped, *, keep_sparse: bool) -> Any:
-        if type(leaf) is np.ndarray and leaf.dtype in _PLAIN:
+        if type(leaf) is np.ndarray and leaf.dtype in _PLAIN - self._keras_version.backend.lacks:
             return leaf
         if not isinstance(leaf, Sparse):
             return self._keras_version.backend.leaf(leaf)

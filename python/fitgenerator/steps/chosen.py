@@ -16,6 +16,10 @@ def steps_of(model: KerasModel) -> Steps[Any]:
         from .jax.compiled_steps import JaxSteps
 
         return JaxSteps.of(keras_version)
+    if keras_version.backend.name == "torch":
+        from .torch.eager_steps import TorchSteps
+
+        return TorchSteps.of(keras_version)
     from .tensorflow.compiled_steps import TensorFlowSteps
 
     return TensorFlowSteps.of(keras_version)

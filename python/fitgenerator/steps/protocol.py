@@ -126,6 +126,12 @@ class Steps(ABC, Generic[T]):
         """The names of what was frozen or thawed, to no effect; each time once."""
         return []
 
+    def begin(self, mode: str) -> None:
+        """A round of steps begins; for the calling thread."""
+
+    def end(self, mode: str) -> None:
+        """A round of steps has ended, without an error."""
+
     @abstractmethod
     def find(
         self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP

@@ -78,6 +78,15 @@ class CallRunner:
             text = _NO_EFFECT.format(listed(names, 6))
             self._context.notices.others.append((text, TrainableWarning))
 
+    def begin(self) -> None:
+        """A round begins; for the calling thread."""
+        self.renew()
+        self._steps.begin(self._mode)
+
+    def end(self) -> None:
+        """A round has ended."""
+        self._steps.end(self._mode)
+
     def execute(self, call: Batch) -> list[Outputs]:
         """Run the steps of a call; what each piece of it returned."""
         outputs: list[Outputs] = []

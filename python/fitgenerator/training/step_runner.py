@@ -74,7 +74,7 @@ class StepRunner:
 
         So many steps are `done`. A hook before it may have compiled the model anew.
         """
-        self.calls.renew()
+        self.calls.begin()
         self.context.pacing.hooked = self._hooked
         if self._hooked:
             yield from self.context.callbacks.run(f"on_{self._mode}_batch_begin", done, {})
@@ -112,6 +112,7 @@ class StepRunner:
         self.left_out, self._left_out = left_out - self._left_out, left_out
         context.pacing.rest()
         context.host.wake()
+        self.calls.end()
         return done, group[-1]
 
     def _due(self) -> Saves | None:

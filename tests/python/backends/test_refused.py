@@ -20,8 +20,9 @@ from fitgenerator import (
 from support.any_backend import rich, values
 from support.tiny_trainings import Watched, make_batches, same_weights
 
-JAX = keras.config.backend() == "jax"
-on_jax = pytest.mark.skipif(not JAX, reason="about JAX")
+BACKEND = keras.config.backend()
+TITLE = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}[BACKEND]
+elsewhere = pytest.mark.skipif(BACKEND == "tensorflow", reason="not about TensorFlow")
 X, Y = make_batches(1)[0]
 
 
@@ -62,20 +63,22 @@ def test_a_model_of_a_keras_that_was_loaded_anew() -> None:
         fit_generator(mine(), iter([(X, Y)]), 1)
 
 
-@on_jax
+@elsewhere
 def test_a_model_of_another_backend() -> None:
     model = rich()
     variable = model.trainable_variables[0]
     own, variable._value = variable._value, of_tensorflow("EagerTensor")
     source = Watched([(X, Y)])
-    with pytest.raises(ArgumentError, match=r"Keras runs on JAX, and .* tensorflow\.EagerTensor"):
+    with pytest.raises(
+        ArgumentError, match=rf"Keras runs on {TITLE}, and .* tensorflow\.EagerTensor"
+    ):
         fit_generator(model, source, 1, verbose=0)
     assert source.pulls == 0
     variable._value = own
     assert fit_generator(model, source, 1, verbose=0).epoch == [0]
 
 
-@on_jax
+@elsewhere
 def test_tensors_and_data_sets_of_tensorflow() -> None:
     given = of_tensorflow("EagerTensor", __array__=lambda self, *_, **__: X)
     assert np.array_equal(
@@ -88,16 +91,17 @@ def test_tensors_and_data_sets_of_tensorflow() -> None:
         fit_generator(rich(), data, 1)
 
 
-@on_jax
+@elsewhere
 def test_sparse_inputs_and_text() -> None:
-    scipy = pytest.importorskip("scipy.sparse")
-    model = keras.Sequential([keras.Input((3,), sparse=True), keras.layers.Dense(1)])
-    rows = scipy.csr_matrix(np.eye(3, dtype="float32"))
-    refused(BatchError, "no input may be sparse", model, (rows,), call=predict_generator)
-    from jax.experimental import sparse
+    if BACKEND == "jax":  # on PyTorch, Keras makes no such Input
+        scipy = pytest.importorskip("scipy.sparse")
+        model = keras.Sequential([keras.Input((3,), sparse=True), keras.layers.Dense(1)])
+        rows = scipy.csr_matrix(np.eye(3, dtype="float32"))
+        refused(BatchError, "no input may be sparse", model, (rows,), call=predict_generator)
+        from jax.experimental import sparse
 
-    matrix = sparse.BCOO.fromdense(X)
-    refused(BatchError, "arrays must be dense, not BCOO", rich(), (matrix, Y))
+        matrix = sparse.BCOO.fromdense(X)
+        refused(BatchError, "arrays must be dense, not BCOO", rich(), (matrix, Y))
     words = (np.array([["a", "b", "c"]]), np.zeros((1, 1)))
     refused(BatchError, "cannot become a tensor", rich(), words)
 
@@ -114,7 +118,7 @@ LABELS = np.array([0, 1, 2, 1])
 SPARSE = "sparse_categorical_crossentropy"
 
 
-@on_jax
+@elsewhere
 @pytest.mark.parametrize(
     ("model", "targets", "words"),
     [

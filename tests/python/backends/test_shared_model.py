@@ -13,14 +13,16 @@ from fitgenerator import BatchError, evaluate_generator, fit_generator
 from support.any_backend import equal, fit, rich
 from support.tiny_trainings import PATIENCE, forever, make_batches
 
-JAX = keras.config.backend() == "jax"
+JAX, TORCH = (keras.config.backend() == name for name in ("jax", "torch"))
 ROWS = make_batches(1)[0][0]
 
 
 @pytest.mark.parametrize("loops", [False, True])
 def test_A9_a_generator_may_predict_with_the_model_that_is_trained(loops: bool) -> None:
     batches, seen = make_batches(4), []
-    rate = 0.2 if JAX or not loops else 0.0  # TensorFlow draws other numbers where XLA compiles
+    rate = (
+        0.0 if loops and not (JAX or TORCH) else 0.2
+    )  # TensorFlow draws other numbers where XLA compiles
     theirs, ours = rich(rate), rich(rate)
     fit(theirs, forever(batches), 200)
 
@@ -33,7 +35,7 @@ def test_A9_a_generator_may_predict_with_the_model_that_is_trained(loops: bool) 
     history = fit_generator(ours, predicting(), 200, verbose=0, jit_compile=loops)
     assert len(seen) == 200
     assert all(np.isfinite(part).all() for part in seen)
-    if loops:
+    if loops and not TORCH:
         assert history.pipeline.calls < 200
         pairs = zip(ours.get_weights(), theirs.get_weights(), strict=True)
         assert all(np.allclose(a, b, 1e-4, 1e-5) for a, b in pairs)
@@ -50,6 +52,7 @@ def twins() -> Any:
     return model
 
 
+@pytest.mark.skipif(TORCH, reason="PyTorch changes weights where they are, one after the other")
 def test_another_thread_sees_the_whole_state_of_a_call() -> None:
     model, seen, ended = twins(), [], threading.Event()
     doubled = [(x, [y, y]) for x, y in make_batches(4)]

@@ -158,7 +158,7 @@ KINDS: dict[str, Kind] = {
     "attention": _attention,
     "batch norm": lambda: sequential(L.Dense(4), L.BatchNormalization(), L.Dense(1)),
     "layer norm": lambda: sequential(L.Dense(4), L.LayerNormalization(), L.Dense(1)),
-    "dropout": lambda: sequential(L.Dense(4, "relu"), L.Dropout(0.3), L.Dense(1)),
+    "dropout": lambda: sequential(L.Dense(4, "relu"), L.Dropout(0.3, seed=2), L.Dense(1)),
     "noise": lambda: sequential(L.GaussianNoise(0.1), L.Dense(1)),
     "add_loss": lambda: sequential(L.Dense(3), Penalty(), L.Dense(1), metrics=["mae"]),
     "regularized": lambda: sequential(

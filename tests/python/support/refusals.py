@@ -188,7 +188,7 @@ def with_a_distribution() -> None:
 
 def with_another_backend() -> None:
     """Train where Keras's backend is another."""
-    with mock.patch.object(keras.config, "backend", return_value="torch"):
+    with mock.patch.object(keras.config, "backend", return_value="openvino"):
         run(linear_model(), make_batches(1))
 
 

@@ -71,12 +71,8 @@ class Jax(Backend):
         return scope
 
     def unsupported(self, model: Any) -> str | None:
-        why = refusal()
+        why = refusal() or self._other_values(model, jax.Array)
         values = [v._value for v in model.variables if getattr(v, "_value", None) is not None]
-        foreign = next((v for v in values if not isinstance(v, jax.Array)), None)
-        if why is None and foreign is not None:
-            kind = f"{type(foreign).__module__.partition('.')[0]}.{type(foreign).__name__}"
-            why = f"Keras runs on JAX, and the model's variables are a {kind}; make it anew"
         divided = sharding() if why is None else None
         if divided is not None and any(v.sharding.device_set != divided.device_set for v in values):
             why = "it was made before keras.distribution was set, on other devices; make it anew"

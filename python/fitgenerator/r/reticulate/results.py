@@ -51,8 +51,8 @@ _R = Vocabulary(
         "settings of the address": "options fitgenerator.host and fitgenerator.port",
         "use another process": "Train in an R process of its own: callr::r(), or a cluster of "
         "parallel::makePSOCKcluster() or future::plan(multisession), not parallel::mclapply()",
-        "use tensorflow": 'call keras3\'s use_backend("tensorflow") or use_backend("jax"), or '
-        'Sys.setenv(KERAS_BACKEND = "tensorflow") or "jax", at the start of the session',
+        "use tensorflow": "call keras3's use_backend(), or Sys.setenv(KERAS_BACKEND = ), with one "
+        "of these names at the start of the session",
     },
     first=1,
     number=lambda number: f"{number:.15g}",

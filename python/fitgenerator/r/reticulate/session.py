@@ -16,6 +16,7 @@ from ...host.outcome import Failed, Value
 from ...host.switchboard import Switchboard
 from ...host.watchdog import Watchdog
 from ...live.view import LiveView
+from ...models.r_code import holds_r_code
 from ...sources.on_request import closure_source, passes_source, stream_source
 from ...sources.recognition import as_source
 from ...sources.seeded_source import Passes
@@ -30,7 +31,6 @@ from ..worker_images import worked_source
 from ..worker_source import Work, worker_source
 from .host_loop import HostLoop, RList
 from .image_functions import function_of
-from .model_code import holds_r_code
 from .results import made, told
 from .thread_calls import ThreadCalls
 from .values import Arrays
