@@ -20,6 +20,7 @@ from ..backends.chosen import backend_named, running
 from ..backends.protocol import Backend, Replicas
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
+from .handed_on import packed, with_tuples
 from .protocol import KerasModel, Logs, Metric, Nested, Optimizer, Shaped, Variable
 from .trainability import Freezable, Trainability, when_keras_traced
 
@@ -143,10 +144,10 @@ class Keras3:
     def handed_on(self, raw: Any, adapter: Adapter) -> Any:
         """A batch as this Keras's `fit` hands it to a step: lists become tuples."""
         if adapter == "arrays":
-            raw = _packed(raw, (tuple, list))
+            raw = packed(raw, (tuple, list))
         elif adapter == "sequence" and isinstance(raw, np.ndarray):
             raw = (raw,)
-        return _with_tuples(raw)
+        return with_tuples(raw)
 
     def floatx(self, adapter: Adapter) -> str | None:
         """The type that this Keras's `fit` casts NumPy's floats to, where it does so."""
@@ -262,8 +263,8 @@ class Keras2(Keras3):
         """What is missing is left out, but for the elements of a data set, and of other forms."""
         parts = raw if isinstance(raw, (tuple, list)) else (raw,)
         if adapter != "dataset" and 1 <= len(parts) <= 3:
-            raw = _packed(parts, tuple)
-        return _with_tuples(raw)
+            raw = packed(parts, tuple)
+        return with_tuples(raw)
 
     def floatx(self, adapter: Adapter) -> str | None:
         return None if adapter == "dataset" else str(sys.modules["tf_keras"].backend.floatx())
@@ -391,19 +392,3 @@ def keras_version_of(model: KerasModel) -> Keras3:
     raise ArgumentTypeError(
         f"The model must be a keras.Model, or a tf_keras.Model, not {describe(model)}."
     )
-
-
-def _packed(parts: Any, several: type | tuple[type, ...]) -> Any:
-    """Inputs, targets and weights as Keras packs them; several inputs remain one part."""
-    inputs, targets, weights = [*parts, None, None][:3]
-    if targets is None:
-        return (inputs,) if isinstance(inputs, several) else inputs
-    return (inputs, targets) if weights is None else (inputs, targets, weights)
-
-
-def _with_tuples(structure: Any) -> Any:
-    if isinstance(structure, list) or type(structure) is tuple:
-        return tuple(map(_with_tuples, structure))
-    if type(structure) is dict:
-        return {name: _with_tuples(value) for name, value in structure.items()}
-    return structure
