@@ -53,6 +53,20 @@ def test_F2_ctrl_c_while_a_python_generator_calls_r(clean_environment: dict[str,
     assert answers == ["interrupted, [], [5.0], function"] * 15, errors
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal here")
+def test_F2_an_interrupt_that_comes_as_r_begins_to_wait_is_not_slept_through() -> None:
+    """R has looked for one before the watcher could tell it."""
+    press = "tools::pskill(Sys.getpid(), 2L); Sys.sleep(60)"
+    for _ in range(5):
+        draw = closure(
+            f"n <- 0; function() {{ n <<- n + 1; if (n == 3) {{ {press} }}; list(1, 1) }}"
+        )
+        begun = time.perf_counter()
+        with pytest.raises(KeyboardInterrupt):
+            run(echo_model(), draw, 5)
+        assert time.perf_counter() - begun < 20
+
+
 def drawing(call: Callable[[], float]) -> Iterator[tuple[Any, Any]]:
     """Batches whose predictions are what `call` gives."""
     while True:

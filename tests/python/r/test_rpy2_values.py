@@ -57,18 +57,18 @@ def test_values_of_r_survive_r_code_and_interrupts_elsewhere(
 
 
 def test_a_thread_that_makes_a_value_waits_for_r_code_and_not_for_the_rest() -> None:
-    asked, made = threading.Event(), threading.Event()
+    running, made = threading.Event(), threading.Event()
 
     @rinterface.rternalize(signature=False)
     def look() -> Any:
-        assert asked.wait(PATIENCE)
+        running.set()
         early.append(made.wait(LULL))
-        return rinterface.NULL
+        return rinterface.BoolSexpVector([True])
 
     def source() -> Iterator[Any]:
         for number, batch in enumerate(numbered()):
             if number == 1:
-                asked.set()
+                assert running.wait(PATIENCE)
                 FloatVector([1.0, 2.0])
                 made.set()
             yield batch

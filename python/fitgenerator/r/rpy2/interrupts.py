@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from ...host.interrupts import Deferred, Handler, send
 from .embedded_r import rinterface
-from .r_lock import interrupt_r, spare_r
+from .r_lock import deaf_on, interrupt_r, spare_r
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
 _INTERVAL = 1.0  # seconds, the watchdog's
+_DEAF = 0.05  # seconds after which R code that runs would have taken an interrupt
 
 
 class Interrupts(Deferred):
@@ -42,9 +43,19 @@ class Interrupts(Deferred):
         interrupt_r()
         send(self._thread)
 
+    def insist(self) -> None:
+        """Interrupt R's thread where it goes on waiting: it looked before it was told."""
+        told = deaf_on(self._thread)
+        while told is not None:
+            time.sleep(_DEAF)
+            if deaf_on(self._thread) is not told or not hasattr(signal, "pthread_kill"):
+                return
+            self._sent_at = time.perf_counter()
+            send(self._thread)
+
     @property
     def just_sent(self) -> bool:
-        """Whether a signal that comes now is the one that `send` sent, at most once a second."""
+        """Whether a signal that comes now is one of ours, of which there is one a second."""
         return time.perf_counter() < self._sent_at + _INTERVAL
 
     def recall(self) -> None:
@@ -107,6 +118,7 @@ def _watcher(interrupts: Interrupts) -> Iterator[None]:
             # Of one that was sent, R knows: here, it may come when the function is over.
             if byte[0] == signal.SIGINT and not interrupts.just_sent:
                 interrupt_r()
+                interrupts.insist()
 
     thread = threading.Thread(target=watch, name="fitgenerator-watcher", daemon=True)
     thread.start()

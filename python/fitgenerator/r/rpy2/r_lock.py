@@ -19,6 +19,8 @@ from typing import Any
 from .embedded_r import capi, openrlib
 
 _flag = threading.RLock()  # of R's flag that an interrupt is pending; taken after rpy2's lock
+# The R code that runs, the innermost last: the identity of its thread, and something of its own.
+_running: list[tuple[int, object]] = []
 # Of rpy2's classes, what leaves R alone, and is called most often.
 _LEFT_ALONE = {"__sexp__", "__new__", "__repr__", "__str__", "__bool__"}
 
@@ -36,6 +38,13 @@ def spare_r() -> None:
         openrlib.rlib.R_interrupts_pending = 0
 
 
+def deaf_on(thread: int) -> tuple[int, object] | None:
+    """The R code that runs on a thread, and has not taken the interrupt that it was told of."""
+    with _flag:
+        running = _running[-1:] if openrlib.rlib.R_interrupts_pending else []
+    return next((code for code in running if code[0] == thread), None)
+
+
 @cache
 def alone(own: Callable[..., Any]) -> Callable[..., Any]:
     """What runs R code: no other thread uses R until its value is protected."""
@@ -43,7 +52,11 @@ def alone(own: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(own)
     def call(*args: Any, **named: Any) -> Any:
         with openrlib.rlock, _without(_flag):
-            return own(*args, **named)
+            _running.append((threading.get_ident(), object()))
+            try:
+                return own(*args, **named)
+            finally:
+                _running.pop()
 
     return call
 
