@@ -14,9 +14,10 @@
 #' @section Functions of R: `preprocessing_function` may be an R function. It is called with each transformed image, an
 #' array of height x width x channels, and returns an array with the same dimensions. It runs on R's own thread: the
 #' threads that make batches hand their images over, while the training continues. If the call has `workers` above 1, it
-#' runs in so many R processes instead (see [workers]), unless it assigns outside of itself or uses something that cannot
-#' be sent there. `rescale` and the other arguments are faster if they can do the same. An error in the function is an error of [fit_generator()] of class `fitgenerator_generator_error`, which
-#' names the image and has the function's own condition as `parent`.
+#' runs in so many R processes instead (see [workers]), unless it assigns outside of itself or uses something that
+#' cannot be sent there. `rescale` and the other arguments are faster if they can do the same. An error in the function
+#' is an error of [fit_generator()] of class `fitgenerator_generator_error`, which names the image and has the
+#' function's own condition as `parent`.
 #'
 #' For each image, the function has its own random numbers, which follow from the seed of the flow: the same seed gives
 #' the same images for any number of workers. The random numbers of the session are not affected.

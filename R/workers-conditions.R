@@ -10,8 +10,8 @@ rebuilt <- function(told, type, ...) {
 # A call from its code.
 parsed <- function(code) tryCatch(str2lang(code), error = function(cnd) NULL)
 
-# The error of a function that failed in a worker, `told` by its kind; `where` is the batch, and the image, of a function
-# of images.
+# The error of a function that failed in a worker, `told` by its kind; `where` is the batch and, for a function of
+# images, the image.
 worker_failure <- function(told, where) {
   name <- told$argument
   if (told$kind == "refused" && is.null(name)) {

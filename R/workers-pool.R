@@ -26,10 +26,10 @@
 #' business: changes of environments, of R6 objects and of files, which each process makes by itself. Functions of other
 #' kinds, such as closures that are not a `batch_sequence()`, run on R's own thread as ever, with a message.
 #'
-#' R functions of images, as `preprocessing_function` of [image_data_generator()], run there, too. Threads of the session
-#' read the images of the flow and transform them; each image then goes to one of the processes and comes back. A function
-#' of images that assigns outside of itself, or uses something that cannot be sent, runs on R's own thread, and a message
-#' says why.
+#' R functions of images, as `preprocessing_function` of [image_data_generator()], run there, too. Threads of the
+#' session read the images of the flow and transform them; each image then goes to one of the processes and comes back.
+#' A function of images that assigns outside of itself, or uses something that cannot be sent, runs on R's own thread,
+#' and a message says why.
 #'
 #' @section What is sent:
 #' Global variables, functions and packages that the function needs are found by the package globals, as the package
@@ -62,8 +62,9 @@
 #' @section Connections:
 #' The processes connect to the session at `options(fitgenerator.host = "127.0.0.1", fitgenerator.port = 0)`, where port
 #' 0 stands for any free one, and identify themselves by a secret that is new in each call. What they send is not
-#' encrypted. They are sent numbers and images, and send arrays and texts back; the session evaluates nothing that it receives.
-#' The functions and the secret reach processes of yours by the connection of the cluster, of future, or of mirai.
+#' encrypted. They are sent numbers and images, and send arrays and texts back; the session evaluates nothing that it
+#' receives. The functions and the secret reach processes of yours by the connection of the cluster, of future, or of
+#' mirai.
 #'
 #' Processes on other machines must reach this address. Either set `fitgenerator.host` to an address of this machine
 #' (`"0.0.0.0"`: all of them), or let ssh lead them here through a tunnel, which also encrypts:
@@ -101,12 +102,12 @@ worker_pool <- function(workers, sources, name, forms, input_names) {
   jobs <- lapply(stats::setNames(nm = numbered), function(stream) {
     job_of(unclass(sources[[stream]])$fn, argument_of(stream), forms[[stream]], input_names)
   })
-  needs <- c(list(if (length(jobs)) needs_of(lapply(jobs, `[[`, "fn"), vapply(jobs, `[[`, "", "name"))), images$needs)
+  needs <- if (length(jobs)) list(needs_of(lapply(jobs, `[[`, "fn"), vapply(jobs, `[[`, "", "name")))
+  needs <- c(needs, images$needs)
   jobs <- c(jobs, images$jobs)[intersect(names(sources), c(numbered, names(images$jobs)))] # training comes first
   if (!length(jobs)) return(NULL)
-  needs <- list(
-    globals = do.call(c, lapply(needs, `[[`, "globals")), packages = unique(unlist(lapply(needs, `[[`, "packages")))
-  )
+  part <- function(name) lapply(needs, `[[`, name)
+  needs <- list(globals = do.call(c, part("globals")), packages = unique(unlist(part("packages"))))
   seeded <- vapply(sources[numbered], function(source) unclass(source)$seeded, NA)
   pool <- list(used = names(jobs), seeds = seeds_of(seeded))
   if (is.null(workers$launcher)) {

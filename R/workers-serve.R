@@ -18,9 +18,9 @@ work_for <- function(link, settings, take) {
   failed <- tryCatch({
     job <- take()
     for (name in names(job$globals)) assign(name, job$globals[[name]], envir = globalenv())
-    sources <- lapply(job$functions, function(given) c(given, convert = if (!is.null(given$form)) {
-      converter_of(given$form, given$known)
-    }))
+    sources <- lapply(job$functions, function(given) {
+      if (is.null(given$form)) given else c(given, convert = converter_of(given$form, given$known))
+    })
     NULL
   }, error = identity)
   repeat {

@@ -121,8 +121,9 @@ test_that("A worker that dies is replaced; one that hangs is shown; an interrupt
   error <- expect_error(train(mean_model(), flow_with(fatal), NULL, workers = 2),
                         "An image has ended two worker processes", class = "fitgenerator_worker_error")
   expect_false(is.null(error$image))
+  hangs <- function(x) Sys.sleep(60) # nolint: undesirable_function_linter.
   expect_nothing_left(expect_error(
-    train(mean_model(), flow_with(function(x) Sys.sleep(60)), NULL, workers = 2, timeout = 3),
+    train(mean_model(), flow_with(hangs), NULL, workers = 2, timeout = 3),
     "gave no batch 1 within 3 seconds.*worker [12].*Sys.sleep", class = "fitgenerator_timeout_error"
   ))
 })
