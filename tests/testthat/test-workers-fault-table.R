@@ -107,7 +107,7 @@ test_that("Each fault of a worker of ours has its consequence, at each moment, a
 })
 
 test_that("So has each fault in a node of a cluster, which is left, and of use afterwards", {
-  expect_faults("cluster", c("message", "folder", "kill", "error", "noise", "no batch"))
+  expect_faults("cluster", c("message", "folder", "kill", "error", "warning", "no batch"))
 })
 
 test_that("So has each fault in a future", {
