@@ -14,8 +14,7 @@ import numpy as np
 
 from ..errors import BatchError
 from ..models.keras_versions import Keras3, classes
-from ..models.protocol import Nested
-from .model_inputs import known_symbols
+from ..models.protocol import Nested, Shaped
 from .output_weights import output_names
 
 _NAME = "sparse_categorical_crossentropy"
@@ -34,13 +33,12 @@ class _Settings(NamedTuple):
 
 
 class ClassLabels:
-    """The labels that a model's losses take; nothing is known where it is subclassed."""
+    """The labels that a model's losses take, as far as its outputs are known."""
 
-    def __init__(self, keras_version: Keras3) -> None:
+    def __init__(self, keras_version: Keras3, outputs: list[Shaped]) -> None:
         self._rules: list[_Rule] = []
         if keras_version.backend.checks_labels:
             return
-        _, outputs = known_symbols(keras_version.model)
         names = output_names(keras_version) if len(outputs) > 1 else [None]
         if len(names) == len(outputs):
             self._count = len(outputs)

@@ -17,25 +17,28 @@ from ..errors import BatchError
 from ..messages import Message, listed
 from ..models.keras_versions import keras_version_of
 from ..models.protocol import KerasModel, Nested, Shaped
+from .class_labels import ClassLabels
 from .prepared import Batch
 from .structure import Parts, flat_leaves, place_of
 
 
 class Expected:
-    """The inputs that a model has, where that is known."""
+    """The inputs that a model has, and the labels that it takes, where that is known."""
 
     def __init__(self, model: KerasModel) -> None:
+        keras_version = keras_version_of(model)
         self._inputs, self._outputs = known_symbols(model)
+        self.labels = ClassLabels(keras_version, self._outputs)
         self.sparse = {i for i, x in enumerate(self._inputs) if _is_sparse(x)}
-        structure = keras_version_of(model).named_inputs
+        structure = keras_version.named_inputs
         self._names = set(structure) if isinstance(structure, dict) else None
 
     def check(self, parts: Parts) -> None:
         """Look at checked parts.
 
         Raises:
-            BatchError: More inputs than the model has, other names, or complex numbers where the
-                model has real ones.
+            BatchError: More inputs than the model has, other names, complex numbers where the model
+                has real ones, or labels of no class.
         """
         if not self._inputs:
             return
@@ -43,6 +46,7 @@ class Expected:
         _check_real(parts.inputs, self._inputs, "inputs")
         _check_real(parts.targets, self._outputs, "targets")
         _check_real(parts.weights, [], "sample weights")
+        self.labels.check(parts.targets)
 
     def _check_inputs(self, inputs: Nested) -> None:
         if isinstance(inputs, Mapping):

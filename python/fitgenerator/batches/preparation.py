@@ -16,7 +16,6 @@ from ..messages import describe, dtype_of, reason
 from ..models.keras_versions import Adapter, keras_version_of
 from ..models.protocol import KerasModel, Nested, Shaped
 from .arrays import Sparse, as_floatx
-from .class_labels import ClassLabels
 from .class_weight import weigh
 from .model_inputs import Expected, check_text
 from .output_weights import for_each_output
@@ -58,7 +57,6 @@ class Preparer:
         self._floatx = self._keras_version.floatx(adapter)
         self._exclusive = exclusive
         self._expected = Expected(model)
-        self._labels = ClassLabels(self._keras_version) if self._form == "targets" else None
         self._known: dict[Hashable, tuple[Form, int]] = {}
 
     def __call__(self, raw: RawBatch) -> Batch:
@@ -71,8 +69,8 @@ class Preparer:
         key = _key(raw)
         known = self._known.get(key)
         if known is not None:  # arrays like those that were checked before
-            if self._labels:
-                self._labels.check(raw[1])
+            if self._expected.labels and self._form == "targets":
+                self._expected.labels.check(raw[1])
             return Batch(_flat(raw), *known, exclusive=self._exclusive)
         batch = self._whole(raw) if self._form == "structure" else self._parted(raw)
         if key is not None and [*map(id, batch.leaves)] == [*map(id, _flat(raw))]:
@@ -84,8 +82,6 @@ class Preparer:
         parts, rows = check(unpack(raw, self._form, self._mode), self._form)
         self._check_rows({rows})
         self._expected.check(parts)
-        if self._labels:
-            self._labels.check(parts.targets)
         if parts.weights is not None:
             parts = for_each_output(parts, self._keras_version)
         if self._weights is not None:

@@ -23,7 +23,8 @@ def _numbers(*shape: int, seed: int = 0) -> list[Any]:
 
 def _integers(high: int, *shape: int) -> list[Any]:
     random = np.random.default_rng(3)
-    return [random.integers(0, high, (ROWS, *shape)) for _ in range(COUNT)]
+    whole = [random.integers(0, high, (ROWS, *shape)) for _ in range(COUNT)]
+    return [each.astype("int32") for each in whole]  # JAX has no longer ones
 
 
 X, Y = _numbers(4), _numbers(1, seed=1)
