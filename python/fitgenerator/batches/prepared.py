@@ -84,4 +84,6 @@ class Batch:
 
 def pack(layout: Layout, leaves: Sequence[Shaped]) -> Any:
     """`leaves` in the nested structure `layout`."""
+    if type(layout) is tuple and layout == tuple(range(len(leaves))):
+        return tuple(leaves)  # at once: where steps are not traced, each packs its batch
     return keras.tree.map_structure(lambda i: None if i is None else leaves[i], layout)
