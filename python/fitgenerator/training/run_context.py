@@ -104,7 +104,7 @@ class RunContext:
         """What the caller has to be warned of."""
         notices = self.notices
         ended: list[Warned] = [(text, EndedEarlyWarning) for text in notices.early.values()]
-        if notices.stuck:
+        if notices.stuck and self.grace == GRACE:  # else the process is to end
             text = (
                 f"A generator did not return within {self.grace:g} seconds after the end; its "
                 f"thread ({', '.join(notices.stuck)}) was cut off and left behind."
