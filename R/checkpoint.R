@@ -80,6 +80,9 @@
 #' )
 #' history
 #' @export
-checkpoint <- function(path) {
-  made(cross(core_function("checkpoint"), path.expand(check_file(path, "path"))))
+checkpoint <- function(path, every = NULL, seconds = NULL, on_signal = FALSE) {
+  path <- path.expand(check_file(path, "path"))
+  every <- check_whole(every, "every", 1L, null = TRUE)
+  seconds <- check_seconds(seconds, "seconds")
+  made(cross(core_function("checkpoint"), path, every, seconds, check_flag(on_signal, "on_signal")))
 }

@@ -22,6 +22,7 @@ failure_condition <- function(failure, run = NULL,
     timeout = fg_condition(text, "fitgenerator_timeout_error", where = where),
     setup = fg_condition(text, "fitgenerator_setup_error", where = where),
     worker = fg_condition(text, "fitgenerator_worker_error", where = where),
+    terminated = fg_condition(text, "fitgenerator_terminated"),
     interrupt = structure(class = c("interrupt", "condition"), list(message = "interrupted", call = NULL)),
     python_condition(failure, where, raised)
   )
@@ -93,16 +94,28 @@ warning_classes <- c(
   TrainableWarning = "fitgenerator_trainable_warning",
   ImageWarning = "fitgenerator_image_warning",
   FormerArgumentWarning = "fitgenerator_former_warning",
-  LiveViewWarning = "fitgenerator_live_view_warning"
+  LiveViewWarning = "fitgenerator_live_view_warning",
+  CheckpointWarning = "fitgenerator_checkpoint_warning"
 )
 
 # Signals the warnings of a call and raises its condition, if it failed; else returns its value.
 resolve <- function(outcome) {
-  for (warned in outcome$warnings) {
-    fg_warn(warned[[1L]], warning_classes[[warned[[2L]]]])
-  }
+  for (warned in outcome$warnings) warn_of(warned)
+  if (inherits(outcome$condition, "fitgenerator_terminated")) stop_terminated(outcome$condition)
   if (!is.null(outcome$condition)) stop_in_calls(outcome$condition)
   outcome$value
+}
+
+# Signals a warning of Python's, a text and a class.
+warn_of <- function(warned) fg_warn(warned[[1L]], warning_classes[[warned[[2L]]]])
+
+# Raises the error of a training that SIGTERM has stopped. If nothing handles it in a script, R ends with the status of
+# a process that SIGTERM has ended.
+stop_terminated <- function(cnd) {
+  if (interactive() || !is.null(getOption("error"))) stop(cnd)
+  signalCondition(cnd)
+  cat("Error: ", conditionMessage(cnd), "\n", sep = "", file = stderr())
+  quit("no", status = 143L, runLast = FALSE)
 }
 
 # Calls Python outside of a training. An exception becomes a condition of this package.

@@ -29,6 +29,8 @@
 #'     Elements `place` and `batch` (without `batch` for `on_epoch_end`).}
 #'   \item{`fitgenerator_worker_error`}{Processes that make batches (see [workers]) died too often, or could not be set
 #'     up. The message says how the last one ended. Elements `place` and `batch`.}
+#'   \item{`fitgenerator_terminated`}{The process was asked to end (SIGTERM), and a [checkpoint()] with
+#'     `on_signal = TRUE` has saved the training. In a script, R ends with status 143 if nothing handles this error.}
 #'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old, and the message says
 #'     how to install it; or the process is a fork (`parallel::mclapply()`) of one in which TensorFlow ran, which would
 #'     wait for ever for threads that a fork does not have.}
@@ -67,6 +69,8 @@
 #'     format), classes are without images, or a setting of images has no effect, is changed by another one, or does not
 #'     fit the images.}
 #'   \item{`fitgenerator_former_warning`}{A setting of Keras has no effect here: `use_multiprocessing` of a data set.}
+#'   \item{`fitgenerator_checkpoint_warning`}{A [checkpoint()] saves after epochs only, although it was to save within
+#'     them, because the generator cannot be resumed there.}
 #'   \item{`fitgenerator_live_view_warning`}{The page of a [live_view()] could not be saved.}
 #' }
 #'

@@ -8,7 +8,7 @@ slice <- 0.05
 
 session_methods <- c(
   "lend", "start", "wait", "deliver", "advance", "consumed", "applied", "returned", "overdue", "outcome",
-  "raise_failure", "stop"
+  "raise_failure", "stop", "terminate"
 )
 
 # The state of one call on R's side, which all functions of the loop share:
@@ -20,9 +20,10 @@ session_methods <- c(
 # * `timeout`: the seconds that one batch may take, or `NULL`;
 # * `conditions`: the errors of closures. A condition stays in R; only its position in this list crosses to Python;
 # * `streams`: the random number streams; `screen`: what is drawn on the screen;
-# * `lent`: workers of the user's, if they make batches.
+# * `lent`: workers of the user's, if they make batches;
+# * `watches`: whether SIGTERM stops the call; `ends`, that it has come; `making`, that a function makes a batch.
 new_run <- function(session, methods = session_methods, closures = list(), tables = list(), timeout = NULL,
-                    bar = FALSE, lent = NULL) {
+                    bar = FALSE, lent = NULL, streams = new_streams()) {
   run <- new.env(parent = emptyenv())
   run$python <- lapply(stats::setNames(nm = methods), function(name) cross(reticulate::py_get_attr, session, name))
   run$closures <- closures
@@ -30,9 +31,10 @@ new_run <- function(session, methods = session_methods, closures = list(), table
   run$tables <- tables
   run$timeout <- timeout
   run$conditions <- list()
-  run$streams <- new_streams()
+  run$streams <- streams
   run$screen <- new_screen(bar)
   run$lent <- lent
+  run$watches <- run$making <- run$ends <- FALSE
   run
 }
 
@@ -47,14 +49,56 @@ host <- function(run) {
   on.exit(close_all(run$closures), add = TRUE)
   suspendInterrupts(begin_streams(run$streams, stream_names(run)))
   if (!is.null(run$lent)) with_stream(run$streams, "jobs", lend(run$lent, cross(run$python$lend)))
-  with_stream(run$streams, "jobs", cross(run$python$start))
-  in_time(serve(run), run)
+  told <- with_stream(run$streams, "jobs", cross(run$python$start))
+  for (warned in told$warnings) warn_of(warned)
+  restore_generator(run$streams, told$streams)
+  run$watches <- isTRUE(told$watches) && .Call(C_watch_termination, TRUE)
+  if (run$watches) on.exit(.Call(C_watch_termination, FALSE), add = TRUE)
+  in_time(serve_until_terminated(run), run)
   suspendInterrupts(conclude(run))
+  late <- run$watches && end_watch()
   on.exit()
   close_all(run$closures)
   outcome <- cross(run$python$outcome)
   outcome$condition <- if (!is.null(outcome$failure)) failure_condition(outcome$failure, run)
+  if (late && is.null(outcome$condition)) {
+    outcome$condition <- fg_condition("SIGTERM came when the training had ended.", "fitgenerator_terminated")
+  }
   outcome
+}
+
+# Serves requests; when SIGTERM comes, only what the end of the training needs. The signal interrupts a function that
+# makes batches, but no hook, whose work would be half done.
+serve_until_terminated <- function(run) {
+  if (!run$watches) return(serve(run))
+  left <- withRestarts(
+    withCallingHandlers(serve(run), interrupt = function(cnd) {
+      if (!.Call(C_terminated)) return()
+      if (run$making && !run$ends) invokeRestart("fitgenerator_terminate") else tryInvokeRestart("resume")
+    }),
+    fitgenerator_terminate = function() TRUE
+  )
+  if (isTRUE(left)) serve(run, terminate(run))
+}
+
+# Requests for which R runs functions that make batches.
+making_kinds <- c("fetch", "apply", "call")
+
+# Tells Python that SIGTERM has come. What makes a batch is abandoned. Returns the request that is still to be served:
+# the `request` that R has, or the one that has got lost.
+terminate <- function(run, request = NULL) {
+  run$ends <- TRUE
+  run$making <- FALSE
+  again <- cross(run$python$terminate)
+  if (is.null(request) || request$kind %in% making_kinds) again else request
+}
+
+# Puts the handler of SIGTERM back. Returns whether the signal has come; the interrupt that was sent then is taken.
+end_watch <- function() {
+  .Call(C_watch_termination, FALSE)
+  came <- .Call(C_terminated)
+  if (came) tryCatch(take_interrupt(), interrupt = function(cnd) NULL)
+  came
 }
 
 # Serves requests. Each is a list: its `kind`, and what that kind holds (`r/reticulate/host_loop.py` makes it):
@@ -66,12 +110,14 @@ host <- function(run) {
 # * "call": another function `fn`, whose arguments Python has handed over;
 # * "signal": a `condition` that a worker process has told of, and the batch that it belongs to;
 # * "say": `text` to print; "bar": a progress bar, as `text`, `done` and `total`; "end": nothing.
-serve <- function(run) {
-  request <- NULL # or the next one, where the answer to the last one has brought it
+serve <- function(run, request = NULL) { # or the next one, where the answer to the last one has brought it
   repeat {
     if (is.null(request)) request <- cross(run$python$wait, slice)
+    run$making <- FALSE
     take_interrupt() # rule 2: here, between two crossings, where only R frames are unwound
+    if (run$watches && !run$ends && .Call(C_terminated)) request <- terminate(run, request)
     if (is.null(request)) next
+    run$making <- request$kind %in% making_kinds
     request <- switch(request$kind,
       fetch = serve_fetch(run, request),
       job = serve_job(run),

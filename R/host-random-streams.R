@@ -67,6 +67,29 @@ end_streams <- function(streams, used) {
   set_seed(if (is.null(seed)) streams$start else seed)
 }
 
+# What a checkpoint keeps of the streams: that of the generator as it was after batch `used`, the others as they are.
+kept_streams <- function(streams, used) {
+  store_current(streams)
+  at <- used - streams$forgotten
+  made <- if (used > 0 && at >= 1L && at <= length(streams$states)) streams$states[[at]]
+  c(list(generator = if (is.null(made)) streams$start else made), streams$side)
+}
+
+# Goes on with the stream of the generator that a checkpoint has kept; before the first batch.
+restore_generator <- function(streams, kept) {
+  if (is.null(kept$generator)) return(invisible())
+  streams$start <- streams$generator <- as_seed(kept$generator)
+}
+
+# Goes on with the other streams, of which one is the current one.
+restore_streams <- function(streams, kept) {
+  for (name in intersect(names(streams$side), names(kept))) streams$side[[name]] <- as_seed(kept[[name]])
+  if (streams$current %in% names(kept)) set_seed(streams$side[[streams$current]])
+}
+
+# The lowest whole number of R is its `NA`.
+as_seed <- function(kept) suppressWarnings(as.integer(unlist(kept)))
+
 session_seed <- function() {
   seed <- .GlobalEnv$.Random.seed
   if (!is.null(seed)) return(seed)

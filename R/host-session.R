@@ -15,10 +15,16 @@ run_session <- function(kind, object, sources, callbacks, arguments, name = "gen
   bar <- arguments$verbose == 1L && overwrites()
   arguments$screen <- screen_traits(bar)
   arguments$pool <- pool$crossing
+  streams <- new_streams()
+  if (any(vapply(callbacks$crossing, inherits, NA, "fitgenerator.Checkpoint"))) {
+    arguments$streams <- list(
+      keep = function(used) kept_streams(streams, used), restore = function(kept) restore_streams(streams, kept)
+    )
+  }
   session <- cross(core_function("Session"), kind, object, sources$crossing, arguments)
   run <- new_run(
     session, closures = sources$closures, tables = callbacks$tables, timeout = arguments$timeout, bar = bar,
-    lent = pool$lent
+    lent = pool$lent, streams = streams
   )
   resolve(host(run))
 }

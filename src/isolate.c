@@ -32,6 +32,8 @@ SEXP link_close(SEXP fd);
 SEXP link_send(SEXP fd, SEXP x, SEXP size);
 SEXP link_take(SEXP fd, SEXP n, SEXP size);
 SEXP link_watch(SEXP fd);
+SEXP terminated(void); /* terminate.c */
+SEXP watch_termination(SEXP yes);
 
 /* Through the type that compilers take for any function's: R's own is of functions without arguments. */
 #define ROUTINE(name, n) {#name, (DL_FUNC) (void (*)(void)) &name, n}
@@ -46,6 +48,8 @@ static const R_CallMethodDef routines[] = {
   ROUTINE(link_take, 3),
   ROUTINE(link_watch, 1),
   ROUTINE(take_interrupt, 0),
+  ROUTINE(terminated, 0),
+  ROUTINE(watch_termination, 1),
   {NULL, NULL, 0}
 };
 

@@ -138,3 +138,93 @@ test_that("T16: a file that lacks a part is refused, and the model stays as it w
                "c.npz .*its entry model/2 is missing", class = "fitgenerator_argument_error")
   expect_identical(model$get_weights(), before)
 })
+
+# -- within epochs -------------------------------------------------------------------------------
+
+drawing_flow <- function(length = 7, before = function(index) NULL) {
+  batch_sequence(function(index) {
+    before(index)
+    x <- matrix(stats::rnorm(12), ncol = 3)
+    list(x, x %*% c(1, -1, 2))
+  }, length, seed = 5)
+}
+
+test_that("a training that crashed within epochs equals an undisturbed one, R's random numbers included", {
+  path <- file.path(new_folder(), "training.npz")
+  drawn <- NULL
+  draws <- list(on_epoch_end = function(epoch, logs) drawn <<- c(drawn, stats::runif(1L)))
+  crashing_at <- function(at) {
+    steps <- 0
+    list(on_train_batch_begin = function(batch, logs) {
+      steps <<- steps + 1
+      if (steps == at) stop("crash")
+    })
+  }
+  fit <- function(model, at, ...) {
+    set.seed(1)
+    train(model, drawing_flow(), epochs = 3, callbacks = list(draws, crashing_at(at), ...))
+  }
+  whole <- dropout_model()
+  expected <- fit(whole, 100)
+  numbers <- drawn
+  seed <- .Random.seed
+  drawn <- NULL
+  for (at in c(5, 8)) {
+    expect_error(fit(dropout_model(), at, checkpoint(path, every = 2)), "crash")
+  }
+  resumed <- dropout_model()
+  expect_identical(fit(resumed, 100, checkpoint(path, seconds = 60))$metrics, expected$metrics)
+  expect_identical(drawn, numbers)
+  expect_identical(.Random.seed, seed)
+  expect_identical(weights_of(resumed), weights_of(whole))
+})
+
+test_that("a closure is saved after epochs only, and a warning says so before the first step", {
+  path <- file.path(new_folder(), "training.npz")
+  generator <- numbered()
+  expect_warning(train(linear_model(), generator, 2, 2, callbacks = list(checkpoint(path, every = 1))),
+                 "gives batches that have no places", class = "fitgenerator_checkpoint_warning")
+  expect_error(
+    withCallingHandlers(
+      train(linear_model(), generator, 2, 2, callbacks = list(checkpoint(tempfile(), seconds = 1))),
+      fitgenerator_checkpoint_warning = function(cnd) stop("no step so far: ", calls_of(generator))
+    ), "so far: 4"
+  )
+  expect_identical(checkpoint(path)$epoch, 2L)
+})
+
+test_that("SIGTERM saves the training without a wait for a batch, and ends a script with status 143", {
+  skip_on_os("windows")
+  path <- file.path(new_folder(), "training.npz")
+  done <- run_r(bquote({
+    asked <- 0
+    flow <- function() {
+      batch_sequence(function(index) {
+        if (index == 30 && asked < 2) {
+          asked <<- asked + 1
+          tools::pskill(Sys.getpid(), tools::SIGTERM)
+          Sys.sleep(60)
+        }
+        x <- matrix(stats::rnorm(12), ncol = 3)
+        list(x, x %*% c(1, -1, 2))
+      }, 50, seed = 5)
+    }
+    fit <- function(...) train(linear_model(3L), flow(), epochs = 2, callbacks = list(...))
+    fit_to_signal <- function() fit(checkpoint(.(path), on_signal = TRUE))
+    begun <- Sys.time()
+    stopped <- tryCatch(fit_to_signal(), fitgenerator_terminated = identity)
+    stopifnot(inherits(stopped, "error"), Sys.time() - begun < 30)
+    cat(conditionMessage(stopped), "\n")
+    asked <- 2
+    metrics <- fit(checkpoint(.(path)))$metrics
+    stopifnot(identical(metrics, fit()$metrics), file.remove(.(path)))
+    asked <- 1
+    fit_to_signal()
+    cat("not reached\n")
+  }), timeout = 120)
+  expect_identical(done$status, 143L, info = done$stderr)
+  expect_match(done$stdout, "the training was stopped after step [0-9]+ of epoch 1, and is kept in .*training.npz")
+  expect_no_match(done$stdout, "not reached")
+  expect_match(done$stderr, "Error: SIGTERM came")
+  expect_identical(checkpoint(path)$epoch, 0L)
+})

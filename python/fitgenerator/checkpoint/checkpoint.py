@@ -172,6 +172,7 @@ class Checkpoint(keras.callbacks.Callback):
         """
         note = archive.read_note(self.path)
         self.call.stand = _stand(note)
+        self.call.kept_streams = note and note.get("streams")
         return self.call.stand
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -260,6 +261,8 @@ class Checkpoint(keras.callbacks.Callback):
             variable.assign(value)
         for callback, attribute, value in states:
             setattr(callback, attribute, value)
+        if note.get("streams"):
+            self.call.restore_streams(note["streams"])
 
     def _history(self) -> History:
         history = getattr(self.model, "history", None)

@@ -9,6 +9,9 @@ from typing import Any
 
 from ..models.protocol import Logs
 
+# What came of the training of an epoch: its logs, the order of their names in printed lines, steps.
+Trained = tuple[Logs, list[str], int]
+
 
 @dataclass(frozen=True)
 class Within:
@@ -34,9 +37,9 @@ class Within:
         return cls(**{**within, "spot": None if spot is None else (spot[0], spot[1])})
 
     @property
-    def trained(self) -> tuple[Logs, list[str]] | None:
-        """The logs of the training and the order of their names, where only the rest is left."""
-        return None if self.logs is None else (self.logs, self.order)
+    def trained(self) -> Trained | None:
+        """What came of its training, where that is over."""
+        return None if self.logs is None else (self.logs, self.order, self.steps)
 
     @property
     def sums(self) -> bool:

@@ -9,7 +9,7 @@ from threading import Thread
 from ..errors import Warns
 from .interface import HostedSource, Shown, run_job
 from .interrupts import Deferred
-from .termination import SignalTermination
+from .termination import SignalTermination, Termination
 
 
 class DirectHost:
@@ -17,7 +17,7 @@ class DirectHost:
 
     def __init__(self, show: Callable[[Shown], None]) -> None:
         self.interrupts = Deferred()
-        self.termination = SignalTermination()
+        self.termination: Termination = SignalTermination()
         self.waited = 0.0
         self.patience: float | None = None
         self.met: dict[Warns, None] = {}

@@ -32,6 +32,11 @@ class Termination:
         if self.asked:
             raise Terminated
 
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Around the user's code that makes a batch: nobody waits for it when SIGTERM comes."""
+        yield
+
 
 class SignalTermination(Termination):
     """Takes the first SIGTERM by itself; the next one acts as it would have without us."""
@@ -60,7 +65,6 @@ class SignalTermination(Termination):
 
     @contextmanager
     def making(self) -> Iterator[None]:
-        """Around the user's code that makes a batch: nobody waits for it when SIGTERM comes."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

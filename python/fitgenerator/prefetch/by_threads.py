@@ -55,7 +55,7 @@ class ThreadPrefetcher(Prefetcher):
             fetch.read = None
             fetch.left_out = self.source.leaves_out and isinstance(error, LeftOutError)
             if fetch.left_out:
-                self.schedule.leave_out(fetch)
+                self.schedule.leave_out()
                 self._permits.give()
             else:
                 self._fail(fetch, error)

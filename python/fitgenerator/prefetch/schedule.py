@@ -36,7 +36,6 @@ class Schedule:
     ) -> None:
         self.begun = 0  # batches that were handed out
         self.left_out = 0  # batches that had nothing in them
-        self.gaps: list[int] = []  # their places among all fetches
         self.reader = reader
         self._rest = rest
         # Thread rule 12: one reader per object. Threads claim one by one, so that an epoch's
@@ -46,7 +45,7 @@ class Schedule:
         self._turn = Turn(Round(0, lambda raw: raw))
         self._epochs = range(0)  # that its round will be fetched for again
         # One for each batch of the turn that was left out and is not counted yet.
-        self._empty: list[Turn] | None = [] if leaves_out else None
+        self.empty: list[Turn] | None = [] if leaves_out else None
         self._sequence = 0
 
     def grant(self, round_: Round, times: int = 1) -> None:
@@ -82,8 +81,8 @@ class Schedule:
             if self._granted.closed:
                 raise ClosedError
             try:
-                if self._turn.over and not self._turn.ended and self._empty is not None:
-                    self._count_left_out(self._turn, self._empty)
+                if self._turn.over and not self._turn.ended and self.empty is not None:
+                    self._count_left_out(self._turn, self.empty)
                 if self._turn.over:
                     self._enter_round()
                 read = self.reader.claim()
@@ -124,11 +123,10 @@ class Schedule:
             turn.over = True
         return Fetch(turn.round, ticket, read, outcome)
 
-    def leave_out(self, fetch: Fetch) -> None:
+    def leave_out(self) -> None:
         """A batch of the round is left out; any thread may call this, before its claim is over."""
-        if self._empty is not None:
-            self.gaps.append(fetch.ticket.sequence)
-            self._empty.append(self._turn)  # in one step, unlike an addition
+        if self.empty is not None:
+            self.empty.append(self._turn)  # in one step, unlike an addition
 
     def _count_left_out(self, turn: Turn, empty: list[Turn]) -> None:
         """Before the round is over, hand out as many batches more as were left out."""

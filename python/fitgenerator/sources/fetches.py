@@ -34,7 +34,7 @@ class Fetches:
     """
 
     def __init__(self) -> None:
-        self._claimed = 0  # fetches
+        self.claimed = 0  # fetches
         self._running = 0
         self._broken = False  # a fetch has failed: the pass is broken off
         self._ending: Callable[[], object] | None = None  # due once no fetch runs
@@ -45,13 +45,13 @@ class Fetches:
     def claim(self, fetch: Callable[[], RawBatch], what: str) -> Callable[[], RawBatch]:
         """The claim that runs `fetch`, on any thread; `what` it does, for messages."""
         with self._changed:
-            self._claimed += 1
+            self.claimed += 1
             self._running += 1
         return partial(called, fetch, what)
 
     def end_pass(self, tell: Callable[[], object], what: str) -> None:
         """All of a pass has been claimed; `tell` is called, once, when it has been read."""
-        self._last, self._ending = self._claimed, partial(called, tell, what)
+        self._last, self._ending = self.claimed, partial(called, tell, what)
 
     def settle(self, *, failed: bool = False) -> None:
         """A fetch is over: what it read has been handed on, or it has failed."""

@@ -69,7 +69,6 @@ class IndexedReader(Reader):
         self._ask = length
         self._length = 0  # of the pass
         self._index = 0
-        self._claims = 0
         # Claims before each round, and passes that had ended in it before the reader was opened.
         self._rounds: list[tuple[int, int]] = []
         self._passes: list[tuple[int, int]] = []  # claims before each pass, and its length
@@ -84,7 +83,7 @@ class IndexedReader(Reader):
         self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
     ) -> int | None:
         self._wrap = wrap
-        self._rounds.append((self._claims, 0))
+        self._rounds.append((self._fetches.claimed, 0))
         if not fresh:
             return None
         self._in_pass = False
@@ -102,7 +101,6 @@ class IndexedReader(Reader):
             raise StopIteration  # the pass has no batches
         index = self._index
         self._index += 1
-        self._claims += 1
         claim = self._fetches.claim(partial(getitem, self._source, index), f"__getitem__({index})")
         if self._index == self._length:
             self._end_pass()
@@ -120,7 +118,7 @@ class IndexedReader(Reader):
             called(self._begin, "on_epoch_begin()")
         # Asked in each pass: a source may grow or shrink when a pass has ended.
         self._length, self._index, self._in_pass = called(self._ask, "__len__()"), 0, True
-        self._passes.append((self._claims, self._length))
+        self._passes.append((self._fetches.claimed, self._length))
 
     def spot(self, claims: int) -> Spot:
         """Passes that have ended since the round began, and an index in the one that runs."""
@@ -142,8 +140,8 @@ class IndexedReader(Reader):
             self._open_pass()
         check_spot(spot, self._length)
         self._index = index
-        self._rounds[-1] = (self._claims, passes)
-        self._passes[-1] = (self._claims - index, self._length)
+        self._rounds[-1] = (self._fetches.claimed, passes)
+        self._passes[-1] = (self._fetches.claimed - index, self._length)
 
     def _end_pass(self) -> None:
         hook = getattr(self._source, "on_epoch_end", None)

@@ -41,7 +41,7 @@ class CallRunner:
         asked: Asked,
     ) -> None:
         self._context = context
-        self._mode = mode
+        self.mode = mode
         self._prefetcher = prefetcher
         self._steps = steps_of(context.model)
         self._eager = self._steps.eager  # in the round that runs
@@ -71,9 +71,9 @@ class CallRunner:
 
     def renew(self) -> None:
         """Drop the steps that Keras has dropped; note what was frozen, or thawed, to no effect."""
-        self._steps.renew(self._mode)
+        self._steps.renew(self.mode)
         self._eager = self._steps.eager
-        names = self._steps.refrozen() if self._mode == "train" else []
+        names = self._steps.refrozen() if self.mode == "train" else []
         if names:
             text = _NO_EFFECT.format(listed(names, 6))
             self._context.notices.others.append((text, TrainableWarning))
@@ -81,11 +81,11 @@ class CallRunner:
     def begin(self) -> None:
         """A round begins; for the calling thread."""
         self.renew()
-        self._steps.begin(self._mode)
+        self._steps.begin(self.mode)
 
     def end(self) -> None:
         """A round has ended."""
-        self._steps.end(self._mode)
+        self._steps.end(self.mode)
 
     def execute(self, call: Batch) -> list[Outputs]:
         """Run the steps of a call; what each piece of it returned."""
@@ -125,7 +125,7 @@ class CallRunner:
             where = ErrorContext(
                 self._prefetcher.setup.argument,
                 last if last == first else (first, last),
-                _STAGES[self._mode],
+                _STAGES[self.mode],
                 vector_inputs=lacks_dimension(self._context.model, call),
             )
             locate(error, where)
@@ -152,10 +152,10 @@ class CallRunner:
             yield batch, ExecutionMode.STEP, function
 
     def _traced(self, batch: Batch, way: ExecutionMode) -> Traced:
-        return self._steps.find(self._mode, batch, way) or self._trace(batch, way)
+        return self._steps.find(self.mode, batch, way) or self._trace(batch, way)
 
     def _trace(self, batch: Batch, way: ExecutionMode) -> Traced:
-        steps, mode = self._steps, self._mode
+        steps, mode = self._steps, self.mode
         # Thread rule 3: traced on the calling thread, executed elsewhere. TensorFlow's graph
         # context belongs to a thread, and what is traced may be R code.
         traced: Traced = self._context.host.call(lambda: steps.trace(mode, batch, way))
@@ -192,7 +192,7 @@ class CallRunner:
     def _run_eagerly(self, batch: Batch) -> tuple[Span, Outputs]:
         """On the calling thread; when it ran there, without the wait for that thread."""
         begun = time.perf_counter()
-        outputs = self._steps.run_eagerly(self._mode, batch)
+        outputs = self._steps.run_eagerly(self.mode, batch)
         return (begun, time.perf_counter(), threading.get_ident()), outputs
 
     def _run_again(self, call: Batch, first: int) -> list[Outputs]:

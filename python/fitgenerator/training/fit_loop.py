@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from ..checkpoint.within import Within
+from ..checkpoint.within import Trained, Within
 from ..errors import ClosedError, Terminated
 from ..models.protocol import Logs
 from ..models.result_order import arranged
@@ -32,7 +32,6 @@ class FitLoop:
         saves: Saves,
         history: History,
         options: FitOptions,
-        resumed: int | None,  # the first epoch, by a checkpoint, as far as it is known now
         validation: EvaluateLoop | None,  # what follows epochs
     ) -> None:
         self.context = runner.context
@@ -41,14 +40,12 @@ class FitLoop:
         self._history = history
         self._options = options
         self._epoch = options.initial_epoch
-        self._resumed = resumed
         self._validation = validation
         # Thread rule 12: where one object is training and validation data, nobody reads ahead
         # across the border between the two.
         other = None if validation is None else validation.runner.prefetcher.source
         self._ahead = other is None or other.identity is not runner.prefetcher.source.identity
         self._trained = 0  # steps, in all epochs
-        self._done = 0  # steps of the epoch
         self._granted = False  # the first epoch's batches, by the building of the model
 
     def run_alone(self) -> History:
@@ -79,7 +76,7 @@ class FitLoop:
         context, epochs = self.context, self._options.epochs
         logs: Logs | None = None
         last: Logs = {}
-        expected = self._resumed or self._epoch
+        expected = self._saves.resumed or self._epoch
         self._granted = self._build(self._saves.begins(expected))
         context.host.call(self._begin)
         self._epoch = context.keras_version.first_epoch(self._epoch, self._runner.count)
@@ -113,7 +110,7 @@ class FitLoop:
 
     def _grant(self, epoch: int, times: int = 1) -> None:
         passes = self._options.passes
-        resumes = self._resumed is not None or self._epoch != self._options.initial_epoch
+        resumes = self._saves.resumed is not None or self._epoch != self._options.initial_epoch
         goes_on, start = not (self._options.numbered or resumes), self._saves.start(epoch)
         self._runner.grant(
             restart=passes,
@@ -142,13 +139,12 @@ class FitLoop:
         context.progress.begin_epoch(epoch, self._runner.count, within.steps)
         context.host.call(lambda: self._begin_epoch(epoch, within))
         self._let_fetch(epoch, validation, within)
-        self._done = within.steps
         trained = within.trained or self._train_epoch(epoch, within)
         if trained is None:
             return None
-        logs, order = dict(trained[0]), list(trained[1])
+        logs, order, done = dict(trained[0]), list(trained[1]), trained[2]
         if validation is not None:
-            self._saves.trained(logs, order)
+            self._saves.trained(trained)
             if self._saves.is_due():
                 context.host.call(self._saves.keep)
             if not self._ahead:
@@ -159,28 +155,26 @@ class FitLoop:
             order += [f"val_{name}" for name in validation.order]
         logs = context.keras_version.logs(logs)
         self._history.order = list(dict.fromkeys([*self._history.order, *order]))
-        context.progress.end(self._done, arranged(logs, order))
+        context.progress.end(done, arranged(logs, order))
         context.host.call(lambda: context.callbacks.run("on_epoch_end", epoch, logs))
         self._saves.ended()
         return dict(logs)
 
-    def _train_epoch(self, epoch: int, within: Within) -> tuple[Logs, list[str]] | None:
-        """Do the steps of an epoch; its logs, and the order of their names."""
+    def _train_epoch(self, epoch: int, within: Within) -> Trained | None:
+        """Do the steps of an epoch; `None` where the generator ended in it."""
         context = self.context
         if within.sums:
             self._runner.calls.restore = self._saves.restored()
-        self._done, outputs = self._runner.run(done=within.steps)
+        done, outputs = self._runner.run(done=within.steps)
         count = self._runner.count
-        self._trained += self._done - within.steps
+        self._trained += done - within.steps
         stopped = bool(context.model.stop_training)
-        if self._done < (1 if count is None else count) and not stopped:
-            self._end_early(epoch)
+        if done < (1 if count is None else count) and not stopped:
+            self._end_early(epoch, done)
             return None
-        self._history.broken_off = stopped and (count is None or self._done < count)
-        trained: tuple[Logs, list[str]] = context.host.call(
-            lambda: results_of(context.keras_version, outputs)
-        )
-        return trained
+        self._history.broken_off = stopped and (count is None or done < count)
+        logs, order = context.host.call(lambda: results_of(context.keras_version, outputs))
+        return logs, order, done
 
     def _let_fetch(self, epoch: int, validation: EvaluateLoop | None, within: Within) -> None:
         prefetcher, count = self._runner.prefetcher, self._runner.count
@@ -204,7 +198,7 @@ class FitLoop:
         if within.trained is None:
             yield from self._runner.begin(within.steps)
 
-    def _end_early(self, epoch: int) -> None:
+    def _end_early(self, epoch: int, came: int) -> None:
         runner, epochs = self._runner, self._options.epochs
         name, count = runner.prefetcher.setup.argument, runner.count
         check_end(runner, self._trained, True, "train on")
@@ -212,7 +206,7 @@ class FitLoop:
         if count is not None:
             wanted = count * (epochs - self._epoch) - self._saves.within(self._epoch).steps
             early = ended_early_text(name, wanted, self._trained)
-            text = f"{early[:-1]} (epoch {epoch + 1}: {self._done} of {count})."
+            text = f"{early[:-1]} (epoch {epoch + 1}: {came} of {count})."
         self.context.notices.early[name] = text
 
     def _end(self, logs: Logs) -> Iterator[Any]:

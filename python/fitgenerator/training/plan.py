@@ -53,9 +53,10 @@ def plan_fit(
     validation = _validation(context, prefetcher, validation_data, options, fit)
     checkpoint = _order_checkpoint(context)
     runner.saves = saves = Saves(checkpoint, prefetcher, fit.steps)
+    saves.resumed = _resumed(context)
     saves.warn(context.notices)
     remember(history)
-    return FitLoop(runner, saves, history, fit, _resumed(context), validation)
+    return FitLoop(runner, saves, history, fit, validation)
 
 
 def plan_evaluate(

@@ -49,7 +49,6 @@ class RunContext:
     pacing: Pacing = field(default_factory=Pacing)
     notices: Notices = field(default_factory=Notices)
     failure: BaseException | None = None  # what ended the training
-    grace: float = GRACE  # how long a generator in foreign code may take to return, in seconds
 
     @property
     def model(self) -> Any:
@@ -71,14 +70,14 @@ class RunContext:
             prefetcher.shut()
 
     def close(self) -> None:
-        """Stop every prefetcher and wait for its threads, which have `grace` seconds to end."""
+        """Stop every prefetcher and wait for its threads, which have `GRACE` seconds to end."""
         self.shut()
         # Thread rule 11: nothing survives the call; what has not ended by then is told of.
-        if isinstance(self.failure, Terminated):
-            self.grace = SHORT_GRACE
-        deadline = time.perf_counter() + self.grace
-        joined = [prefetcher.join(deadline, self.grace) for prefetcher in self.prefetchers]
-        self.notices.stuck = [name for names in joined for name in names]
+        ends = isinstance(self.failure, Terminated)  # the process, too
+        grace = SHORT_GRACE if ends else GRACE
+        deadline = time.perf_counter() + grace
+        joined = [prefetcher.join(deadline, grace) for prefetcher in self.prefetchers]
+        self.notices.stuck = [name for names in joined for name in names if not ends]
         self.progress.close()
         waited, self.host.waited = self.host.waited, 0.0
         self.meter.add("model_waited", waited)
@@ -106,7 +105,7 @@ class RunContext:
         ended: list[Warned] = [(text, EndedEarlyWarning) for text in notices.early.values()]
         if notices.stuck:
             text = (
-                f"A generator did not return within {self.grace:g} seconds after the end; its "
+                f"A generator did not return within {GRACE:g} seconds after the end; its "
                 f"thread ({', '.join(notices.stuck)}) was cut off and left behind."
             )
             ended.append((text, AbandonedThreadWarning))

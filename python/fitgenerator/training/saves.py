@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ..checkpoint.checkpoint import Checkpoint
-from ..checkpoint.within import Within
+from ..checkpoint.within import Trained, Within
 from ..errors import ArgumentError, CheckpointWarning, Terminated
 from ..host.termination import Termination
-from ..models.protocol import Logs
 from ..prefetch.prefetcher import Prefetcher
 from ..sources.source import Spot
 from .run_context import Notices
@@ -40,14 +39,13 @@ class Saves:
     def __init__(
         self, checkpoint: Checkpoint | None, prefetcher: Prefetcher, steps: int | None
     ) -> None:
+        self.resumed: int | None = None  # the first epoch, as far as that is known now
         self._checkpoint = checkpoint
         self._prefetcher = prefetcher
-        self._by_place = prefetcher.source.by_place
-        self._seeded = prefetcher.source.train is not None  # the epoch says where it begins
         self._epoch: int | None = None  # that runs
         self._begun = Within()  # how it began
         self._before = 0  # batches that were used before it
-        self._trained: tuple[Logs, list[str]] | None = None  # its training is over
+        self._trained: Trained | None = None  # its training is over
         self._file_epoch, self._file = -1, Within()
         if checkpoint is not None:
             self._file_epoch, self._file = checkpoint.stand()
@@ -63,6 +61,15 @@ class Saves:
             raise ArgumentError(text, argument="path")
         if file.sums and steps is not None and file.steps >= steps:
             raise ArgumentError(_FEWER_STEPS.format(file.steps, steps), argument="path")
+
+    @property
+    def _by_place(self) -> bool:
+        return self._prefetcher.source.by_place
+
+    @property
+    def _seeded(self) -> bool:
+        """Whether the number of an epoch says where it begins."""
+        return self._prefetcher.source.train is not None
 
     def warn(self, notices: Notices) -> None:
         """Note, before the first step, that files within epochs cannot be had."""
@@ -118,11 +125,11 @@ class Saves:
         if checkpoint is None or not checkpoint.beside:
             return False
         checkpoint.call.writer.check()
-        return self._by_place and checkpoint.call.due.is_due(self._prefetcher.used)
+        return self._can_keep and checkpoint.call.due.is_due(self._prefetcher.used)
 
-    def trained(self, logs: Logs, order: Sequence[str]) -> None:
+    def trained(self, trained: Trained) -> None:
         """The training of the epoch is over; its validation begins."""
-        self._trained = dict(logs), list(order)
+        self._trained = trained
 
     def keep(self) -> None:
         """Write a file within the epoch, beside the training."""
@@ -146,7 +153,7 @@ class Saves:
             return
         checkpoint.call.writer.wait()
         new = checkpoint.call.due.steps(self._prefetcher.used) > 0
-        if epoch is not None and new and self._by_place:
+        if epoch is not None and new and self._can_keep:
             stand = self._stand()
             checkpoint.keep(epoch, stand, beside=False)
             where = f"after step {stand.steps} of epoch {epoch + 1}"
@@ -155,14 +162,19 @@ class Saves:
             text = "SIGTERM came: the training was stopped. What is kept of it is in"
         error.args = (f"{text} {checkpoint.path}.",)
 
+    @property
+    def _can_keep(self) -> bool:
+        """Whether the place of the next batch is known: not where one was left out before it."""
+        schedule = self._prefetcher.schedule
+        return self._by_place and not (schedule.left_out or schedule.empty)
+
     def _stand(self) -> Within:
         """Where the epoch stands."""
+        if self._trained is not None:
+            logs, order, steps = self._trained
+            return Within(steps, self._between().spot, dict(logs), list(order))
         steps = self._begun.steps + self._prefetcher.used - self._before
-        logs, order = self._trained or (None, [])
-        spot = self._spot()
-        if logs is not None and spot is not None:
-            spot = (0, spot[1])  # where the next epoch begins
-        return Within(steps, spot, logs, order)
+        return Within(steps, self._spot())
 
     def _between(self) -> Within:
         """Where the next epoch begins, if its number alone does not say so."""
@@ -171,7 +183,5 @@ class Saves:
 
     def _spot(self) -> Spot | None:
         """The place of the batch after those that were used."""
-        schedule, claims = self._prefetcher.schedule, self._prefetcher.used
-        for gap in sorted(schedule.gaps):
-            claims += gap < claims
-        return schedule.reader.spot(claims) if claims else self._file.spot
+        used = self._prefetcher.used
+        return self._prefetcher.schedule.reader.spot(used) if used else self._file.spot

@@ -35,7 +35,6 @@ class StepRunner:
     ) -> None:
         self.context = context
         self.prefetcher = prefetcher
-        self._mode = mode
         self._execution = context.keras_version.steps_per_execution
         self._hooked = context.callbacks.has_batch_hooks(mode)
         self.count = count  # of the round
@@ -77,7 +76,7 @@ class StepRunner:
         self.calls.begin()
         self.context.pacing.hooked = self._hooked
         if self._hooked:
-            yield from self.context.callbacks.run(f"on_{self._mode}_batch_begin", done, {})
+            yield from self.context.callbacks.run(f"on_{self.calls.mode}_batch_begin", done, {})
 
     def run(
         self, keep: Callable[[list[Outputs]], None] | None = None, done: int = 0
@@ -120,13 +119,13 @@ class StepRunner:
         return self.saves if self.saves is not None and self.saves.is_due() else None
 
     def _logs(self, outputs: Outputs) -> Logs:
-        if self._mode == "predict":
+        if self.calls.mode == "predict":
             return {}
         logs = self.context.keras_version.logs(outputs)
         return arranged(logs, loss_first(self.context.model, outputs or {}))
 
     def _stopped(self) -> bool:
-        return bool(getattr(self.context.model, STOPS[self._mode]))
+        return bool(getattr(self.context.model, STOPS[self.calls.mode]))
 
     def _run_group(self, size: int, done: int) -> tuple[int, list[Outputs], bool]:
         """Run calls until `size` steps or more are done, or the round's last; `done` were before.
@@ -159,14 +158,14 @@ class StepRunner:
         context = self.context
         full = context.keras_version.full_groups
         upto = -(-done // self._execution) * self._execution if full else done
-        if self._mode == "predict":
+        if self.calls.mode == "predict":
             logs = {"outputs": context.keras_version.backend.joined(group)}
         else:
             logs = context.keras_version.logs(group[-1])
-        yield from context.callbacks.run(f"on_{self._mode}_batch_end", upto - 1, logs)
+        yield from context.callbacks.run(f"on_{self.calls.mode}_batch_end", upto - 1, logs)
         stop = self._stopped()
         if not (last or stop):
             if due := self._due():
                 due.keep()
-            yield from context.callbacks.run(f"on_{self._mode}_batch_begin", upto, {})
+            yield from context.callbacks.run(f"on_{self.calls.mode}_batch_begin", upto, {})
         return stop

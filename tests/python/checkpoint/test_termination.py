@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 from fitgenerator import ArgumentError, Checkpoint
 from fitgenerator.checkpoint import archive
 from fitgenerator.checkpoint.lock import Lock
 from fitgenerator.checkpoint.within import Within
+from fitgenerator.host.termination import SignalTermination
 from support.tiny_trainings import PATIENCE, echo_model, numbered, numbered_batch, run
 
 PROGRAM = Path(__file__).parents[1] / "support" / "program_terminated.py"
@@ -35,40 +37,54 @@ def stand(folder: Path) -> Within:
     return Within.of(archive.read_note(folder / "c.npz") or {})
 
 
-@pytest.mark.parametrize(
-    ("source", "how"),
-    [("quick", ""), ("slow", ""), ("slow", "lock-step"), ("quick", "caught"), ("quick", "handler")],
-)
-def test_SIGTERM_keeps_the_training_and_ends_the_script_with_143(
-    source: str, how: str, tmp_path: Path, clean_environment: dict[str, str]
-) -> None:
-    process = started(clean_environment, tmp_path, source, how)
-    time.sleep(0.7)
+def ended(process: Any, folder: Path) -> list[str]:
+    """Send SIGTERM; what the program says then."""
     sent = time.perf_counter()
     process.send_signal(signal.SIGTERM)
-    said = process.stdout.readline()
+    said = [process.stdout.readline()]
     spent = time.perf_counter() - sent
-    rest = process.stdout.read()
-    assert process.wait(PATIENCE) == (0 if how == "caught" else 143)
-    within = stand(tmp_path)
-    assert within.steps > 2
-    assert f"terminated: SIGTERM came: the training was stopped after step {within.steps} " in said
+    with process.stdout:
+        said += process.stdout.read().splitlines()
+    assert process.wait(PATIENCE) == 143
+    within = stand(folder)
+    assert within.steps > 40
+    assert f"SIGTERM came: the training was stopped after step {within.steps} of" in said[0]
     assert spent < 2
-    assert rest == ("handler\n" if how == "handler" else "")
-    assert [file.name for file in tmp_path.iterdir()] == ["c.npz"]
+    assert [file.name for file in folder.iterdir()] == ["c.npz"]
+    return said[1:]
 
 
-def test_a_second_SIGTERM_acts_as_without_us(
+def test_SIGTERM_keeps_the_training_and_two_processes_on_one_file_are_refused(
     tmp_path: Path, clean_environment: dict[str, str]
 ) -> None:
-    process = started(clean_environment, tmp_path, "generator")
-    process.send_signal(signal.SIGSTOP)  # so that both are there before the first is obeyed
-    process.send_signal(signal.SIGTERM)
-    process.send_signal(signal.SIGCONT)
-    assert "What is kept of it is in" in process.stdout.readline()
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE) in (143, -signal.SIGTERM)
-    assert not list(tmp_path.glob("*.npz"))
+    process = started(clean_environment, tmp_path, "quick", "handler")
+    with pytest.raises(ArgumentError, match="`path` is used by another training"):
+        run(echo_model(), [numbered_batch(1)], None, 1, [Checkpoint(tmp_path / "c.npz")])
+    assert ended(process, tmp_path) == ["handler"]  # which is back by then
+
+
+@pytest.mark.parametrize("how", ["", "lock-step"])
+def test_SIGTERM_waits_for_no_batch(
+    how: str, tmp_path: Path, clean_environment: dict[str, str]
+) -> None:
+    assert ended(started(clean_environment, tmp_path, "slow", how), tmp_path) == []
+
+
+def test_a_second_SIGTERM_acts_as_without_us() -> None:
+    seen: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    try:
+        termination = SignalTermination()
+        termination.watch()
+        signal.raise_signal(signal.SIGTERM)
+        assert (termination.asked, seen) == (True, [])
+        signal.raise_signal(signal.SIGTERM)
+        assert seen == [signal.SIGTERM]
+        termination.restore()
+        signal.raise_signal(signal.SIGTERM)
+        assert len(seen) == 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_the_handler_before_is_put_back_and_other_threads_are_refused(tmp_path: Path) -> None:
@@ -77,8 +93,6 @@ def test_the_handler_before_is_put_back_and_other_threads_are_refused(tmp_path: 
 
     def note(epoch: int, logs: Any = None) -> None:
         seen.append(signal.getsignal(signal.SIGTERM))
-
-    import keras
 
     noting = keras.callbacks.LambdaCallback(on_epoch_end=note)
     run(echo_model(), batches, None, 1, [noting, Checkpoint(tmp_path / "c.npz", on_signal=True)])
@@ -99,18 +113,23 @@ def test_the_handler_before_is_put_back_and_other_threads_are_refused(tmp_path: 
     assert "`on_signal` needs the main thread" in str(errors[0])
 
 
-def test_two_processes_on_one_file_the_second_is_refused_and_the_lock_dies_with_the_first(
-    tmp_path: Path, clean_environment: dict[str, str]
-) -> None:
-    process = started(clean_environment, tmp_path, "quick")
-    source = [numbered_batch(1)]
-    with pytest.raises(ArgumentError, match="`path` is used by another training"):
-        run(echo_model(), source, None, 1, [Checkpoint(tmp_path / "c.npz")])
+def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
+    code = (
+        "import runpy, sys, pathlib, time\n"
+        f"lock = runpy.run_path({sys.modules[Lock.__module__].__file__!r})['Lock']\n"
+        "print(lock(pathlib.Path(sys.argv[1])).take(), flush=True); time.sleep(100)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "c.npz")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "True\n"
+    lock = Lock(tmp_path / "c.npz")
+    assert not lock.take()
     process.kill()
-    process.wait(PATIENCE)
-    assert (tmp_path / "c.npz.lock").exists()
-    run(echo_model(), source, None, 1, [Checkpoint(tmp_path / "c.npz")])
-    assert [file.name for file in tmp_path.iterdir()] == ["c.npz"]
+    process.communicate()
+    assert lock.take()
+    lock.release()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_fork_does_not_hold_the_lock(tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import keras
 from fitgenerator import Checkpoint
 
 from support.tiny_trainings import (
+    at_batch_begin,
     at_epoch_end,
     echo_model,
     linear_model,
@@ -126,6 +130,51 @@ def two_optimizers(*, built: bool) -> Any:
     return model
 
 
+def within(path: Path) -> None:
+    """A file within the first epoch, after six of seven steps."""
+    steps = iter(range(1, 100))
+    crash = at_batch_begin(lambda _: 1 / (7 - next(steps)))
+    with suppress(ZeroDivisionError):
+        run(linear_model(), make_batches(7), None, 1, [crash, Checkpoint(path, every=3)])
+
+
+def going_on_with(*given: Any, **settings: Any) -> Callable[[], object]:
+    """Another source, or another model, for a file within an epoch."""
+
+    def go(path: Path) -> object:
+        within(path)
+        return run(linear_model(**settings), *given, callbacks=[Checkpoint(path)])
+
+    return in_folder(go)
+
+
+def used_twice(path: Path) -> object:
+    """A training within another one, on the same file."""
+    second = at_epoch_end(lambda _: train(echo_model(), path))
+    return train(linear_model(), path, second)
+
+
+def changed(path: Path) -> object:
+    """A file that another process has written meanwhile."""
+
+    train(linear_model(), path)
+    other = path.with_name("other.npz")
+    within(other)
+
+    def write(logs: object = None) -> None:
+        other.replace(path)
+
+    return train(linear_model(), path, keras.callbacks.LambdaCallback(on_train_begin=write))
+
+
+def on_a_thread(path: Path) -> object:
+    """SIGTERM is to be noted on another thread than the main one."""
+    saved = Checkpoint(path, on_signal=True)
+    call = partial(run, linear_model(), make_batches(1), callbacks=[saved])
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).result()
+
+
 def in_fit() -> object:
     """A checkpoint in Keras's own fit."""
     with tempfile.TemporaryDirectory() as folder:
@@ -159,6 +208,16 @@ SAVING: dict[str, Callable[[], object]] = {
         echo_model(), numbered(), 1, callbacks=[Checkpoint("a.npz"), Checkpoint("b.npz")]
     ),
     "a checkpoint in Keras's fit": in_fit,
+    "no number of steps between checkpoints": lambda: Checkpoint("a.npz", every=0),
+    "no number of seconds between checkpoints": lambda: Checkpoint("a.npz", seconds=-1),
+    "no answer on signals": lambda: Checkpoint("a.npz", on_signal="yes"),
+    "a checkpoint that another training uses": in_folder(used_twice),
+    "a checkpoint that was changed": in_folder(changed),
+    "a checkpoint on signals, on another thread": in_folder(on_a_thread),
+    "a source without places": going_on_with(iter(make_batches(7)), 7),
+    "fewer steps than a checkpoint has": going_on_with(make_batches(7), 6),
+    "fewer batches than a checkpoint has": going_on_with(make_batches(5), 7),
+    "other metrics": going_on_with(make_batches(7), metrics=["mae"]),
     # exclusive
     "a model that is being trained": twice,
 }

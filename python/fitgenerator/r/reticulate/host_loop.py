@@ -48,6 +48,7 @@ class HostLoop:
         self._board = board
         self._screen = screen
         self._request: Request | None = None  # that R has not answered yet
+        self._ended = False  # R was told that there are no more
 
     def wait(self, seconds: float) -> RList | None:
         """The next request, by its `kind` and what belongs to that, or `None` in time.
@@ -73,6 +74,7 @@ class HostLoop:
             case Signal(fields=fields):
                 return {"kind": "signal", **fields}
             case End():
+                self._ended = True
                 return {"kind": "end"}
         return None
 
@@ -155,6 +157,20 @@ class HostLoop:
         request, self._request = self._request, None
         assert isinstance(request, kind)
         return request
+
+    def terminate(self) -> RList | None:
+        """SIGTERM has come: no batch is made any more, and the training stops.
+
+        The request that R has not answered is abandoned, if it is for a batch; else returned.
+        """
+        self._board.termination.asked = True
+        self._board.close_fetches()
+        if isinstance(self._request, (Fetch, Apply)):
+            self._board.watchdog.finish()
+            self.abandon()
+        if isinstance(self._request, Job):
+            return {"kind": "job"}
+        return {"kind": "end"} if self._ended else None
 
     def abandon(self) -> None:
         """R leaves a request unanswered: by an interrupt, a restart or an error."""

@@ -34,6 +34,7 @@ _KINDS: dict[str, Any] = {
     "timeout": errors.GeneratorTimeoutError,
     "setup": errors.SetupError,
     "interrupt": KeyboardInterrupt,
+    "terminated": errors.Terminated,
 }
 
 _R = Vocabulary(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ...checkpoint.call import Call
 from ...checkpoint.checkpoint import Checkpoint
 from ...flows.sequence import BatchSequence
 from ...host import interrupts
@@ -31,7 +32,7 @@ from ..worker_images import worked_source
 from ..worker_source import Work, worker_source
 from .host_loop import HostLoop, RList
 from .image_functions import function_of
-from .results import made, told
+from .results import in_r, made, told
 from .thread_calls import ThreadCalls
 from .values import Arrays
 from .worker_pool import Lending, pool_of
@@ -85,8 +86,13 @@ class Session(HostLoop):
             return None
         return self._lending
 
-    def start(self) -> None:
-        """Check the arguments and start training; a failure is found in `outcome`."""
+    def start(self) -> RList:
+        """Check the arguments and start training; a failure is found in `outcome`.
+
+        Returns:
+            What R has to do first: `warnings`; `streams`, random numbers to go on with; and
+            `watches`, whether SIGTERM is to stop the call.
+        """
         self._handlers.suspend()
         self._collector.suspend()
         self._calls.suspend()
@@ -106,6 +112,18 @@ class Session(HostLoop):
             if self._running is not None:
                 self._running.outcome = self._outcome
             self._board.end()
+        return self._first()
+
+    def _first(self) -> RList:
+        if self._running is None:
+            return {}
+        context = self._running.loop.context
+        saved = next((c for c in context.callbacks.all if isinstance(c, Checkpoint)), None)
+        return {
+            "warnings": [[in_r(text), kind.__name__] for text, kind in context.notices.first],
+            "streams": saved and saved.call.kept_streams,
+            "watches": saved is not None and saved.on_signal,
+        }
 
     def wait(self, seconds: float) -> RList | None:
         """The next request, or `None` in time."""
@@ -157,6 +175,11 @@ def _plan(
         ForeignCallback(int(c["table"]), list(c["hooks"])) if isinstance(c, dict) else c
         for c in given["callbacks"]
     ]
+    streams = given.pop("streams", None)
+    if streams is not None:
+        for callback in given["callbacks"]:
+            if isinstance(callback, Checkpoint):
+                _lend_streams(callback.call, streams)
     given["foreign"] = bool(given.pop("foreign", False)) or holds_r_code(model)
     given["interval"] = lambda: interval
     name = given["argument"]
@@ -176,9 +199,18 @@ def _plan(
     return plan_predict(host, generator, steps, options, whole=whole)
 
 
-def checkpoint(path: str) -> Checkpoint | dict[str, Any]:
+def _lend_streams(call: Call, streams: RList) -> None:
+    """Have a checkpoint keep R's random numbers: `streams` has functions of R."""
+    call.streams = lambda: streams["keep"](call.used())
+    call.restore_streams = streams["restore"]
+
+
+def checkpoint(
+    path: str, every: int | None, seconds: float | None, on_signal: bool
+) -> Checkpoint | dict[str, Any]:
     """The callback, for R, or the failure to make it."""
-    return made(lambda: Checkpoint(path))  # type: ignore[no-any-return]
+    options: dict[str, Any] = {"every": every, "seconds": seconds, "on_signal": on_signal}
+    return made(lambda: Checkpoint(path, **options))  # type: ignore[no-any-return]
 
 
 def live_view(save: str | None) -> LiveView | dict[str, Any]:
