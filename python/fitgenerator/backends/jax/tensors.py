@@ -12,7 +12,7 @@ import numpy as np
 from jax import numpy as jnp
 
 from ..protocol import Array, Backend, Spec, Tensor
-from .placement import devices_of, is_fixed, parts, refusal, sharding
+from .placement import devices_of, is_fixed, parts, put, refusal, sharding
 from .variables import shared
 
 
@@ -25,7 +25,7 @@ class Jax(Backend):
         if isinstance(leaf, np.ndarray):
             # JAX may share NumPy's memory, which the generator may use again.
             leaf = leaf if exclusive else np.array(leaf, order="C")
-            return jax.device_put(leaf, sharding(stacked=stacked))
+            return put(leaf, stacked=stacked)
         given = leaf.value if isinstance(leaf, keras.Variable) else leaf
         divided = sharding(stacked=stacked)
         return given if divided is None else jax.device_put(given, divided)
