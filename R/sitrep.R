@@ -12,7 +12,8 @@ fitgenerator_sitrep <- function() {
             reticulate = format(utils::packageVersion("reticulate")))
   if (!reticulate::py_available(initialize = TRUE)) {
     cat(sprintf("R %s, reticulate %s, no Python.\n", r$version, r$reticulate))
-    cat("Choose one that has Keras and its backend: set RETICULATE_PYTHON to it, or call `reticulate::use_python()` first.\n")
+    cat("Choose one that has Keras and its backend: set RETICULATE_PYTHON to it, or call `reticulate::use_python()`",
+        "first.\n")
     return(invisible(FALSE))
   }
   said <- cross(doctor()$report, r)
