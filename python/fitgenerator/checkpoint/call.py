@@ -13,17 +13,16 @@ from .within import Due, Within
 from .writer import Writer
 
 Saved = tuple[dict[str, Any], dict[str, Array]]  # a file: its JSON entry, and its arrays by name
+States = dict[str, list[int]]  # of random number generators, by name
 
 
-Streams = dict[str, list[int]]  # states of random number generators, by name
+@dataclass
+class Streams:
+    """R's random numbers, where the call is from R."""
 
-
-def _no_streams() -> Streams | None:
-    return None
-
-
-def _no_restoring(streams: Streams) -> None:
-    pass
+    states: Callable[[], States | None] = lambda: None  # as they are
+    restore: Callable[[States], object] = lambda states: None
+    kept: States | None = None  # those of the file that the training goes on from
 
 
 @dataclass
@@ -33,9 +32,7 @@ class Call:
     others: list[Any] = field(default_factory=list)  # its callbacks that come before the checkpoint
     used: Callable[[], int] = lambda: 0  # batches that were trained on
     between: Callable[[], Within] = Within  # where the next epoch begins
-    streams: Callable[[], Streams | None] = _no_streams  # R's random numbers, as they are
-    restore_streams: Callable[[Streams], object] = _no_restoring
-    kept_streams: Streams | None = None  # those of the file that the training goes on from
+    streams: Streams = field(default_factory=Streams)
     stand: tuple[int, Within] = (0, Within())  # what the call counts on
     due: Due = field(default_factory=lambda: Due(None, None))
     writer: Writer = field(default_factory=Writer)

@@ -172,7 +172,7 @@ class Checkpoint(keras.callbacks.Callback):
         """
         note = archive.read_note(self.path)
         self.call.stand = _stand(note)
-        self.call.kept_streams = note and note.get("streams")
+        self.call.streams.kept = note and note.get("streams")
         return self.call.stand
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -235,7 +235,7 @@ class Checkpoint(keras.callbacks.Callback):
             "callbacks": callback_state.described(call.others),
             "within": within.described(),
             "metrics": metrics and metrics.described(),
-            "streams": call.streams(),
+            "streams": call.streams.states(),
         }
         kept = parts if metrics is None else [*parts, metrics]
         arrays = chain(*(part.arrays() for part in kept), callback_state.arrays(call.others))
@@ -262,7 +262,7 @@ class Checkpoint(keras.callbacks.Callback):
         for callback, attribute, value in states:
             setattr(callback, attribute, value)
         if note.get("streams"):
-            self.call.restore_streams(note["streams"])
+            self.call.streams.restore(note["streams"])
 
     def _history(self) -> History:
         history = getattr(self.model, "history", None)

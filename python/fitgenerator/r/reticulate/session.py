@@ -121,7 +121,7 @@ class Session(HostLoop):
         saved = next((c for c in context.callbacks.all if isinstance(c, Checkpoint)), None)
         return {
             "warnings": [[in_r(text), kind.__name__] for text, kind in context.notices.first],
-            "streams": saved and saved.call.kept_streams,
+            "streams": saved and saved.call.streams.kept,
             "watches": saved is not None and saved.on_signal,
         }
 
@@ -201,8 +201,8 @@ def _plan(
 
 def _lend_streams(call: Call, streams: RList) -> None:
     """Have a checkpoint keep R's random numbers: `streams` has functions of R."""
-    call.streams = lambda: streams["keep"](call.used())
-    call.restore_streams = streams["restore"]
+    call.streams.states = lambda: streams["keep"](call.used())
+    call.streams.restore = streams["restore"]
 
 
 def checkpoint(
