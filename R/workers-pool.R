@@ -53,7 +53,7 @@
 #' @section Errors, warnings, and processes that die:
 #' An error arrives with its classes, message, call and batch, as from R's own thread. Its `parent` is built again from
 #' these: other fields of your condition do not travel. Warnings and messages are signalled in the session, with the
-#' number of their batch.
+#' number of their batch; messages of packages that are loaded are dropped.
 #'
 #' If a process dies, its batch is made again by another one. A batch that ends two processes, and more deaths in a row
 #' than there are workers, are a `fitgenerator_worker_error`. If a batch takes longer than `timeout`, the error names
@@ -168,7 +168,7 @@ launch_of <- function(jobs, needs) {
   list(
     program = file.path(R.home("bin"), "Rscript"), options = c("--vanilla", "-e", begin),
     environment = worker_environment(), folder = getwd(), scratch = normalizePath(tempdir()),
-    work = list(serialize(work, NULL, xdr = FALSE), serialize(job, NULL, xdr = FALSE))
+    work = list(serialize(work, NULL, xdr = FALSE), packed(job, xdr = FALSE))
   )
 }
 

@@ -4,10 +4,11 @@
 # Begins, in a process of ours. `at` are the lines of where to dial: host, port and token. `settings` is what the
 # process takes over from the session. `input` has the functions and what these need, serialised.
 begin_work <- function(at, settings, input) {
+  .libPaths(settings$libraries) # where the compiled code may be
   link <- open_link(at[[1L]], as.integer(at[[2L]]), at[[3L]], compiled_code(settings$version), TRUE)
   work_for(link, settings, function() {
     take_over(settings)
-    job <- unserialize(input)
+    job <- unpacked(input)
     close(input)
     job
   })
@@ -44,7 +45,7 @@ lend_work <- function(at, settings, job, silently, session) {
     link <- open_link(at[[1L]], as.integer(at[[2L]]), at[[3L]], compiled_code(settings$version),
                       gone = function() stop("the training has gone"))
     on.exit(link$close())
-    found <- unserialize(job)
+    found <- unpacked(job)
     put_back <- state_of(names(found$globals))
     on.exit(put_back(), add = TRUE)
     work_for(link, settings, function() {
@@ -124,7 +125,8 @@ reply <- function(link, source, asked, image, settings) {
   value <- with_calls(
     withCallingHandlers(
       make(),
-      warning = keep("warning", "muffleWarning"), message = keep("message", "muffleMessage"),
+      warning = keep("warning", "muffleWarning"), packageStartupMessage = muffle,
+      message = keep("message", "muffleMessage"),
       interrupt = function(cnd) if (!settings$lent) tell_where(link, sys.calls(), sys.nframe(), source)
     ),
     source$name,
@@ -138,6 +140,9 @@ reply <- function(link, source, asked, image, settings) {
   refused <- converting && inherits(failed, c("fitgenerator_batch_error", "fitgenerator_argument_error"))
   send_condition(link, if (refused) "refused" else "error", failed, led)
 }
+
+# That a package is loaded is the process's own business.
+muffle <- function(cnd) invokeRestart("muffleMessage")
 
 # Conditions beyond these are dropped, in one batch.
 most_signals <- 1000L

@@ -22,7 +22,7 @@ reticulate::py_run_string(paste(
   "    def __init__(self):",
   "        super().__init__()",
   "        weight = lambda name: self.add_weight(name=name, shape=(), initializer='zeros', dtype='int64', trainable=False)",
-  "        self.next, self.wrong = weight('next'), weight('wrong')",
+  "        self.next, self.wrong, self.built = weight('next'), weight('wrong'), True",
   "    def call(self, x):",
   "        return x",
   "    def train_step(self, data):",

@@ -29,6 +29,46 @@ test_that("Globals, functions that they need, attached packages, options and the
   expect_identical(losses_of(spline, 2, 4), losses_of(spline, NULL, 4))
 })
 
+test_that("Python objects around a function stay here, and its variables are shared there as they are here", {
+  made_in <- function(model, batches = NULL, unset, weight = 2) {
+    held <- list(model)
+    calls <- 0
+    count <- function() calls
+    inner <- local({
+      own <- model
+      function(i) list(matrix(weight * i, 1L), matrix(0, 1L))
+    })
+    list(functions = list(list(fn = inner), list(fn = function(i) calls <<- calls + 1)), globals = list(count = count))
+  }
+  environment(made_in) <- globalenv()
+  job <- made_in(reticulate::import("math"))
+  here <- ls(environment(job$globals$count))
+  there <- unpacked(packed(job, xdr = FALSE))
+  expect_identical(ls(environment(job$globals$count)), here)
+  frame <- environment(there$globals$count)
+  expect_identical(sort(ls(frame)), c("batches", "calls", "count", "inner", "unset", "weight"))
+  expect_identical(parent.env(frame), globalenv())
+  expect_identical(ls(environment(there$functions[[1L]]$fn)), character())
+  expect_identical(parent.env(environment(there$functions[[1L]]$fn)), frame)
+  expect_identical(there$functions[[1L]]$fn(3), list(matrix(6, 1L), matrix(0, 1L)))
+  there$functions[[2L]]$fn(1)
+  expect_identical(there$globals$count(), 1)
+  expect_identical(frame$count(), 1)
+  expect_identical(environment(job$globals$count)$calls, 0)
+  plain <- local({
+    x <- 3
+    list(functions = list(list(fn = function(i) x)), globals = list())
+  }, globalenv())
+  expect_length(frames_with_python(list(plain$functions[[1L]]$fn)), 0L)
+})
+
+test_that("Workers load neither reticulate nor this package for a function that a model is beside", {
+  loaded <- eval(quote((function(model) {
+    function(i) list(matrix(as.numeric("reticulate" %in% loadedNamespaces()), 1L), matrix(0, 1L))
+  })(reticulate::import("math"))), globalenv())
+  expect_identical(train(echo_model(), batch_sequence(loaded, 4), NULL, workers = 2)$metrics$loss, 0)
+})
+
 test_that("A function may change the folder, write, and open connections of its own", {
   moves <- function(i) {
     stopifnot(file.exists("helper-workers.R"))

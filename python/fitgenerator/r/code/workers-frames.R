@@ -1,0 +1,1 @@
+../../../../R/workers-frames.R
