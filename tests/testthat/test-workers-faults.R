@@ -42,11 +42,11 @@ test_that("A worker that dies is replaced and its batch made again: the history 
 
 test_that("A batch that ends two workers is an error that names the signal or status, and the batch", {
   killer <- function(i) if (i == 3) kill_self() else list(matrix(0, 1, 1), 0)
-  error <- expect_nothing_left(expect_error(losses_of(killer, 2), class = "fitgenerator_worker_error"))
+  error <- expect_nothing_left(expect_error(losses_of(killer, 2, epochs = 1), class = "fitgenerator_worker_error"))
   expect_match(conditionMessage(error), "Batch 3 has ended two worker processes.*SIGKILL")
   expect_identical(error[c("place", "batch")], list(place = "generator", batch = 3L))
   quitter <- function(i) if (i == 3) quit(save = "no", status = 7L) else list(matrix(0, 1, 1), 0)
-  expect_error(losses_of(quitter, 2), "status 7", class = "fitgenerator_worker_error")
+  expect_error(losses_of(quitter, 2, epochs = 1), "status 7", class = "fitgenerator_worker_error")
   expect_clean(linear_model())
 })
 
