@@ -157,6 +157,12 @@ KINDS: dict[str, Kind] = {
     ),
     "attention": _attention,
     "batch norm": lambda: sequential(L.Dense(4), L.BatchNormalization(), L.Dense(1)),
+    "batch norm, sgd": lambda: sequential(
+        L.Dense(4), L.BatchNormalization(), L.Dense(1), optimizer="sgd"
+    ),
+    "batch norm, no bias": lambda: sequential(
+        L.Dense(4, use_bias=False), L.BatchNormalization(), L.Dense(1)
+    ),
     "layer norm": lambda: sequential(L.Dense(4), L.LayerNormalization(), L.Dense(1)),
     "dropout": lambda: sequential(L.Dense(4, "relu"), L.Dropout(0.3, seed=2), L.Dense(1)),
     "noise": lambda: sequential(L.GaussianNoise(0.1), L.Dense(1)),

@@ -27,13 +27,14 @@ def compare(made: Made, ways: Mapping[str, Mapping[str, Any]], exact: tuple[str,
         source = Indexed(batches)
         ours = run(model, source, None, 2, None, Indexed(batches), **options)
         assert list(ours.history) == list(history), way
-        _same(ours.history, history, exactly=exactly)
+        same(ours.history, history, exactly=exactly)
         got = evaluate_generator(model, Indexed(batches), return_dict=True, **options)
-        _same([got[name] for name in scores], list(scores.values()), exactly=exactly)
-        _same(predict_generator(model, Indexed(seen), **options), predictions, exactly=exactly)
+        same([got[name] for name in scores], list(scores.values()), exactly=exactly)
+        same(predict_generator(model, Indexed(seen), **options), predictions, exactly=exactly)
 
 
-def _same(ours: Any, theirs: Any, *, exactly: bool) -> None:
+def same(ours: Any, theirs: Any, *, exactly: bool) -> None:
+    """Fail where numbers differ: at all, or by more than rounding."""
     left, right = keras.tree.flatten(ours), keras.tree.flatten(theirs)
     for one, other in zip(left, right, strict=True):
         if exactly:

@@ -172,7 +172,7 @@ class TensorFlowSteps(Steps[TracedGraph]):
         if not xla and known is not None and not self._fixes(batch.form):
             shapes = _relaxed(known, shapes)
         with self._as_at_first(mode, kept):
-            function, guarded = self._function(mode, batch, execution, single)
+            function, guarded = self._function(mode, batch, execution, single, shapes)
             concrete = function.get_concrete_function(*_specs(batch, shapes, execution))
         _refuse_r_gradients(concrete.graph)
         # The next length is compared with shapes that have as many open lengths as there were.
@@ -225,7 +225,12 @@ class TensorFlowSteps(Steps[TracedGraph]):
         return False
 
     def _function(
-        self, mode: str, batch: Batch, execution: ExecutionMode, single: TracedGraph | None
+        self,
+        mode: str,
+        batch: Batch,
+        execution: ExecutionMode,
+        single: TracedGraph | None,
+        shapes: Shapes,
     ) -> tuple[Any, bool]:
         """What is traced, and whether it is guarded; `single` is the step that a loop repeats."""
         step = self._step(mode, batch.form.layout)
@@ -248,6 +253,9 @@ class TensorFlowSteps(Steps[TracedGraph]):
             loop = looped(one_step, outputs, keep_all=keep_all, rows=batch.rows, guarded=True)
             loop = undone(loop, single.concrete.graph)
             return tf.function(loop, jit_compile=True, autograph=False), True
+        plain = not xla and not self.compiled
+        if plain and _takes(single.concrete, _specs(batch, shapes, ExecutionMode.STEP)):
+            one_step = single.concrete
         loop = looped(one_step, outputs, keep_all=keep_all, rows=batch.rows if xla else None)
         return tf.function(loop, jit_compile=xla or self.compiled, autograph=False), False
 
@@ -267,6 +275,18 @@ class TensorFlowSteps(Steps[TracedGraph]):
         if self._replicated:
             leaves = tuple(tensor for leaf in leaves for tensor in leaf.tensors)
         return self._step(mode, batch.form.layout)(*leaves)
+
+
+def _takes(concrete: Any, specs: Iterator[Any]) -> bool:
+    """Whether a loop over such batches may call a traced step.
+
+    Its operations then give the bits that they give by themselves: TensorFlow rewrites the formulas
+    of a step that is traced within a loop in another way. Nor is the model's code traced again.
+    """
+    given = keras.tree.flatten(concrete.structured_input_signature)
+    return all(
+        spec.shape.is_subtype_of(taken.shape) for spec, taken in zip(specs, given, strict=True)
+    )
 
 
 def _refuse_r_gradients(graph: tf.Graph) -> None:
