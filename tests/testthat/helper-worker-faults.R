@@ -28,8 +28,8 @@ worker_faults <- list(
   }, so = "well")
 )
 
-# When it happens: in which of six batches, and of which source. In "full", the model pauses until the queue is full, and
-# the batch is its last; in "stopping", the training has been told to stop.
+# When it happens: in which of six batches, and of which source. In "full", the model pauses until the queue is full,
+# and the batch is its last; in "stopping", the training has been told to stop.
 worker_moments <- list(
   first = list(at = 1L), middle = list(at = 3L), last = list(at = 6L),
   validation = list(at = 2L, place = "validation_data"), full = list(at = 4L), stopping = list(at = 4L)
