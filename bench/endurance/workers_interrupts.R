@@ -2,9 +2,9 @@
 #
 #   tools/with-env Rscript bench/endurance/workers_interrupts.R [TRIALS] [SETTING ...]
 #
-# In "busy" (functions of 60 s), "starting" and "waiting" (a hook runs), the workers are ours; in "cluster", "future" and
-# "mirai" they are the user's, in functions of 3 s. Each setting trains in a process of its own. A trial is clean if no
-# process, thread, file or socket is left, and if workers of the user's answer the next call with the value of that call.
+# In "busy" (functions of 60 s), "starting" and "waiting" (a hook runs), the workers are ours; in "cluster", "future"
+# and "mirai" they are the user's, in functions of 3 s. Each setting trains in a process of its own. A trial is clean if
+# no process, thread, file or socket is left, and if workers of the user's answer the next call with its own value.
 
 args <- commandArgs(trailingOnly = TRUE)
 trials <- if (length(args)) as.integer(args[[1L]]) else 30L
@@ -21,7 +21,8 @@ results_of <- function(setting) {
   utils::read.table(text = lines, col.names = c("outcome", "seconds", "left"), sep = " ")
 }
 
-cat(sprintf("%-10s %8s %8s %8s %10s %10s %12s\n", "setting", "trials", "arrived", "clean", "median", "slowest", "within 0.2 s"))
+heads <- list("setting", "trials", "arrived", "clean", "median", "slowest", "within 0.2 s")
+cat(do.call(sprintf, c("%-10s %8s %8s %8s %10s %10s %12s\n", heads)))
 for (setting in if (length(args) > 1L) args[-1L] else all) {
   found <- results_of(setting)
   arrived <- found$outcome == "interrupt"

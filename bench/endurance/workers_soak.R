@@ -3,9 +3,9 @@
 #
 #   tools/with-env Rscript bench/endurance/workers_soak.R [BATCHES]
 #
-# The model counts the batches whose number is not the next one. In every other thousand, the worker ends itself while it
-# makes a batch; in the others, it is killed from outside, at a random moment. The exit status is 1 if a batch was wrong,
-# or anything grew.
+# The model counts the batches whose number is not the next one. In every other thousand, the worker ends itself while
+# it makes a batch; in the others, it is killed from outside, at a random moment. The exit status is 1 if a batch was
+# wrong, or anything grew.
 
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)[[1L]]))
 source(file.path(here, "..", "support", "common.R"))
@@ -21,7 +21,8 @@ reticulate::py_run_string(paste(
   "class Ordered(keras.Model):",
   "    def __init__(self):",
   "        super().__init__()",
-  "        weight = lambda name: self.add_weight(name=name, shape=(), initializer='zeros', dtype='int64', trainable=False)",
+  "        kind = dict(shape=(), initializer='zeros', dtype='int64', trainable=False)",
+  "        weight = lambda name: self.add_weight(name=name, **kind)",
   "        self.next, self.wrong, self.built = weight('next'), weight('wrong'), True",
   "    def call(self, x):",
   "        return x",
