@@ -39,9 +39,17 @@ test_that("One worker of two or more stays free; one alone is used; those that a
     losses_of(note, "future", length = 30, epochs = 1, callbacks = list(count))
     expect_equal(free, 1)
     expect_length(list.files(folder), 2L)
-    busy <- lapply(1:2, function(k) future::future(Sys.sleep(3))) # nolint: undesirable_function_linter. It is theirs.
+    over <- tempfile()
+    wait <- function(k) {
+      future::future({
+        since <- Sys.time()
+        while (!file.exists(over) && Sys.time() < since + 120) Sys.sleep(0.05) # nolint: undesirable_function_linter.
+      })
+    }
+    busy <- lapply(1:2, wait)
     losses_of(note, "future", length = 4, epochs = 1)
     expect_false(future::resolved(busy[[1L]]))
+    file.create(over)
   })
   with_plan("cluster", workers = 1, code = {
     expect_identical(losses_of(drawn_batch, "future"), losses_of(drawn_batch, NULL))

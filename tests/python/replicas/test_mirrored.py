@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,17 @@ from typing import Any
 import pytest
 
 PROGRAM = Path(__file__).parents[1] / "support" / "program_replicas.py"
+# Run by default; the others with FITGENERATOR_SWEEP=all.
+QUICK = ("fewer rows than replicas", "several steps a call", "mean by sample weight")
+QUICK += ("masked and regularised", "two outputs")
+
+pytestmark = pytest.mark.timeout(900)
 
 
 def cases() -> list[str]:
     """The names of the program's cases, which this process cannot import: it has one device."""
+    if os.environ.get("FITGENERATOR_SWEEP") != "all":
+        return list(QUICK)
     for node in ast.parse(PROGRAM.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "CASES":
             assert isinstance(node.value, ast.Dict)
@@ -27,12 +35,12 @@ def cases() -> list[str]:
 def found() -> dict[str, dict[str, Any]]:
     """What the program has found, by case."""
     done = subprocess.run(
-        [sys.executable, str(PROGRAM)],
+        [sys.executable, str(PROGRAM), *cases(), "resumed", "failed"],
         capture_output=True,
         text=True,
         encoding="utf-8",
         stdin=subprocess.DEVNULL,
-        timeout=900,
+        timeout=800,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
