@@ -54,9 +54,9 @@ pipeline_stages <- c(
 #' * `timeline`: what happened to the last 100 batches, a data frame with the columns `batch` (the number of the batch,
 #'   from 1), `what` (`"generator"`, `"conversion"`, `"queue"`, `"step"`, `"wait"` for the time that the model waited
 #'   for the batch, or `"callbacks"` for what callbacks did after its step), `begin` and `end` (seconds since the call
-#'   began), `lane` (the thread, such as `"calling thread"`, `"training thread"` or a feeder; a worker process, such as
-#'   `"worker 1"`; or `"queue"`) and `source` (the argument that the batch came from). Batches that were used by one call
-#'   of a compiled function have the same times there.
+#'   began), `lane` (the thread, such as `"calling thread"`, `"training thread"` or a feeder; a worker process, such
+#'   as `"worker 1"`; or `"queue"`) and `source` (the argument that the batch came from). Batches that were used by one
+#'   call of a compiled function have the same times there.
 #'
 #' @param x A pipeline: the element `pipeline` of what [fit_generator()] returns.
 #' @param ... Not used.

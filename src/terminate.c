@@ -6,6 +6,7 @@
 #ifdef _WIN32
 
 SEXP watch_termination(SEXP yes) {
+  (void) yes;
   return Rf_ScalarLogical(FALSE);
 }
 
@@ -33,6 +34,7 @@ static void restore(void) {
 /* The signal may come to any thread of the process. */
 static void take(int number) {
   int kept = errno;
+  (void) number;
   came = 1;
   restore();
   pthread_kill(host, SIGINT);
