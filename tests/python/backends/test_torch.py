@@ -36,9 +36,9 @@ Seen = list[tuple[Any, ...]]
 def hosted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls train on a thread of their own, as where R takes part."""
 
-    def run(plan: Callable[[Any], Any], screen: Any) -> Any:
+    def run(plan: Callable[..., Any], host: Any, given: Any) -> Any:
         board = Switchboard()
-        background = BackgroundLoop(board, plan(board))
+        background = BackgroundLoop(board, plan(board, *given))
         background.loop.context.callbacks.attach()
         background.start()
         while not isinstance(request := board.next_request(0.1), End):
