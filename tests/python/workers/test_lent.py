@@ -14,7 +14,7 @@ from fitgenerator import WorkerError
 from fitgenerator.workers.lent import LentDoor
 from fitgenerator.workers.pool import Pool
 from fitgenerator.workers.site import Address
-from fitgenerator.workers.wire import Asked
+from fitgenerator.workers.wire import REQUEST, Asked
 from support.program_worker import MAGIC, batch
 
 
@@ -36,9 +36,9 @@ def dial(door: LentDoor, token: str, batches: int, number: int = 7) -> threading
         with socket.create_connection(door.at) as connection:
             connection.sendall(struct.pack("<i16si", MAGIC, bytes.fromhex(token), number))
             for _ in range(batches):
-                if len(said := connection.recv(20, socket.MSG_WAITALL)) < 20:
+                if len(said := connection.recv(REQUEST.size, socket.MSG_WAITALL)) < REQUEST.size:
                     return
-                connection.sendall(batch(struct.unpack("<5i", said)))
+                connection.sendall(batch(REQUEST.unpack(said)[:5]))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -93,7 +93,7 @@ def test_one_that_hangs_is_named_and_the_end_does_not_wait_for_it() -> None:
 
         thread = threading.Thread(target=fetch)
         thread.start()
-        assert len(connection.recv(20, socket.MSG_WAITALL)) == 20
+        assert len(connection.recv(REQUEST.size, socket.MSG_WAITALL)) == REQUEST.size
         assert pool.where(0) == "worker 1 (process 9), which is yours and is not stopped"
         pool.end()
         thread.join(10)
