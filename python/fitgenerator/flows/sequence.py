@@ -82,6 +82,8 @@ class BatchSequence(Passes):
 class ExecutionReader(PassReader):
     """Reads batches that an executor makes; each thread waits for one of them."""
 
+    elsewhere = True
+
     def __init__(self, executions: Executions, *args: Any) -> None:
         super().__init__(*args)
         self._executions = executions
@@ -89,8 +91,8 @@ class ExecutionReader(PassReader):
     def close(self) -> None:
         self._executions.close()
 
-    def span(self, begun: float) -> Span:
-        return last_made() or super().span(begun)
+    def span(self) -> Span | None:
+        return last_made()
 
     @property
     def redone(self) -> int:

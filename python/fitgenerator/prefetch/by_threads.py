@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -61,7 +62,9 @@ class ThreadPrefetcher(Prefetcher):
                 self._fail(fetch, error)
             with around():
                 self._reader.settle(failed=not fetch.left_out)
-        fetch.span = self._reader.span(begun)
+        fetch.span = (begun, time.perf_counter(), threading.get_ident())
+        if self._reader.elsewhere:
+            fetch.span = self._reader.span() or fetch.span
         if fetch.read is None:
             self._hand_on(fetch)
         else:

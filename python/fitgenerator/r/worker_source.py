@@ -58,6 +58,8 @@ class Work:
 class WorkerReader(PassReader):
     """Reads batches that workers make; each thread waits for one of them."""
 
+    elsewhere = True
+
     def __init__(self, work: Work, hook: Callable[[int], object] | None, *position: Any) -> None:
         super().__init__(lambda epoch, index: None, hook, *position)
         self._work = work
@@ -78,8 +80,8 @@ class WorkerReader(PassReader):
     def close(self) -> None:
         self._work.pool.close()
 
-    def span(self, begun: float) -> Span:
-        return last_made() or super().span(begun)
+    def span(self) -> Span | None:
+        return last_made()
 
     @property
     def redone(self) -> int:

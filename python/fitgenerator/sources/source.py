@@ -7,8 +7,6 @@ the claims of an indexed source may then run on several threads.
 from __future__ import annotations
 
 import sys
-import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -40,6 +38,8 @@ Generator = Iterable[RawBatch] | Indexed | Callable[..., RawBatch]
 
 class Reader(ABC):
     """Reads one source from one feed."""
+
+    elsewhere = False  # its batches are made on other threads, or by other processes
 
     @abstractmethod
     def begin(
@@ -83,9 +83,9 @@ class Reader(ABC):
         """Batches that were made again, because what made them has died."""
         return 0
 
-    def span(self, begun: float) -> Span:
-        """Who made the batch that this thread has read since `begun`, and when."""
-        return begun, time.perf_counter(), threading.get_ident()
+    def span(self) -> Span | None:
+        """Who made the batch that this thread has just read, and when, if it was made elsewhere."""
+        return None
 
     def spot(self, claims: int) -> Spot | None:
         """The place of the batch after so many claims; `None`: batches of the source have none."""
