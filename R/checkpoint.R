@@ -8,16 +8,32 @@
 #'
 #' The file remains after the end of the training. A call with the same `epochs` then trains nothing, and returns the
 #' trained model and the full history; a call with more `epochs` continues. An epoch that a callback stopped before its
-#' last step is not saved. To start again, remove the file. Only one training at a time can use the file.
+#' last step is not saved as a whole. To start again, remove the file. A second training that would use the file at the
+#' same time is refused; the file with `.lock` after its name is for that, and means nothing if no training runs.
 #'
 #' The memory of Keras's `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` is saved as well. Other callbacks
-#' start afresh, as do the random numbers of R, Python, NumPy and `tf$random`. Wherever the checkpoint stands in
-#' `callbacks`, it runs after the others.
+#' start afresh, as do the random numbers of Python, NumPy and `tf$random`, and, after an epoch, those of R. Wherever the
+#' checkpoint stands in `callbacks`, it runs after the others.
 #'
 #' Keras's own `BackupAndRestore` also works, but saves neither the history nor the state of random layers. It
 #' overwrites two files, one with the weights and one with the number of the epoch: if the process is killed meanwhile,
 #' the next call may fail because a file cannot be read, or may train an epoch twice because the files do not match.
 #' `initial_epoch` resumes a training by hand; if there is a checkpoint, the epoch of the checkpoint is used.
+#'
+#' @section Within an epoch: With `every` or `seconds`, the file is also written within an epoch, between two calls of
+#' steps. It then holds the sums of the metrics, the place of the next batch, and the states of R's random numbers as
+#' well. The state is copied, and written while the training goes on. An error of writing is an error of the call at the
+#' next step.
+#'
+#' This needs a source whose batches have a place: a flow, [batch_sequence()], or an indexed object of Python. With any
+#' other source, such as a function without arguments, files are written after epochs only, and a
+#' `fitgenerator_checkpoint_warning` says so before the first step.
+#'
+#' With `on_signal = TRUE`, SIGTERM stops the training. Schedulers such as Slurm, `docker stop`, and the owners of
+#' borrowed machines send this signal before they end a process. The file is written as soon as the running call of
+#' steps has ended, without a wait for a batch. An error of class `fitgenerator_terminated` follows; if a script does
+#' not handle it, its exit status is 143. A second SIGTERM acts as it would have without `on_signal`. Windows has no
+#' such signal.
 #'
 #' @section The same batches: A resumed training equals an undisturbed one to the last digit if both get the same
 #' batches (XLA, see `jit_compile`, may change last digits). Since a generator cannot be rewound, make the batches a
@@ -33,6 +49,11 @@
 #' @param path Path of the file, usually with the ending `.npz`, the format of the file (arrays and one JSON entry). Its
 #'   folder is created if it does not exist. An existing file that is not a checkpoint is an error of class
 #'   `fitgenerator_argument_error`.
+#'
+#' @param every Also write the file if at least so many steps were done since the last one. A whole number, or `NULL`.
+#' @param seconds Also write the file if so many seconds have passed since the last one. A number, or `NULL`. With both,
+#'   whichever comes first counts.
+#' @param on_signal Whether SIGTERM saves the training and stops it.
 #'
 #' @return A Keras callback for `callbacks`. Its `epoch` is the number of epochs that the file holds, 0 if there is no
 #'   file. If the file does not fit the model, [fit_generator()] raises a `fitgenerator_argument_error`.
