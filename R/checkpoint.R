@@ -12,8 +12,8 @@
 #' same time is refused; the file with `.lock` after its name is for that, and means nothing if no training runs.
 #'
 #' The memory of Keras's `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` is saved as well. Other callbacks
-#' start afresh, as do the random numbers of Python, NumPy and `tf$random`, and, after an epoch, those of R. Wherever the
-#' checkpoint stands in `callbacks`, it runs after the others.
+#' start afresh, as do the random numbers of Python, NumPy and `tf$random`, and, after an epoch, those of R. Wherever
+#' the checkpoint stands in `callbacks`, it runs after the others.
 #'
 #' Keras's own `BackupAndRestore` also works, but saves neither the history nor the state of random layers. It
 #' overwrites two files, one with the weights and one with the number of the epoch: if the process is killed meanwhile,

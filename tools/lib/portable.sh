@@ -12,7 +12,7 @@ check_portable() {
 
 # The package's Python and R fork nothing, and ask neither fcntl nor /proc; but a lock on a file has a way on each system.
 nothing_of_one_system() {
-  ! grep -rnE --exclude=lock.py '^[^#]*(\bfcntl\b|\bos\.fork\(|"/proc)' python/fitgenerator R --include='*.py' --include='*.R'
+  ! grep -rnE '^[^#]*(\bfcntl\b|\bos\.fork\(|"/proc)' python/fitgenerator R --include='*.py' --include='*.R' --exclude=lock.py
 }
 
 # c_code COMPILER ARG ...: without a warning. (R's headers are this system's; macOS's own are not to be had.)
