@@ -25,9 +25,9 @@ launch <- function(fns, names, forms, inputs, seeded, size, version) {
   }, fitgenerator_error = function(cnd) list(NULL, class(cnd)[[1L]], conditionMessage(cnd)))
 }
 
-# The condition of a function that failed in a worker.
+# What Python is told of a function that failed in a worker, as `failure_of()` does; its calls do not travel.
 told_error <- function(message, call, classes) {
-  rebuilt(list(message = message, call = call, classes = classes), "error")
+  list(rebuilt(list(message = message, call = call, classes = classes), "error"), character(), character())
 }
 
 # Signals a warning or a message of a worker.
