@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from operator import getitem
 
@@ -61,6 +62,25 @@ class IteratorReader(Reader):
         return called(partial(iter, iterable), "__iter__()")
 
 
+@dataclass
+class _Passes:
+    """Passes of one length that follow each other; one entry, however many there are."""
+
+    before: int  # claims before the first of them
+    length: int
+    count: int = 1
+
+    def upto(self, claims: int) -> int:
+        """How many of them have begun after so many claims."""
+        if claims < self.before:
+            return 0
+        return min(self.count, (claims - self.before) // self.length + 1 if self.length else 1)
+
+    def start(self, claims: int) -> int:
+        """Claims before the one that runs after so many."""
+        return self.before + (self.upto(claims) - 1) * self.length
+
+
 class IndexedReader(Reader):
     """Reads `source[0]`, `source[1]`, ... and tells the source where a pass begins and ends."""
 
@@ -71,7 +91,7 @@ class IndexedReader(Reader):
         self._index = 0
         # Claims before each round, and passes that had ended in it before the reader was opened.
         self._rounds: list[tuple[int, int]] = []
-        self._passes: list[tuple[int, int]] = []  # claims before each pass, and its length
+        self._passes: list[_Passes] = []
         self._wrap = False
         self._in_pass = False
         self._fetches = Fetches()
@@ -118,15 +138,19 @@ class IndexedReader(Reader):
             called(self._begin, "on_epoch_begin()")
         # Asked in each pass: a source may grow or shrink when a pass has ended.
         self._length, self._index, self._in_pass = called(self._ask, "__len__()"), 0, True
-        self._passes.append((self._fetches.claimed, self._length))
+        claimed, last = self._fetches.claimed, self._passes[-1] if self._passes else None
+        if last and last.length == self._length and last.start(claimed) + self._length == claimed:
+            last.count += 1
+        else:
+            self._passes.append(_Passes(claimed, self._length))
 
     def spot(self, claims: int) -> Spot:
         """Passes that have ended since the round began, and an index in the one that runs."""
         begun, ended = next(one for one in reversed(self._rounds) if one[0] <= claims)
-        first, length = next(one for one in reversed(self._passes) if one[0] <= claims)
-        ended += sum(begun < before <= claims for before, _ in self._passes)
-        index = claims - first
-        return (ended + 1, 0) if index == length else (ended, index)
+        now = next(passes for passes in reversed(self._passes) if passes.before <= claims)
+        ended += sum(passes.upto(claims) - passes.upto(begun) for passes in self._passes)
+        index = claims - now.start(claims)
+        return (ended + 1, 0) if index == now.length else (ended, index)
 
     def go_to(self, spot: Spot) -> None:
         """The source is as it was when the round began, but for the passes that have ended."""
@@ -141,7 +165,7 @@ class IndexedReader(Reader):
         check_spot(spot, self._length)
         self._index = index
         self._rounds[-1] = (self._fetches.claimed, passes)
-        self._passes[-1] = (self._fetches.claimed - index, self._length)
+        self._passes.append(_Passes(self._fetches.claimed - index, self._length))
 
     def _end_pass(self) -> None:
         hook = getattr(self._source, "on_epoch_end", None)

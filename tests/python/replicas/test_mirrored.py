@@ -15,7 +15,7 @@ import pytest
 PROGRAM = Path(__file__).parents[1] / "support" / "program_replicas.py"
 # Run by default; the others with FITGENERATOR_SWEEP=all.
 QUICK = ("fewer rows than replicas", "several steps a call", "mean by sample weight")
-QUICK += ("masked and regularised", "two outputs")
+QUICK += ("masked and regularised", "two outputs", "step of its own")
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -125,7 +125,10 @@ class OwnStep(keras.Model):
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         self.seen.update_state(ops.abs(y))
-        return {"seen": self.seen.result()}
+        # Beside a metric, under another name too: what only this step knows. "loss" is not the
+        # tracker's, which has seen nothing.
+        error = ops.mean(ops.abs(y))
+        return {"seen": self.seen.result(), "again": self.seen.result(), "loss": error}
 
 
 def own_step() -> Any:

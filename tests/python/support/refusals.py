@@ -167,7 +167,7 @@ def replicas_of(strategy: Any, version: type[Keras3] = Keras3) -> None:
 def cut(leaf: Any) -> None:
     """Cut a leaf for two replicas."""
     devices = SimpleNamespace(worker_devices=("CPU:0", "CPU:0"))
-    MirroredReplicas(SimpleNamespace(extended=devices)).parts(leaf, stacked=False)
+    MirroredReplicas(SimpleNamespace(extended=devices), tf.constant).parts(leaf, stacked=False)
 
 
 class Mirrored(tf.distribute.MirroredStrategy):

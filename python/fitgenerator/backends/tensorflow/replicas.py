@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +35,9 @@ class Parts:
 class MirroredReplicas(Replicas):
     """The replicas of a `MirroredStrategy`."""
 
-    def __init__(self, strategy: tf.distribute.Strategy) -> None:
+    def __init__(self, strategy: tf.distribute.Strategy, tensor: Callable[[Any], Tensor]) -> None:
         self._devices = strategy.extended.worker_devices
+        self._tensor = tensor  # of an array, as on a single device
 
     def parts(self, leaf: Any, *, stacked: bool) -> Parts:
         if isinstance(leaf, (tf.SparseTensor, tf.RaggedTensor)):
@@ -46,9 +48,11 @@ class MirroredReplicas(Replicas):
         rows, count = int(leaf.shape[stacked]), len(self._devices)
         # The first replicas get one row more, where the rows do not divide.
         bounds = [-(-rows * i // count) for i in range(count + 1)]
+        with tf.device("CPU:0"):
+            leaf = self._tensor(leaf)
         tensors = []
         for device, low, high in zip(self._devices, bounds, bounds[1:], strict=False):
             part = leaf[:, low:high] if stacked else leaf[low:high]
             with tf.device(device):
-                tensors.append(tf.identity(tf.convert_to_tensor(part)))
+                tensors.append(tf.identity(part))
         return Parts(tuple(tensors))

@@ -112,7 +112,7 @@ class TensorFlow(Backend):
                 "tf.distribute.MirroredStrategy are supported. Make the model under one, or "
                 "outside of any scope."
             )
-        return MirroredReplicas(strategy)
+        return MirroredReplicas(strategy, self.tensor)
 
     def traces_on_threads(self, strategy: Any) -> bool:
         return isinstance(strategy, tf.distribute.MirroredStrategy)

@@ -8,8 +8,9 @@ of the valid elements under a mask, or of the sample weights. A sum is left as i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import keras
@@ -18,7 +19,10 @@ from keras.src.losses import loss as losses
 from tensorflow.python.distribute import values as distributed
 
 from ...models.keras_versions import Keras3
+from .whole_updates import instead
 
+# What metrics have given, by identity: a result, and what gives it of all replicas.
+Results = dict[int, tuple[Any, Callable[[], Any]]]
 _MEANS = ("mean", "sum_over_batch_size", "mean_with_sample_weight")
 
 
@@ -32,6 +36,7 @@ class ReplicaStep:
         self._keras_version = keras_version
         self._one = one
         self._predicts = predicts
+        self._metrics: dict[str, Callable[[], Any]] = {}  # what the step returns of metrics
 
     def __call__(self, *tensors: tf.Tensor) -> Any:
         """Run it on the parts of each leaf, one for each replica: the first leaf's come first."""
@@ -41,25 +46,58 @@ class ReplicaStep:
         rows = [tf.cast(tf.shape(part)[0], "float32") for part in parts[0]]
         shares = tuple(own / tf.add_n(rows) for own in rows)
         arguments = tuple(map(distributed.PerReplica, (shares, *parts)))
-        with _shared_losses():
-            outputs = strategy.run(self._run_replica, args=arguments)
-        return self._whole(outputs, strategy.experimental_local_results)
-
-    def _run_replica(self, share: tf.Tensor, *leaves: tf.Tensor) -> Any:
-        with _replica.of(self._keras_version.model, share):
-            return self._one(*leaves)
-
-    def _whole(self, outputs: Any, local: Callable[[Any], Any]) -> Any:
-        """What the replicas returned, as one: predictions in order, and the metrics of all rows.
-
-        A replica returns the metrics of its own rows. What else a step of the model's own returns
-        is the first replica's, as in Keras.
-        """
+        with _shared_losses(), _results_of(self._keras_version.model) as results:
+            outputs = strategy.run(partial(self._run_replica, results), args=arguments)
+        local = strategy.experimental_local_results
         if self._predicts:
             return keras.tree.map_structure(lambda value: tf.concat(local(value), 0), outputs)
-        metrics = self._keras_version.model.get_metrics_result()
-        firsts = keras.tree.map_structure(lambda value: local(value)[0], outputs)
-        return {name: metrics.get(name, value) for name, value in firsts.items()}
+        return {
+            name: self._metrics[name]()
+            if name in self._metrics
+            else keras.tree.map_structure(lambda part: _mean(local(part), shares), value)
+            for name, value in outputs.items()
+        }
+
+    def _run_replica(self, results: Results, share: tf.Tensor, *leaves: tf.Tensor) -> Any:
+        with _replica.of(self._keras_version.model, share):
+            outputs = self._one(*leaves)
+        if not self._predicts:
+            # A metric of the model has, in a replica, the result of that replica's rows.
+            found = {name: results.get(id(value)) for name, value in outputs.items()}
+            self._metrics = {name: result[1] for name, result in found.items() if result}
+        return outputs
+
+
+def _mean(values: Sequence[Any], shares: Sequence[tf.Tensor]) -> Any:
+    """What a step returns that is no metric: a mean over the rows, as far as it is a number."""
+    first = values[0]
+    if not (tf.is_tensor(first) and first.dtype.is_floating):
+        return first
+    return tf.add_n([_times(v, share) for v, share in zip(values, shares, strict=True)])
+
+
+def _part_of(result: Callable[[], Any], place: int) -> Any:
+    return keras.tree.flatten(result())[place]
+
+
+@contextmanager
+def _results_of(model: Any) -> Iterator[Results]:
+    """Context manager: the results that metrics of the model have given."""
+    results: Results = {}
+
+    def noting(own: Callable[[], Any]) -> Callable[[], Any]:
+        def result() -> Any:
+            value = own()
+            for place, part in enumerate(keras.tree.flatten(value)):
+                results[id(part)] = part, partial(_part_of, own, place)
+            return value
+
+        return result
+
+    with ExitStack() as stack:
+        for metric in model.metrics:
+            stack.enter_context(instead(metric, "result", noting(metric.result)))
+        yield results
 
 
 class _Replica(threading.local):

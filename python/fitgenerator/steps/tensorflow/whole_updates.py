@@ -30,12 +30,12 @@ def whole_updates(keras_version: Keras3) -> Iterator[None]:
         return losses[-1]
 
     with ExitStack() as stack:
-        stack.enter_context(_instead(model, "compute_loss", compute_and_keep))
+        stack.enter_context(instead(model, "compute_loss", compute_and_keep))
         for optimizer in keras_version.optimizers:
             with tf.init_scope():  # it may make the variable that counts
                 regardless = keras_version.regardless(optimizer)
             update = keras_version.update(optimizer, _waiting(losses, regardless))
-            stack.enter_context(_instead(optimizer, keras_version.updates, update))
+            stack.enter_context(instead(optimizer, keras_version.updates, update))
         yield
 
 
@@ -51,7 +51,7 @@ def _waiting(losses: list[Any], regardless: list[tuple[Any, str]]) -> Waiting:
         awaited = _awaited(losses, gradients)
         with ExitStack() as stack:
             for thing, name in regardless:
-                stack.enter_context(_instead(thing, name, _after(awaited, getattr(thing, name))))
+                stack.enter_context(instead(thing, name, _after(awaited, getattr(thing, name))))
             hold = _after(awaited, tf.identity)
             yield [None if gradient is None else hold(gradient) for gradient in gradients]
 
@@ -81,7 +81,7 @@ def _after(awaited: list[Any], function: Callable[P, T]) -> Callable[P, T]:
 
 
 @contextmanager
-def _instead(thing: object, name: str, method: Callable[..., Any]) -> Iterator[None]:
+def instead(thing: object, name: str, method: Callable[..., Any]) -> Iterator[None]:
     """Context manager: one object has another method."""
     own = vars(thing).get(name)
     vars(thing)[name] = method
