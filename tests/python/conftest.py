@@ -82,7 +82,7 @@ def quietly() -> Iterator[None]:
     keras.config.enable_interactive_logging()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def clean_environment() -> dict[str, str]:
     """The environment for other processes, as it was when the tests began; they find `support`."""
     return {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join(PATHS)}

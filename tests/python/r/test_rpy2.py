@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 import threading
 import warnings
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support.r_code import RRuntimeError, closure, r
+from support.r_processes import said_by
 
 NUMBERS = "n <- 0; function() { n <<- n + 1; x <- matrix(n, 2, 3); list(x, rep(n, 2)) }"
 NOISE = "function() { x <- matrix(rnorm(12), 4); list(x, rowSums(x)) }"
@@ -312,18 +311,8 @@ def test_F2_ctrl_c_in_a_long_closure_comes_out_at_once_and_training_goes_on_afte
             print("again", ok.epoch, [t.name for t in threading.enumerate() if "fit" in t.name])
         """
     )
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        env=clean_environment,
-    )
-    assert run.stdout.strip().splitlines() == ["interrupted True [0, 1]", "again [0] []"] * 2, (
-        run.stdout + run.stderr
-    )
-    assert run.returncode == 0
+    said = said_by(clean_environment, script)
+    assert said == ["interrupted True [0, 1]", "again [0] []"] * 2
 
 
 STUCK = "n <- 0; function() {{ n <<- n + 1; if (n == 3) {}; list(matrix(1, 2, 3), 1:2) }}"

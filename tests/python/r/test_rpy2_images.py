@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +19,7 @@ from fitgenerator import (
 from fitgenerator.images import ImageDataGenerator
 from support.pictures import flat, mean_model, photos, write_classes
 from support.r_code import RRuntimeError, r
+from support.r_processes import said_by
 from support.tiny_trainings import at_epoch_end, notes_of, run
 
 WORKERS = [0, 1, 2]
@@ -244,14 +243,5 @@ def test_F2_ctrl_c_in_it_comes_out_at_once_and_it_goes_on_after(
                 print("again", ok.epoch, [t.name for t in threading.enumerate() if "fit" in t.name])
         """
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        env=clean_environment,
-    )
-    wanted = ["interrupted True", "again [0] []"] * 4
-    assert done.stdout.strip().splitlines() == wanted, done.stdout + done.stderr
-    assert done.returncode == 0
+    said = said_by(clean_environment, script)
+    assert said == ["interrupted True", "again [0] []"] * 4

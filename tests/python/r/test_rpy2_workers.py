@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import textwrap
 import threading
 import time
@@ -26,6 +25,7 @@ from fitgenerator import (
 from fitgenerator.r.rpy2 import worker_pool
 from support.platforms import posix
 from support.r_code import RRuntimeError, closure, r
+from support.r_processes import said_by
 from support.refusals_workers import without_globals
 from support.tiny_trainings import linear_model, notes_of, run
 
@@ -220,15 +220,8 @@ def test_ctrl_c_comes_out_at_once_and_leaves_no_process(
         print("again", again.epoch, left)
         """
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        env=clean_environment,
-    )
-    assert done.stdout.splitlines() == ["interrupted True", "again [0] []"], done.stderr
+    said = said_by(clean_environment, script)
+    assert said == ["interrupted True", "again [0] []"]
     processes = [int(file.name) for file in tmp_path.iterdir()]
     assert len(processes) == 2
     for process in processes:

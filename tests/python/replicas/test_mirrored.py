@@ -32,7 +32,7 @@ def cases() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, dict[str, Any]]:
+def found(clean_environment: dict[str, str]) -> dict[str, dict[str, Any]]:
     """What the program has found, by case."""
     done = subprocess.run(
         [sys.executable, str(PROGRAM), *cases(), "resumed", "failed"],
@@ -42,6 +42,7 @@ def found() -> dict[str, dict[str, Any]]:
         stdin=subprocess.DEVNULL,
         timeout=800,
         check=False,
+        env=clean_environment,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return dict(json.loads(line) for line in done.stdout.splitlines())

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -17,12 +16,9 @@ import scipy.sparse
 import tensorflow as tf
 from fitgenerator import evaluate_generator, flow_from_data, predict_generator
 from fitgenerator.backends import forks
-from fitgenerator.backends.tensorflow.replicas import MirroredReplicas
 from fitgenerator.backends.tensorflow.tensors import TensorFlow
 from fitgenerator.batches.class_weight import weigh
 from fitgenerator.batches.structure import Parts
-from fitgenerator.models import supported
-from fitgenerator.models.keras_versions import Keras2, Keras3
 from fitgenerator.r.rpy2 import embedded_r
 from fitgenerator.training import run_context
 
@@ -35,6 +31,7 @@ from support.refusals_images import IMAGE_WARNINGS, IMAGES
 from support.refusals_live import VIEW_WARNINGS, VIEWS
 from support.refusals_own_steps import FREEZING, OWN_STEPS
 from support.refusals_plots import PICTURES
+from support.refusals_replicas import REPLICAS
 from support.refusals_workers import WORKERS
 from support.tiny_trainings import (
     Indexed,
@@ -153,32 +150,6 @@ def without_rpy() -> None:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-def model_like(strategy: Any, made_under: Any = None, version: type[Keras3] = Keras3) -> Keras3:
-    """As much of a model as is looked at first, in the scope of a strategy."""
-    own = {version._strategy: made_under, version._compiled: True}
-    return version(SimpleNamespace(distribute_strategy=strategy, **own))
-
-
-def replicas_of(strategy: Any, version: type[Keras3] = Keras3) -> None:
-    """Look at a model that was made under a strategy."""
-    supported.check_model(model_like(strategy, strategy, version), "train", foreign=False)
-
-
-def cut(leaf: Any) -> None:
-    """Cut a leaf for two replicas."""
-    devices = SimpleNamespace(worker_devices=("CPU:0", "CPU:0"))
-    MirroredReplicas(SimpleNamespace(extended=devices), tf.constant).parts(leaf, stacked=False)
-
-
-class Mirrored(tf.distribute.MirroredStrategy):
-    """As much of a strategy as is looked at; a real one takes seconds."""
-
-    num_replicas_in_sync = 1
-
-    def __init__(self) -> None:
-        pass
-
-
 def with_a_distribution() -> None:
     """Train where a setting of the session is not supported, as on JAX."""
     why = "a keras.distribution is set, which is not supported: set it to None"
@@ -282,18 +253,8 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a model that is not compiled": lambda: run(
         keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), numbered(), 1
     ),
-    "several replicas": lambda: replicas_of(SimpleNamespace(num_replicas_in_sync=2)),
-    "several replicas with Keras 2": lambda: replicas_of(
-        SimpleNamespace(num_replicas_in_sync=2), Keras2
-    ),
-    "the scope of several replicas": lambda: supported.check_model(
-        model_like(SimpleNamespace(num_replicas_in_sync=2)), "train", foreign=False
-    ),
-    "a ragged tensor for several replicas": lambda: cut(tf.ragged.constant([[1.0], []])),
+    **REPLICAS,
     "a fork": a_fork,
-    "R code under a strategy": lambda: supported.check_model(
-        model_like(Mirrored()), "train", foreign=True
-    ),
     # step
     "the gradient of an R function": r_gradient,
     # feed, loops
