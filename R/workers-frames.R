@@ -43,8 +43,6 @@ values_without_python <- function(env) {
   if (any(held)) values[!held]
 }
 
-holds_python <- function(x) is_python(x) || (is.list(x) && any(vapply(unclass(x), is_python, NA)))
-
 # In the worker: the job, read from raw bytes or a connection.
 unpacked <- function(from) {
   frames <- list()

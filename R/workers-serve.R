@@ -125,7 +125,7 @@ reply <- function(link, source, asked, image, settings) {
   value <- with_calls(
     withCallingHandlers(
       make(),
-      warning = keep("warning", "muffleWarning"), packageStartupMessage = muffle,
+      warning = keep("warning", "muffleWarning"), packageStartupMessage = muffle_message,
       message = keep("message", "muffleMessage"),
       interrupt = function(cnd) if (!settings$lent) tell_where(link, sys.calls(), sys.nframe(), source)
     ),
@@ -142,7 +142,7 @@ reply <- function(link, source, asked, image, settings) {
 }
 
 # That a package is loaded is the process's own business.
-muffle <- function(cnd) invokeRestart("muffleMessage")
+muffle_message <- function(cnd) invokeRestart("muffleMessage")
 
 # Conditions beyond these are dropped, in one batch.
 most_signals <- 1000L
