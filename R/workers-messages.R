@@ -9,9 +9,15 @@
 unbroken <- function(code) {
   on.exit(if (isTRUE(the$interrupted)) {
     the$interrupted <- FALSE
-    .Call(C_interrupt_again)
+    interrupt_again()
   })
   suspendInterrupts(code)
+}
+
+# What R does about an interrupt. (A signal would also reach Python, if its handler is not suspended.)
+interrupt_again <- function() {
+  signalCondition(structure(class = c("interrupt", "condition"), list(message = "", call = NULL)))
+  invokeRestart("abort")
 }
 
 # In such code: a wait, which an interrupt ends with the value FALSE.

@@ -1,7 +1,5 @@
-/* Three things that R code cannot do for itself: call a function so that no jump leaves it, ask whether an
-   interrupt is waiting, and have one wait. */
-
-#include <signal.h>
+/* Two things that R code cannot do for itself: call a function so that no jump leaves it, and ask whether an
+   interrupt is waiting. */
 
 #include <R.h>
 #include <Rinternals.h>
@@ -27,12 +25,6 @@ static SEXP take_interrupt(void) {
   return R_NilValue;
 }
 
-/* Has an interrupt wait that was taken too early. */
-static SEXP interrupt_again(void) {
-  raise(SIGINT);
-  return R_NilValue;
-}
-
 SEXP forks_safely(SEXP yes); /* fork.c */
 SEXP link_open(SEXP host, SEXP port); /* link.c */
 SEXP link_ask(SEXP fd, SEXP n);
@@ -48,7 +40,6 @@ SEXP watch_termination(SEXP yes);
 
 static const R_CallMethodDef routines[] = {
   ROUTINE(forks_safely, 1),
-  ROUTINE(interrupt_again, 0),
   ROUTINE(isolate, 1),
   ROUTINE(link_ask, 2),
   ROUTINE(link_close, 1),

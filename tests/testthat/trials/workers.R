@@ -111,13 +111,14 @@ for (trial in seq_len(as.integer(args[[2L]]))) {
     train(model, batch_sequence(setting$fn, 1e5), NULL, workers = workers, callbacks = setting$callbacks)
     "none"
   }, interrupt = function(cnd) "interrupt", error = function(cnd) conditionMessage(cnd))
-  seconds <- as.numeric(Sys.time()) - py$pressed[[1L]]
+  now <- as.numeric(Sys.time())
   if (!outcome %in% c("none", "interrupt")) {
     message(outcome)
     outcome <- "error"
   }
   for (k in seq_len(20)) tryCatch(rest(0.01), interrupt = function(cnd) NULL) # later signals of this trial
   py$rest_of_trial()
+  seconds <- now - py$pressed[[1L]]
   answer <- tryCatch(of_trial(1000000000L + trial), error = function(cnd) message(conditionMessage(cnd)))
   left <- if (!identical(answer, right)) {
     "answer"
