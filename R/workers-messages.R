@@ -7,15 +7,18 @@
 
 # Evaluates code that must come to its end. An interrupt that came meanwhile, or that `waiting()` met, is taken after it.
 unbroken <- function(code) {
-  on.exit(if (isTRUE(the$interrupted)) {
-    the$interrupted <- FALSE
-    interrupt_again()
+  if (isTRUE(the$unbroken)) return(code) # the outermost takes it
+  the$unbroken <- TRUE
+  on.exit({
+    the$unbroken <- FALSE
+    if (isTRUE(the$interrupted)) interrupt_again()
   })
   suspendInterrupts(code)
 }
 
 # What R does about an interrupt. (A signal would also reach Python, if its handler is not suspended.)
 interrupt_again <- function() {
+  the$interrupted <- FALSE
   signalCondition(structure(class = c("interrupt", "condition"), list(message = "", call = NULL)))
   invokeRestart("abort")
 }
@@ -36,11 +39,14 @@ whole_node <- function(node) {
 
 #' @exportS3Method parallel::sendData
 sendData.fitgenerator_node <- function(node, data) { # nolint: object_name_linter. The name is parallel's.
-  send_whole(node$con, serialize(data, NULL, xdr = !inherits(node, "SOCK0node")))
+  unbroken(send_whole(node$con, serialize(data, NULL, xdr = !inherits(node, "SOCK0node"))))
 }
 
 #' @exportS3Method parallel::recvData
-recvData.fitgenerator_node <- function(node) receive_whole(node$con) # nolint: object_name_linter. So is this one.
+recvData.fitgenerator_node <- function(node) { # nolint: object_name_linter. So is this one.
+  if (!isTRUE(the$unbroken)) socketSelect(list(node$con)) # where the user's own call may be interrupted
+  unbroken(receive_whole(node))
+}
 
 # Bytes that a socket takes either all or none of.
 piece_size <- 2048L
@@ -67,25 +73,47 @@ send_whole <- function(con, bytes) {
   })
 }
 
-receive_whole <- function(con) {
-  waits <- socketTimeout(con, 0L)
-  on.exit(try(socketTimeout(con, waits), silent = TRUE))
+# A node that Ctrl-C has reached as well, as it does from a terminal, may have dropped its reply. So it is asked for a
+# sign, and what comes before that is its reply.
+receive_whole <- function(node) {
+  waits <- socketTimeout(node$con, 0L)
+  on.exit(try(socketTimeout(node$con, waits), silent = TRUE))
   came <- raw()
+  reply <- sign <- NULL
   ended <- FALSE
   since <- Sys.time()
   repeat {
-    more <- readBin(con, "raw", 65536L)
+    more <- readBin(node$con, "raw", 65536L)
     if (length(more)) {
       came <- c(came, more)
       ended <- FALSE
       since <- Sys.time()
       next
     }
-    message <- if (length(came)) tryCatch(list(unserialize(came)), error = function(cnd) NULL) # if it is all there
-    if (length(message)) return(message[[1L]])
+    while (length(first <- first_message(came))) {
+      if (is.null(sign)) return(first$value)
+      if (identical(first$value$tag, sign)) return(if (is.null(reply)) stop("the node was interrupted") else reply)
+      reply <- first$value
+      came <- first$rest
+    }
     if (ended) stop("the connection has ended")
-    ended <- wait_for_node(con, FALSE, since) # or there is more to read
+    if (is.null(sign) && isTRUE(the$interrupted) && Sys.time() > since + 0.5) {
+      sign <- sprintf("fitgenerator %.6f", as.numeric(Sys.time()))
+      utils::getFromNamespace("sendCall", "parallel")(node, Sys.getpid, list(), tag = sign)
+    }
+    ended <- wait_for_node(node$con, FALSE, since) # or there is more to read
   }
+}
+
+# The first message in raw bytes, as its `value`, and the `rest`; `NULL` if it is not all there.
+first_message <- function(bytes) {
+  if (!length(bytes)) return(NULL)
+  con <- rawConnection(bytes)
+  on.exit(close(con))
+  tryCatch(
+    list(value = unserialize(con), rest = readBin(con, "raw", length(bytes))),
+    error = function(cnd) NULL
+  )
 }
 
 # Waits until a connection can be written to, or read; whether it can. Once the user has interrupted, a node that has not

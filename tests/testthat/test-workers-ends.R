@@ -12,12 +12,30 @@ trials_of <- function(...) {
 }
 
 test_that("Ctrl-C is R's interrupt at once, however long the functions take, and leaves nothing", {
-  for (setting in c("busy", "starting", "waiting", "cluster")) {
+  for (setting in c("busy", "starting", "waiting")) {
     found <- trials_of(setting, 8)
     expect_identical(found$outcome, rep("interrupt", 8L))
     expect_identical(found$left, rep("nothing", 8L))
     expect_lt(stats::median(found$seconds), 0.5) # idle: 0.2
   }
+})
+
+# While they are launched (and do not read), while they serve, and again and again while what they leave is collected.
+moments_of <- function(kind, moments = c("-launching", "", "-collecting")) {
+  found <- trials_of(paste0(kind, moments, collapse = "+"), 2)
+  expect_identical(found$outcome, rep("interrupt", 2L * length(moments)))
+  expect_identical(found$left, rep("nothing", 2L * length(moments)))
+}
+
+test_that("After Ctrl-C at any moment, a cluster's next call has its own value", {
+  moments_of("cluster")
+})
+
+test_that("So have the user's next future, and the next mirai", {
+  testthat::skip_if_not_installed("future")
+  moments_of("future")
+  testthat::skip_if_not_installed("mirai")
+  moments_of("mirai", c("", "-collecting"))
 })
 
 # A session that trains with two workers, busy or idle; gives their process numbers.

@@ -1,8 +1,8 @@
 # Interrupts a call whose batches workers make, again and again. A process of its own:
 #
-#   Rscript workers.R SETTING TRIALS
+#   Rscript workers.R SETTING[+SETTING...] TRIALS
 #
-# prints a line for each trial: what arrived, the seconds from the signal to the caller's handler, and what was left
+# (several settings must be of the same workers) prints a line for each trial: what arrived, the seconds from the signal to the caller's handler, and what was left
 # ("nothing": no process, thread or file, and workers of the user's answer a call with the value of that call; "answer":
 # they do not).
 
@@ -93,33 +93,35 @@ for (name in c("cluster", "future", "mirai")) {
   names(variants) <- paste0(name, "-", names(variants))
   settings <- c(settings, lapply(variants, function(variant) utils::modifyList(of, variant)))
 }
-setting <- settings[[args[[1L]]]]
+chosen <- settings[strsplit(args[[1L]], "+", fixed = TRUE)[[1L]]]
+first <- chosen[[1L]]
 
-workers <- if (is.null(setting$workers)) 2 else setting$workers()
-ask <- function(k) if (is.null(setting$ask)) k else setting$ask(workers, k)
-pids <- if (isTRUE(setting$stop)) setting$pids(workers)
+workers <- if (is.null(first$workers)) 2 else first$workers()
+ask <- function(k) if (is.null(first$ask)) k else first$ask(workers, k)
+pids <- if (!is.null(first$pids)) first$pids(workers)
 model <- echo_model()
 train(model, batch_sequence(quick, 40), NULL, workers = workers)
 of_trial <- function(k) gsub(sprintf("\\b%d\\b", k), "k", paste(ask(k), collapse = " ")) # never that of another call
 state <- function() list(descendants(), open_files(), list.files(tempdir()))
 right <- of_trial(1000000000L)
 before <- state()
-for (trial in seq_len(as.integer(args[[2L]]))) {
+
+# One trial: what its line shows.
+tried <- function(setting, number) {
   wait <- stats::runif(1, setting$wait[[1L]], setting$wait[[2L]])
+  times <- if (is.null(setting$times)) 1 else setting$times
   outcome <- tryCatch({
-    py$press(wait, if (is.null(setting$times)) 1 else setting$times, isTRUE(setting$group), as.list(pids))
+    py$press(wait, times, isTRUE(setting$group), if (isTRUE(setting$stop)) as.list(pids) else list())
     train(model, batch_sequence(setting$fn, 1e5), NULL, workers = workers, callbacks = setting$callbacks)
     "none"
-  }, interrupt = function(cnd) "interrupt", error = function(cnd) conditionMessage(cnd))
+  }, interrupt = function(cnd) "interrupt", error = function(cnd) {
+    message(conditionMessage(cnd))
+    "error"
+  })
   now <- as.numeric(Sys.time())
-  if (!outcome %in% c("none", "interrupt")) {
-    message(outcome)
-    outcome <- "error"
-  }
   for (k in seq_len(20)) tryCatch(rest(0.01), interrupt = function(cnd) NULL) # later signals of this trial
   py$rest_of_trial()
-  seconds <- now - py$pressed[[1L]]
-  answer <- tryCatch(of_trial(1000000000L + trial), error = function(cnd) message(conditionMessage(cnd)))
+  answer <- tryCatch(of_trial(1000000000L + number), error = function(cnd) message(conditionMessage(cnd)))
   left <- if (!identical(answer, right)) {
     "answer"
   } else if (identical(state(), before) && !length(our_threads())) {
@@ -127,5 +129,9 @@ for (trial in seq_len(as.integer(args[[2L]]))) {
   } else {
     "something"
   }
-  cat(sprintf("%s %.3f %s\n", outcome, seconds, left))
+  sprintf("%s %.3f %s\n", outcome, now - py$pressed[[1L]], left)
+}
+
+for (setting in chosen) {
+  for (trial in seq_len(as.integer(args[[2L]]))) cat(tried(setting, trial))
 }
