@@ -25,11 +25,18 @@ lend_futures <- function(lent) {
   unbroken(the$left <- collected(the$left, 0)) # of calls that ended while their workers were busy
   for (k in seq_len(lent$at$count)) {
     if (k > 1L && future::nbrOfFreeWorkers() < 1) break # it would wait for futures of the user's
-    started <- new_future(portable_code()$lend_work, lent_arguments(lent))
+    started <- launched(new_future(portable_code()$lend_work, lent_arguments(lent)))
     lent$started <- c(lent$started, list(started)) # before it starts: an interrupt may end this call as soon as it has
-    while (!start_future(started)) Sys.sleep(slice) # nolint: undesirable_function_linter. All workers are busy.
+    while (!launched(start_future(started))) Sys.sleep(slice) # nolint: undesirable_function_linter. All workers are busy.
     if (identical(unbroken(if (started$is_over()) tryCatch(started$collect(), error = identity)), "here")) refuse_plan()
   }
+}
+
+# What `code`, of future's, gives.
+launched <- function(code) {
+  tryCatch(code, error = function(cnd) {
+    fg_abort(paste("A future could not be started:", conditionMessage(cnd)), "fitgenerator_worker_error")
+  })
 }
 
 # A future that is not started yet.
@@ -71,18 +78,13 @@ start_future <- function(started) {
     future::resolved(future)
     !is_new(future)
   }
-  tryCatch(
-    if (inherits(future$workers, "cluster")) {
-      unbroken(waiting(start()))
-    } else if (future::nbrOfFreeWorkers() > 0) {
-      suspendInterrupts(start())
-    } else {
-      start()
-    },
-    error = function(cnd) {
-      fg_abort(paste("A future could not be started:", conditionMessage(cnd)), "fitgenerator_worker_error")
-    }
-  )
+  if (inherits(future$workers, "cluster")) {
+    unbroken(waiting(start()))
+  } else if (future::nbrOfFreeWorkers() > 0) {
+    suspendInterrupts(start())
+  } else {
+    start()
+  }
 }
 
 # -- mirai -----------------------------------------------------------------------------------------

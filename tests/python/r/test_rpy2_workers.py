@@ -162,8 +162,10 @@ def test_a_plain_closure_runs_on_r_s_thread_with_one_message_that_says_how_to_ch
     )
     assert os.path.dirname(warning.filename).endswith("support")  # where the call stands
     drawn = closure("function() { x <- matrix(rnorm(12), 4); list(x, rowSums(x)) }")
-    shared = lambda: batch_sequence(drawn, None, seed=1)  # noqa: E731. What the message says.
-    found = [run(linear_model(), shared(), 4, workers=count).history for count in (1, 3)]
+    found = []
+    for count in (1, 3):
+        shared = batch_sequence(drawn, None, seed=1)  # what the message says
+        found.append(run(linear_model(), shared, 4, workers=count).history)
     assert found[0] == found[1]
 
 

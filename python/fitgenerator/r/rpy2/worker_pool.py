@@ -34,8 +34,9 @@ Given = Source | None
 _NAMES = ("generator", "validation_data")
 
 _ONE_THREAD = (
-    "`workers` = {count} has no effect on `{name}`: a function of no number runs on R's own thread. "
-    "batch_sequence({name}, None, seed=1) makes a source of it that {count} processes share."
+    "`workers` = {count} has no effect on `{name}`: a function of no number runs on R's own "
+    "thread. batch_sequence({name}, None, seed=1) makes a source of it that {count} processes "
+    "share."
 )
 
 
