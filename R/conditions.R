@@ -72,6 +72,7 @@
 #'   \item{`fitgenerator_checkpoint_warning`}{A [checkpoint()] saves after epochs only, although it was to save within
 #'     them, because the generator cannot be resumed there.}
 #'   \item{`fitgenerator_live_view_warning`}{The page of a [live_view()] could not be saved.}
+#'   \item{`fitgenerator_run_warning`}{The files of a run of tfruns could not be written; the training went on.}
 #' }
 #'
 #' @section Interrupts:
