@@ -16,8 +16,7 @@ SIGTERM comes once in each trial, in half of them while a batch is made that tak
 file must be written within 2 s, and the exit status be 143; the same call must then end as an
 undisturbed one.
 
-In Python, each process that is killed is forked from this one, which has imported TensorFlow but
-not used it.
+In Python, each process is forked from this one, which has imported TensorFlow but not used it.
 """
 
 from __future__ import annotations
@@ -107,22 +106,24 @@ def forked(work: Callable[[], None]) -> Process:
     number = os.fork()
     if number == 0:
         os.dup2(writing, 1)
+        status = 0
         try:
             work()
+        except SystemExit as error:  # as a script would end
+            status = int(error.code or 0)
         except BaseException:
             traceback.print_exc(file=sys.stdout)
         sys.stdout.flush()
-        os._exit(0)
+        os._exit(status)
     os.close(writing)
     return Process(number, reading)
 
 
-def script(*command: str) -> Process:
-    """A process that runs a script of this folder."""
-    place = Path(__file__).parent
+def in_r(folder: Path, *words: str) -> Process:
+    """A process of R's that trains."""
+    command = ["Rscript", str(Path(__file__).with_name("resume_trial.R")), str(folder), *words]
     reading, writing = os.pipe()
-    words = [str(place / word) if "." in word and "/" not in word else word for word in command]
-    started = subprocess.Popen(words, stdout=writing, stderr=writing, cwd=place)
+    started = subprocess.Popen(command, stdout=writing, stderr=writing)
     started.returncode = 0  # it is waited for here, not there
     os.close(writing)
     return Process(started.pid, reading)
@@ -130,15 +131,12 @@ def script(*command: str) -> Process:
 
 WAYS: dict[str, Callable[[Path, Setting], Process]] = {
     "python": lambda folder, _: forked(lambda: training.train(folder)),
-    "r": lambda folder, _: script("Rscript", "resume_trial.R", str(folder)),
+    "r": lambda folder, _: in_r(folder),
     "keras": lambda folder, _: forked(lambda: training.train_keras(folder)),
     "python-within": lambda folder, due: forked(lambda: training.train_within(folder, due)),
-    "r-within": lambda folder, due: script("Rscript", "resume_trial.R", str(folder), *due.words()),
-    "python-term": lambda folder, due: script(
-        sys.executable, "resume_training.py", str(folder), *due.words()
-    ),
+    "r-within": lambda folder, due: in_r(folder, *due.words()),
 }
-WAYS["r-term"] = WAYS["r-within"]
+WAYS |= {"python-term": WAYS["python-within"], "r-term": WAYS["r-within"]}
 
 
 @dataclass
@@ -217,7 +215,7 @@ def terminated(way: str, number: int, expected: str, seconds: float, count: Coun
     done = process.wait_for("done", random.uniform(0, (1.5 if stall else 0.7) * seconds))
     asked = time.time()
     status = process.end(signal.SIGTERM)
-    if done or process.ended and any(line.startswith("done ") for line in process.lines):
+    if done or (process.ended and any(line.startswith("done ") for line in process.lines)):
         count.complaints.add("some had ended before SIGTERM came")
     else:
         count.kills += 1

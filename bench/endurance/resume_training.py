@@ -1,9 +1,6 @@
 """What one process of `resume.py` does: trains from where the last one came to, says how it ended.
 
-    python resume_training.py FOLDER EVERY SECONDS STALL
-
-trains with files within epochs, as a script of a user's does. `resume_trial.R` does so in R, with
-the model and the hash from here.
+`resume_trial.R` does so in R, with the model and the hash from here.
 """
 
 from __future__ import annotations
@@ -11,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,12 +38,6 @@ class Setting:
     def words(self) -> list[str]:
         """The setting as arguments of a script."""
         return [str(value or 0) for value in (self.every, self.seconds, self.stall)]
-
-    @classmethod
-    def of(cls, words: list[str]) -> Setting:
-        """What the arguments of a script say."""
-        every, seconds, stall = map(float, words)
-        return cls(int(every) or None, seconds or None, int(stall) or None)
 
 
 def new_model(dropout: float = 0.3) -> Any:
@@ -176,7 +166,3 @@ def keras_epoch(metadata: Path) -> int:
         return int(json.loads(metadata.read_text())["epoch"])
     except (OSError, ValueError):
         return 0
-
-
-if __name__ == "__main__":
-    train_within(Path(sys.argv[1]), Setting.of(sys.argv[2:5]))
