@@ -224,7 +224,10 @@ def terminated(way: str, number: int, expected: str, seconds: float, count: Coun
         file = folder / "training.npz"
         # None where SIGTERM came before the first step was done, or just after an epoch's file.
         if file.exists() and file.stat().st_mtime > asked:
-            count.seconds.append(file.stat().st_mtime - asked)
+            spent = file.stat().st_mtime - asked
+            count.seconds.append(spent)
+            if spent > PROMPT:
+                count.complaints.add(f"{spent:.1f} s: {process.text.splitlines()[-1]}")
         count.within += is_within(folder)
     process = WAYS[way](folder, Setting())
     process.wait_for("done", PATIENCE)
