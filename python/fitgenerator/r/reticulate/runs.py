@@ -29,7 +29,7 @@ def described(model: KerasModel) -> dict[str, Any]:
 
 def learning_rate(optimizer: Any) -> float | None:
     """The learning rate as it is now; `None` where it is not a number."""
-    rate = getattr(optimizer, "learning_rate", None)
+    rate: Any = getattr(optimizer, "learning_rate", None)
     with suppress(TypeError, ValueError):
         if isinstance(rate, classes("optimizers.schedules.LearningRateSchedule")):
             rate = rate(optimizer.iterations)
