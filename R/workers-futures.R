@@ -22,25 +22,69 @@ require_launcher <- function(package, found = requireNamespace(package, quietly 
 
 # One that the plan runs in this session, whatever it is called, returns at once.
 lend_futures <- function(lent) {
-  the$left <- collected(the$left, 0) # of calls that ended while their workers were busy
+  unbroken(the$left <- collected(the$left, 0)) # of calls that ended while their workers were busy
   for (k in seq_len(lent$at$count)) {
-    free <- future::nbrOfFreeWorkers() > 0
-    if (k > 1L && !free) break # it would wait for futures of the user's
-    started <- start_future(portable_code()$lend_work, lent_arguments(lent), free)
-    lent$started <- c(lent$started, list(started))
-    if (started$is_over() && identical(tryCatch(started$collect(), error = identity), "here")) refuse_plan()
+    if (k > 1L && future::nbrOfFreeWorkers() < 1) break # it would wait for futures of the user's
+    started <- launched(new_future(portable_code()$lend_work, lent_arguments(lent)))
+    lent$started <- c(lent$started, list(started)) # before it starts: an interrupt may end this call as soon as it has
+    while (!launched(start_future(started))) Sys.sleep(slice) # nolint: undesirable_function_linter. All workers are busy.
+    if (identical(unbroken(if (started$is_over()) tryCatch(started$collect(), error = identity)), "here")) refuse_plan()
   }
 }
 
-start_future <- function(fn, args, free) {
-  start <- function() {
-    future::future(do.call(fn, args, quote = TRUE), globals = list(fn = fn, args = args), packages = NULL, seed = NULL,
-                   stdout = FALSE, conditions = NULL)
-  }
-  started <- tryCatch(if (free) suspendInterrupts(start()) else start(), error = function(cnd) {
+# What `code`, of future's, gives.
+launched <- function(code) {
+  tryCatch(code, error = function(cnd) {
     fg_abort(paste("A future could not be started:", conditionMessage(cnd)), "fitgenerator_worker_error")
   })
-  list(is_over = function() future::resolved(started), collect = function() future::value(started))
+}
+
+# A future that is not started yet.
+new_future <- function(fn, args) {
+  made <- future::future(
+    do.call(fn, args, quote = TRUE), globals = list(fn = fn, args = args), packages = NULL, seed = NULL, stdout = FALSE,
+    conditions = NULL, lazy = TRUE
+  )
+  made <- of_cluster(made)
+  list(
+    future = made,
+    is_over = function() !is_new(made) && waiting(future::resolved(made)),
+    collect = function() future::value(made)
+  )
+}
+
+is_new <- function(future) identical(future$state, "created")
+
+# A future as a plan of the kinds "cluster" and "multisession" makes it, with nodes whose messages come whole. It keeps
+# them: future may collect it later, in a call of the user's. As future itself does it, before version 1.40; later ones
+# have the nodes elsewhere, and start futures like those of other plans.
+of_cluster <- function(future) {
+  evaluator <- future::plan("next")
+  known <- utils::packageVersion("future") < "1.40.0"
+  if (!known || !inherits(evaluator, c("cluster", "multisession"))) return(future)
+  made <- tryCatch(evaluator(
+    future$expr, substitute = FALSE, envir = future$envir, lazy = TRUE, stdout = FALSE, conditions = NULL,
+    globals = future$globals, packages = future$packages, seed = NULL
+  ), error = function(cnd) NULL)
+  if (!inherits(made$workers, "cluster")) return(future)
+  for (k in seq_along(made$workers)) made$workers[[k]] <- whole_node(made$workers[[k]])
+  made
+}
+
+# Starts a future if a worker is free, or where others than clusters have none, waits for one. Whether it has started.
+start_future <- function(started) {
+  future <- started$future
+  start <- function() {
+    future::resolved(future)
+    !is_new(future)
+  }
+  if (inherits(future$workers, "cluster")) {
+    unbroken(waiting(start()))
+  } else if (future::nbrOfFreeWorkers() > 0) {
+    suspendInterrupts(start())
+  } else {
+    start()
+  }
 }
 
 # -- mirai -----------------------------------------------------------------------------------------

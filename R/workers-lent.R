@@ -55,11 +55,13 @@ lent_arguments <- function(lent, silently = FALSE) {
 # After the training has gone: collects what idle workers leave with their launcher. What busy ones will leave is
 # collected later.
 take_back <- function(lent) {
-  the$left <- collected(c(the$left, lent$started), 0.1)
-  lent$started <- list()
+  unbroken({
+    the$left <- collected(c(the$left, lent$started), 0.1)
+    lent$started <- list()
+  })
 }
 
-# Those of `started` that are not over within so many seconds; the others are collected.
+# Those of `started` that are not over within so many seconds; the others are collected. For `unbroken()` code.
 collected <- function(started, seconds) {
   until <- Sys.time() + seconds
   repeat {
@@ -67,7 +69,7 @@ collected <- function(started, seconds) {
     for (each in started[over]) try(each$collect(), silent = TRUE)
     started <- started[!over]
     if (!length(started) || Sys.time() > until) return(started)
-    Sys.sleep(0.005) # nolint: undesirable_function_linter. They need a moment.
+    waiting(Sys.sleep(0.005)) # nolint: undesirable_function_linter. They need a moment.
   }
 }
 
@@ -106,7 +108,7 @@ is_quiet <- function(node) {
 post <- function(node, fn, args) {
   send <- utils::getFromNamespace("sendCall", "parallel")
   tryCatch({
-    suspendInterrupts(send(node, fn, args)) # half a message would make the node useless
+    unbroken(send(whole_node(node), fn, args)) # half a message would make the node useless
     TRUE
   }, error = function(cnd) FALSE)
 }

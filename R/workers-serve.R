@@ -37,7 +37,8 @@ work_for <- function(link, settings, take) {
 }
 
 # Works in a process of the user's, which is left as it was. `job` is serialised. `silently`: the process sends what a
-# call returns over a connection that others read after us, so this call must not return.
+# call returns over a connection that others read after us, so this call must not return. Elsewhere it must, also if
+# Ctrl-C reaches this process, as it does from a terminal: its launcher waits for it.
 lend_work <- function(at, settings, job, silently, session) {
   if (identical(session, this_process())) return("here")
   settings$folder <- getwd()
@@ -47,12 +48,14 @@ lend_work <- function(at, settings, job, silently, session) {
     on.exit(link$close())
     found <- unpacked(job)
     put_back <- state_of(names(found$globals))
-    on.exit(put_back(), add = TRUE)
+    on.exit(suspendInterrupts(put_back()), add = TRUE)
     work_for(link, settings, function() {
       take_over(settings)
       found
     })
-  }, error = function(cnd) NULL)
+  }, error = function(cnd) NULL, interrupt = function(cnd) NULL)
+  # nolint next: undesirable_function_linter. Takes an interrupt that has waited behind compiled code.
+  tryCatch(Sys.sleep(0.001), interrupt = function(cnd) NULL)
   if (silently) leave_silently()
   NULL
 }

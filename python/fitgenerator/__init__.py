@@ -24,6 +24,7 @@ from .errors import (
     Terminated,
     TrainableWarning,
     WorkerError,
+    WorkersWarning,
 )
 
 try:
@@ -69,6 +70,7 @@ __all__ = [
     "Terminated",
     "TrainableWarning",
     "WorkerError",
+    "WorkersWarning",
     "batch_sequence",
     "evaluate_generator",
     "fit_generator",

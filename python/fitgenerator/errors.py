@@ -199,6 +199,10 @@ class LiveViewWarning(UserWarning):
     """The page of a live view could not be saved."""
 
 
+class WorkersWarning(UserWarning):
+    """`workers` has no effect on an R function that is not called with the number of a batch."""
+
+
 class CheckpointWarning(UserWarning):
     """A checkpoint is written after epochs only, though files within them were asked for."""
 

@@ -45,7 +45,7 @@ worker_refusals <- function() {
       on.exit(future::plan(old))
       fitgenerator:::future_count()
     },
-    "a future that fails" = function() start_future(stop("no room is left"), list(), TRUE),
+    "a future that fails" = function() launched(stop("no room is left")),
     "no daemons" = function() mirai_count(list(daemons = 0L, connections = 0L)),
     "no package mirai" = function() require_launcher("mirai", FALSE),
     "a patience that is none" = function() {

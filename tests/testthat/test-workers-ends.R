@@ -12,12 +12,30 @@ trials_of <- function(...) {
 }
 
 test_that("Ctrl-C is R's interrupt at once, however long the functions take, and leaves nothing", {
-  for (setting in c("busy", "starting", "waiting", "cluster")) {
+  for (setting in c("busy", "starting", "waiting")) {
     found <- trials_of(setting, 8)
     expect_identical(found$outcome, rep("interrupt", 8L))
     expect_identical(found$left, rep("nothing", 8L))
     expect_lt(stats::median(found$seconds), 0.5) # idle: 0.2
   }
+})
+
+# While they are launched (and do not read), while they serve, and again and again while what they leave is collected.
+moments_of <- function(kind, moments = c("-launching", "", "-collecting")) {
+  found <- trials_of(paste0(kind, moments, collapse = "+"), 2)
+  expect_identical(found$outcome, rep("interrupt", 2L * length(moments)))
+  expect_identical(found$left, rep("nothing", 2L * length(moments)))
+}
+
+test_that("After Ctrl-C at any moment, a cluster's next call has its own value", {
+  moments_of("cluster")
+})
+
+test_that("So have the user's next future, and the next mirai", {
+  testthat::skip_if_not_installed("future")
+  moments_of("future")
+  testthat::skip_if_not_installed("mirai")
+  moments_of("mirai", c("", "-collecting"))
 })
 
 # A session that trains with two workers, busy or idle; gives their process numbers.
@@ -40,15 +58,35 @@ session_with_workers <- function(busy) {
   list(session = session, workers = as.integer(list.files(folder)))
 }
 
+# Kills a session; the seconds until its workers have ended, at most 10, as a process sees that looks every millisecond.
+seconds_until_ended <- function(running) {
+  watched <- reticulate::py_run_string(paste(
+    "import os, signal, time",
+    "def running(pid):",
+    "    try:",
+    "        with open(f'/proc/{pid}/stat') as file:",
+    "            return file.read().rpartition(')')[2].split()[0] != 'Z'",
+    "    except OSError:",
+    "        return False",
+    "def seconds_until_ended(session, workers):",
+    "    os.kill(session, signal.SIGKILL)",
+    "    killed = time.monotonic()",
+    "    while any(map(running, workers)) and time.monotonic() < killed + 10:",
+    "        time.sleep(0.001)",
+    "    return time.monotonic() - killed",
+    sep = "\n"
+  ))
+  watched$seconds_until_ended(running$session$get_pid(), as.list(running$workers))
+}
+
 test_that("Where R itself is killed, idle workers end within a second, and busy ones soon", {
   skip_if_not_installed("callr")
+  skip_if_not(dir.exists("/proc/self"))
   for (busy in c(FALSE, TRUE)) {
     running <- session_with_workers(busy)
     expect_length(running$workers, 2L)
     expect_true(all(alive(running$workers)))
-    running$session$signal(9L)
-    until <- Sys.time() + 10
-    while (any(alive(running$workers)) && Sys.time() < until) Sys.sleep(0.1) # nolint: undesirable_function_linter.
+    expect_lt(seconds_until_ended(running), if (busy) 10 else 1)
     expect_false(any(alive(running$workers)))
   }
 })

@@ -51,6 +51,42 @@ test_that("A cluster of the user's runs them, and a sequence may be validation d
   expect_identical(both(2)$metrics, both(1)$metrics)
 })
 
+test_that("So do futures and daemons; what they cannot be given runs on R's own thread, with the reason", {
+  testthat::skip_if_not_installed("future")
+  alone <- outcomes_of(noise, 1)
+  count <- 0
+  counting <- function(x) {
+    count <<- count + 1
+    x
+  }
+  in_workers <- function(workers) {
+    expect_identical(outcomes_of(noise, workers), alone)
+    folder <- seen_folder()
+    note <- function(x) {
+      file.create(file.path(folder, Sys.getpid()))
+      x
+    }
+    train(mean_model(), flow_with(note), NULL, workers = workers)
+    expect_false(Sys.getpid() %in% as.integer(list.files(folder)))
+    before <- count
+    expect_message(
+      train(mean_model(), flow_with(counting), NULL, workers = workers),
+      "`preprocessing_function` is not run by `workers`, but on R's own thread\\. .* assigns `count` outside of itself"
+    )
+    expect_identical(count, before + 8)
+  }
+  old <- future::plan("cluster", workers = 2)
+  on.exit(future::plan(old))
+  in_workers("future")
+  cl <- parallel::makeCluster(1)
+  on.exit(parallel::stopCluster(cl), add = TRUE)
+  in_workers(cl)
+  testthat::skip_if_not_installed("mirai")
+  mirai::daemons(2)
+  on.exit(mirai::daemons(0), add = TRUE)
+  in_workers("mirai")
+})
+
 test_that("An image of doubles is sent and returned as doubles", {
   keras()$config$set_floatx("float64")
   on.exit(keras()$config$set_floatx("float32"))

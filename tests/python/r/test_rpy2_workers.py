@@ -18,6 +18,7 @@ from fitgenerator import (
     GeneratorTimeoutError,
     SetupError,
     WorkerError,
+    WorkersWarning,
     batch_sequence,
     evaluate_generator,
     predict_generator,
@@ -145,6 +146,27 @@ def test_what_cannot_run_in_another_process_is_refused_before_the_first_batch(
     with pytest.raises(ArgumentError, match=text) as caught:
         run(linear_model(), batch_sequence(closure(code), 8), workers=2)
     assert caught.value.argument == "workers"
+
+
+def test_a_plain_closure_runs_on_r_s_thread_with_one_message_that_says_how_to_change_it() -> None:
+    code = "n <- 0; function() { n <<- n + 1; list(matrix(n, 1, 3), n) }"
+    alone = run(linear_model(), closure(code), 4).history
+    with pytest.warns(WorkersWarning) as warned:
+        history = run(linear_model(), closure(code), 4, workers=3).history
+    assert history == alone
+    (warning,) = warned
+    assert str(warning.message) == (
+        "`workers` = 3 has no effect on `generator`: a function of no number runs on R's own "
+        "thread. batch_sequence(generator, None, seed=1) makes a source of it that 3 processes "
+        "share."
+    )
+    assert os.path.dirname(warning.filename).endswith("support")  # where the call stands
+    drawn = closure("function() { x <- matrix(rnorm(12), 4); list(x, rowSums(x)) }")
+    found = []
+    for count in (1, 3):
+        shared = batch_sequence(drawn, None, seed=1)  # what the message says
+        found.append(run(linear_model(), shared, 4, workers=count).history)
+    assert found[0] == found[1]
 
 
 def test_what_is_missing_or_wrong_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

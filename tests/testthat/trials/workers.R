@@ -1,9 +1,10 @@
 # Interrupts a call whose batches workers make, again and again. A process of its own:
 #
-#   Rscript workers.R SETTING TRIALS
+#   Rscript workers.R SETTING[+SETTING...] TRIALS
 #
-# prints a line for each trial: what arrived, the seconds from the signal to the caller's handler, and what was left
-# ("nothing": no process, thread or file, and workers of the user's answer a call with the value of that call).
+# (several settings must be of the same workers) prints a line for each trial: what arrived, the seconds from the signal to the caller's handler, and what was left
+# ("nothing": no process, thread or file, and workers of the user's answer a call with the value of that call; "answer":
+# they do not).
 
 library(fitgenerator)
 source(file.path(dirname(sub("--file=", "", grep("^--file=", commandArgs(), value = TRUE))), "..", "helper-models.R"))
@@ -11,15 +12,27 @@ source(file.path(dirname(sub("--file=", "", grep("^--file=", commandArgs(), valu
 args <- commandArgs(trailingOnly = TRUE)
 
 reticulate::py_run_string(paste(
-  "import os, signal, threading, time",
-  "def press(seconds):",
+  "import contextlib, os, signal, threading, time",
+  "with contextlib.suppress(PermissionError):",
+  "    os.setpgid(0, 0)", # so that the group is this process and its workers
+  "def press(seconds, times=1, group=False, stopped=()):",
   "    def work():",
   "        time.sleep(seconds)",
-  "        pressed.append(time.time())",
-  "        os.kill(os.getpid(), signal.SIGINT)",
+  "        for _ in range(int(times)):",
+  "            pressed.append(time.time())",
+  "            (os.killpg if group else os.kill)(os.getpid(), signal.SIGINT)",
+  "            time.sleep(0.03)",
+  "        time.sleep(0.5 if stopped else 0)",
+  "        for pid in stopped:",
+  "            os.kill(int(pid), signal.SIGCONT)",
+  "    for pid in stopped:",
+  "        os.kill(int(pid), signal.SIGSTOP)",
   "    pressed.clear()",
-  "    threading.Thread(target=work).start()",
-  "pressed = []",
+  "    thread.append(threading.Thread(target=work))",
+  "    thread[-1].start()",
+  "def rest_of_trial():",
+  "    thread.pop().join()",
+  "pressed, thread = [], []",
   sep = "\n"
 ))
 py <- reticulate::py
@@ -37,48 +50,88 @@ busy_for <- function(seconds) {
 quick <- function(i) list(matrix(0, 1L), matrix(0, 1L))
 rest <- Sys.sleep # nolint: undesirable_function_linter. The interrupt is to come in it.
 nap <- list(on_train_batch_end = function(batch, logs) if (batch == 20) for (k in 1:600) rest(0.1))
+
+of_cluster <- list(
+  fn = busy_for(3), wait = c(0, 2), workers = function() parallel::makeCluster(2),
+  ask = function(cl, k) unlist(parallel::clusterCall(cl, function(k) c(Sys.getpid(), k), k)),
+  pids = function(cl) unlist(parallel::clusterCall(cl, Sys.getpid))
+)
+of_futures <- list(
+  fn = busy_for(3), wait = c(0, 2),
+  workers = function() {
+    nodes <<- parallelly::makeClusterPSOCK(3, autoStop = FALSE)
+    future::plan("cluster", workers = nodes)
+    "future"
+  },
+  ask = function(name, k) future::value(future::future(k)), pids = function(name) of_cluster$pids(nodes)
+)
+of_mirai <- list(
+  fn = busy_for(3), wait = c(0, 2),
+  workers = function() {
+    mirai::daemons(2)
+    "mirai"
+  },
+  ask = function(name, k) mirai::mirai(k, k = k)[]
+)
+large <- matrix(0, 1000L, 1000L)
+with_large <- function(i) list(large[1L, 1L, drop = FALSE], large[2L, 2L, drop = FALSE])
+
+# `wait`: when the signal comes; `times`: how often; `group`: to the workers as well, as from a terminal; `stop`: the
+# workers are stopped before the call, until half a second after the signal.
 settings <- list(
   busy = list(fn = busy_for(60), wait = c(1, 2)), starting = list(fn = quick, wait = c(0, 0.6)),
   waiting = list(fn = quick, wait = c(1, 2), callbacks = list(nap)),
-  cluster = list(
-    fn = busy_for(3), wait = c(0, 2), workers = function() parallel::makeCluster(2),
-    ask = function(cl, k) unlist(parallel::clusterCall(cl, function(k) c(Sys.getpid(), k), k))
-  ),
-  future = list(
-    fn = busy_for(3), wait = c(0, 2),
-    workers = function() {
-      future::plan("cluster", workers = 3)
-      "future"
-    },
-    ask = function(name, k) future::value(future::future(k))
-  ),
-  mirai = list(
-    fn = busy_for(3), wait = c(0, 2),
-    workers = function() {
-      mirai::daemons(2)
-      "mirai"
-    },
-    ask = function(name, k) mirai::mirai(k, k = k)[]
-  )
+  cluster = of_cluster, future = of_futures, mirai = of_mirai
 )
-setting <- settings[[args[[1L]]]]
+for (name in c("cluster", "future", "mirai")) {
+  of <- settings[[name]]
+  variants <- list(
+    launching = list(wait = c(0.3, 0.5), stop = TRUE), collecting = list(times = 4, wait = c(1, 2)),
+    terminal = list(group = TRUE), large = list(fn = with_large, wait = c(0, 0.5))
+  )
+  if (name == "mirai") variants$launching <- NULL # what is sent lies in a queue
+  names(variants) <- paste0(name, "-", names(variants))
+  settings <- c(settings, lapply(variants, function(variant) utils::modifyList(of, variant)))
+}
+chosen <- settings[strsplit(args[[1L]], "+", fixed = TRUE)[[1L]]]
+first <- chosen[[1L]]
 
-workers <- if (is.null(setting$workers)) 2 else setting$workers()
-ask <- function(k) if (is.null(setting$ask)) k else setting$ask(workers, k)
+workers <- if (is.null(first$workers)) 2 else first$workers()
+ask <- function(k) if (is.null(first$ask)) k else first$ask(workers, k)
+pids <- if (!is.null(first$pids)) first$pids(workers)
 model <- echo_model()
 train(model, batch_sequence(quick, 40), NULL, workers = workers)
 of_trial <- function(k) gsub(sprintf("\\b%d\\b", k), "k", paste(ask(k), collapse = " ")) # never that of another call
-state <- function(k) list(of_trial(k), descendants(), open_files(), list.files(tempdir()))
-before <- state(1000000000L)
-for (trial in seq_len(as.integer(args[[2L]]))) {
+state <- function() list(descendants(), open_files(), list.files(tempdir()))
+right <- of_trial(1000000000L)
+before <- state()
+
+# One trial: what its line shows.
+tried <- function(setting, number) {
   wait <- stats::runif(1, setting$wait[[1L]], setting$wait[[2L]])
-  py$press(wait)
+  times <- if (is.null(setting$times)) 1 else setting$times
   outcome <- tryCatch({
+    py$press(wait, times, isTRUE(setting$group), if (isTRUE(setting$stop)) as.list(pids) else list())
     train(model, batch_sequence(setting$fn, 1e5), NULL, workers = workers, callbacks = setting$callbacks)
     "none"
-  }, interrupt = function(cnd) "interrupt", error = function(cnd) "error")
-  seconds <- as.numeric(Sys.time()) - py$pressed[[1L]]
-  same <- identical(state(1000000000L + trial), before)
-  left <- if (same && !length(our_threads())) "nothing" else "something"
-  cat(sprintf("%s %.3f %s\n", outcome, seconds, left))
+  }, interrupt = function(cnd) "interrupt", error = function(cnd) {
+    message(conditionMessage(cnd))
+    "error"
+  })
+  now <- as.numeric(Sys.time())
+  for (k in seq_len(20)) tryCatch(rest(0.01), interrupt = function(cnd) NULL) # later signals of this trial
+  py$rest_of_trial()
+  answer <- tryCatch(of_trial(1000000000L + number), error = function(cnd) message(conditionMessage(cnd)))
+  left <- if (!identical(answer, right)) {
+    "answer"
+  } else if (identical(state(), before) && !length(our_threads())) {
+    "nothing"
+  } else {
+    "something"
+  }
+  sprintf("%s %.3f %s\n", outcome, now - py$pressed[[1L]], left)
+}
+
+for (setting in chosen) {
+  for (trial in seq_len(as.integer(args[[2L]]))) cat(tried(setting, trial))
 }

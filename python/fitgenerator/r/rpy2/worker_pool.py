@@ -9,7 +9,8 @@ from typing import Any
 
 from ..._version import __version__
 from ...batches.structure import BatchForm
-from ...errors import ArgumentError, BatchError, SetupError
+from ...caller_warnings import warn
+from ...errors import ArgumentError, BatchError, SetupError, WorkersWarning
 from ...host.requests import Call
 from ...host.switchboard import Switchboard
 from ...sources.source import Source
@@ -29,6 +30,14 @@ from .values import to_python
 _HOST, _PORT = "FITGENERATOR_HOST", "FITGENERATOR_PORT"
 
 Given = Source | None
+
+_NAMES = ("generator", "validation_data")
+
+_ONE_THREAD = (
+    "`workers` = {count} has no effect on `{name}`: a function of no number runs on R's own "
+    "thread. batch_sequence({name}, None, seed=1) makes a source of it that {count} processes "
+    "share."
+)
 
 
 def in_processes(
@@ -51,11 +60,16 @@ def in_processes(
         ArgumentError: A function cannot run in another process, or there is no such address.
         SetupError: The R package globals is missing.
     """
+    if (options.workers or 0) < 2:
+        return sources, None
+    for name, given in zip(_NAMES, sources, strict=False):
+        if given is not None and is_function(given.function):
+            warn(_ONE_THREAD.format(name=name, count=options.workers), WorkersWarning)
     numbered = [i for i, given in enumerate(sources) if given and _is_numbered(given)]
-    if (options.workers or 0) < 2 or not numbered:
+    if not numbered:
         return sources, None
     functions: list[Indexed] = [sources[i].function for i in numbered]  # type: ignore[union-attr]
-    names = [("generator", "validation_data")[i] for i in numbered]
+    names = [_NAMES[i] for i in numbered]
     told = _launch(functions, names, [forms[i] for i in numbered], inputs)
     size = 10 if options.max_queue_size is None else options.max_queue_size
     count = min(options.workers or 0, max(1, size))
