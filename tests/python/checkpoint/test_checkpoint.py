@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import shutil
 import textwrap
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from support.tiny_trainings import (
     at_batch_begin,
     at_epoch_end,
     batches_from,
+    close_history,
     echo_model,
     everything,
     linear_model,
@@ -279,4 +281,8 @@ def test_a_checkpoint_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
         whole = run(
             of_an_earlier_version(), drawn_from(0), 4, 5, [stop], validation_data=validation
         )
-        assert same_history(resumed, whole.history)
+        with np.load(written) as file:
+            kept = json.loads(file["checkpoint.json"])["history"]["metrics"]
+        assert {name: values[:3] for name, values in resumed.history.items()} == kept
+        # Another processor, which wrote the file, may have given other last digits.
+        assert close_history(resumed.history, whole.history)
