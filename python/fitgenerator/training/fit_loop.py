@@ -104,7 +104,8 @@ class FitLoop:
     def _described(self) -> dict[str, Any]:
         """What has to be the same in all processes, by the names of the arguments."""
         options, validation = self._options, self._validation
-        often = options.validation_freq
+        freq = options.validation_freq
+        often = map(int, freq if isinstance(freq, Collection) else [freq])
         return {
             "the call": "fit_generator()",
             "the number of steps of an epoch": self._runner.count,
@@ -112,7 +113,7 @@ class FitLoop:
             "`initial_epoch`": options.initial_epoch,
             "the presence of `validation_data`": validation is not None,
             "the number of steps of a validation": validation and validation.runner.count,
-            "`validation_freq`": sorted(map(int, often)) if isinstance(often, Collection) else int(often),
+            "`validation_freq`": sorted(often),
             "the presence of a Checkpoint": self._saves.present,
         }
 
