@@ -1,4 +1,5 @@
-# What a source of Keras's kind may do from R: change its length (T6), have hooks (T25), and be read with any queue (T19).
+# What a source of Keras's kind may do from R: change its length (T6), have hooks (T25), and be read with any queue
+# (T19).
 
 skip_without_keras()
 
@@ -82,7 +83,8 @@ test_that("T6: so it is with models of Keras 2, in validation and in evaluation"
 
 test_that("T6: a sequence that has no batches left ends the training early", {
   varies <- varying(keras()$utils$PyDataset, 2, -1)
-  expect_warning(history <- train(echo_model(), varies$source, NULL, 4), "epoch 3", class = "fitgenerator_ended_warning")
+  expect_warning(history <- train(echo_model(), varies$source, NULL, 4), "epoch 3",
+                 class = "fitgenerator_ended_warning")
   expect_true(history$incomplete)
   expect_equal(history$metrics$loss, c(0.5, 0))
 })

@@ -1,4 +1,4 @@
-# What XLA may change by itself, and what it may not: checks of TensorFlow (T1), and the metrics of several outputs (T2).
+# What XLA may not change by itself: the checks of TensorFlow (T1), and the metrics of several outputs (T2).
 
 skip_without_keras()
 
