@@ -29,8 +29,8 @@
 #'     Elements `place` and `batch` (without `batch` for `on_epoch_end`).}
 #'   \item{`fitgenerator_worker_error`}{Processes that make batches (see [workers]) died too often, or could not be set
 #'     up. The message says how the last one ended. Elements `place` and `batch`.}
-#'   \item{`fitgenerator_process_error`}{Another process of a training on several machines has failed, was interrupted, or
-#'     is lost. The message names it, and says why.}
+#'   \item{`fitgenerator_process_error`}{Another process of a training on several machines has failed, was interrupted,
+#'     or is lost. The message names it, and says why.}
 #'   \item{`fitgenerator_terminated`}{The process was asked to end (SIGTERM), and a [checkpoint()] with
 #'     `on_signal = TRUE` has saved the training. In a script, R ends with status 143 if nothing handles this error.}
 #'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old, and the message says

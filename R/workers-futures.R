@@ -27,7 +27,7 @@ lend_futures <- function(lent) {
     if (k > 1L && future::nbrOfFreeWorkers() < 1) break # it would wait for futures of the user's
     started <- launched(new_future(portable_code()$lend_work, lent_arguments(lent)))
     lent$started <- c(lent$started, list(started)) # before it starts: an interrupt may end this call as soon as it has
-    while (!launched(start_future(started))) Sys.sleep(slice) # nolint: undesirable_function_linter. All workers are busy.
+    while (!launched(start_future(started))) Sys.sleep(slice) # nolint: undesirable_function_linter. All are busy.
     if (identical(unbroken(if (started$is_over()) tryCatch(started$collect(), error = identity)), "here")) refuse_plan()
   }
 }

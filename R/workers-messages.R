@@ -5,7 +5,8 @@
 # the reply waits for whoever calls the node next. Where the timeout of a connection is 0, R does not wait, and takes
 # none: `writeBin()` writes a small piece or nothing of it, `readBin()` reads what is there. The waiting is done here.
 
-# Evaluates code that must come to its end. An interrupt that came meanwhile, or that `waiting()` met, is taken after it.
+# Evaluates code that must come to its end. An interrupt that came meanwhile, or that `waiting()` met, is taken after
+# it.
 unbroken <- function(code) {
   if (isTRUE(the$unbroken)) return(code) # the outermost takes it
   the$unbroken <- TRUE
@@ -116,8 +117,9 @@ first_message <- function(bytes) {
   )
 }
 
-# Waits until a connection can be written to, or read; whether it can. Once the user has interrupted, a node that has not
-# moved for 10 seconds is given up: without its connection, the user's next call is an error, not another call's value.
+# Waits until a connection can be written to, or read; whether it can. Once the user has interrupted, a node that has
+# not moved for 10 seconds is given up: without its connection, the user's next call is an error, not another call's
+# value.
 wait_for_node <- function(con, write, since) {
   if (isTRUE(the$interrupted) && Sys.time() > since + 10) {
     close(con)

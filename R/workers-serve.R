@@ -54,8 +54,8 @@ lend_work <- function(at, settings, job, silently, session) {
       found
     })
   }, error = function(cnd) NULL, interrupt = function(cnd) NULL)
-  # nolint next: undesirable_function_linter. Takes an interrupt that has waited behind compiled code.
-  tryCatch(Sys.sleep(0.001), interrupt = function(cnd) NULL)
+  # Takes an interrupt that has waited for compiled code to return.
+  tryCatch(Sys.sleep(0.001), interrupt = function(cnd) NULL) # nolint: undesirable_function_linter. It is taken there.
   if (silently) leave_silently()
   NULL
 }

@@ -5,7 +5,7 @@ worker_refusals <- function() {
   require_globals <- fitgenerator:::require_globals
   require_launcher <- fitgenerator:::require_launcher
   option_patience <- fitgenerator:::option_patience
-  start_future <- fitgenerator:::start_future
+  launched <- fitgenerator:::launched
   mirai_count <- fitgenerator:::mirai_count
   con <- textConnection("a", local = TRUE)
   with_two <- function(fn, length = 4, ...) {

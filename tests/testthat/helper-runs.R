@@ -7,7 +7,9 @@ stand_in_for_tfruns <- function(frame = parent.frame()) {
   source <- file.path(top, "tfruns")
   library <- file.path(top, "library")
   for (folder in c(source, file.path(source, "R"), library)) dir.create(folder)
-  writeLines(c("Package: tfruns", "Version: 0.0.1", "Title: Stand-In", "License: none"), file.path(source, "DESCRIPTION"))
+  writeLines(
+    c("Package: tfruns", "Version: 0.0.1", "Title: Stand-In", "License: none"), file.path(source, "DESCRIPTION")
+  )
   writeLines("export(is_run_active, run_dir, write_run_metadata, state)", file.path(source, "NAMESPACE"))
   writeLines(c(
     "state <- new.env()",

@@ -2,9 +2,9 @@
 #
 #   Rscript workers.R SETTING[+SETTING...] TRIALS
 #
-# (several settings must be of the same workers) prints a line for each trial: what arrived, the seconds from the signal to the caller's handler, and what was left
-# ("nothing": no process, thread or file, and workers of the user's answer a call with the value of that call; "answer":
-# they do not).
+# (several settings must be of the same workers) prints a line for each trial: what arrived, the seconds from the signal
+# to the caller's handler, and what was left ("nothing": no process, thread or file, and workers of the user's answer a
+# call with the value of that call; "answer": they do not).
 
 library(fitgenerator)
 source(file.path(dirname(sub("--file=", "", grep("^--file=", commandArgs(), value = TRUE))), "..", "helper-models.R"))
