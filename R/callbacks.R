@@ -11,8 +11,7 @@ hook_names <- paste0("on_", c(
 # names of their hooks.
 collect_callbacks <- function(callbacks) {
   if (is.null(callbacks)) return(list(tables = list(), crossing = list()))
-  single <- is_table(callbacks) || is_python(callbacks) || is_keras_object(callbacks) || is_view(callbacks)
-  if (single) callbacks <- list(callbacks)
+  callbacks <- several_callbacks(callbacks)
   if (!is.list(callbacks)) refuse_callback(callbacks)
   views <- vapply(callbacks, is_view, NA)
   callbacks <- c(callbacks[!views], unlist(lapply(callbacks[views], parts_of_view), recursive = FALSE))
@@ -24,6 +23,12 @@ collect_callbacks <- function(callbacks) {
     list(table = length(tables), hooks = as.list(names(callback)))
   })
   list(tables = tables, crossing = crossing)
+}
+
+# The callbacks as a list, where one may be given by itself.
+several_callbacks <- function(callbacks) {
+  single <- is_table(callbacks) || is_python(callbacks) || is_keras_object(callbacks) || is_view(callbacks)
+  if (single) list(callbacks) else callbacks
 }
 
 # Whether `x` is an object of the R6 class `KerasCallback` of keras, or of a class that inherits from it.

@@ -22,6 +22,7 @@ failure_condition <- function(failure, run = NULL,
     timeout = fg_condition(text, "fitgenerator_timeout_error", where = where),
     setup = fg_condition(text, "fitgenerator_setup_error", where = where),
     worker = fg_condition(text, "fitgenerator_worker_error", where = where),
+    process = fg_condition(text, "fitgenerator_process_error"),
     terminated = fg_condition(text, "fitgenerator_terminated"),
     interrupt = structure(class = c("interrupt", "condition"), list(message = "interrupted", call = NULL)),
     python_condition(failure, where, raised)

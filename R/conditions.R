@@ -29,6 +29,8 @@
 #'     Elements `place` and `batch` (without `batch` for `on_epoch_end`).}
 #'   \item{`fitgenerator_worker_error`}{Processes that make batches (see [workers]) died too often, or could not be set
 #'     up. The message says how the last one ended. Elements `place` and `batch`.}
+#'   \item{`fitgenerator_process_error`}{Another process of a training on several machines has failed, was interrupted,
+#'     or is lost. The message names it, and says why.}
 #'   \item{`fitgenerator_terminated`}{The process was asked to end (SIGTERM), and a [checkpoint()] with
 #'     `on_signal = TRUE` has saved the training. In a script, R ends with status 143 if nothing handles this error.}
 #'   \item{`fitgenerator_setup_error`}{Python, or a package that is needed, is missing or too old, and the message says
@@ -72,6 +74,7 @@
 #'   \item{`fitgenerator_checkpoint_warning`}{A [checkpoint()] saves after epochs only, although it was to save within
 #'     them, because the generator cannot be resumed there.}
 #'   \item{`fitgenerator_live_view_warning`}{The page of a [live_view()] could not be saved.}
+#'   \item{`fitgenerator_run_warning`}{The files of a run of tfruns could not be written; the training went on.}
 #' }
 #'
 #' @section Interrupts:

@@ -31,6 +31,15 @@
 #' interrupt, no thread is left behind, the model keeps the weights of the last finished step, [last_history()] returns
 #' the finished epochs, and the model can be used again at once.
 #'
+#' @section Runs of tfruns:
+#' Within `tfruns::training_run()` and `tfruns::tuning_run()`, the run records what `fit()` of keras3 records there: the
+#' metrics after each epoch, `epochs`, `steps_per_epoch`, the summary of the model, the loss, the optimizer, the
+#' learning rate at the beginning, and the logs of TensorBoard in the folder `logs` of the run. `steps_per_epoch` is not
+#' called `steps`, because tfruns would then count the finished epochs as steps. The figures of the pipeline are the
+#' properties `pipeline_*`, and `tfruns.d/pipeline.txt` in the run's folder holds the printed pipeline. A run of several
+#' trainings holds the metrics of the last one. [evaluate_generator()] and [evaluate()] record their result as well. See
+#' `vignette("tracking")`.
+#'
 #' @param object A compiled model of Keras 3 on TensorFlow, or of Keras 2 (`tf_keras`), made with [keras_model()],
 #'   reticulate, keras3 or keras.
 #' @param generator A function without arguments that returns batches, or another source of batches: a coro generator,
@@ -155,6 +164,9 @@ train_on <- function(object, generator, steps_per_epoch, epochs, verbose, callba
     validation_freq = check_frequency(validation_freq)
   ))
   callbacks <- with_view(callbacks, view_metrics, arguments$epochs, arguments$verbose)
+  record <- run_record(object, arguments)
+  on.exit(conclude_record(record))
+  callbacks <- with_record(callbacks, record)
   sources <- list(generator = generator, validation_data = validation_data)
   parts <- run_session("fit", object, sources, callbacks, arguments, name)
   invisible(as_history(parts))

@@ -35,7 +35,9 @@ run_round <- function(kind, object, generator, steps, callbacks, arguments, name
   check_source(generator, name)
   consequence <- function(count) if (kind == "predict") left_out(generator, count) else ""
   arguments <- c(arguments, list(steps = check_steps(steps, "steps", consequence)))
-  run_session(kind, object, list(generator = generator), callbacks, arguments, name)
+  result <- run_session(kind, object, list(generator = generator), callbacks, arguments, name)
+  if (kind == "evaluate") record_evaluation(result)
+  result
 }
 
 # The forms of the batches that the model takes in a call, one for each source; `converter_of()` knows them.

@@ -56,8 +56,7 @@ with_view <- function(callbacks, wanted, epochs, verbose) {
   wanted <- check_view_metrics(wanted)
   given <- is_view(callbacks) || (is.list(callbacks) && any(vapply(callbacks, is_view, NA)))
   if (given || isFALSE(wanted) || (!isTRUE(wanted) && !views_by_itself(epochs, verbose))) return(callbacks)
-  single <- !is.null(callbacks) && (!is.list(callbacks) || is_table(callbacks))
-  c(if (single) list(callbacks) else callbacks, list(live_view()))
+  c(several_callbacks(callbacks), list(live_view()))
 }
 
 check_view_metrics <- function(x) {

@@ -118,7 +118,8 @@ first_message <- function(bytes) {
 }
 
 # Waits until a connection can be written to, or read; whether it can. Once the user has interrupted, a node that has
-# not moved for 10 seconds is given up: without its connection, the user's next call is an error, not another call's value.
+# not moved for 10 seconds is given up: without its connection, the user's next call is an error, not another call's
+# value.
 wait_for_node <- function(con, write, since) {
   if (isTRUE(the$interrupted) && Sys.time() > since + 10) {
     close(con)

@@ -137,6 +137,10 @@ class WorkerError(OwnError, RuntimeError):
     """What makes batches outside of this process has died, or is broken."""
 
 
+class ProcessError(OwnError, RuntimeError):
+    """Another process of a training on several machines has failed, or is lost."""
+
+
 class SetupError(ImportError):
     """Something is missing or too old, or the process is a fork in which TensorFlow cannot run."""
 

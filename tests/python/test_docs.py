@@ -20,7 +20,7 @@ from support import (
 )
 
 ROOT = next(p for p in Path(__file__).parents if (p / "pyproject.toml").exists())
-PAGES = ["docs/python/index.md", "docs/python/guide.md"]
+PAGES = ["docs/python/index.md", "docs/python/guide.md", "docs/python/tracking.md"]
 
 
 def blocks_of(page: str, *languages: str) -> list[str]:

@@ -236,7 +236,8 @@ failures <- function(x) {
     "a prediction that ended early" = function() predict_generator(linear_model(), ended_after(3), 5),
     "a thread that was left behind" = function() {
       resolve(list(warnings = list(list("A generator did not return.", "AbandonedThreadWarning"))))
-    }
+    },
+    "a run of tfruns that cannot be written" = function() recording(new.env(), fails())
   )
 }
 

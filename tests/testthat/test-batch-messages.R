@@ -21,3 +21,15 @@ test_that("language is described in words", {
                   pairlist(1), "an environment" = globalenv(), "an integer vector of length 2" = 1:2)
   for (i in seq_along(words)) expect_identical(describe(words[[i]]), names(words)[[i]])
 })
+
+test_that("T28, T33: what tuple() made of a vector is refused in R's words, and text where the loss needs numbers", {
+  skip_without_keras()
+  x <- matrix(1, 5, 1)
+  refused <- function(targets, text) {
+    batch <- reticulate::tuple(x, targets)
+    e <- expect_error(train(linear_model(), function() batch, 1), class = "fitgenerator_batch_error")
+    expect_match(conditionMessage(e), text)
+  }
+  refused(c(1, 0, 1, 0, 1), "give as\\.array\\(targets\\)\\.")
+  refused(array(rep("cat", 5)), "targets are text, and the loss needs numbers: give a factor")
+})

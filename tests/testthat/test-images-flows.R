@@ -258,3 +258,96 @@ test_that("T10: what is set on a flow is obeyed from the next pass on, or refuse
   data$mine <- "kept"
   expect_identical(data$mine, "kept")
 })
+
+# Six pictures of the greys 1 to 6, of which those in `broken` cannot be read, in batches of one, with targets 0.
+broken_flow <- function(broken, ...) {
+  folder <- class_folders(a = 6)
+  for (number in broken) writeLines("no picture", file.path(folder, "a", sprintf("%02d.png", number)))
+  given <- utils::modifyList(list(batch_size = 1, shuffle = FALSE, class_mode = "sparse", on_error = "skip"), list(...))
+  do.call(flow_of_folder, c(list(folder), given))
+}
+
+test_that("T15: a file that is alone in its batch is left out, and a training keeps its number of steps", {
+  for (workers in c(0, 1, 3)) {
+    flow <- broken_flow(c(2, 6))
+    e <- expect_warning(history <- train(mean_model(), flow, NULL, 2, workers = workers), "2 of 6 files",
+                        class = "fitgenerator_image_warning")
+    expect_match(conditionMessage(e), "because they had no other file: 6\\.$")
+    expect_equal(history$metrics$loss, rep((1 + 3 + 4 + 5 + 1 + 3) / 6, 2), tolerance = 1e-6)
+    expect_false(history$incomplete)
+    expect_warning(history <- train(mean_model(), broken_flow(c(2, 6)), 4, 2, workers = workers),
+                   class = "fitgenerator_image_warning")
+    expect_equal(history$metrics$loss, c(1 + 3 + 4 + 5, 5 + 1 + 3 + 4) / 4, tolerance = 1e-6)
+  }
+})
+
+test_that("T15: evaluation, prediction and validation are that much shorter, with this one warning", {
+  flow <- broken_flow(c(2, 6))
+  warned <- function(code) {
+    caught <- NULL
+    value <- withCallingHandlers(code, warning = function(w) {
+      caught <<- c(caught, class(w)[[1L]])
+      invokeRestart("muffleWarning")
+    })
+    expect_identical(caught, "fitgenerator_image_warning")
+    value
+  }
+  for (workers in c(0, 1, 3)) {
+    scores <- warned(evaluate_generator(mean_model(), flow, workers = workers))
+    expect_equal(scores$loss, 13 / 4, tolerance = 1e-6)
+    predicted <- warned(predict_generator(mean_model(), flow, workers = workers))
+    expect_equal(c(predicted), c(1, 3, 4, 5), tolerance = 1e-6)
+    whole <- flow_images_from_data(pictures(2), c(0, 0))
+    history <- warned(train(mean_model(), whole, NULL, 2, validation_data = flow, workers = workers))
+    expect_equal(history$metrics$val_loss, rep(13 / 4, 2), tolerance = 1e-6)
+  }
+})
+
+test_that("T15: a whole pass without images is an error, and models of Keras 2 are trained alike", {
+  for (call in list(fit_generator, evaluate_generator, predict_generator)) {
+    expect_error(suppressWarnings(call(mean_model(), broken_flow(1:6), verbose = 0)), "of a whole pass",
+                 class = "fitgenerator_batch_error")
+  }
+  layers <- reticulate::import("tf_keras")$layers
+  model <- reticulate::import("tf_keras")$Sequential(list(
+    layers$InputLayer(list(4L, 4L, 1L)), layers$Flatten(), layers$Dense(1L)
+  ))
+  model$compile("sgd", "mse")
+  expect_warning(history <- train(model, broken_flow(6), NULL, 2), class = "fitgenerator_image_warning")
+  expect_identical(history$epoch, 0:1)
+})
+
+test_that("T12, T32: a colour picture that is read as grey, or resized to the nearest pixels, has Keras's values", {
+  skip_if_not_installed("png")
+  set.seed(1)
+  folder <- tempfile("pictures-")
+  dir.create(file.path(folder, "a"), recursive = TRUE)
+  png::writePNG(array(sample(0:255, 3 * 45 * 70, TRUE) / 255, c(45, 70, 3)), file.path(folder, "a", "01.png"))
+  legacy <- reticulate::import("keras.src.legacy.preprocessing.image")$ImageDataGenerator()
+  expect_keras <- function(size, mode, interpolation) {
+    theirs <- legacy$flow_from_directory(folder, target_size = as.integer(size), color_mode = mode, class_mode = NULL,
+                                         interpolation = interpolation)
+    ours <- quietly(flow_images_from_directory(folder, target_size = size, color_mode = mode, class_mode = NULL,
+                                               interpolation = interpolation))
+    expect_identical(generator_next(ours), reticulate::iter_next(theirs))
+  }
+  expect_keras(c(45, 70), "grayscale", "nearest")
+  for (size in list(c(18, 200), c(200, 30), c(61, 81))) expect_keras(size, "rgb", "nearest")
+})
+
+test_that("T24: a method that is assigned to a flow makes its batches, also if it is an R function", {
+  flow <- flow_images_from_data(pictures(6), NULL, batch_size = 4, shuffle = FALSE)
+  made <- flow$`_get_batches_of_transformed_samples`
+  flow$`_get_batches_of_transformed_samples` <- function(index_array) made(as.integer(index_array)) + 100
+  expect_equal(c(predict_generator(mean_model(), flow)), 101:106, tolerance = 1e-6)
+})
+
+test_that("T28: what a preprocessing_function returns that is no image is told by shape and dtype", {
+  refused <- function(returned, text) {
+    generator <- image_data_generator(preprocessing_function = function(x) returned)
+    flow <- flow_images_from_data(pictures(2), c(0, 0), generator)
+    expect_error(train(mean_model(), flow, NULL), text, class = "fitgenerator_argument_error")
+  }
+  refused(array(1i, c(4, 4, 1)), "with the dimensions of its argument, 4 x 4 x 1, not a 4 x 4 x 1 complex array\\.$")
+  refused(matrix(1, 3, 3), "with the dimensions of its argument, 4 x 4 x 1, not a 3 x 3 ")
+})

@@ -46,7 +46,7 @@ test_that("a viewer that fails leads to the browser", {
   expect_match(seen, "^http://127")
 })
 
-test_that("`view_metrics` is whether there is a view; with both, there is one", {
+test_that("T29: `view_metrics` is whether there is a view; with both, there is one", {
   seen <- new.env()
   old <- options(viewer = function(url, ...) seen$urls <- c(seen$urls, url))
   on.exit(options(old))

@@ -182,3 +182,23 @@ test_that("The pipeline says where the time went", {
   pipeline <- train(echo_model(), numbered(), 10, max_queue_size = 0)$pipeline
   expect_output(print(pipeline), "No queue: each batch was drawn when its step needed it")
 })
+
+test_that("T18: what Python writes to makes no difference, whether it is there or closed", {
+  sys <- reticulate::import("sys", convert = FALSE)
+  stdout <- sys$stdout
+  withr::defer(reticulate::py_set_attr(sys, "stdout", stdout))
+  closed <- reticulate::import("io", convert = FALSE)$StringIO()
+  closed$close()
+  for (output in list(reticulate::r_to_py(NULL), closed)) {
+    reticulate::py_set_attr(sys, "stdout", output)
+    for (verbose in 1:2) {
+      said <- capture.output({
+        history <- train(echo_model(), numbered(), 2, epochs = 2, verbose = verbose)
+        evaluate_generator(echo_model(), numbered(), 2, verbose = verbose)
+        predict_generator(echo_model(), numbered(), 2, verbose = verbose)
+      })
+      expect_identical(history$epoch, 0:1)
+      expect_gt(length(said), 2)
+    }
+  }
+})

@@ -115,3 +115,71 @@ test_that("M1: a source is let go of if a callback fails before the training beg
   expect_match(conditionMessage(kept), "not mine")
   expect_clean(linear_model())
 })
+
+# A closure that holds 8 MB, and says in `ended` when R has freed its environment.
+held <- new.env()
+
+holding <- function() {
+  large <- numeric(1e6)
+  reg.finalizer(environment(), function(freed) held$ended <- held$ended + 1L)
+  function() list(matrix(large[[1L]], 2L, 1L), matrix(0, 2L, 1L))
+}
+
+test_that("T17: a closure and what it holds are let go of when the call ends", {
+  by_index <- function(generator) function(index) generator()
+  fails <- function(...) stop("not mine")
+  in_python <- function(generator) {
+    reticulate::py_run_string("def fitgenerator_test_calling(make):\n    while True:\n        yield tuple(make())")
+    reticulate::py_get_attr(reticulate::import_main(), "fitgenerator_test_calling")(function() generator())
+  }
+  calls <- list(
+    fit = function(generator) train(echo_model(), generator, 3),
+    `lock-step` = function(generator) train(echo_model(), generator, 3, max_queue_size = 0),
+    unbuilt = function(generator) {
+      model <- keras()$Sequential(list(keras()$layers$Dense(1L)))
+      model$compile("sgd", "mse")
+      train(model, generator, 3)
+    },
+    validation = function(generator) {
+      train(echo_model(), numbered(), 2, 2, validation_data = generator, validation_steps = 2)
+    },
+    evaluate = function(generator) evaluate_generator(echo_model(), generator, 2),
+    predict = function(generator) predict_generator(echo_model(), generator, 2),
+    callback = function(generator) {
+      expect_error(train(echo_model(), generator, 2, callbacks = list(on_epoch_end = fails)), "not mine")
+    },
+    failing = function(generator) {
+      expect_error(train(echo_model(), function() if (length(generator())) fails(), 2), "not mine")
+    },
+    sequence = function(generator) train(echo_model(), batch_sequence(by_index(generator), 3), NULL),
+    iterator = function(generator) train(echo_model(), reticulate::py_iterator(generator), 3),
+    python = function(generator) train(echo_model(), in_python(generator), 3)
+  )
+  collector <- reticulate::import("gc")
+  collector$collect()
+  collector$disable() # no cycle may hold it: what Python finds only now and then is not let go of
+  withr::defer(collector$enable())
+  for (name in names(calls)) {
+    held$ended <- 0L
+    calls[[name]](holding())
+    for (i in 1:2) gc() # first the reference to a Python object, then what that object held
+    expect_identical(held$ended, 1L, info = name)
+  }
+})
+
+test_that("T17: of large closures, one call after the other, the memory of one is held", {
+  large <- function() {
+    block <- rep(1, 12 * 2^20) # 96 MiB
+    function() list(matrix(block[[1L]], 2L, 1L), matrix(0, 2L, 1L))
+  }
+  model <- echo_model()
+  train(model, large(), 2)
+  gc()
+  forget_peak()
+  before <- resident()
+  for (i in 1:4) {
+    train(model, large(), 2)
+    gc()
+  }
+  expect_lt(peak() - before, 1.5 * 96)
+})

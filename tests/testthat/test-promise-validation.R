@@ -182,3 +182,19 @@ test_that("A validation source that ends early warns, and gives the mean over wh
   expect_error(train(echo_model(), numbered(), 2, validation_data = function() NULL, validation_steps = 5),
                "`validation_data` ended before its first batch")
 })
+
+test_that("T28: a validation that is shorter than validation_steps is told of once a call", {
+  for (size in c(0, 10)) {
+    said <- NULL
+    validation <- keras_dataset(lapply(c(1, 3), function(k) list(matrix(k, 2, 1), matrix(0, 2, 1))))
+    history <- withCallingHandlers(
+      train(echo_model(), numbered(), 1, 4, validation_data = validation, validation_steps = 3, max_queue_size = size),
+      fitgenerator_ended_warning = function(w) {
+        said <<- c(said, conditionMessage(w))
+        invokeRestart("muffleWarning")
+      }
+    )
+    expect_identical(said, "`validation_data` ended early: 3 batches were wanted, 2 came.")
+    expect_equal(history$metrics$val_loss, rep(2, 4))
+  }
+})

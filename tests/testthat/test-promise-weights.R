@@ -95,3 +95,18 @@ test_that("W5: class weights with targets that have no classes are an error befo
 test_that("NULL as the third element means no weights", {
   expect_step(list(x, y, NULL), c(1, 1, 1))
 })
+
+test_that("T28: an output without sample weights has weights of 1, in both Kerases", {
+  for (package in c("keras", "tf_keras")) {
+    layers <- reticulate::import(package)$layers
+    input <- reticulate::import(package)$Input(list(1L))
+    dense <- function(name) layers$Dense(1L, use_bias = FALSE, kernel_initializer = "ones", name = name)(input)
+    model <- reticulate::import(package)$Model(input, list(a = dense("a"), b = dense("b")))
+    model$compile(reticulate::import(package)$optimizers$SGD(0), list(a = "mae", b = "mae"))
+    batch <- function(weights) function() list(x, list(a = 0 * x, b = 0 * x), weights)
+    metrics <- train(model, batch(list(b = 1:3)), 1)$metrics
+    expect_equal(metrics, train(model, batch(list(a = c(1, 1, 1), b = 1:3)), 1)$metrics)
+    expect_equal(metrics$loss, metrics$a_loss + metrics$b_loss, tolerance = 1e-6)
+    expect_equal(metrics$b_loss, mean(1:3 * x), tolerance = 1e-6)
+  }
+})

@@ -24,8 +24,37 @@ class Spec(NamedTuple):
     itemsize: int | None  # the bytes of a number; `None` where it is sparse or ragged
 
 
+class Cluster(ABC):
+    """The processes, on several machines, that train one model together."""
+
+    index: int  # of this process
+    names: tuple[str, ...]  # the addresses of all, in their order: "host:port"
+
+    @abstractmethod
+    def publish(self, key: str, value: str) -> None:
+        """Let the other processes look up a value, in place of the one before it."""
+
+    @abstractmethod
+    def look_up(self, key: str, seconds: float) -> str | None:
+        """What a process has published; `None` where nothing came within so many seconds."""
+
+    @abstractmethod
+    def lives(self, index: int) -> bool:
+        """Whether another process answers."""
+
+    @abstractmethod
+    def abort(self, text: str) -> None:
+        """End what waits for other processes, with an error; any thread may call it."""
+
+    @abstractmethod
+    def is_of_peers(self, error: BaseException) -> bool:
+        """Whether an error is of what was computed together: another process may be its cause."""
+
+
 class Replicas(ABC):
     """The replicas that a model was made for: each takes a part of every batch."""
+
+    cluster: Cluster | None = None  # where they are those of several processes
 
     @abstractmethod
     def parts(self, leaf: Any, *, stacked: bool) -> Any:

@@ -82,6 +82,14 @@ class Batch:
         return form.stackable and same and self.rows == other.rows
 
 
+def common_shapes(known: Shapes, new: Shapes) -> Shapes:
+    """`new`, with the lengths left open in which it differs from `known`."""
+    return tuple(
+        tuple(a if a == b else b if 1 in (a, b) else None for a, b in zip(k, n, strict=True))
+        for k, n in zip(known, new, strict=True)
+    )
+
+
 def pack(layout: Layout, leaves: Sequence[Shaped]) -> Any:
     """`leaves` in the nested structure `layout`."""
     if type(layout) is tuple and layout == tuple(range(len(leaves))):

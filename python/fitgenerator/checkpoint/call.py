@@ -37,6 +37,8 @@ class Call:
     due: Due = field(default_factory=lambda: Due(None, None))
     writer: Writer = field(default_factory=Writer)
     saved: Saved | None = None  # the file that the training goes on from
+    # The file of another process, which writes it for all; this one only goes on from it.
+    copy: Path | None = None
     _lock: Lock | None = None
 
     def locked(self, path: Path) -> Lock:
@@ -47,5 +49,7 @@ class Call:
     def close(self) -> None:
         """Wait for the file that is being written, and give the lock back. It can be repeated."""
         self.writer.end()
+        if self.copy is not None:
+            self.copy.unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.release()

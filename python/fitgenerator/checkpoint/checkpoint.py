@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -165,21 +167,36 @@ class Checkpoint(keras.callbacks.Callback):
         note = archive.read_note(self.path)
         return 0 if note is None else int(note["epoch"])
 
+    def content(self) -> bytes:
+        """The file as it is, for processes that have none; empty where there is no file."""
+        return self.path.read_bytes() if self.path.exists() else b""
+
+    def receive(self, content: bytes) -> None:
+        """Go on from the file of another process, which writes it; this one writes nothing."""
+        handle, name = tempfile.mkstemp(suffix=self.path.suffix)
+        self.call.copy = Path(name)
+        with open(handle, "wb") as file:
+            file.write(content)
+        if not content:
+            self.call.copy.unlink()
+
     def stand(self) -> tuple[int, Within]:
         """The epoch to begin with, and how much of it is done, by the file; the call counts on it.
 
         Once more it is read when nobody else can change it.
         """
-        note = archive.read_note(self.path)
+        note = archive.read_note(self.call.copy or self.path)
         self.call.stand = _stand(note)
-        self.call.streams.kept = note and note.get("streams")
+        if self.call.copy is None:  # the random numbers of R are each process's own
+            self.call.streams.kept = note and note.get("streams")
         return self.call.stand
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Go on from the file, where there is one."""
         call, history = self.call, self._history()
-        archive.prepare(self.path, call.locked(self.path))
-        saved = archive.read(self.path)
+        if call.copy is None:
+            archive.prepare(self.path, call.locked(self.path))
+        saved = archive.read(call.copy or self.path)
         if _stand(saved and saved[0]) != call.stand:
             rule = "was changed by another training since this call began: {path}. Call again."
             raise ArgumentError.of("path", rule, path=str(self.path))
@@ -225,6 +242,8 @@ class Checkpoint(keras.callbacks.Callback):
         The file is written `beside` the training, which goes on once its state is copied.
         """
         call, history = self.call, self._history()
+        if call.copy is not None:
+            return
         call.writer.wait()
         parts = model_state.parts_of(self.model) + model_state.seeds()
         metrics = model_state.metrics_of(self.model) if within.sums else None
@@ -261,7 +280,7 @@ class Checkpoint(keras.callbacks.Callback):
             variable.assign(value)
         for callback, attribute, value in states:
             setattr(callback, attribute, value)
-        if note.get("streams"):
+        if note.get("streams") and self.call.copy is None:
             self.call.streams.restore(note["streams"])
 
     def _history(self) -> History:

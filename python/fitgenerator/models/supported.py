@@ -28,10 +28,26 @@ def check_model(keras_version: Keras3, mode: str, *, foreign: bool) -> Keras3:
             "replicas, but the model was not made in it. Make and compile the model in that scope, "
             "or leave the scope."
         )
-    several = keras_version.replicas is not None  # an error where they are not served
-    if foreign and (several or backend.traces_on_threads(strategy)):
+    replicas = keras_version.replicas  # an error where they are not served
+    if replicas is not None and replicas.cluster is not None:
+        _check_for_processes(keras_version, mode)
+    if foreign and (replicas is not None or backend.traces_on_threads(strategy)):
         raise ArgumentError(
             "The model has R code in it and was made under a MirroredStrategy, which traces on "
             "threads of its own, where R cannot run. Make it outside that scope."
         )
     return keras_version
+
+
+def _check_for_processes(keras_version: Keras3, mode: str) -> None:
+    """Refuse what several processes cannot do together."""
+    if mode == "predict":
+        raise ArgumentError(
+            "The model was made for several processes, which cannot predict together. Save it, "
+            "and load it outside of the strategy's scope."
+        )
+    if keras_version.model.run_eagerly:
+        raise ArgumentError(
+            "The model was made for several processes, which run compiled steps only. Compile it "
+            "without `run_eagerly`."
+        )

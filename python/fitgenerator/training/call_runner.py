@@ -19,6 +19,7 @@ from ..steps.chosen import steps_of
 from ..steps.protocol import ExecutionMode, LimitsError, Traced
 from .call_policy import Asked, CallPolicy
 from .run_context import RunContext
+from .together import CommonRounds
 
 Outputs = Any  # what a step returns: the user's, where the model has a step of its own
 
@@ -49,6 +50,7 @@ class CallRunner:
         # Gives the metrics, once they are made, what they had added up in a call before this one.
         self.restore: Callable[[], None] | None = None
         self.size = self._call_size(hooked)
+        self.common = CommonRounds(context.agreement, prefetcher.setup.argument)
         weights = context.model.count_params
         self._policy = CallPolicy(self._steps, mode, self.size, asked, weights)
 
@@ -65,6 +67,8 @@ class CallRunner:
     def prime(self) -> None:
         """Build the model from the first batch, where there is one."""
         batch = self._prefetcher.prime()
+        if self.common.several:
+            batch = self.common.take(batch, "the first batch")
         if batch is not None and not self._steps.eager:
             with self._placing(batch):
                 self._trace(batch, ExecutionMode.STEP)

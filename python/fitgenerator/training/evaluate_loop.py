@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from ..errors import EndedError
+from ..errors import EndedError, ErrorContext
+from ..messages import listed
 from ..models.keras_versions import Keras3
 from ..models.protocol import Logs, Nested
 from ..models.result_order import arranged, as_listed
 from .step_runner import StepRunner
+from .together import check_call
 
 
 def results_of(keras_version: Keras3, outputs: Nested) -> tuple[Logs, list[str]]:
@@ -29,11 +31,24 @@ def check_end(runner: StepRunner, done: int, stopped: bool, purpose: str) -> Non
     Raises an `EndedError` where there was no step at all; `purpose` says what for.
     """
     name, count = runner.prefetcher.setup.argument, runner.count
+    if done == 0 and runner.calls.common.lacking:
+        text = f"`{name}` ended before its first batch: there is nothing to {purpose}."
+        raise EndedError(lacking_text(text, runner), context=ErrorContext(name))
     if done == 0:
         raise EndedError.at_once(name, purpose)
     if count is not None and done + runner.left_out < count and not stopped:
         # Once: a validation ends so in every epoch.
-        runner.context.notices.early.setdefault(name, ended_early_text(name, count, done))
+        text = lacking_text(ended_early_text(name, count, done), runner)
+        runner.context.notices.early.setdefault(name, text)
+
+
+def lacking_text(text: str, runner: StepRunner) -> str:
+    """What is said of a round that has ended early, with the processes that had no batch."""
+    return (
+        f"{text[:-1]}, in {listed(runner.calls.common.lacking)}."
+        if runner.calls.common.lacking
+        else text
+    )
 
 
 def ended_early_text(name: str, wanted: int, came: int) -> str:
@@ -67,10 +82,20 @@ class EvaluateLoop:
 
     def run_alone(self) -> Logs:
         """Evaluate as a call of its own."""
+        with self.context.meeting():
+            return self._run_together()
+
+    def _run_together(self) -> Logs:
+        agreement = self.context.agreement
+        if agreement.several:
+            count = self.runner.count
+            call = {"the call": "evaluate_generator()", "the number of steps": count}
+            check_call(agreement, call)
         self.runner.grant(restart=self._fresh, goes_on=True)
         self.runner.prefetcher.start()
         self.context.progress.begin(total=self.runner.count)
         logs = arranged(self.run(), self.order)
+        agreement.leave()
         self.context.conclude()
         self.context.progress.end(self.context.meter.pipeline.steps, logs)
         return logs

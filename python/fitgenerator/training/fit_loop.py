@@ -7,7 +7,7 @@ takes batches, executes compiled steps and counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Any
 
@@ -17,10 +17,11 @@ from ..models.protocol import Logs
 from ..models.result_order import arranged
 from ..models.training_lock import hold_training_lock
 from ..reporting.history import History, remember
-from .evaluate_loop import EvaluateLoop, check_end, ended_early_text, results_of
+from .evaluate_loop import EvaluateLoop, check_end, ended_early_text, lacking_text, results_of
 from .options import FitOptions
 from .saves import Saves
 from .step_runner import StepRunner
+from .together import check_call
 
 
 class FitLoop:
@@ -52,7 +53,8 @@ class FitLoop:
         """Train; the history, complete or not."""
         with hold_training_lock(self.context.model), self.context.keras_version.trained():
             try:
-                return self._train_or_stop()
+                with self.context.meeting():
+                    return self._train_or_stop()
             except BaseException as error:
                 self.context.failure = error
                 raise
@@ -74,6 +76,9 @@ class FitLoop:
 
     def _train(self) -> History:
         context, epochs = self.context, self._options.epochs
+        if context.agreement.several:
+            check_call(context.agreement, self._described())
+            self._saves.share(context.agreement)
         logs: Logs | None = None
         last: Logs = {}
         expected = self._saves.resumed or self._epoch
@@ -89,11 +94,28 @@ class FitLoop:
             if logs is None or context.model.stop_training:
                 break
         self._history.incomplete = logs is None and self._epoch < epochs
+        context.agreement.leave()
         context.conclude()
         context.shut()
         context.host.call(lambda: self._end(last))
         context.host.termination.check()
         return self._history
+
+    def _described(self) -> dict[str, Any]:
+        """What has to be the same in all processes, by the names of the arguments."""
+        options, validation = self._options, self._validation
+        freq = options.validation_freq
+        often = map(int, freq if isinstance(freq, Collection) else [freq])
+        return {
+            "the call": "fit_generator()",
+            "the number of steps of an epoch": self._runner.count,
+            "`epochs`": options.epochs,
+            "`initial_epoch`": options.initial_epoch,
+            "the presence of `validation_data`": validation is not None,
+            "the number of steps of a validation": validation and validation.runner.count,
+            "`validation_freq`": sorted(often),
+            "the presence of a Checkpoint": self._saves.present,
+        }
 
     def _build(self, epoch: int) -> bool:
         """Build a model that is not built from the first batch, which is then trained on."""
@@ -139,6 +161,7 @@ class FitLoop:
         context.progress.begin_epoch(epoch, self._runner.count, within.steps)
         context.host.call(lambda: self._begin_epoch(epoch, within))
         self._let_fetch(epoch, validation, within)
+        self._runner.calls.common.place = f"epoch {epoch + 1}"
         trained = within.trained or self._train_epoch(epoch, within)
         if trained is None:
             return None
@@ -150,6 +173,7 @@ class FitLoop:
             if not self._ahead:
                 self._runner.prefetcher.conclude()
                 validation.grant(epoch)
+            validation.runner.calls.common.place = f"the validation of epoch {epoch + 1}"
             context.progress.begin_validation(validation.runner.count)
             logs.update({f"val_{name}": value for name, value in validation.run().items()})
             order += [f"val_{name}" for name in validation.order]
@@ -158,7 +182,16 @@ class FitLoop:
         context.progress.end(done, arranged(logs, order))
         context.host.call(lambda: context.callbacks.run("on_epoch_end", epoch, logs))
         self._saves.ended()
+        self._stopped(epoch)  # by a hook of one process, or more
         return dict(logs)
+
+    def _stopped(self, epoch: int) -> bool:
+        """Whether callbacks have stopped the training, in this process or in another one."""
+        model, place = self.context.model, f"the end of epoch {epoch + 1}"
+        stopped = bool(model.stop_training)
+        if self.context.agreement.any(place, flag=stopped) and not stopped:
+            model.stop_training = stopped = True
+        return stopped
 
     def _train_epoch(self, epoch: int, within: Within) -> Trained | None:
         """Do the steps of an epoch; `None` where the generator ended in it."""
@@ -168,7 +201,7 @@ class FitLoop:
         done, outputs = self._runner.run(done=within.steps)
         count = self._runner.count
         self._trained += done - within.steps
-        stopped = bool(context.model.stop_training)
+        stopped = self._stopped(epoch)
         if done < (1 if count is None else count) and not stopped:
             self._end_early(epoch, done)
             return None
@@ -207,6 +240,7 @@ class FitLoop:
             wanted = count * (epochs - self._epoch) - self._saves.within(self._epoch).steps
             early = ended_early_text(name, wanted, self._trained)
             text = f"{early[:-1]} (epoch {epoch + 1}: {came} of {count})."
+        text = lacking_text(text, runner)
         self.context.notices.early[name] = text
 
     def _end(self, logs: Logs) -> Iterator[Any]:

@@ -26,6 +26,7 @@ from .predict_loop import PredictLoop
 from .run_context import RunContext
 from .saves import Saves
 from .step_runner import StepRunner
+from .together import agreement_of, own_callbacks
 
 _SHUFFLES = (
     "`{}` shuffles: row i of the predictions is not that of row (or image) i of its data. "
@@ -94,10 +95,13 @@ def _context(
 ) -> RunContext:
     model = options.keras_version.model
     host.patience = options.timeout
-    params = {"verbose": options.verbose, "epochs": epochs, "steps": steps}
+    agreement = agreement_of(options.keras_version)
+    verbose = 0 if agreement.index else options.verbose
+    own = own_callbacks(options.callbacks, agreement)
+    params = {"verbose": verbose, "epochs": epochs, "steps": steps}
     progress = Progress(
         host.say,
-        verbose=options.verbose,
+        verbose=verbose,
         interval=options.bar_interval,
         epochs=epochs,
         at_once=len(options.callbacks) > 0,
@@ -109,10 +113,11 @@ def _context(
         keras_version=options.keras_version,
         jit_compile=options.jit_compile,
         host=host,
-        callbacks=Callbacks(options.callbacks, model, params, host.user_code, called),
+        callbacks=Callbacks(own, model, params, host.user_code, called),
         progress=progress,
         meter=meter,
         scope=capture_scope(options.keras_version.backend),
+        agreement=agreement,
     )
 
 

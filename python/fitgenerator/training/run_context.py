@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..agreement.agreement import Agreement
 from ..checkpoint.checkpoint import Checkpoint
 from ..errors import AbandonedThreadWarning, EndedEarlyWarning, Terminated, Warned
 from ..host.current_host import take_warnings
@@ -49,6 +50,7 @@ class RunContext:
     pacing: Pacing = field(default_factory=Pacing)
     notices: Notices = field(default_factory=Notices)
     failure: BaseException | None = None  # what ended the training
+    agreement: Agreement = field(default_factory=Agreement)  # with other processes
 
     @property
     def model(self) -> Any:
@@ -59,6 +61,13 @@ class RunContext:
         """Context manager: others may run the model, as a generator that predicts does."""
         return self.keras_version.backend.shared(self.model)
 
+    @contextmanager
+    def meeting(self) -> Iterator[None]:
+        """Context manager: the loop runs together with those of the other processes."""
+        with self.agreement.told():
+            self.agreement.join(self.host.check, self.shut)
+            yield
+
     def conclude(self) -> None:
         """The loop is over: wait until every source knows of the passes that have ended."""
         for prefetcher in self.prefetchers:
@@ -66,6 +75,7 @@ class RunContext:
 
     def shut(self) -> None:
         """Stop every prefetcher; any thread may call it, more than once."""
+        self.agreement.shut()
         for prefetcher in self.prefetchers:
             prefetcher.shut()
 
@@ -78,6 +88,7 @@ class RunContext:
         deadline = time.perf_counter() + grace
         joined = [prefetcher.join(deadline, grace) for prefetcher in self.prefetchers]
         self.notices.stuck = [name for names in joined for name in names if not ends]
+        self.agreement.close()
         self.progress.close()
         waited, self.host.waited = self.host.waited, 0.0
         self.meter.add("model_waited", waited)

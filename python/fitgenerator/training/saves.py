@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from ..agreement.agreement import Agreement
 from ..checkpoint.checkpoint import Checkpoint
 from ..checkpoint.within import Trained, Within
 from ..errors import ArgumentError, CheckpointWarning, Terminated
@@ -52,6 +53,22 @@ class Saves:
             self._check(steps)
             checkpoint.call.used = lambda: prefetcher.used
             checkpoint.call.between = self._between
+
+    @property
+    def present(self) -> bool:
+        """Whether there is a checkpoint."""
+        return self._checkpoint is not None
+
+    def share(self, agreement: Agreement) -> None:
+        """Let all processes go on from the file of process 0."""
+        if self._checkpoint is None:
+            return
+        if agreement.index == 0:
+            agreement.spread(self._checkpoint.content())
+            return
+        self._checkpoint.receive(agreement.spread(b""))
+        self._file_epoch, self._file = self._checkpoint.stand()
+        self.resumed = self._file_epoch
 
     def _check(self, steps: int | None) -> None:
         """Refuse a file within an epoch that the call cannot go on with."""

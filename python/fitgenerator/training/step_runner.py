@@ -85,7 +85,8 @@ class StepRunner:
 
         As in Keras, hooks and stops come between groups of `steps_per_execution` steps.
         """
-        context, group, last = self.context, [None], False
+        context, group, last, common = self.context, [None], False, self.calls.common
+        common.stops = False
         most = None if self.round.whole else self.round.count
         while not last and (most is None or done < most):
             context.host.termination.check()
@@ -105,14 +106,34 @@ class StepRunner:
                 if not (last or stop) and (due := self._due()):
                     context.host.call(due.keep)
             context.progress.step(done, self.count, lambda: self._logs(group[-1]))  # noqa: B023
-            if stop or ran < size:
+            common.stops = stop and common.several
+            if (stop and not common.several) or ran < size:
                 break
+        if last and most is None and common.several:
+            self._in_common(None, done + 1)  # where a pass is over, it is over in all processes
         left_out = self.prefetcher.schedule.left_out
         self.left_out, self._left_out = left_out - self._left_out, left_out
         context.pacing.rest()
         context.host.wake()
         self.calls.end()
         return done, group[-1]
+
+    def _take(self, step: int) -> Batch | None:
+        """The next call; `None` where there is none, in this process or in another one."""
+        common = self.calls.common
+        if not common.several:
+            return self.prefetcher.take()
+        return self._in_common(None if common.stops else self.prefetcher.take(), step)
+
+    def _in_common(self, call: Batch | None, step: int) -> Batch | None:
+        """A call of this process, where the round goes on in all of them."""
+        common = self.calls.common
+        # A validation that ends early would leave batches for the next one, as an epoch would.
+        must = self.round.whole or self.calls.mode == "test"
+        call = common.take(call, f"step {step}", lack_is_error=must)
+        if common.stops:
+            setattr(self.context.model, STOPS[self.calls.mode], True)
+        return call
 
     def _due(self) -> Saves | None:
         """What keeps, where a file is due; raises what the writing of the last one has raised."""
@@ -134,7 +155,7 @@ class StepRunner:
         """
         ran, outputs, last = 0, [], False
         while ran < size and not last:
-            call = self.prefetcher.take()
+            call = self._take(done + ran + 1)
             if call is None:
                 break
             if call.left is not None:

@@ -31,6 +31,7 @@ from support.refusals_images import IMAGE_WARNINGS, IMAGES
 from support.refusals_live import VIEW_WARNINGS, VIEWS
 from support.refusals_own_steps import FREEZING, OWN_STEPS
 from support.refusals_plots import PICTURES
+from support.refusals_processes import PROCESSES
 from support.refusals_replicas import REPLICAS
 from support.refusals_workers import WORKERS
 from support.tiny_trainings import (
@@ -253,6 +254,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a model that is not compiled": lambda: run(
         keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), numbered(), 1
     ),
+    **PROCESSES,
     **REPLICAS,
     "a fork": a_fork,
     # step

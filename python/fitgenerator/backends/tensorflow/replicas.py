@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from ...errors import BatchError
-from ..protocol import Replicas, Tensor
+from ..protocol import Cluster, Replicas, Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +33,15 @@ class Parts:
 
 
 class MirroredReplicas(Replicas):
-    """The replicas of a `MirroredStrategy`."""
+    """The replicas of a `MirroredStrategy`, or those of a strategy that this process has."""
 
-    def __init__(self, strategy: tf.distribute.Strategy, tensor: Callable[[Any], Tensor]) -> None:
+    def __init__(
+        self,
+        strategy: tf.distribute.Strategy,
+        tensor: Callable[[Any], Tensor],
+        cluster: Cluster | None = None,
+    ) -> None:
+        self.cluster = cluster
         self._devices = strategy.extended.worker_devices
         self._tensor = tensor  # of an array, as on a single device
 

@@ -15,6 +15,7 @@ from tensorflow.python.eager import context
 from ...errors import ArgumentError
 from ..aligned_memory import is_aligned
 from ..protocol import Array, Backend, Replicas, Spec, Tensor
+from .cluster import cluster_of
 from .replicas import MirroredReplicas
 
 _COMPOSITE = (tf.RaggedTensor, tf.SparseTensor)
@@ -105,14 +106,15 @@ class TensorFlow(Backend):
     def replicas(self, strategy: Any) -> Replicas | None:
         if strategy is None or strategy.num_replicas_in_sync == 1:
             return None
-        if not isinstance(strategy, tf.distribute.MirroredStrategy):
+        cluster = cluster_of(strategy)
+        if cluster is None and not isinstance(strategy, tf.distribute.MirroredStrategy):
             raise ArgumentError(
                 f"The model was made for {strategy.num_replicas_in_sync} replicas under a "
                 f"{type(strategy).__name__}; of several replicas, only those of a "
-                "tf.distribute.MirroredStrategy are supported. Make the model under one, or "
-                "outside of any scope."
+                "tf.distribute.MirroredStrategy, or of a MultiWorkerMirroredStrategy of several "
+                "processes, are supported. Make the model under one, or outside of any scope."
             )
-        return MirroredReplicas(strategy, self.tensor)
+        return MirroredReplicas(strategy, self.tensor, cluster)
 
     def traces_on_threads(self, strategy: Any) -> bool:
         return isinstance(strategy, tf.distribute.MirroredStrategy)

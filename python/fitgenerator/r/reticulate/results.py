@@ -29,6 +29,7 @@ _KINDS: dict[str, Any] = {
     "function": RFunctionError,
     "elsewhere": RConditionError,
     "worker": errors.WorkerError,
+    "process": errors.ProcessError,
     "argument": (errors.ArgumentError, errors.ArgumentTypeError),
     "batch": (errors.BatchError, errors.EndedError, errors.ImageError),
     "timeout": errors.GeneratorTimeoutError,

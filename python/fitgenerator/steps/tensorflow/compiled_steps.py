@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from ...backends.tensorflow.replicas import Parts
 from ...batches.model_inputs import known_symbols
-from ...batches.prepared import Batch, Form, Layout, Shapes, pack
+from ...batches.prepared import Batch, Form, Layout, Shapes, common_shapes, pack
 from ...errors import ArgumentError
 from ...models.trainability import Trainability
 from ...r_functions import is_r_function
@@ -105,11 +105,18 @@ class TensorFlowSteps(Steps[TracedGraph]):
     @property
     def loops(self) -> bool:
         """Its steps may be put in a loop: they do not run in the scope of a single replica."""
-        return self._keras_version.strategy is None or self._replicated
+        strategy = self._keras_version.strategy
+        return strategy is None or (self._replicated and not self._spans)
 
     @cached_property
     def _replicated(self) -> bool:
         return self._keras_version.replicas is not None
+
+    @cached_property
+    def _spans(self) -> bool:
+        """There are replicas in other processes, with which each step is agreed on."""
+        replicas = self._keras_version.replicas
+        return replicas is not None and replicas.cluster is not None
 
     def refused(self, mode: str, batch: Batch, execution: ExecutionMode) -> str | None:
         """Why such batches cannot be run so, where they cannot."""
@@ -142,7 +149,7 @@ class TensorFlowSteps(Steps[TracedGraph]):
             return kept.traced.get((*kind, shapes, *_sizes(batch)))
         function = kept.traced.get((*kind, shapes))
         if function is None and kind in kept.shapes:
-            function = kept.traced.get((*kind, _relaxed(kept.shapes[kind], shapes)))
+            function = kept.traced.get((*kind, common_shapes(kept.shapes[kind], shapes)))
         return function
 
     def trace(
@@ -170,7 +177,7 @@ class TensorFlowSteps(Steps[TracedGraph]):
         known = kept.shapes.get(kind)
         xla = execution is ExecutionMode.XLA
         if not xla and known is not None and not self._fixes(batch.form):
-            shapes = _relaxed(known, shapes)
+            shapes = common_shapes(known, shapes)
         with self._as_at_first(mode, kept):
             function, guarded = self._function(mode, batch, execution, single, shapes)
             concrete = function.get_concrete_function(*_specs(batch, shapes, execution))
@@ -308,14 +315,6 @@ def _refuse_r_gradients(graph: tf.Graph) -> None:
                 "gradient TensorFlow cannot follow into R. Write it with tensor operations, which "
                 "R functions may use directly."
             )
-
-
-def _relaxed(known: Shapes, new: Shapes) -> Shapes:
-    """`new`, with the lengths left open in which it differs from `known`."""
-    return tuple(
-        tuple(a if a == b else b if 1 in (a, b) else None for a, b in zip(k, n, strict=True))
-        for k, n in zip(known, new, strict=True)
-    )
 
 
 def _sizes(batch: Batch) -> tuple[Any, ...]:

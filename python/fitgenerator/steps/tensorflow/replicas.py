@@ -36,35 +36,47 @@ class ReplicaStep:
         self._keras_version = keras_version
         self._one = one
         self._predicts = predicts
+        replicas = keras_version.replicas
+        # Other processes have replicas, too: what is added up goes through the cluster.
+        self._spans = replicas is not None and replicas.cluster is not None
         self._metrics: dict[str, Callable[[], Any]] = {}  # what the step returns of metrics
 
     def __call__(self, *tensors: tf.Tensor) -> Any:
         """Run it on the parts of each leaf, one for each replica: the first leaf's come first."""
         strategy = self._keras_version.strategy
-        count = strategy.num_replicas_in_sync
+        count = len(strategy.extended.worker_devices)  # of this process
         parts = [tensors[i : i + count] for i in range(0, len(tensors), count)]
         rows = [tf.cast(tf.shape(part)[0], "float32") for part in parts[0]]
-        shares = tuple(own / tf.add_n(rows) for own in rows)
+        shares = rows if self._spans else tuple(own / tf.add_n(rows) for own in rows)
         arguments = tuple(map(distributed.PerReplica, (shares, *parts)))
         with _shared_losses(), _results_of(self._keras_version.model) as results:
             outputs = strategy.run(partial(self._run_replica, results), args=arguments)
         local = strategy.experimental_local_results
         if self._predicts:
             return keras.tree.map_structure(lambda value: tf.concat(local(value), 0), outputs)
+        mean = (lambda part: local(part)[0]) if self._spans else lambda p: _mean(local(p), shares)
         return {
             name: self._metrics[name]()
             if name in self._metrics
-            else keras.tree.map_structure(lambda part: _mean(local(part), shares), value)
+            else keras.tree.map_structure(mean, value)
             for name, value in outputs.items()
         }
 
     def _run_replica(self, results: Results, share: tf.Tensor, *leaves: tf.Tensor) -> Any:
+        if self._spans:  # it is a number of rows
+            share = share / _sum(share)
         with _replica.of(self._keras_version.model, share):
             outputs = self._one(*leaves)
         if not self._predicts:
             # A metric of the model has, in a replica, the result of that replica's rows.
             found = {name: results.get(id(value)) for name, value in outputs.items()}
             self._metrics = {name: result[1] for name, result in found.items() if result}
+            if self._spans:
+                mean = partial(_mean_of_all, share=share)
+                outputs = {
+                    name: value if found[name] else keras.tree.map_structure(mean, value)
+                    for name, value in outputs.items()
+                }
         return outputs
 
 
@@ -74,6 +86,20 @@ def _mean(values: Sequence[Any], shares: Sequence[tf.Tensor]) -> Any:
     if not (tf.is_tensor(first) and first.dtype.is_floating):
         return first
     return tf.add_n([_times(v, share) for v, share in zip(values, shares, strict=True)])
+
+
+def _sum(value: tf.Tensor) -> tf.Tensor:
+    """The sum over all replicas, in one of them."""
+    context = tf.distribute.get_replica_context()
+    # An argument of the traced function has no device, which the strategy asks for.
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))
+
+
+def _mean_of_all(value: Any, share: tf.Tensor) -> Any:
+    """The same as `_mean`, in a replica, of those of all processes."""
+    if not (tf.is_tensor(value) and value.dtype.is_floating):
+        return value
+    return _sum(_times(value, share))
 
 
 def _part_of(result: Callable[[], Any], place: int) -> Any:
@@ -124,8 +150,7 @@ class _Replica(threading.local):
         """
         layers = self.model._flatten_layers()
         kept = [(layer, layer._losses[:], layer._loss_ids.copy()) for layer in layers]
-        context = tf.distribute.get_replica_context()
-        total = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.stop_gradient(value))
+        total = _sum(tf.stop_gradient(value))
         for layer, added, known in kept:
             layer._losses[:] = added
             layer._loss_ids.clear()
