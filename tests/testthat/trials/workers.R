@@ -106,13 +106,16 @@ state <- function() list(descendants(), open_files(), list.files(tempdir()))
 right <- of_trial(1000000000L)
 before <- state()
 
-# One trial: what its line shows.
+# One trial: what its line shows. With interrupts suspended, but for the training: a signal that comes later than the
+# one that has ended it is taken while this rests.
 tried <- function(setting, number) {
   wait <- stats::runif(1, setting$wait[[1L]], setting$wait[[2L]])
   times <- if (is.null(setting$times)) 1 else setting$times
   outcome <- tryCatch({
     py$press(wait, times, isTRUE(setting$group), if (isTRUE(setting$stop)) as.list(pids) else list())
-    train(model, batch_sequence(setting$fn, 1e5), NULL, workers = workers, callbacks = setting$callbacks)
+    allowInterrupts(
+      train(model, batch_sequence(setting$fn, 1e5), NULL, workers = workers, callbacks = setting$callbacks)
+    )
     "none"
   }, interrupt = function(cnd) "interrupt", error = function(cnd) {
     message(conditionMessage(cnd))
@@ -133,5 +136,5 @@ tried <- function(setting, number) {
 }
 
 for (setting in chosen) {
-  for (trial in seq_len(as.integer(args[[2L]]))) cat(tried(setting, trial))
+  for (trial in seq_len(as.integer(args[[2L]]))) cat(suspendInterrupts(tried(setting, trial)))
 }
