@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 
 from ..errors import SetupError
 from ..messages import Message
 
-# Seconds in which a sound backend adds two numbers, on a busy machine too.
+# Seconds in which a sound backend adds two numbers, or at least computes for a while.
 PATIENCE = 3
+COMPUTING = 0.02
+# So often it may take longer: on a busy machine, its first start does.
+TIMES = 20
 
 _TEXT = (
     "This process is a fork of one in which {name} ran, and {name}'s threads are lost in a "
@@ -58,7 +62,13 @@ def _answers(try_out: Callable[[], object]) -> bool:
         answered.set()
 
     threading.Thread(target=answer, daemon=True).start()
-    return answered.wait(PATIENCE)
+    for _ in range(TIMES):
+        begun = time.process_time()
+        if answered.wait(PATIENCE):
+            return True
+        if time.process_time() - begun < COMPUTING:  # it waits for a thread that is not there
+            return False
+    return False
 
 
 def _is_fork() -> bool:
