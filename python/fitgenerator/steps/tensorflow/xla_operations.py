@@ -31,7 +31,7 @@ _NAMES = """
     Bitcast BitwiseAnd Equal IsFinite IsInf IsNan LogicalAnd LogicalNot LogicalOr NotEqual Select
     SelectV2
     Abs AddN AddV2 All Any BiasAdd Ceil Cos DivNoNan Elu Erf Erfc Floor LeakyRelu LeakyReluGrad
-    Log1p LogSoftmax Mul Neg Relu Selu Sigmoid Sign Sin Softmax Softplus SoftplusGrad Square
+    Log1p LogSoftmax Mul Neg Relu Selu Sigmoid Sign Sin Softplus SoftplusGrad Square
     SquaredDifference Sub Tanh TanhGrad
 """
 _ALWAYS = frozenset(_NAMES.split())
@@ -46,12 +46,13 @@ _BY_INPUTS: Mapping[str, Mapping[int, frozenset[str]]] = {
     "DynamicStitch": {0: frozenset({"Range"}), 2: frozenset({"Shape"})},
     "Slice": {0: frozenset({"Shape"})},
 }
-# Of NaN, of infinities, and where a sum or a product is beyond the range, these differ.
+# Of NaN, of infinities, and where a sum or a product is beyond the range, these differ; of NaN,
+# Softmax does where oneDNN computes it.
 _ORDINARY = """
     ArgMax ArgMin AvgPool AvgPoolGrad BiasAddGrad Conv2D Conv2DBackpropFilter Conv2DBackpropInput
     Cumsum DepthwiseConv2dNative DepthwiseConv2dNativeBackpropFilter
     DepthwiseConv2dNativeBackpropInput EluGrad Greater GreaterEqual Less LessEqual MatMul Max
-    Maximum MaxPool MaxPoolGrad Mean Min Minimum Prod Relu6 Relu6Grad ReluGrad SigmoidGrad
+    Maximum MaxPool MaxPoolGrad Mean Min Minimum Prod Relu6 Relu6Grad ReluGrad SigmoidGrad Softmax
     SoftmaxCrossEntropyWithLogits Sum
 """
 # Batches may have doubles, which Keras casts at once; nothing computes with them.
