@@ -4,9 +4,9 @@
 #
 # In "busy" (functions of 60 s), "starting" and "waiting" (a hook runs), the workers are ours; in "cluster", "future"
 # and "mirai" they are the user's, in functions of 3 s. Variants of these are named "cluster-launching" and so on
-# ("-collecting", "-terminal", "-large"; see the trial's script). Each setting trains in a process of its own. A trial is
-# clean if no process, thread, file or socket is left, and if workers of the user's answer the next call with its own
-# value.
+# ("-collecting", "-terminal", "-large"; see the trial's script). Each setting trains in a process of its own. A trial
+# is clean if no process, thread, file or socket is left, and if workers of the user's answer the next call with its
+# own value.
 
 args <- commandArgs(trailingOnly = TRUE)
 trials <- if (length(args)) as.integer(args[[1L]]) else 30L
