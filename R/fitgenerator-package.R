@@ -20,8 +20,8 @@
 #' When TensorFlow is loaded, it prints lines on the processor (`oneDNN`, `absl::InitializeLog()`, `cpu_feature_guard`).
 #' The package hides them: when it is loaded, it sets TensorFlow's environment variable `TF_CPP_MIN_LOG_LEVEL` to 1,
 #' unless the variable is set. `Sys.setenv(TF_CPP_MIN_LOG_LEVEL = 0)` before `library(fitgenerator)` shows all messages,
-#' 2 hides warnings too, and 3 hides errors too. The variable has no effect after TensorFlow was loaded. On processors
-#' with AMX or AVX-512, TensorFlow 2.21 prints its note on `oneDNN` whatever the variable says.
+#' 2 hides warnings too, and 3 hides errors too. The variable has no effect after TensorFlow was loaded. Where
+#' TensorFlow 2.21 uses oneDNN by default, which depends on the processor, it says so whatever the variable says.
 #'
 #' @seealso `vignette("fitgenerator")`, and `browseVignettes("fitgenerator")` for all.
 #' @keywords internal

@@ -85,6 +85,7 @@ class Lookout:
             if silence > longest and not link.ended:
                 link.ended = True
                 self._fail(link.index, f"has given no sign of life for {silence:.0f} seconds", link)
+                link.cut()  # what is being sent to it would wait for ever
 
     def _beat(self) -> None:
         sent, aborted = 0.0, False

@@ -51,8 +51,6 @@ def own_callbacks(callbacks: Iterable[Hooked], agreement: Agreement) -> list[Hoo
 
 def check_call(agreement: Agreement, call: dict[str, Any]) -> None:
     """All processes make the same call; an `ArgumentError` that names the first difference."""
-    if not agreement.several:
-        return
     given = agreement.agree("its beginning", call)
     for index, other in enumerate(given):
         for name, value in other.items():
