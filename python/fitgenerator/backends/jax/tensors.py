@@ -13,6 +13,7 @@ from jax import numpy as jnp
 
 from ..protocol import Array, Backend, Spec, Tensor
 from .placement import devices_of, is_fixed, parts, put, refusal, sharding
+from .spare_memory import spare_memory
 from .variables import shared
 
 
@@ -84,8 +85,10 @@ class Jax(Backend):
             return None
         return f"keras.distribution cannot divide its {rows} rows among {count} devices"
 
-    def shared(self, model: Any) -> AbstractContextManager[None]:
-        return shared(model)
+    @contextmanager
+    def shared(self, model: Any) -> Iterator[None]:
+        with shared(model), spare_memory(model):
+            yield
 
     def is_tracing(self) -> bool:
         return not jax.core.trace_state_clean()

@@ -2,8 +2,8 @@
 
 A step is a function of the values of the model's variables and of a batch; a loop scans over
 stacked batches. The variables get their new values when a call has ended, all of them or none. So
-whoever reads the model, on whatever thread, finds the values of the last finished call: nothing is
-donated, which costs the memory of the values twice while a step runs.
+whoever reads the model, on whatever thread, finds the values of the last finished call: they are
+not donated, which costs the memory of the values twice.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import jax
 import keras
 
 from ...backends.jax.placement import devices_of, is_fixed, sharding
+from ...backends.jax.spare_memory import Place, places, spare_memory_of
 from ...backends.jax.variables import Values, Variables, read, write
 from ...batches.model_inputs import check_devices
 from ...batches.prepared import Batch, pack
@@ -32,15 +33,21 @@ class Compiled(Traced):
     """A compiled function."""
 
     function: Any
+    model: Any
     variables: Variables  # whose values it takes
     changed: Variables  # whose values it returns
+    large: list[Place]  # of these values, those for which it takes spare memory
+    kinds: list[jax.ShapeDtypeStruct]  # which is such arrays
 
     def __call__(self, *leaves: Shaped) -> Any:
         """Run it."""
-        outputs, values = self.function(read(self.variables), *leaves)
+        memory = spare_memory_of(self.model)
+        values = read(self.variables)
+        outputs, new = self.function(memory.take(self.kinds), values, *leaves)
         # What fails, fails here, before the model gets values of a step that failed.
-        jax.block_until_ready((outputs, values))
-        write(self.changed, values)
+        jax.block_until_ready((outputs, new))
+        write(self.changed, new)
+        memory.give(values, self.large)
         return outputs
 
     @property
@@ -97,7 +104,10 @@ class JaxSteps(Steps[Compiled]):
             outputs, new = step(values, pack(layout, leaves))
             return outputs, new[_FIRST_CHANGED[mode] :]
 
-        def loop(values: Values, *leaves: jax.Array) -> tuple[Any, Values]:
+        def single(spare: list[jax.Array], values: Values, *leaves: jax.Array) -> Any:
+            return one_step(values, *leaves)
+
+        def loop(spare: list[jax.Array], values: Values, *leaves: jax.Array) -> Any:
             fixed = values[: _FIRST_CHANGED[mode]]
 
             def body(carried: Values, leaves: Any) -> tuple[Values, Any]:
@@ -116,12 +126,24 @@ class JaxSteps(Steps[Compiled]):
         divided = (
             None if sharding() is None else jax.tree.map(lambda v: v.sharding, values[changed])
         )
-        function = one_step if execution is ExecutionMode.STEP else loop
-        jitted = jax.jit(function, out_shardings=None if divided is None else (None, divided))
-        compiled = jitted.lower(values, *batch.leaves).compile()
-        seconds = time.perf_counter() - begun
+        function = single if execution is ExecutionMode.STEP else loop
+        large = places(variables) if mode == "train" else []  # other modes change little
+        kinds = [jax.ShapeDtypeStruct(values[g][i].shape, values[g][i].dtype) for g, i in large]
+        jitted = jax.jit(
+            function,
+            donate_argnums=0,
+            keep_unused=True,  # spare memory is taken, not read
+            out_shardings=None if divided is None else (None, divided),
+        )
+        compiled = jitted.lower(kinds, values, *batch.leaves).compile()
         traced = Compiled(
-            seconds=seconds, function=compiled, variables=variables, changed=variables[changed]
+            seconds=time.perf_counter() - begun,
+            function=compiled,
+            model=self._model,
+            variables=variables,
+            changed=variables[changed],
+            large=large,
+            kinds=kinds,
         )
         self._kept[mode].traced[_key(batch, execution)] = traced
         return traced
