@@ -10,6 +10,7 @@ from ..errors import Warns
 from .interface import HostedSource, Shown, run_job
 from .interrupts import Deferred
 from .termination import SignalTermination, Termination
+from .watchdog import Watched
 
 
 class DirectHost:
@@ -37,8 +38,9 @@ class DirectHost:
         """The loop may have no such sources: their functions need a host loop."""
         raise RuntimeError(f"{source.function} needs a host")
 
-    def interrupt_overdue(self) -> None:
+    def stop_overdue(self, source: Watched, threads: Iterable[Thread]) -> bool:
         """No function of a host runs."""
+        return False
 
     def is_asked_by(self, threads: Iterable[Thread]) -> bool:
         """Nobody can ask."""

@@ -67,10 +67,11 @@ class Host(Protocol):
     def serve(self, source: HostedSource) -> None:
         """Have the calling thread fetch the batches of a source."""
 
-    def interrupt_overdue(self) -> Watched | None:
-        """Interrupt the function that the calling thread makes a batch with: it takes too long.
+    def stop_overdue(self, source: Watched, threads: Iterable[Thread]) -> bool:
+        """Interrupt the function that a late batch of `source` needs; False where none runs.
 
-        The source or the call that it belongs to, which will fail; `None` where no function runs.
+        It is that of the source, or one that its `threads` ask for. While another function runs,
+        that one is to blame: raises its error.
         """
 
     def is_asked_by(self, threads: Iterable[Thread]) -> bool:

@@ -40,7 +40,7 @@ class IteratorReader(Reader):
         return called(self._length, "__len__()")
 
     def claim(self) -> Claim:
-        return self._next
+        return Claim(self._next)
 
     def _next(self) -> RawBatch:
         if self._iterable is None:
@@ -125,9 +125,6 @@ class IndexedReader(Reader):
         if self._index == self._length:
             self._end_pass()
         return claim
-
-    def settle(self, *, failed: bool = False) -> None:
-        self._fetches.settle(failed=failed)
 
     def ended(self, seconds: float, used: int) -> bool:
         return self._fetches.ended(seconds, used)

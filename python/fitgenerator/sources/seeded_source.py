@@ -270,9 +270,6 @@ class PassReader(PositionReader):
         """The call that fetches one batch."""
         return partial(self._batch, epoch, index)
 
-    def settle(self, *, failed: bool = False) -> None:
-        self._fetches.settle(failed=failed)
-
     def wait(self) -> None:
         self._fetches.wait()
 

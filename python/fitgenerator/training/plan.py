@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 from ..batches.preparation import Preparer
 from ..checkpoint.checkpoint import Checkpoint
 from ..errors import ArgumentError, ShuffledWarning, StepsWarning
+from ..host.current_host import asking
 from ..host.interface import Host
 from ..live.tensorboard import pipeline_scalars
 from ..models.keras_versions import classes
@@ -116,9 +119,23 @@ def _context(
         callbacks=Callbacks(own, model, params, host.user_code, called),
         progress=progress,
         meter=meter,
-        scope=capture_scope(options.keras_version.backend),
+        scope=partial(_working, host, meter, capture_scope(options.keras_version.backend)),
         agreement=agreement,
     )
+
+
+@contextmanager
+def _working(
+    host: Host, meter: Meter, scope: Callable[[], AbstractContextManager[None]]
+) -> Iterator[None]:
+    """Context manager: this thread is one of ours, and works for the call.
+
+    R code that the thread calls, such as a function of images or that of a step, asks the host.
+    """
+    meter.timeline.enter()
+    # Thread rule 10: the caller's state holds on our threads, which start without it.
+    with scope(), asking(host):
+        yield
 
 
 def _history_of(context: RunContext, options: FitOptions) -> History:
@@ -159,7 +176,13 @@ def _resumed(context: RunContext) -> int | None:
 
 
 def _prefetcher(
-    context: RunContext, source: Source, name: str, options: RunOptions, *, trains: bool = False
+    context: RunContext,
+    source: Source,
+    name: str,
+    options: RunOptions,
+    *,
+    trains: bool = False,
+    first: Prefetcher | None = None,
 ) -> Prefetcher:
     setup = Setup(
         capacity=options.capacity_for(source),
@@ -175,7 +198,7 @@ def _prefetcher(
     )
     prefetcher: Prefetcher
     if source.hosted:
-        prefetcher = RequestPrefetcher(source, setup, context.pacing)
+        prefetcher = RequestPrefetcher(source, setup, context.pacing, first)
     else:
         prefetcher = ThreadPrefetcher(source, setup)
     context.prefetchers.append(prefetcher)
@@ -195,11 +218,9 @@ def _validation(
     # Thread rule 12: one object that is training and validation data has one reader.
     prefetcher = first
     if source.identity is not first.source.identity or source.restarts:
-        prefetcher = _prefetcher(context, source, "validation_data", options)
         # Thread rule 7: the calling thread makes one batch at a time, and training's come first,
         # unless the training queue is full or all of the epoch's batches are made.
-        if isinstance(prefetcher, RequestPrefetcher):
-            prefetcher.yield_to(first)
+        prefetcher = _prefetcher(context, source, "validation_data", options, first=first)
     steps = fit.validation_steps
     if source.fixed and steps != source.length:
         context.notices.others.append((_FIXED.format(source.identity.n), StepsWarning))

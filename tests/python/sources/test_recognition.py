@@ -166,7 +166,7 @@ def test_lists_of_tuples_are_batches_and_tuples_of_lists_are_arrays() -> None:
     nested = as_validation(([x, x], {"a": y}), echo_model())
     batch = nested.open()
     batch.begin(fresh=True, wrap=False)
-    inputs, targets = batch.claim()()
+    inputs, targets = batch.claim().read()
     assert [a.shape for a in inputs] == [(4, 3)] * 2
     assert targets["a"].shape == (4, 1)
 
