@@ -10,6 +10,7 @@ from ..errors import Warns
 from .interface import HostedSource, Shown, run_job
 from .interrupts import Deferred
 from .termination import SignalTermination, Termination
+from .thread_stacks import stack_of
 from .watchdog import Watched
 
 
@@ -38,9 +39,9 @@ class DirectHost:
         """The loop may have no such sources: their functions need a host loop."""
         raise RuntimeError(f"{source.function} needs a host")
 
-    def stop_overdue(self, source: Watched, threads: Iterable[Thread]) -> bool:
+    def stop_late(self, source: Watched, threads: Iterable[Thread]) -> None:
         """No function of a host runs."""
-        return False
+        raise source.timed_out(stack_of(threads))
 
     def is_asked_by(self, threads: Iterable[Thread]) -> bool:
         """Nobody can ask."""

@@ -67,11 +67,11 @@ class Host(Protocol):
     def serve(self, source: HostedSource) -> None:
         """Have the calling thread fetch the batches of a source."""
 
-    def stop_overdue(self, source: Watched, threads: Iterable[Thread]) -> bool:
-        """Interrupt the function that a late batch of `source` needs; False where none runs.
+    def stop_late(self, source: Watched, threads: Iterable[Thread]) -> None:
+        """Interrupt the function that a late batch of `source` needs; its error will come.
 
-        It is that of the source, or one that its `threads` ask for. While another function runs,
-        that one is to blame: raises its error.
+        It is that of the source, or one that its `threads` ask for. Where it does not run, another
+        function is to blame, or what the threads do: raises the error for that.
         """
 
     def is_asked_by(self, threads: Iterable[Thread]) -> bool:

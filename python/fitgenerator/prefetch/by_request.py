@@ -112,7 +112,7 @@ class RequestPrefetcher(Prefetcher):
             begun += seconds
             # In lock-step nothing runs in parallel with the step, the end of a pass included.
             held = self._ends.due is not None and not self.setup.capacity
-            if held or (self.threads.alive and bytes_of_raw(raw) > SMALL):
+            if held or (self._threads.alive and bytes_of_raw(raw) > SMALL):
                 self._unprepared.put(fetch)
             else:
                 self._finish(fetch)
@@ -125,7 +125,7 @@ class RequestPrefetcher(Prefetcher):
             if not self.setup.capacity:
                 self._finish(self._unprepared.get())
 
-    def _knows(self, seconds: float) -> bool:
+    def _ended(self, seconds: float) -> bool:
         return self._ends.wait(seconds, self.used)
 
     def end(self) -> None:

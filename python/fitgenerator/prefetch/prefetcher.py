@@ -19,7 +19,6 @@ from ..errors import ClosedError, ErrorContext, GeneratorTimeoutError, locate
 from ..host.interface import Host
 from ..host.joined_threads import GRACE, JoinedThreads
 from ..host.signal_safe_queue import SLICE, ClosableQueue
-from ..host.source_wait import SourceWait
 from ..reporting.meter import Meter
 from ..reporting.progress import Progress
 from ..sources.on_request import ContinuingReader
@@ -59,11 +58,9 @@ class Prefetcher(ABC):
         self._reordering = Reordering()
         self._queues: list[ClosableQueue[Any]] = [self._reordering.calls]
         self._primed: list[Batch | None] = []
-        self.threads = JoinedThreads()
-        self._wait = SourceWait(
-            setup.host, setup.argument, setup.timeout, setup.meter, setup.progress
-        )
+        self._threads = JoinedThreads()
         self._resting = False  # nothing may be fetched now
+        self._due = 0.0  # a wait of so many seconds is not too long
         self._tells = False  # the source is being told that a pass has ended
         self._between = ErrorContext(setup.argument)  # where hooks are called that know of passes
 
@@ -118,7 +115,7 @@ class Prefetcher(ABC):
                 call = self._reordering.take(SLICE)
                 break
             except queue.Empty:
-                self._wait.goes_on(begun, self)
+                self._keep_waiting(begun)
                 setup.host.termination.check()
         setup.host.waited = waited  # in lock-step, a part of this wait
         setup.meter.took(ready, begun, (setup.name, self.used + 1))
@@ -126,13 +123,20 @@ class Prefetcher(ABC):
             raise call
         return call
 
-    def where(self) -> str | None:
-        """Where the code that makes the next batch stands; `None`: its thread shows that."""
-        return self.schedule.reader.where()
+    def _keep_waiting(self, begun: float) -> None:
+        """Nothing came so far, since `begun`: tell of it, or give up; take an interrupt."""
+        setup, waited = self.setup, time.perf_counter() - begun
+        setup.meter.waits(setup.argument, waited)
+        setup.progress.waits(setup.argument, waited)
+        if setup.timeout is not None and waited > max(setup.timeout, self._due):
+            setup.host.stop_late(self, self._threads.alive)
+            self._due = waited + 1.0  # the error of the function that was stopped is on its way
+        setup.host.check()
 
     def timed_out(self, stack: str) -> GeneratorTimeoutError:
         """The error for a batch that takes too long; `stack` is where its generator stands."""
         setup, batch = self.setup, None if self._tells else self._reordering.added + 1
+        stack = stack if (where := self.schedule.reader.where()) is None else where
         return GeneratorTimeoutError.of_batch(setup.argument, batch, setup.timeout, stack)
 
     def begin(self, batches: int = 1) -> None:
@@ -152,19 +156,16 @@ class Prefetcher(ABC):
         while not self._ended(SLICE):
             if self._reordering.calls.closed:
                 raise ClosedError
-            self._wait.goes_on(begun, self)
+            self._keep_waiting(begun)
         self._tells = False
 
     def _ended(self, seconds: float) -> bool:
         """Whether the source knows; waits for so long."""
         try:
-            return self._knows(seconds)
+            return self.schedule.reader.ended(seconds, self.used)
         except BaseException as error:
             locate(error, self._between)
             raise
-
-    def _knows(self, seconds: float) -> bool:
-        return self.schedule.reader.ended(seconds, self.used)
 
     def leave(self) -> None:
         """The training is over: the next one goes on after the batches that were used."""
@@ -183,7 +184,7 @@ class Prefetcher(ABC):
         A thread that asked the calling thread has so many seconds (`grace`) after the answer.
         """
         hosted, asked = self.source.hosted, self.setup.host.is_asked_by
-        left = self.threads.join(deadline, grace, lambda: hosted or asked(self.threads.alive))
+        left = self._threads.join(deadline, grace, lambda: hosted or asked(self._threads.alive))
         self._reordering.clear()
         for queue_ in self._queues:
             queue_.clear()  # which holds batches, for as long as this object lives
@@ -217,8 +218,8 @@ class Prefetcher(ABC):
 
     def _start_threads(self) -> None:
         count = min(self.setup.workers, self.setup.capacity) if self.source.parallel else 1
-        for number in range(len(self.threads.alive), max(1, count)):
-            self.threads.start(f"fitgenerator-feeder-{self.setup.name}-{number}", self._run)
+        for number in range(len(self._threads.alive), max(1, count)):
+            self._threads.start(f"fitgenerator-feeder-{self.setup.name}-{number}", self._run)
 
     def _run(self) -> None:
         try:

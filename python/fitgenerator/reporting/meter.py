@@ -6,7 +6,7 @@ import threading
 import time
 
 from .pipeline import Pipeline
-from .timeline import Place, Span, Timeline, since
+from .timeline import Place, Span, Timeline
 
 # How long a wait for a batch is nothing to speak of, in seconds.
 PATIENCE = 3.0
@@ -30,7 +30,7 @@ class Meter:
 
     def made(self, place: Place, came: Span, begun: float, waited: float = 0.0) -> None:
         """A batch came, after its source `waited` for room, and was prepared on this thread."""
-        converted = since(begun)
+        converted = begun, time.perf_counter(), threading.get_ident()
         figures = self.pipeline
         ahead = place[0] == "generator" and figures.max_queue_size > 0
         with self._lock:
@@ -77,8 +77,8 @@ class Meter:
 
     def took(self, ready: int, begun: float, place: Place) -> None:
         """A batch was taken, when so many were ready; the model waited for the one at `place`."""
-        figures, span = self.pipeline, since(begun)
-        seconds = span[1] - span[0]
+        figures, ended = self.pipeline, time.perf_counter()
+        seconds, span = ended - begun, (begun, ended, threading.get_ident())
         figures.longest_wait = max(figures.longest_wait, seconds)
         figures.waiting, figures._waited = None, 0.0
         figures._takes += 1

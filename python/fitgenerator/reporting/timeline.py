@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from typing import NamedTuple
 
@@ -17,11 +16,6 @@ Place = tuple[str, int]
 # When something began and ended, by `time.perf_counter()`, and who did it: the number of a
 # thread, or the lane of a worker in another process.
 Span = tuple[float, float, int | str]
-
-
-def since(begun: float) -> Span:
-    """From `begun` until now, on this thread."""
-    return begun, time.perf_counter(), threading.get_ident()
 
 
 class Event(NamedTuple):

@@ -25,9 +25,7 @@ def closure_source(function: HostFunction, identity: str) -> Source:
 class ContinuingReader(Reader):
     """A function carries on across rounds; its batches are asked for, not read."""
 
-    def begin(
-        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
-    ) -> None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> None:
         pass
 
     def claim(self) -> Claim:
@@ -115,9 +113,7 @@ class StreamPlaceReader(Reader):
         self._opens = self._wrap = False
         self._epoch = 0
 
-    def begin(
-        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
-    ) -> None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> None:
         self._opens, self._wrap, self._epoch = fresh or not self._opened, wrap, epoch or 0
 
     def claim(self) -> Claim:

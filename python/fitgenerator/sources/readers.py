@@ -30,9 +30,7 @@ class IteratorReader(Reader):
         self._length = length
         self._wrap = False
 
-    def begin(
-        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
-    ) -> int | None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> int | None:
         self._wrap = wrap
         if self._iterable is None or not fresh:
             return None
@@ -99,9 +97,7 @@ class IndexedReader(Reader):
         keras3 = isinstance(source, keras.utils.PyDataset)
         self._begin = getattr(source, "on_epoch_begin", None) if keras3 else None
 
-    def begin(
-        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
-    ) -> int | None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> int | None:
         self._wrap = wrap
         self._rounds.append((self._fetches.claimed, 0))
         if not fresh:

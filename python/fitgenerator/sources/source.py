@@ -53,9 +53,7 @@ class Reader(ABC):
     maker: Callable[[], Span | None] | None = None
 
     @abstractmethod
-    def begin(
-        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
-    ) -> int | None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> int | None:
         """Start a round: from the first batch where `fresh`; starting over at the end if `wrap`.
 
         It is for the epoch of that number, from 0, and has `count` batches, or those of one pass.

@@ -49,7 +49,7 @@ def plan_fit(
     context = _context(host, generator, options, fit.steps, fit.epochs)
     history = _history_of(context, fit)
     context.callbacks.all += pipeline_scalars(context.callbacks.all, context.meter.pipeline)
-    prefetcher = _prefetcher(context, generator, "generator", options, trains=True)
+    prefetcher = _prefetcher(context, generator, options, trains=True)
     prepare = _preparer(context, "train", generator, fit.class_weight)
     epochs = fit.epochs - fit.initial_epoch
     runner = StepRunner(context, "train", prefetcher, prepare, fit.steps, epochs, whole=fit.passes)
@@ -68,7 +68,7 @@ def plan_evaluate(
 ) -> EvaluateLoop:
     """The loop that `evaluate_generator` runs."""
     context = _context(host, generator, options, steps)
-    prefetcher = _prefetcher(context, generator, "generator", options)
+    prefetcher = _prefetcher(context, generator, options)
     prepare = _preparer(context, "test", generator)
     runner = StepRunner(context, "test", prefetcher, prepare, steps, whole=whole)
     return EvaluateLoop(runner, generator.restarts)
@@ -81,7 +81,7 @@ def plan_predict(
     context = _context(host, generator, options, steps)
     if generator.shuffled:
         context.notices.others.append((_SHUFFLES.format(options.argument), ShuffledWarning))
-    prefetcher = _prefetcher(context, generator, "generator", options)
+    prefetcher = _prefetcher(context, generator, options)
     prepare = _preparer(context, "predict", generator)
     return PredictLoop(StepRunner(context, "predict", prefetcher, prepare, steps, whole=whole))
 
@@ -178,12 +178,13 @@ def _resumed(context: RunContext) -> int | None:
 def _prefetcher(
     context: RunContext,
     source: Source,
-    name: str,
     options: RunOptions,
     *,
     trains: bool = False,
     first: Prefetcher | None = None,
 ) -> Prefetcher:
+    """What fetches from `source`: the call's generator, or what validates after the `first` one."""
+    name = "generator" if first is None else "validation_data"
     setup = Setup(
         capacity=options.capacity_for(source),
         name=name,
@@ -220,7 +221,7 @@ def _validation(
     if source.identity is not first.source.identity or source.restarts:
         # Thread rule 7: the calling thread makes one batch at a time, and training's come first,
         # unless the training queue is full or all of the epoch's batches are made.
-        prefetcher = _prefetcher(context, source, "validation_data", options, first=first)
+        prefetcher = _prefetcher(context, source, options, first=first)
     steps = fit.validation_steps
     if source.fixed and steps != source.length:
         context.notices.others.append((_FIXED.format(source.identity.n), StepsWarning))
