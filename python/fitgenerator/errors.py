@@ -132,6 +132,16 @@ class GeneratorTimeoutError(OwnError, TimeoutError):
         """The error for code that stands at `stack`: lines of text, empty if that is unknown."""
         return cls(f"{text} It stands at:\n{stack}" if stack else text, context=context)
 
+    @classmethod
+    def of_batch(cls, place: str, batch: int | None, seconds: float | None, stack: str) -> Self:
+        """The error for a batch that takes too long; `None`: for the end of a pass."""
+        within = f"within {seconds:g} seconds (`timeout`)."
+        if batch is None:
+            text = f"`{place}` did not return from on_epoch_end() {within}"
+            return cls.at(stack, text, ErrorContext(place))
+        text = f"`{place}` gave no batch {batch} {within}"
+        return cls.at(stack, text, ErrorContext(place, batch, "made"))
+
 
 class WorkerError(OwnError, RuntimeError):
     """What makes batches outside of this process has died, or is broken."""

@@ -47,6 +47,7 @@ class Batch:
     full: bool = False  # there are as many as the call was to wait for
     exclusive: bool = False  # nobody else has its arrays: their memory may become the tensors'
     left: int | None = None  # batches of its round that come after it, where that is known
+    is_ready: bool = False  # it has tensors for arrays already
 
     def pack(self) -> Any:
         """The nested structure, as a step takes it."""
@@ -54,17 +55,19 @@ class Batch:
 
     def ready(self) -> Batch:
         """The same batch with tensors for arrays."""
+        if self.is_ready:
+            return self
         tensor, replicas, stacked = self.form.backend.tensor, self.form.replicas, self.count > 1
         if replicas is not None:
             parts = tuple(replicas.parts(leaf, stacked=stacked) for leaf in self.leaves)
-            return Batch(parts, self.form, self.rows, self.count)
+            return Batch(parts, self.form, self.rows, self.count, is_ready=True)
         leaves = tuple(
             tensor(leaf, exclusive=self.exclusive, stacked=stacked)
             if isinstance(leaf, np.ndarray)
             else leaf
             for leaf in self.leaves
         )
-        return Batch(leaves, self.form, self.rows, self.count)
+        return Batch(leaves, self.form, self.rows, self.count, is_ready=True)
 
     def split(self) -> list[Batch]:
         """The batches one by one."""

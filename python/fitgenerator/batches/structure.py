@@ -51,6 +51,13 @@ def batch_form(keras_version: Keras3, mode: str) -> BatchForm:
     return "targets" if keras_version.needs_targets else "no targets"
 
 
+def bytes_of_raw(raw: RawBatch) -> int:
+    """The size of a raw batch's arrays, as far as they are seen without taking it apart."""
+    if isinstance(raw, (list, tuple, dict)):
+        return sum(map(bytes_of_raw, raw.values() if isinstance(raw, dict) else raw))
+    return int(getattr(raw, "nbytes", 0))
+
+
 def unpack(raw: RawBatch, form: BatchForm = "targets", mode: str = "train") -> Parts:
     """The parts of what a generator gave for a step of that mode.
 

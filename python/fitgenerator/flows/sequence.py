@@ -11,7 +11,6 @@ from ..arguments import whole
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
 from ..r_functions import bridge_of, is_bridged_function, is_r_function
-from ..reporting.timeline import Span
 from ..sources.seeded_source import Passes, PassReader
 from ..sources.source import Source
 from ..workers.executors import Executions, Given, check_executor
@@ -82,7 +81,7 @@ class BatchSequence(Passes):
 class ExecutionReader(PassReader):
     """Reads batches that an executor makes; each thread waits for one of them."""
 
-    elsewhere = True
+    maker = staticmethod(last_made)
 
     def __init__(self, executions: Executions, *args: Any) -> None:
         super().__init__(*args)
@@ -90,9 +89,6 @@ class ExecutionReader(PassReader):
 
     def close(self) -> None:
         self._executions.close()
-
-    def span(self) -> Span | None:
-        return last_made()
 
     @property
     def redone(self) -> int:

@@ -10,6 +10,8 @@ from ..errors import Warns
 from .interface import HostedSource, Shown, run_job
 from .interrupts import Deferred
 from .termination import SignalTermination, Termination
+from .thread_stacks import stack_of
+from .watchdog import Watched
 
 
 class DirectHost:
@@ -37,8 +39,9 @@ class DirectHost:
         """The loop may have no such sources: their functions need a host loop."""
         raise RuntimeError(f"{source.function} needs a host")
 
-    def interrupt_overdue(self) -> None:
+    def stop_late(self, source: Watched, threads: Iterable[Thread]) -> None:
         """No function of a host runs."""
+        raise source.timed_out(stack_of(threads))
 
     def is_asked_by(self, threads: Iterable[Thread]) -> bool:
         """Nobody can ask."""

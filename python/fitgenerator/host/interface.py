@@ -67,10 +67,11 @@ class Host(Protocol):
     def serve(self, source: HostedSource) -> None:
         """Have the calling thread fetch the batches of a source."""
 
-    def interrupt_overdue(self) -> Watched | None:
-        """Interrupt the function that the calling thread makes a batch with: it takes too long.
+    def stop_late(self, source: Watched, threads: Iterable[Thread]) -> None:
+        """Interrupt the function that a late batch of `source` needs; its error will come.
 
-        The source or the call that it belongs to, which will fail; `None` where no function runs.
+        It is that of the source, or one that its `threads` ask for. Where it does not run, another
+        function is to blame, or what the threads do: raises the error for that.
         """
 
     def is_asked_by(self, threads: Iterable[Thread]) -> bool:

@@ -10,6 +10,9 @@ from contextvars import copy_context
 
 from .signal_safe_queue import SLICE, ClosableQueue
 
+# How long a generator in foreign code may take to return when the call ends, in seconds.
+GRACE = 5.0
+
 
 class JoinedThreads:
     """Starts threads and joins them; both are done by one thread at a time."""
@@ -36,8 +39,18 @@ class JoinedThreads:
             self.alive.remove(thread)
             raise
 
-    def join(self, deadline: float | None = None) -> list[str]:
+    def join(
+        self,
+        deadline: float | None = None,
+        grace: float = 0.0,
+        asks: Callable[[], bool] = lambda: False,
+    ) -> list[str]:
         """Wait until all threads have ended; the names of those that have not by `deadline`.
+
+        While one of them `asks` the calling thread there is no deadline, and afterwards they have
+        `grace` seconds. Thread rule 11: nothing survives the call, but a generator in foreign
+        code. A thread that asks is not: it gets an answer, however long that takes. What it does
+        next is not known.
 
         Thread rule 2: the wait is one in slices for what each thread does last. An interrupt in
         `Thread.join` makes Python 3.11 take a living thread for a stopped one. A call that was
@@ -49,7 +62,10 @@ class JoinedThreads:
             except queue.Empty:
                 # One whose start was interrupted does not run.
                 self.alive = [thread for thread in self.alive if thread.ident is not None]
-                if deadline is not None and time.perf_counter() > deadline:
+                now = time.perf_counter()
+                if asks():
+                    deadline = None if deadline is None else max(deadline, now + grace)
+                elif deadline is not None and now > deadline:
                     break
                 continue
             self.alive.remove(thread)  # first: should the join be interrupted, it is not repeated

@@ -22,13 +22,14 @@ from .outcome import Failed
 from .requests import Apply, Awaited, Call, End, Fetch, Job, Request, Say, Signal
 from .signal_safe_queue import SLICE, ClosableQueue
 from .termination import Termination
+from .thread_stacks import stack_of
 from .watchdog import Watchdog, Watched
 
 
 class Switchboard:
     """Carries requests from background threads to the calling thread.
 
-    `call`, `apply`, `call_function`, `say`, `ask`, `wake`, `interrupt_overdue` and `end` are for
+    `call`, `apply`, `call_function`, `say`, `ask`, `wake`, `stop_late` and `end` are for
     background threads; `serve`, `next_request`, `watchdog` and `close` for the calling thread. The
     watchdog interrupts the functions that the calling thread runs, where they take too long.
     """
@@ -102,6 +103,16 @@ class Switchboard:
     def interrupt_overdue(self) -> Watched | None:
         """Interrupt the function that the calling thread makes a batch with, once a second."""
         return self.watchdog.interrupt_overdue()
+
+    def stop_late(self, source: Watched, threads: Iterable[Thread]) -> None:
+        """Interrupt the function that a late batch of `source` needs; its error will come."""
+        needs = source in self._sources or self.is_asked_by(threads)
+        running = self.interrupt_overdue() if needs else None
+        if running is None:
+            raise source.timed_out(stack_of(threads))
+        asked = isinstance(running, Apply) and self.is_asked_by(threads)
+        if not asked and running is not source:
+            raise running.timed_out("")  # another one is to blame
 
     def call_function(self, call: Call, late: Callable[[], object]) -> Any:
         """Have the calling thread call a function; its value, or a `ClosedError`.

@@ -7,17 +7,20 @@ from the schedule, and prepares small batches; the feeder thread prepares large 
 
 from __future__ import annotations
 
+import queue
 import threading
-import time
 from collections import deque
+from contextlib import suppress
 
+from ..batches.structure import bytes_of_raw
 from ..errors import ClosedError, ErrorContext, locate
 from ..host.interface import Place, RawBatch
+from ..host.pacing import Pacing
 from ..host.signal_safe_queue import ClosableQueue
+from ..sources.on_request import PassEnds
 from ..sources.source import Source
 from .fetch import Fetch
-from .pacing import Pacing
-from .prefetcher import GRACE, Prefetcher, Setup
+from .prefetcher import Prefetcher, Setup
 
 SMALL = 2**16  # batches up to this size, in bytes, are prepared on the calling thread
 MOST = 256  # batches that are asked for in one go: a queue may be longer than any training
@@ -26,77 +29,23 @@ MOST = 256  # batches that are asked for in one go: a queue may be longer than a
 _TRAINING, _VALIDATION = 2, 1
 
 
-class PassEnds:
-    """What a function is told of the ends of its passes, and what comes of that."""
-
-    def __init__(self) -> None:
-        self.due: Place | None = None  # what it is to be told now
-        self.held: Fetch | None = None  # the pass's last, in lock-step: handed on after that
-        self.error: BaseException | None = None  # that came of it
-        self._told = threading.Event()  # nothing is due
-        self._told.set()
-        self._last = 0  # batch of the pass
-
-    def look(self, fetch: Fetch) -> None:
-        """The fetch has been made; if it is the last one of a pass, the function is told of it."""
-        place: Place | None = fetch.read() if fetch.read is not None else None
-        if place is not None and place.ends:
-            self._told.clear()
-            self._last = fetch.ticket.number
-            self.due = Place(opens=False, epoch=place.epoch, ended=place.epoch)
-
-    def tell(self) -> Fetch | None:
-        """The function knows, or has failed; what was held until then."""
-        self.due = None
-        self._told.set()
-        fetch, self.held = self.held, None
-        return fetch
-
-    def wait(self, seconds: float, used: int) -> bool:
-        """Whether nothing is due; raises what came of a pass all of whose batches were `used`."""
-        told = self._told.wait(seconds)
-        if told and self.error is not None and used >= self._last:
-            raise self.error
-        return told
-
-
 class RequestPrefetcher(Prefetcher):
     """A `HostedSource`: the host calls what follows `wanted`."""
 
-    def __init__(self, source: Source, setup: Setup, pacing: Pacing) -> None:
+    def __init__(
+        self, source: Source, setup: Setup, pacing: Pacing, first: Prefetcher | None = None
+    ) -> None:
         super().__init__(source, setup)
-        self.rank = _TRAINING
+        self.rank = _TRAINING if first is None else _VALIDATION
         self._pacing = pacing
-        self._first: Prefetcher | None = None  # whose fetches come first
+        self._first = first  # whose fetches come first
         self._wanted: deque[Fetch] = deque()
-        self._made = 0  # batches
         self._length = 0.0  # seconds that the last batch took
-        self._full_since = 0.0  # when nothing was wanted any more; 0.0 where something is
         self._ends = PassEnds()
+        # Read, and not prepared: by the feeder soon, or in lock-step when a pass has ended.
         self._unprepared: ClosableQueue[Fetch] = ClosableQueue()
+        self._queues.append(self._unprepared)
         setup.host.serve(self)
-
-    def reopen(self) -> bool:
-        """Forget the call of `prime`, where the training begins with another one; else False."""
-        reopened = super().reopen()
-        self._made = 0 if reopened else self._made
-        return reopened
-
-    def yield_to(self, other: Prefetcher) -> None:
-        """Have batches made only while `other` needs none."""
-        self._first, self.rank = other, _VALIDATION
-
-    def shut(self) -> None:
-        """Let nobody wait on this prefetcher any more; any thread may call it, more than once."""
-        super().shut()
-        self._unprepared.close()
-
-    def join(self, deadline: float, grace: float = GRACE) -> list[str]:
-        """After `shut`, wait for the threads; the names of those that run on after `deadline`."""
-        left = super().join(deadline, grace)
-        self._unprepared.clear()  # which holds batches, for as long as this object lives
-        self._ends.held = None
-        return left
 
     def _permitted(self) -> None:
         self.setup.host.wake()
@@ -110,41 +59,38 @@ class RequestPrefetcher(Prefetcher):
         if self._ends.due is not None:
             return 1
         try:
-            while len(self._wanted) < MOST and self.schedule.is_ready:
-                if not self._permits.take(wait=False):
-                    break
-                self._wanted.append(self.schedule.next())
+            while len(self._wanted) < MOST and (fetch := self.schedule.next(wait=False)):
+                self._wanted.append(fetch)
         except ClosedError:
             return 0
-        while self._wanted and self._wanted[0].read is None:  # the end of a source with a length
-            self._hand_on(self._wanted.popleft())
+        while self._wanted and self._wanted[0].claim is None:  # the end of a source with a length
+            self._finish(self._wanted.popleft())
         if self._ends.error is not None and self._wanted:
             self._fail_next(self._ends.error, self._between)
         self._resting = not self._wanted or self._made >= self.urgent_until
-        now = time.perf_counter()
-        if not self._wanted:
-            self._full_since = self._full_since or (now if self._made else 0.0)
-        elif self._full_since:
-            if self.setup.name == "generator":
-                self.setup.meter.add("generator_waited", now - self._full_since)
-            self._full_since = 0.0
+        self.setup.meter.rests(self.setup.name, resting=self._made > 0 and not self._wanted)
         return len(self._lot())
 
-    def _lot(self) -> list[Place | None]:
-        """The places of the batches that may be made in one go: they are of one pass."""
-        places: list[Place | None] = []
+    @property
+    def _made(self) -> int:
+        """Batches."""
+        return self.schedule.begun - sum(fetch.claim is not None for fetch in self._wanted)
+
+    def _lot(self) -> list[Fetch]:
+        """What may be made in one go: batches of one pass."""
+        lot: list[Fetch] = []
         for fetch in self._wanted:
-            place: Place | None = fetch.read() if fetch.read is not None else None
-            if fetch.read is None or (places and place is not None and place.opens):
+            opens = fetch.place is not None and fetch.place.opens
+            if fetch.claim is None or (lot and opens):
                 break
-            places.append(place)
-        return places
+            lot.append(fetch)
+        return lot
 
     def places(self) -> list[Place] | None:
         """Those of the batches that may be made now; `None` for a function that carries on."""
         if self._ends.due is not None:
             return [self._ends.due]
-        return [place for place in self._lot() if place is not None] or None
+        return [fetch.place for fetch in self._lot() if fetch.place is not None] or None
 
     def ready(self) -> bool:
         """Whether the host may begin with one."""
@@ -158,28 +104,26 @@ class RequestPrefetcher(Prefetcher):
         """Take batches that the function gave, in order, from `begun` on, each in `seconds`."""
         self._length = seconds
         if batches:
-            self._ends.look(self._wanted[len(batches) - 1])
+            last = self._wanted[len(batches) - 1]
+            self._tells = self._ends.look(last.place, last.number)
         for raw in batches:
             fetch = self._wanted.popleft()
-            self._made += 1
             fetch.raw, fetch.span = raw, (begun, begun + seconds, threading.get_ident())
             begun += seconds
-            if self._ends.due is not None and not self.setup.capacity:
-                self._ends.held = fetch  # in lock-step, nothing runs in parallel with the step
-            elif self._threads.alive and _bytes(raw) > SMALL:
+            # In lock-step nothing runs in parallel with the step, the end of a pass included.
+            held = self._ends.due is not None and not self.setup.capacity
+            if held or (self._threads.alive and bytes_of_raw(raw) > SMALL):
                 self._unprepared.put(fetch)
             else:
                 self._finish(fetch)
 
-    def told(self) -> None:
-        """The function knows that a pass has ended."""
-        fetch = self._ends.tell()
-        if fetch is not None:
-            self._finish(fetch)
-
-    @property
-    def _tells(self) -> bool:
-        return self._ends.due is not None
+    def told(self, error: BaseException | None = None) -> None:
+        """The function knows that a pass has ended, or has failed when it was told."""
+        self._ends.tell(error)
+        self._tells = False
+        with suppress(queue.Empty, ClosedError):
+            if not self.setup.capacity:
+                self._finish(self._unprepared.get())
 
     def _ended(self, seconds: float) -> bool:
         return self._ends.wait(seconds, self.used)
@@ -188,32 +132,24 @@ class RequestPrefetcher(Prefetcher):
         """The function has no more batches."""
         fetch = self._void()
         self.schedule.end_round(fetch)
-        self._hand_on(fetch)
+        self._finish(fetch)
 
     def fail(self, error: BaseException) -> None:
         """The function failed."""
         if self._ends.due is not None:
             locate(error, self._between)
-            self._ends.error = error  # before anyone is told
-            self.told()
-            return
-        self._fail_next(error)
+            self.told(error)
+        else:
+            self._fail_next(error)
 
     def _fail_next(self, error: BaseException, context: ErrorContext | None = None) -> None:
         fetch = self._void()
         self._fail(fetch, error, context)
-        self._hand_on(fetch)
+        self._finish(fetch)
 
     def _void(self) -> Fetch:
         """The fetch that came to nothing; those after it are withdrawn."""
         fetch = self._wanted.popleft()
         self.schedule.withdraw(self._wanted)
-        self._permits.give(len(self._wanted))
         self._wanted.clear()
         return fetch
-
-
-def _bytes(raw: RawBatch) -> int:
-    if isinstance(raw, (list, tuple, dict)):
-        return sum(map(_bytes, raw.values() if isinstance(raw, dict) else raw))
-    return int(getattr(raw, "nbytes", 0))

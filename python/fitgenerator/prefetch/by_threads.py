@@ -35,40 +35,32 @@ class ThreadPrefetcher(Prefetcher):
 
     def _fetch(self, around: Callable[[], AbstractContextManager[None]]) -> Fetch:
         """Fetch one batch, the user's code in a context that `around` makes."""
-        asked = time.perf_counter()
-        if not self._permits.take(wait=False):
-            self._rest()
-            self._permits.take(wait=True)
-        self._resting, waited = False, time.perf_counter() - asked
         with around():  # the source's hooks, where a pass begins or has ended
             fetch = self.schedule.next()
+        assert fetch is not None
+        self._resting = False
         if isinstance(fetch.outcome, BaseException):
             locate(fetch.outcome, self._between)
-        begun = time.perf_counter()
-        try:
-            if fetch.read is not None:
-                with around():
-                    fetch.raw = fetch.read()
-        except StopIteration:
-            self.schedule.end_round(fetch)
-            fetch.read = None
-        except BaseException as error:
-            fetch.read = None
-            fetch.left_out = self.source.leaves_out and isinstance(error, LeftOutError)
-            if fetch.left_out:
-                self.schedule.leave_out()
-                self._permits.give()
-            else:
-                self._fail(fetch, error)
-            with around():
-                self._reader.settle(failed=not fetch.left_out)
-        fetch.span = (begun, time.perf_counter(), threading.get_ident())
-        if self._reader.elsewhere:
-            fetch.span = self._reader.span() or fetch.span
-        if fetch.read is None:
-            self._hand_on(fetch)
-        else:
-            self._finish(fetch, waited)
+        self._read(fetch, around)
+        self._finish(fetch)
         if self._reordering.added == self.urgent_until:
             self.setup.host.wake()
         return fetch
+
+    def _read(self, fetch: Fetch, around: Callable[[], AbstractContextManager[None]]) -> None:
+        if fetch.claim is None:
+            return
+        begun = time.perf_counter()
+        try:
+            with around():
+                fetch.raw = fetch.claim.read()
+        except StopIteration:
+            self.schedule.end_round(fetch)
+        except BaseException as error:
+            if self.source.leaves_out and isinstance(error, LeftOutError):
+                self.schedule.leave_out(fetch)
+            else:
+                self._fail(fetch, error)
+        fetch.span = (begun, time.perf_counter(), threading.get_ident())
+        if (maker := self.schedule.reader.maker) is not None:
+            fetch.span = maker() or fetch.span

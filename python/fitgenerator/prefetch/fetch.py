@@ -1,7 +1,7 @@
 """The record of one fetch, which carries a batch from the schedule to the queue.
 
-The way of a batch goes forwards only: `schedule` makes the record, with the call that reads the raw
-batch; `by_threads` or `by_request` has it read, and `prefetcher` prepares it; `reordering` puts
+The way of a batch goes forwards only: `schedule` makes the record, with the claim on the batch;
+`by_threads` or `by_request` has the raw batch read, and `prefetcher` prepares it; `reordering` puts
 batches in order, several into one call of the model, and the call into the training loop's queue.
 """
 
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from ..batches.call_size import CallSize
 from ..batches.prepared import Batch
-from ..host.interface import RawBatch
+from ..host.interface import Place, RawBatch
 from ..reporting.timeline import Span
 from ..sources.source import Claim, Spot
-from .call_size import CallSize
 
 # The batch, or what was raised in its place, or `None` where the source has ended.
 Outcome = Batch | BaseException | None
@@ -37,25 +36,38 @@ class Round:
     goes_on: bool = False  # the source goes on where it was left, whatever the epoch
 
 
-class Ticket(NamedTuple):
-    """Which fetch one is."""
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A round as it is fetched once, for one epoch."""
 
-    sequence: int  # among all fetches of its source, ends included, from 0
-    number: int  # of its batch, from 1
-    position: int  # of its batch among those of the same `CallSize`, from 0
-    batches: int | None  # of the round, as far as is known
-    turn: int  # of its round, among all rounds
+    round: Round
+    count: int | None  # its batches, where that is known
+    index: int = 0  # batches of it that were handed out, or that a call before this one has used
+    following: range = range(0)  # the epochs that the round will be fetched for after this one
+    ended: bool = False  # the source has ended in it
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left of it."""
+        return self.ended or self.index == self.count
 
 
 @dataclass(slots=True)
 class Fetch:
-    """One fetch: its ticket, the call that reads the batch, and what came of it."""
+    """One fetch: which it is, the claim on its batch, and what came of it."""
 
-    round: Round
-    ticket: Ticket
-    read: Claim | None  # `None`: the outcome was known before
+    turn: Turn
+    sequence: int  # among all fetches of its source, ends included, from 0
+    number: int  # of its batch, from 1
+    position: int  # of its batch among those of the same `CallSize`, from 0
+    claim: Claim | None  # `None`: the outcome was known before
+    waited: float  # for a permit, in seconds
     outcome: Outcome = None
-    raw: RawBatch = None  # what `read` gave, until the batch is prepared
-    span: Span = (0.0, 0.0, 0)  # of the call of `read`
+    raw: RawBatch = None  # what was read, until the batch is prepared
+    span: Span = (0.0, 0.0, 0)  # of the reading
     left_out: bool = False  # there is no such batch: the next one takes its place
-    ready: bool = False  # the batch is a call of its own, and has its tensors
+
+    @property
+    def place(self) -> Place | None:
+        """What the host's function is told of the batch, where the host makes it."""
+        return None if self.claim is None else self.claim.place

@@ -7,31 +7,25 @@ who reads the source: `by_threads` and `by_request`.
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from ..batches.prepared import Batch
 from ..errors import ClosedError, ErrorContext, GeneratorTimeoutError, locate
-from ..host.current_host import asking
 from ..host.interface import Host
-from ..host.joined_threads import JoinedThreads
-from ..host.requests import Apply
-from ..host.signal_safe_queue import SLICE
+from ..host.joined_threads import GRACE, JoinedThreads
+from ..host.signal_safe_queue import SLICE, ClosableQueue
 from ..reporting.meter import Meter
 from ..reporting.progress import Progress
 from ..sources.on_request import ContinuingReader
 from ..sources.source import Source, is_dataset
 from .fetch import Fetch
 from .reordering import Reordering
-from .schedule import Permits, Schedule
-from .thread_stacks import stack_of
-
-# How long a generator in foreign code may take to return when the call ends, in seconds.
-GRACE = 5.0
+from .schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -59,15 +53,16 @@ class Prefetcher(ABC):
         self.used = 0  # batches whose step has begun
         self.forgotten = 0  # batches that no step has used
         self.urgent_until = 0  # so many batches come before those of another source
-        self._reader = (source.train or source.open)() if setup.trains else source.open()
-        self.schedule = Schedule(self._reader, self._rest, leaves_out=source.leaves_out)
-        self._permits = Permits()
+        reader = (source.train or source.open)() if setup.trains else source.open()
+        self.schedule = Schedule(reader, self._rest, leaves_out=source.leaves_out)
         self._reordering = Reordering()
+        self._queues: list[ClosableQueue[Any]] = [self._reordering.calls]
         self._primed: list[Batch | None] = []
         self._threads = JoinedThreads()
         self._resting = False  # nothing may be fetched now
-        self._concluding = False  # no batch is waited for, but the end of a pass
         self._due = 0.0  # a wait of so many seconds is not too long
+        self._tells = False  # the source is being told that a pass has ended
+        self._between = ErrorContext(setup.argument)  # where hooks are called that know of passes
 
     @property
     def is_urgent(self) -> bool:
@@ -91,9 +86,8 @@ class Prefetcher(ABC):
         """Forget the call of `prime`, where the training begins with another one; else False."""
         if self.source.train is None:
             return False
-        self._reader.wait()
-        self._reader = self.source.train()
-        self.schedule.reopen(self._reader)
+        self.schedule.reader.wait()
+        self.schedule.reopen(self.source.train())
         self._reordering.added = self._reordering.taken = 0
         self.forgotten += len(self._primed)
         self._primed.clear()
@@ -121,51 +115,29 @@ class Prefetcher(ABC):
                 call = self._reordering.take(SLICE)
                 break
             except queue.Empty:
-                self._keep_waiting(time.perf_counter() - begun)
-                setup.host.check()
+                self._keep_waiting(begun)
                 setup.host.termination.check()
-        span = (begun, time.perf_counter(), threading.get_ident())
         setup.host.waited = waited  # in lock-step, a part of this wait
-        setup.meter.took(ready, span, (setup.name, self.used + 1))
+        setup.meter.took(ready, begun, (setup.name, self.used + 1))
         if isinstance(call, BaseException):
             raise call
         return call
 
-    def _keep_waiting(self, waited: float) -> None:
-        """No batch came so far: tell of it, or give up."""
-        setup, source = self.setup, self.source
+    def _keep_waiting(self, begun: float) -> None:
+        """Nothing came so far, since `begun`: tell of it, or give up; take an interrupt."""
+        setup, waited = self.setup, time.perf_counter() - begun
         setup.meter.waits(setup.argument, waited)
         setup.progress.waits(setup.argument, waited)
-        if setup.timeout is None or waited <= max(setup.timeout, self._due):
-            return
-        running = setup.host.interrupt_overdue() if source.hosted or self._asks() else None
-        if running is None:
-            stack = self._reader.where()
-            raise self.timed_out(stack_of(self._threads.alive) if stack is None else stack)
-        # A function that this batch needs is stopped: the batch fails. Else another's is to blame.
-        needed: object = running if isinstance(running, Apply) and self._asks() else self
-        if running is not needed:
-            raise running.timed_out("")
-        self._due = waited + 1.0  # its error is on its way
-
-    def _asks(self) -> bool:
-        """Whether a batch of its needs the calling thread right now."""
-        return self.setup.host.is_asked_by(self._threads.alive)
-
-    @property
-    def _tells(self) -> bool:
-        """Whether the source is being told that a pass has ended."""
-        return self._concluding
+        if setup.timeout is not None and waited > max(setup.timeout, self._due):
+            setup.host.stop_late(self, self._threads.alive)
+            self._due = waited + 1.0  # the error of the function that was stopped is on its way
+        setup.host.check()
 
     def timed_out(self, stack: str) -> GeneratorTimeoutError:
         """The error for a batch that takes too long; `stack` is where its generator stands."""
-        name, seconds, batch = self.setup.argument, self.setup.timeout, self._reordering.added + 1
-        within = f"within {seconds:g} seconds (`timeout`)."
-        if self._tells:
-            text = f"`{name}` did not return from on_epoch_end() {within}"
-            return GeneratorTimeoutError.at(stack, text, ErrorContext(name))
-        text = f"`{name}` gave no batch {batch} {within}"
-        return GeneratorTimeoutError.at(stack, text, ErrorContext(name, batch, "made"))
+        setup, batch = self.setup, None if self._tells else self._reordering.added + 1
+        stack = stack if (where := self.schedule.reader.where()) is None else where
+        return GeneratorTimeoutError.of_batch(setup.argument, batch, setup.timeout, stack)
 
     def begin(self, batches: int = 1) -> None:
         """A call of the model begins that uses so many batches."""
@@ -180,65 +152,55 @@ class Prefetcher(ABC):
 
         Raises what came of that.
         """
-        begun, self._concluding = time.perf_counter(), True
+        begun, self._tells = time.perf_counter(), True
         while not self._ended(SLICE):
-            if self.schedule.closed:
+            if self._reordering.calls.closed:
                 raise ClosedError
-            self._keep_waiting(time.perf_counter() - begun)
-            self.setup.host.check()
-        self._concluding = False
+            self._keep_waiting(begun)
+        self._tells = False
 
     def _ended(self, seconds: float) -> bool:
         """Whether the source knows; waits for so long."""
         try:
-            return self._reader.ended(seconds, self.used)
+            return self.schedule.reader.ended(seconds, self.used)
         except BaseException as error:
             locate(error, self._between)
             raise
 
-    @property
-    def _between(self) -> ErrorContext:
-        """Where its hooks are called that are told of passes."""
-        return ErrorContext(self.setup.argument)
-
     def leave(self) -> None:
         """The training is over: the next one goes on after the batches that were used."""
-        self._reader.leave(self.used)
+        self.schedule.reader.leave(self.used)
 
     def shut(self) -> None:
         """Let nobody wait on this prefetcher any more; any thread may call it, more than once."""
-        self._reordering.calls.close()
+        for queue_ in self._queues:
+            queue_.close()
         self.schedule.close()
-        self._permits.close()
-        self._reader.close()
+        self.schedule.reader.close()
 
     def join(self, deadline: float, grace: float = GRACE) -> list[str]:
         """After `shut`, wait for the threads; the names of those that run on after `deadline`.
 
         A thread that asked the calling thread has so many seconds (`grace`) after the answer.
         """
-        # Thread rule 11: nothing survives the call, but a generator in foreign code. A thread that
-        # asks is not: it gets an answer, however long that takes. What it does next is not known.
-        while left := self._threads.join(time.perf_counter()):  # for one slice
-            now = time.perf_counter()
-            if self.source.hosted or self._asks():
-                deadline = max(deadline, now + grace)
-            elif now > deadline:
-                break
+        hosted, asked = self.source.hosted, self.setup.host.is_asked_by
+        left = self._threads.join(deadline, grace, lambda: hosted or asked(self._threads.alive))
         self._reordering.clear()
-        self.setup.meter.add("redone", self._reader.redone)
+        for queue_ in self._queues:
+            queue_.clear()  # which holds batches, for as long as this object lives
+        self.setup.meter.add("redone", self.schedule.reader.redone)
         if is_dataset(self.source.identity):
             # Its threads may ask the calling thread, which answers now, until its iterator is gone.
-            self._reader = self.schedule.reader = ContinuingReader()
+            self.schedule.reader = ContinuingReader()
         return left
 
     def release(self) -> None:
         """Let go of what the user gave, which must not live as long as a cycle of ours does."""
         self.source, self.function = Source(ContinuingReader, None), None
-        self._reader = self.schedule.reader = ContinuingReader()
+        self.schedule.reader = ContinuingReader()
 
     def _permit(self, count: int = 1) -> None:
-        self._permits.give(count)
+        self.schedule.permit(count)
         self._permitted()
 
     @abstractmethod
@@ -261,9 +223,7 @@ class Prefetcher(ABC):
 
     def _run(self) -> None:
         try:
-            self.setup.meter.timeline.enter()
-            # Thread rule 10: the caller's state holds on our threads, which start without it.
-            with self.setup.scope(), asking(self.setup.host):
+            with self.setup.scope():
                 self._work()
         except ClosedError:
             return
@@ -272,35 +232,35 @@ class Prefetcher(ABC):
         finally:
             self._rest()
 
-    def _finish(self, fetch: Fetch, waited: float = 0.0) -> None:
-        """Prepare what was read, after a wait of so many seconds for a permit, and hand it on."""
-        begun, setup = time.perf_counter(), self.setup
-        try:
-            batch = fetch.round.prepare(fetch.raw)
-            if fetch.round.call_size.is_alone(fetch.ticket.position, batch):
-                batch, fetch.ready = batch.ready(), True  # here, where threads work in parallel
-            fetch.outcome = batch
-        except BaseException as error:
-            self._fail(fetch, error)
-        fetch.raw = None
-        span = (begun, time.perf_counter(), threading.get_ident())
-        waited = waited if setup.name == "generator" and setup.capacity else 0.0
-        setup.meter.made((setup.name, fetch.ticket.number), fetch.span, span, waited)
+    def _finish(self, fetch: Fetch) -> None:
+        """Prepare what was read, if anything was, hand it on, and settle the claim."""
+        claim, setup = fetch.claim, self.setup
+        if claim is not None and fetch.outcome is None and not fetch.left_out:
+            self._prepare(fetch)
         failed = isinstance(fetch.outcome, BaseException)
         if setup.capacity:
             self._hand_on(fetch)
-            self._reader.settle(failed=failed)
-        else:  # in lock-step, nothing runs in parallel with the step
+        if claim is not None and claim.settle is not None:
             with setup.host.user_code():
-                self._reader.settle(failed=failed)
+                claim.settle(failed)
+        if not setup.capacity:  # last: in lock-step, nothing runs in parallel with the step
             self._hand_on(fetch)
+
+    def _prepare(self, fetch: Fetch) -> None:
+        begun, setup, size = time.perf_counter(), self.setup, fetch.turn.round.call_size
+        try:
+            fetch.outcome = size.batch(fetch.turn.round.prepare, fetch.raw, fetch.position)
+        except BaseException as error:
+            self._fail(fetch, error)
+        fetch.raw = None
+        setup.meter.made((setup.name, fetch.number), fetch.span, begun, fetch.waited)
 
     def _fail(
         self, fetch: Fetch, error: BaseException, context: ErrorContext | None = None
     ) -> None:
         """Let the error, of the batch itself or of the `context`, come in its place."""
         self.schedule.close()  # other threads that read this source stop too
-        locate(error, context or ErrorContext(self.setup.argument, fetch.ticket.number, "made"))
+        locate(error, context or ErrorContext(self.setup.argument, fetch.number, "made"))
         fetch.outcome = error
 
     def _hand_on(self, fetch: Fetch) -> None:

@@ -2,34 +2,26 @@
 
 Thread rule 5: exact fetches. A batch that is fetched and not used is lost to the next call on the
 same generator. So nothing is handed out beyond the rounds that were granted.
+
+Thread rule 6: bounded lead. Each fetch takes a permit before it begins, and the permit is given
+back when the step that uses the batch begins. So there are never more fetches than permits.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from ..errors import ClosedError
 from ..host.signal_safe_queue import ClosableQueue
 from ..sources.source import Claim, Reader
-from .fetch import Fetch, Outcome, Round, Ticket
-
-
-class Turn:
-    """A round as it is fetched once, for one epoch."""
-
-    def __init__(self, round_: Round, number: int = 0) -> None:
-        self.round = round_
-        self.number = number  # among all turns of all rounds; 0 is before the first one
-        self.count: int | None = None  # its batches, where that is known
-        self.index = round_.done  # batches of it that were handed out
-        self.over = self.ended = number == 0  # nothing is left of it; the source has ended in it
+from .fetch import Fetch, Outcome, Round, Turn
 
 
 class Schedule:
-    """Hands out fetches, one at a time and in order; `rest` is called before a wait for a round."""
+    """Hands out fetches, one at a time and in order; `rest` is called before a wait."""
 
     def __init__(
         self, reader: Reader, rest: Callable[[], None], *, leaves_out: bool = False
@@ -42,8 +34,8 @@ class Schedule:
         # batches are claimed before those of its validation; a wait for a round is within.
         self._claiming = threading.Lock()
         self._granted: ClosableQueue[tuple[Round, range]] = ClosableQueue()
-        self._turn = Turn(Round(0, lambda raw: raw))
-        self._epochs = range(0)  # that its round will be fetched for again
+        self._permits: ClosableQueue[int] = ClosableQueue()  # in portions
+        self._turn = Turn(Round(0, lambda raw: raw), 0, ended=True)
         # One for each batch of the turn that was left out and is not counted yet.
         self.empty: list[Turn] | None = [] if leaves_out else None
         self._sequence = 0
@@ -53,39 +45,45 @@ class Schedule:
         if times > 0:
             self._granted.put((round_, range(round_.epoch, round_.epoch + times)))
 
+    def permit(self, count: int = 1) -> None:
+        """Allow so many fetches more."""
+        if count:
+            self._permits.put(count)
+
     def reopen(self, reader: Reader) -> None:
         """Go on with another reader, as if nothing had been handed out; no thread has a permit."""
-        self.reader, self._epochs = reader, range(0)
-        self._turn.over = self._turn.ended = True
+        self.reader = reader
+        self._turn.ended, self._turn.following = True, range(0)
         self.begun = self._turn.round.call_size.begun = 0
 
     def close(self) -> None:
         """Hand out nothing any more."""
         self._granted.close()
+        self._permits.close()
 
-    @property
-    def closed(self) -> bool:
-        """Whether nothing is handed out any more."""
-        return self._granted.closed
+    def next(self, *, wait: bool = True) -> Fetch | None:
+        """The next fetch, which has taken a permit; `ClosedError` after `close`.
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether `next` does not wait, where only one thread calls it."""
-        return not self._turn.over or bool(self._epochs) or not self._granted.empty()
-
-    def next(self) -> Fetch:
-        """The next fetch, for a permit that was taken; waits for a round. `ClosedError` at last."""
+        Waits for a permit and a round, or is `None` where one of them is lacking; the latter only
+        where nobody else takes them.
+        """
+        if not wait and self._turn.over and not self._turn.following and self._granted.empty():
+            return None
+        asked = time.perf_counter()
+        if not self._take_permit(wait):
+            return None
+        waited = time.perf_counter() - asked
         with self._claiming:
-            read: Claim | None = None
+            claim: Claim | None = None
             outcome: Outcome = None
-            if self._granted.closed:
-                raise ClosedError
             try:
-                if self._turn.over and not self._turn.ended and self.empty is not None:
-                    self._count_left_out(self._turn, self.empty)
+                if self._granted.closed:
+                    raise ClosedError
+                if self._turn.over:
+                    self._count_left_out()
                 if self._turn.over:
                     self._enter_round()
-                read = self.reader.claim()
+                claim = self.reader.claim()
             except ClosedError:
                 raise
             except StopIteration:
@@ -93,17 +91,27 @@ class Schedule:
             except BaseException as error:  # a hook of the source's failed
                 self.close()
                 outcome = error
-            return self._record(read, outcome)
+            return self._record(claim, outcome, waited)
+
+    def _take_permit(self, wait: bool) -> bool:
+        try:
+            portion = self._permits.get()
+        except queue.Empty:
+            if not wait:
+                return False
+            self._rest()
+            portion = self._permits.get(None)
+        self.permit(portion - 1)
+        return True
 
     def _enter_round(self) -> None:
-        round_ = self._turn.round
-        if not self._epochs:
+        round_, epochs = self._turn.round, self._turn.following
+        if not epochs:
             if self._granted.empty():
                 self._rest()
-            round_, self._epochs = self._granted.get(None)
-        epoch, self._epochs = self._epochs[0], self._epochs[1:]
-        turn = self._turn = Turn(round_, self._turn.number + 1)
-        told = None if round_.goes_on else epoch
+            round_, epochs = self._granted.get(None)
+        turn = self._turn = Turn(round_, None, round_.done, epochs[1:])
+        told = None if round_.goes_on else epochs[0]
         length = self.reader.begin(
             fresh=round_.restart, wrap=round_.wrap, epoch=told, count=round_.count
         )
@@ -111,62 +119,50 @@ class Schedule:
             self.reader.go_to(round_.spot)
         turn.count = round_.count if length is None or not round_.whole else length
 
-    def _record(self, read: Claim | None, outcome: Outcome) -> Fetch:
-        turn, counts = self._turn, read is not None
-        size = turn.round.call_size
+    def _record(self, claim: Claim | None, outcome: Outcome, waited: float) -> Fetch:
+        turn, size, counts = self._turn, self._turn.round.call_size, claim is not None
         self.begun += counts
-        ticket = Ticket(self._sequence, self.begun, size.begun, turn.count, turn.number)
+        fetch = Fetch(turn, self._sequence, self.begun, size.begun, claim, waited, outcome)
         self._sequence += 1
         turn.index += counts
         size.begun += counts
-        if turn.index == turn.count:
-            turn.over = True
-        return Fetch(turn.round, ticket, read, outcome)
+        return fetch
 
-    def leave_out(self) -> None:
-        """A batch of the round is left out; any thread may call this, before its claim is over."""
+    def leave_out(self, fetch: Fetch) -> None:
+        """There is no such batch; any thread may say so, before the fetch's claim is settled."""
+        fetch.left_out = True
         if self.empty is not None:
             self.empty.append(self._turn)  # in one step, unlike an addition
+        self.permit()
 
-    def _count_left_out(self, turn: Turn, empty: list[Turn]) -> None:
-        """Before the round is over, hand out as many batches more as were left out."""
+    def _count_left_out(self) -> None:
+        """All of the turn is handed out: hand out as many batches more as were left out."""
+        if self.empty is None or self._turn.ended:
+            return
         self.reader.wait()
-        missing = len(empty)
-        empty.clear()
+        missing = len(self.empty)
+        self.empty.clear()
         self.left_out += missing
         self.begun -= missing
-        turn.index -= missing
-        turn.over = turn.index == turn.count
+        self._turn.index -= missing
 
     def end_round(self, fetch: Fetch | None = None) -> None:
         """The source has ended, in the place of a fetch; a counted round takes all others along."""
-        self._turn.over = self._turn.ended = True
-        if fetch is not None:
-            self.withdraw([fetch])  # which gave no batch,
-            self._sequence += 1  # but has its place
+        self._turn.ended = True
+        if fetch is not None:  # which gave no batch, but has its place
+            self._uncount(fetch)
+            fetch.claim = None
         if self._turn.round.count is not None:
-            self._epochs = range(0)
+            self._turn.following = range(0)
             self._granted.clear()
 
     def withdraw(self, fetches: Sequence[Fetch]) -> None:
         """Undo the newest fetches, which will not be made."""
         self._sequence -= len(fetches)
         for fetch in fetches:
-            self.begun -= fetch.read is not None
-            fetch.round.call_size.begun -= fetch.read is not None
+            self._uncount(fetch)
+        self.permit(len(fetches))
 
-
-class Permits(ClosableQueue[int]):
-    """One is taken before each fetch, and given back when the step that uses the batch begins."""
-
-    def give(self, count: int = 1) -> None:
-        """Allow so many fetches more."""
-        if count:
-            self.put(count)
-
-    def take(self, *, wait: bool) -> bool:
-        """Take one; False where there is none and nobody waits. `ClosedError` after `close`."""
-        with suppress(queue.Empty):
-            self.give(self.get(None if wait else 0.0) - 1)
-            return True
-        return False
+    def _uncount(self, fetch: Fetch) -> None:
+        self.begun -= fetch.claim is not None
+        fetch.turn.round.call_size.begun -= fetch.claim is not None

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..batches.structure import RawBatch
 from ..models.protocol import Array
-from ..sources.source import Claim, Reader, Source
+from ..sources.source import Claim, Reader, Source, Spot
 from ..workers.pool import Pool
 from ..workers.wire import Asked
 from .worker_source import RConditionError, signal, value_of
@@ -70,17 +70,14 @@ class WorkedReader(Reader):
     def claim(self) -> Claim:
         claim = self._reader.claim()
         self._batch += 1
-        return partial(self._read, claim, self._batch)
+        return claim._replace(read=partial(self._read, claim, self._batch))
 
     def _read(self, claim: Claim, batch: int) -> RawBatch:
         _here.work = self._work, batch
         try:
-            return claim()
+            return claim.read()
         finally:
             del _here.work
-
-    def settle(self, *, failed: bool = False) -> None:
-        self._reader.settle(failed=failed)
 
     def wait(self) -> None:
         self._reader.wait()
@@ -98,6 +95,12 @@ class WorkedReader(Reader):
     @property
     def redone(self) -> int:
         return self._work.pool.redone[self._work.source]
+
+    def spot(self, claims: int) -> Spot | None:
+        return self._reader.spot(claims)
+
+    def go_to(self, spot: Spot) -> None:
+        self._reader.go_to(spot)
 
     def leave(self, used: int) -> None:
         self._reader.leave(used)

@@ -14,7 +14,6 @@ from ..batches.structure import RawBatch
 from ..errors import ErrorContext, WorkerError, locate
 from ..host.current_host import host_here
 from ..host.switchboard import Switchboard
-from ..reporting.timeline import Span
 from ..sources.seeded_source import Passes, PassReader
 from ..sources.source import Source
 from ..workers.makers import last_made
@@ -58,7 +57,7 @@ class Work:
 class WorkerReader(PassReader):
     """Reads batches that workers make; each thread waits for one of them."""
 
-    elsewhere = True
+    maker = staticmethod(last_made)
 
     def __init__(self, work: Work, hook: Callable[[int], object] | None, *position: Any) -> None:
         super().__init__(lambda epoch, index: None, hook, *position)
@@ -79,9 +78,6 @@ class WorkerReader(PassReader):
 
     def close(self) -> None:
         self._work.pool.close()
-
-    def span(self) -> Span | None:
-        return last_made()
 
     @property
     def redone(self) -> int:

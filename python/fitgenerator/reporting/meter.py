@@ -21,17 +21,20 @@ class Meter:
         self.pipeline = Pipeline(max_queue_size, _timeline=self.timeline)
         self._lock = threading.Lock()
         self._last: Place | None = None  # the last batch that was used
+        self._resting_since: float | None = None  # the host has no batch of the generator to make
 
     def add(self, stage: str, amount: float) -> None:
         """Add `amount` to the figure `stage`; from any thread."""
         with self._lock:
             setattr(self.pipeline, stage, getattr(self.pipeline, stage) + amount)
 
-    def made(self, place: Place, came: Span, converted: Span, waited: float = 0.0) -> None:
-        """A batch came, after its source waited for room, and was prepared; from any thread."""
+    def made(self, place: Place, came: Span, begun: float, waited: float = 0.0) -> None:
+        """A batch came, after its source `waited` for room, and was prepared on this thread."""
+        converted = begun, time.perf_counter(), threading.get_ident()
         figures = self.pipeline
+        ahead = place[0] == "generator" and figures.max_queue_size > 0
         with self._lock:
-            figures.generator_waited += waited
+            figures.generator_waited += waited if ahead else 0.0
             figures.generator += came[1] - came[0]
             figures.conversion += converted[1] - converted[0]
             figures.batches += 1
@@ -39,6 +42,13 @@ class Meter:
                 worked = figures.workers.get(came[2], 0.0)
                 figures.workers[came[2]] = worked + came[1] - came[0]
         self.timeline.made(place, came, converted)
+
+    def rests(self, name: str, *, resting: bool) -> None:
+        """The host has no batch of a source to make, or has one again. For the calling thread."""
+        if name == "generator" and resting != (self._resting_since is not None):
+            now, since = time.perf_counter(), self._resting_since
+            self._resting_since = now if resting else None
+            self.add("generator_waited", 0.0 if since is None else now - since)
 
     def ran(self, first: Place, steps: int, span: Span, *, xla: bool) -> None:
         """A call ran so many steps, from the batch `first` on. For the training loop."""
@@ -65,9 +75,10 @@ class Meter:
         if seconds > PATIENCE:
             figures.waiting = name
 
-    def took(self, ready: int, span: Span, place: Place) -> None:
+    def took(self, ready: int, begun: float, place: Place) -> None:
         """A batch was taken, when so many were ready; the model waited for the one at `place`."""
-        figures, seconds = self.pipeline, span[1] - span[0]
+        figures, ended = self.pipeline, time.perf_counter()
+        seconds, span = ended - begun, (begun, ended, threading.get_ident())
         figures.longest_wait = max(figures.longest_wait, seconds)
         figures.waiting, figures._waited = None, 0.0
         figures._takes += 1

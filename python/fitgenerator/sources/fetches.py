@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ..batches.structure import RawBatch
 from ..errors import ClosedError
+from .source import Claim
 
 T = TypeVar("T")
 
@@ -42,18 +43,18 @@ class Fetches:
         self._error: BaseException | None = None  # that `_ending` raised
         self._changed = threading.Condition()
 
-    def claim(self, fetch: Callable[[], RawBatch], what: str) -> Callable[[], RawBatch]:
-        """The claim that runs `fetch`, on any thread; `what` it does, for messages."""
+    def claim(self, fetch: Callable[[], RawBatch], what: str) -> Claim:
+        """The claim on what `fetch` gives, on any thread; `what` that is, for messages."""
         with self._changed:
             self.claimed += 1
             self._running += 1
-        return partial(called, fetch, what)
+        return Claim(partial(called, fetch, what), self.settle)
 
     def end_pass(self, tell: Callable[[], object], what: str) -> None:
         """All of a pass has been claimed; `tell` is called, once, when it has been read."""
         self._last, self._ending = self.claimed, partial(called, tell, what)
 
-    def settle(self, *, failed: bool = False) -> None:
+    def settle(self, failed: bool) -> None:
         """A fetch is over: what it read has been handed on, or it has failed."""
         with self._changed:
             self._running -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -24,13 +25,16 @@ def closure_source(function: HostFunction, identity: str) -> Source:
 class ContinuingReader(Reader):
     """A function carries on across rounds; its batches are asked for, not read."""
 
-    def begin(
-        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
-    ) -> None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> None:
         pass
 
     def claim(self) -> Claim:
-        return lambda: None  # never called for its value
+        return _claim(None)
+
+
+def _claim(place: Place | None) -> Claim:
+    """The claim on a batch that the host makes, so that nobody reads it."""
+    return Claim(lambda: None, place=place)
 
 
 def for_host(places: Sequence[Place] | None) -> dict[str, Any] | None:
@@ -66,8 +70,39 @@ class PassPlaceReader(PositionReader):
     def claim(self) -> Claim:
         epoch, index, last = self._advance()
         opens, ends = index == 0, last and self._told
-        place = Place(opens, epoch, *self._source.place(epoch, index), ends=ends)
-        return lambda: place
+        return _claim(Place(opens, epoch, *self._source.place(epoch, index), ends=ends))
+
+
+class PassEnds:
+    """What a function of the host's is told of the ends of its passes, and what comes of that."""
+
+    def __init__(self) -> None:
+        self.due: Place | None = None  # what it is to be told now
+        self.error: BaseException | None = None  # that came of it
+        self._told = threading.Event()  # nothing is due
+        self._told.set()
+        self._last = 0  # batch of the pass
+
+    def look(self, place: Place | None, number: int) -> bool:
+        """Whether the batch with that number, just made, ends a pass: then the function is told."""
+        if place is None or not place.ends:
+            return False
+        self._told.clear()
+        self._last = number
+        self.due = Place(opens=False, epoch=place.epoch, ended=place.epoch)
+        return True
+
+    def tell(self, error: BaseException | None = None) -> None:
+        """The function knows, or has failed."""
+        self.error, self.due = error, None  # before anyone is told
+        self._told.set()
+
+    def wait(self, seconds: float, used: int) -> bool:
+        """Whether nothing is due; raises what came of a pass all of whose batches were `used`."""
+        told = self._told.wait(seconds)
+        if told and self.error is not None and used >= self._last:
+            raise self.error
+        return told
 
 
 class StreamPlaceReader(Reader):
@@ -78,15 +113,13 @@ class StreamPlaceReader(Reader):
         self._opens = self._wrap = False
         self._epoch = 0
 
-    def begin(
-        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
-    ) -> None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> None:
         self._opens, self._wrap, self._epoch = fresh or not self._opened, wrap, epoch or 0
 
     def claim(self) -> Claim:
         place = Place(self._opens, self._epoch, wrap=self._wrap)
         self._opened, self._opens = True, False
-        return lambda: place
+        return _claim(place)
 
 
 def passes_source(function: HostFunction, passes: Passes, *, told: bool) -> Source:

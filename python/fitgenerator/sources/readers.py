@@ -30,9 +30,7 @@ class IteratorReader(Reader):
         self._length = length
         self._wrap = False
 
-    def begin(
-        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
-    ) -> int | None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> int | None:
         self._wrap = wrap
         if self._iterable is None or not fresh:
             return None
@@ -40,7 +38,7 @@ class IteratorReader(Reader):
         return called(self._length, "__len__()")
 
     def claim(self) -> Claim:
-        return self._next
+        return Claim(self._next)
 
     def _next(self) -> RawBatch:
         if self._iterable is None:
@@ -99,9 +97,7 @@ class IndexedReader(Reader):
         keras3 = isinstance(source, keras.utils.PyDataset)
         self._begin = getattr(source, "on_epoch_begin", None) if keras3 else None
 
-    def begin(
-        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
-    ) -> int | None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> int | None:
         self._wrap = wrap
         self._rounds.append((self._fetches.claimed, 0))
         if not fresh:
@@ -125,9 +121,6 @@ class IndexedReader(Reader):
         if self._index == self._length:
             self._end_pass()
         return claim
-
-    def settle(self, *, failed: bool = False) -> None:
-        self._fetches.settle(failed=failed)
 
     def ended(self, seconds: float, used: int) -> bool:
         return self._fetches.ended(seconds, used)

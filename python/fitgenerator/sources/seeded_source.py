@@ -183,9 +183,7 @@ class PositionReader(Reader):
         self._begun = [(0, 0)]  # claims before each round, and where it began
         self._end: int | None = None
 
-    def begin(
-        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
-    ) -> None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> None:
         """Go to where a round begins, had all epochs before it been read."""
         if self._endless:
             self._length, fresh = count or 1, True
@@ -269,9 +267,6 @@ class PassReader(PositionReader):
     def call_for(self, epoch: int, index: int) -> Callable[[], RawBatch]:
         """The call that fetches one batch."""
         return partial(self._batch, epoch, index)
-
-    def settle(self, *, failed: bool = False) -> None:
-        self._fetches.settle(failed=failed)
 
     def wait(self) -> None:
         self._fetches.wait()

@@ -1,7 +1,7 @@
 """What the engine reads batches from, whatever was given as a generator.
 
-A reader hands out *claims*: calls that fetch one batch. Claims are made one at a time and in order;
-the claims of an indexed source may then run on several threads.
+A reader hands out *claims*, each on one batch. Claims are made one at a time and in order; the
+batches of an indexed source may then be read on several threads.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import keras
 
 from ..batches.row_batches import RowBatches
 from ..batches.structure import RawBatch
 from ..errors import ArgumentError, Warned
+from ..host.interface import Place
 from ..models.keras_versions import Adapter
 from ..reporting.timeline import Span
 
-Claim = Callable[[], RawBatch]
 # The place of a batch, as the reader of its source counts: a pass, and an index in that.
 Spot = tuple[int, int]
 
@@ -32,6 +32,16 @@ class Indexed(Protocol):
     def __len__(self) -> int: ...
 
 
+class Claim(NamedTuple):
+    """What a reader hands out for one batch, which is nobody else's from then on."""
+
+    read: Callable[[], RawBatch]  # fetches the batch; at the end, it raises `StopIteration`
+    # To be told, on the thread that has read it, when the batch has been handed on, or whether it
+    # could not be read, which is `failed`; `None` where nobody has to know.
+    settle: Callable[[bool], object] | None = None
+    place: Place | None = None  # what the host's function is told, where the host makes the batch
+
+
 # What the public functions take as a generator; the functions are those of R.
 Generator = Iterable[RawBatch] | Indexed | Callable[..., RawBatch]
 
@@ -39,12 +49,11 @@ Generator = Iterable[RawBatch] | Indexed | Callable[..., RawBatch]
 class Reader(ABC):
     """Reads one source from one feed."""
 
-    elsewhere = False  # its batches are made on other threads, or by other processes
+    # Who made the batch that this thread has just read, and when; `None`: this thread did.
+    maker: Callable[[], Span | None] | None = None
 
     @abstractmethod
-    def begin(
-        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
-    ) -> int | None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> int | None:
         """Start a round: from the first batch where `fresh`; starting over at the end if `wrap`.
 
         It is for the epoch of that number, from 0, and has `count` batches, or those of one pass.
@@ -56,10 +65,7 @@ class Reader(ABC):
 
     @abstractmethod
     def claim(self) -> Claim:
-        """The call that fetches the next batch; at the end it, or this, raises `StopIteration`."""
-
-    def settle(self, *, failed: bool = False) -> None:  # noqa: B027
-        """A claim's batch has been handed on, or could not be read: on the thread that read it."""
+        """The claim on the next batch; at the end this, or its `read`, raises `StopIteration`."""
 
     def wait(self) -> None:  # noqa: B027
         """Wait until no claim runs."""
@@ -83,10 +89,6 @@ class Reader(ABC):
         """Batches that were made again, because what made them has died."""
         return 0
 
-    def span(self) -> Span | None:
-        """Who made the batch that this thread has just read, and when, if it was made elsewhere."""
-        return None
-
     def spot(self, claims: int) -> Spot | None:
         """The place of the batch after so many claims; `None`: batches of the source have none."""
         return None
@@ -109,7 +111,7 @@ class Source:
     # Makes the reader of a training, where the next training goes on after this one.
     train: Callable[[], Reader] | None = None
     by_place: bool = False  # its batches have places: it can be read from any of them on
-    parallel: bool = False  # its claims may run on several threads
+    parallel: bool = False  # its batches may be read on several threads
     endless: bool = False  # one pass never ends
     shuffled: bool = False  # each pass has an order of its own
     asks: bool = False  # its batches need the calling thread while they are made: never there

@@ -29,6 +29,9 @@ class ExecutionMode(Enum):
     XLA = "xla"
 
 
+STEP = ExecutionMode.STEP
+
+
 class LimitsError(Exception):
     """Values of a call were not within the limits; the call has changed nothing."""
 
@@ -132,14 +135,17 @@ class Steps(ABC, Generic[T]):
     def end(self, mode: str) -> None:
         """A round of steps has ended, without an error."""
 
-    @abstractmethod
-    def find(
-        self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
-    ) -> T | None:
+    def find(self, mode: str, batch: Batch, execution: ExecutionMode = STEP) -> T | None:
         """The traced function for such a batch, or `None`."""
+        kept = self._kept.get(mode)
+        return None if kept is None else self._find(kept, batch, execution)
 
     @abstractmethod
-    def trace(self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP) -> T:
+    def _find(self, kept: Kept[T], batch: Batch, execution: ExecutionMode) -> T | None:
+        """What was traced for such a batch, among what is kept."""
+
+    @abstractmethod
+    def trace(self, mode: str, batch: Batch, execution: ExecutionMode = STEP) -> T:
         """Trace the function for such batches; an error where it cannot be put in a loop.
 
         Thread rule 3 (traced on the calling thread, executed elsewhere): what is traced may be R

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ClosedError
-from ..host.current_host import asking
 from ..host.joined_threads import JoinedThreads
 from ..host.outcome import Failed, Value, attempt
 from ..host.switchboard import Switchboard
@@ -41,10 +40,7 @@ class BackgroundLoop:
         self._board.end()
 
     def _train(self) -> Any:
-        self.loop.context.meter.timeline.enter()
-        # Rule 10: a new thread starts without the caller's state. R code that a step may call asks
-        # the board, where Python runs the steps.
-        with self.loop.context.scope(), asking(self._board):
+        with self.loop.context.scope():
             return self.loop.run_alone()
 
     def stop(self) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..batches.call_size import LARGEST_CALL, CallSize, bytes_of
 from ..batches.prepared import Batch
-from ..prefetch.call_size import LARGEST_CALL, CallSize, bytes_of
 from ..steps.protocol import ExecutionMode, Steps, Traced
 
 # What a call of several batches may take, in seconds: stops and interrupts act between calls.

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..batches.call_size import CallSize
 from ..batches.model_inputs import lacks_dimension
 from ..batches.prepared import Batch
 from ..errors import ArgumentError, ClosedError, ErrorContext, Stage, TrainableWarning, locate
 from ..messages import listed, reason
-from ..prefetch.call_size import CallSize
 from ..prefetch.prefetcher import Prefetcher
 from ..reporting.timeline import Span
 from ..steps.chosen import steps_of

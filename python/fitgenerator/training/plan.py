@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 from ..batches.preparation import Preparer
 from ..checkpoint.checkpoint import Checkpoint
 from ..errors import ArgumentError, ShuffledWarning, StepsWarning
+from ..host.current_host import asking
 from ..host.interface import Host
 from ..live.tensorboard import pipeline_scalars
 from ..models.keras_versions import classes
@@ -46,7 +49,7 @@ def plan_fit(
     context = _context(host, generator, options, fit.steps, fit.epochs)
     history = _history_of(context, fit)
     context.callbacks.all += pipeline_scalars(context.callbacks.all, context.meter.pipeline)
-    prefetcher = _prefetcher(context, generator, "generator", options, trains=True)
+    prefetcher = _prefetcher(context, generator, options, trains=True)
     prepare = _preparer(context, "train", generator, fit.class_weight)
     epochs = fit.epochs - fit.initial_epoch
     runner = StepRunner(context, "train", prefetcher, prepare, fit.steps, epochs, whole=fit.passes)
@@ -65,7 +68,7 @@ def plan_evaluate(
 ) -> EvaluateLoop:
     """The loop that `evaluate_generator` runs."""
     context = _context(host, generator, options, steps)
-    prefetcher = _prefetcher(context, generator, "generator", options)
+    prefetcher = _prefetcher(context, generator, options)
     prepare = _preparer(context, "test", generator)
     runner = StepRunner(context, "test", prefetcher, prepare, steps, whole=whole)
     return EvaluateLoop(runner, generator.restarts)
@@ -78,7 +81,7 @@ def plan_predict(
     context = _context(host, generator, options, steps)
     if generator.shuffled:
         context.notices.others.append((_SHUFFLES.format(options.argument), ShuffledWarning))
-    prefetcher = _prefetcher(context, generator, "generator", options)
+    prefetcher = _prefetcher(context, generator, options)
     prepare = _preparer(context, "predict", generator)
     return PredictLoop(StepRunner(context, "predict", prefetcher, prepare, steps, whole=whole))
 
@@ -116,9 +119,23 @@ def _context(
         callbacks=Callbacks(own, model, params, host.user_code, called),
         progress=progress,
         meter=meter,
-        scope=capture_scope(options.keras_version.backend),
+        scope=partial(_working, host, meter, capture_scope(options.keras_version.backend)),
         agreement=agreement,
     )
+
+
+@contextmanager
+def _working(
+    host: Host, meter: Meter, scope: Callable[[], AbstractContextManager[None]]
+) -> Iterator[None]:
+    """Context manager: this thread is one of ours, and works for the call.
+
+    R code that the thread calls, such as a function of images or that of a step, asks the host.
+    """
+    meter.timeline.enter()
+    # Thread rule 10: the caller's state holds on our threads, which start without it.
+    with scope(), asking(host):
+        yield
 
 
 def _history_of(context: RunContext, options: FitOptions) -> History:
@@ -159,8 +176,15 @@ def _resumed(context: RunContext) -> int | None:
 
 
 def _prefetcher(
-    context: RunContext, source: Source, name: str, options: RunOptions, *, trains: bool = False
+    context: RunContext,
+    source: Source,
+    options: RunOptions,
+    *,
+    trains: bool = False,
+    first: Prefetcher | None = None,
 ) -> Prefetcher:
+    """What fetches from `source`: the call's generator, or what validates after the `first` one."""
+    name = "generator" if first is None else "validation_data"
     setup = Setup(
         capacity=options.capacity_for(source),
         name=name,
@@ -175,7 +199,7 @@ def _prefetcher(
     )
     prefetcher: Prefetcher
     if source.hosted:
-        prefetcher = RequestPrefetcher(source, setup, context.pacing)
+        prefetcher = RequestPrefetcher(source, setup, context.pacing, first)
     else:
         prefetcher = ThreadPrefetcher(source, setup)
     context.prefetchers.append(prefetcher)
@@ -195,11 +219,9 @@ def _validation(
     # Thread rule 12: one object that is training and validation data has one reader.
     prefetcher = first
     if source.identity is not first.source.identity or source.restarts:
-        prefetcher = _prefetcher(context, source, "validation_data", options)
         # Thread rule 7: the calling thread makes one batch at a time, and training's come first,
         # unless the training queue is full or all of the epoch's batches are made.
-        if isinstance(prefetcher, RequestPrefetcher):
-            prefetcher.yield_to(first)
+        prefetcher = _prefetcher(context, source, options, first=first)
     steps = fit.validation_steps
     if source.fixed and steps != source.length:
         context.notices.others.append((_FIXED.format(source.identity.n), StepsWarning))

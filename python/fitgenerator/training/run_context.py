@@ -13,10 +13,11 @@ from ..checkpoint.checkpoint import Checkpoint
 from ..errors import AbandonedThreadWarning, EndedEarlyWarning, Terminated, Warned
 from ..host.current_host import take_warnings
 from ..host.interface import Host
+from ..host.joined_threads import GRACE
+from ..host.pacing import Pacing
 from ..live.attended import Attended
 from ..models.keras_versions import Keras3
-from ..prefetch.pacing import Pacing
-from ..prefetch.prefetcher import GRACE, Prefetcher
+from ..prefetch.prefetcher import Prefetcher
 from ..reporting.meter import Meter
 from ..reporting.progress import Progress
 from .callbacks import Callbacks
@@ -45,7 +46,7 @@ class RunContext:
     callbacks: Callbacks
     progress: Progress  # what the user sees
     meter: Meter  # where the time goes
-    scope: Callable[[], AbstractContextManager[None]]  # the caller's context on a thread of ours
+    scope: Callable[[], AbstractContextManager[None]]  # around what a thread of ours does
     prefetchers: list[Prefetcher] = field(default_factory=list)  # that of the training first
     pacing: Pacing = field(default_factory=Pacing)
     notices: Notices = field(default_factory=Notices)

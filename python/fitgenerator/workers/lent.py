@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from .listener import Taken
 from .process import LentProcess
 from .site import Address, Door
 
@@ -35,10 +36,7 @@ class LentDoor(Door):
         return Address(host, port)
 
     def start(
-        self,
-        name: str,
-        connected: Callable[[socket.socket, int], None],
-        ended: Callable[[], None],
+        self, name: str, connected: Taken, ended: Callable[[], None]
     ) -> tuple[LentProcess, bytes]:
         """Expect one more worker."""
         assert self.listener is not None

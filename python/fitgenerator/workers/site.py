@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 from ..errors import WorkerError
 from ..messages import Message
-from .listener import Listener
+from .listener import Listener, Taken
 from .process import Launch, LentProcess, Process
 
 
@@ -56,10 +55,7 @@ class Door:
         return Address(self._address.host, self.listener.port)
 
     def start(
-        self,
-        name: str,
-        connected: Callable[[socket.socket, int], None],
-        ended: Callable[[], None],
+        self, name: str, connected: Taken, ended: Callable[[], None]
     ) -> tuple[Process | LentProcess, bytes]:
         """Expect a process, which is let in by a token of its own."""
         raise NotImplementedError
@@ -97,10 +93,7 @@ class Site(Door):
         self._launch = replace(self._launch, environment=environment)
 
     def start(
-        self,
-        name: str,
-        connected: Callable[[socket.socket, int], None],
-        ended: Callable[[], None],
+        self, name: str, connected: Taken, ended: Callable[[], None]
     ) -> tuple[Process, bytes]:
         """Start a process, which is let in by a token of its own."""
         assert self.listener is not None

@@ -165,8 +165,8 @@ def test_lists_of_tuples_are_batches_and_tuples_of_lists_are_arrays() -> None:
     assert as_validation([(x, y)], echo_model()).length == 1
     nested = as_validation(([x, x], {"a": y}), echo_model())
     batch = nested.open()
-    batch.begin(fresh=True, wrap=False)
-    inputs, targets = batch.claim()()
+    batch.begin(fresh=True, wrap=False, epoch=0, count=None)
+    inputs, targets = batch.claim().read()
     assert [a.shape for a in inputs] == [(4, 3)] * 2
     assert targets["a"].shape == (4, 1)
 

@@ -20,7 +20,7 @@ from fitgenerator.host.signal_safe_queue import ClosableQueue
 from fitgenerator.host.switchboard import Switchboard
 from fitgenerator.host.watchdog import Watchdog
 from fitgenerator.prefetch.reordering import Reordering
-from fitgenerator.prefetch.schedule import Permits, Schedule
+from fitgenerator.prefetch.schedule import Schedule
 
 WANTED = os.environ.get("FITGENERATOR_STRESS") == "1"
 # The longest sleep at a hand-over, in seconds, and how many of the hand-overs have one.
@@ -28,8 +28,7 @@ LONGEST, SHARE = 0.003, 0.3
 
 HAND_OVERS: list[tuple[type, tuple[str, ...]]] = [
     (ClosableQueue, ("put", "get", "close", "clear")),
-    (Permits, ("give", "take")),
-    (Schedule, ("grant", "next", "withdraw", "end_round", "close")),
+    (Schedule, ("grant", "permit", "next", "withdraw", "end_round", "close")),
     (Reordering, ("add", "take")),
     (Switchboard, ("ask", "next_request", "wake", "close", "close_fetches")),
     (Watchdog, ("start", "finish", "settle")),

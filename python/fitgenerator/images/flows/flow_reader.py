@@ -60,9 +60,7 @@ class _Passes:
 class _TrainingReader(PassReader):
     """Goes into the next pass where batches were left out: a training keeps its number of steps."""
 
-    def begin(
-        self, *, fresh: bool, wrap: bool, epoch: int | None = 0, count: int | None = None
-    ) -> None:
+    def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> None:
         super().begin(fresh=fresh, wrap=True, epoch=epoch, count=count)
 
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from ...errors import ImageWarning, Warned
 from ...host.current_host import asking, take_warnings
+from ...host.joined_threads import GRACE
 from ...host.outcome import Failed, Value, attempt
 from ...host.switchboard import Switchboard
-from ...prefetch.prefetcher import GRACE
 from .host_loop import HostLoop, RList
 from .image_functions import RFunction
 from .results import in_r, told

@@ -22,7 +22,7 @@ from ...backends.jax.variables import Values, Variables, read, write
 from ...batches.model_inputs import check_devices
 from ...batches.prepared import Batch, pack
 from ...models.protocol import Nested, Shaped
-from ..protocol import ExecutionMode, Steps, Traced
+from ..protocol import STEP, ExecutionMode, Kept, Steps, Traced
 
 # A step of Keras's: of the variables' values and a batch; what it returns, and their new values.
 Step = Callable[[Values, Nested], tuple[Any, Values]]
@@ -80,15 +80,12 @@ class JaxSteps(Steps[Compiled]):
             now = _ids(self._variables(known))
             kept.traced = {k: t for k, t in kept.traced.items() if _ids(t.variables) == now}
 
-    def find(
-        self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
+    def _find(
+        self, kept: Kept[Compiled], batch: Batch, execution: ExecutionMode
     ) -> Compiled | None:
-        kept = self._kept.get(mode)
-        return None if kept is None else kept.traced.get(_key(batch, execution))
+        return kept.traced.get(_key(batch, execution))
 
-    def trace(
-        self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
-    ) -> Compiled:
+    def trace(self, mode: str, batch: Batch, execution: ExecutionMode = STEP) -> Compiled:
         """Compile the function for such batches: all lengths are fixed.
 
         Thread rule 3 (traced on the calling thread, executed elsewhere): what is traced may be R

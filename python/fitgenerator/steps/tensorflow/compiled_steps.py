@@ -22,7 +22,7 @@ from ...batches.prepared import Batch, Form, Layout, Shapes, common_shapes, pack
 from ...errors import ArgumentError
 from ...models.trainability import Trainability
 from ...r_functions import is_r_function
-from ..protocol import ExecutionMode, Kept, LimitsError, Steps, Traced
+from ..protocol import STEP, ExecutionMode, Kept, LimitsError, Steps, Traced
 from .loops import looped
 from .whole_updates import whole_updates
 from .xla_guard import undone
@@ -137,13 +137,9 @@ class TensorFlowSteps(Steps[TracedGraph]):
         kept.told = names
         return names
 
-    def find(
-        self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
+    def _find(
+        self, kept: Kept[TracedGraph], batch: Batch, execution: ExecutionMode
     ) -> TracedGraph | None:
-        """The traced function for such a batch, or `None`."""
-        kept = self._kept.get(mode)
-        if kept is None:
-            return None
         kind, shapes = (execution, batch.form.kind), batch.form.shapes
         if execution is ExecutionMode.XLA:
             return kept.traced.get((*kind, shapes, *_sizes(batch)))
@@ -152,9 +148,7 @@ class TensorFlowSteps(Steps[TracedGraph]):
             function = kept.traced.get((*kind, common_shapes(kept.shapes[kind], shapes)))
         return function
 
-    def trace(
-        self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
-    ) -> TracedGraph:
+    def trace(self, mode: str, batch: Batch, execution: ExecutionMode = STEP) -> TracedGraph:
         """Trace the function for such batches; `LoopError` where it cannot be put in a loop.
 
         Thread rule 3 (traced on the calling thread, executed elsewhere): TensorFlow's graph context

@@ -14,7 +14,7 @@ from ...batches.prepared import Batch, Layout, pack
 from ...models.keras_versions import Keras3
 from ...models.protocol import Nested, Shaped
 from ...models.r_code import holds_r_code
-from ..protocol import ExecutionMode, Steps, Traced
+from ..protocol import STEP, ExecutionMode, Kept, Steps, Traced
 
 
 @dataclass
@@ -62,15 +62,10 @@ class TorchSteps(Steps[Called]):
         model: Any = self._model
         model.eval()
 
-    def find(
-        self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
-    ) -> Called | None:
-        kept = self._kept.get(mode)
-        return None if kept is None else kept.traced.get((batch.form.kind,))
+    def _find(self, kept: Kept[Called], batch: Batch, execution: ExecutionMode) -> Called | None:
+        return kept.traced.get((batch.form.kind,))
 
-    def trace(
-        self, mode: str, batch: Batch, execution: ExecutionMode = ExecutionMode.STEP
-    ) -> Called:
+    def trace(self, mode: str, batch: Batch, execution: ExecutionMode = STEP) -> Called:
         """Make the variables that such batches need, on the calling thread."""
         self.renew(mode)
         begun = time.perf_counter()

@@ -1,8 +1,11 @@
-"""How many batches one call of the model takes: set by the training loop, read by `reordering`."""
+"""How many batches one call of the model takes: set by the training loop, read by `stacking`."""
 
 from __future__ import annotations
 
-from ..batches.prepared import Batch
+from collections.abc import Callable
+
+from .prepared import Batch
+from .structure import RawBatch
 
 # What the arrays of one call may take, in bytes: beyond, dispatching a step costs nothing.
 LARGEST_CALL = 2**24
@@ -36,6 +39,14 @@ class CallSize:
         if self.most == 1 or not batch.form.stackable:
             return True
         return not self.is_patient(position) and 2 * bytes_of(batch) > LARGEST_CALL
+
+    def batch(self, prepare: Callable[[RawBatch], Batch], raw: RawBatch, position: int) -> Batch:
+        """The batch at `position`; with tensors, if it is a call of its own.
+
+        The tensors are made here because several threads prepare batches in parallel.
+        """
+        batch = prepare(raw)
+        return batch.ready() if self.is_alone(position, batch) else batch
 
     def limit(self, index: int, position: int, batch: Batch) -> int:
         """How many batches a call may take that begins with the one at `index` of its round."""
