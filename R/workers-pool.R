@@ -107,7 +107,7 @@ worker_pool <- function(workers, sources, name, forms, input_names) {
   jobs <- c(jobs, images$jobs)[intersect(names(sources), c(numbered, names(images$jobs)))] # training comes first
   if (!length(jobs)) return(NULL)
   part <- function(name) lapply(needs, `[[`, name)
-  needs <- list(globals = do.call(c, part("globals")), packages = unique(unlist(part("packages"))))
+  needs <- list(globals = each_once(part("globals")), packages = unique(unlist(part("packages"))))
   seeded <- vapply(sources[numbered], function(source) unclass(source)$seeded, NA)
   pool <- list(used = names(jobs), seeds = seeds_of(seeded))
   if (is.null(workers$launcher)) {
