@@ -89,7 +89,8 @@ for (name in c("cluster", "future", "mirai")) {
   of <- settings[[name]]
   variants <- list(
     launching = list(wait = c(0.3, 0.5), stop = TRUE), collecting = list(times = 4, wait = c(1, 2)),
-    terminal = list(group = TRUE), large = list(fn = with_large, wait = c(0, 0.5))
+    terminal = list(group = TRUE), large = list(fn = with_large, wait = c(0, 0.5)),
+    `terminal-large` = list(fn = with_large, wait = c(0, 0.5), group = TRUE)
   )
   if (name == "mirai") variants$launching <- NULL # what is sent lies in a queue
   names(variants) <- paste0(name, "-", names(variants))
@@ -105,7 +106,7 @@ model <- echo_model()
 # Loops of steps are traced and compiled late in a long call; here, before the trials.
 py$press(4)
 tryCatch(train(model, batch_sequence(quick, 1e5), NULL, workers = workers), interrupt = function(cnd) NULL)
-py$rest_of_trial()
+invisible(py$rest_of_trial())
 of_trial <- function(k) gsub(sprintf("\\b%d\\b", k), "k", paste(ask(k), collapse = " ")) # never that of another call
 state <- function() list(descendants(), open_files(), list.files(tempdir()))
 right <- of_trial(1000000000L)
