@@ -39,11 +39,11 @@ launched <- function(code) {
   })
 }
 
-# A future that is not started yet.
+# A future that is not started yet. (By itself, a function that is a global would get another environment.)
 new_future <- function(fn, args) {
   made <- future::future(
-    do.call(fn, args, quote = TRUE), globals = list(fn = fn, args = args), packages = NULL, seed = NULL, stdout = FALSE,
-    conditions = NULL, lazy = TRUE
+    do.call(work$fn, work$args, quote = TRUE), globals = list(work = list(fn = fn, args = args)), packages = NULL,
+    seed = NULL, stdout = FALSE, conditions = NULL, lazy = TRUE
   )
   made <- of_cluster(made)
   list(

@@ -105,7 +105,7 @@ pids <- if (!is.null(first$pids)) first$pids(workers)
 model <- echo_model()
 # Loops of steps are traced and compiled late in a long call; here, before the trials.
 py$press(4)
-tryCatch(train(model, batch_sequence(quick, 1e5), NULL, workers = workers), interrupt = function(cnd) NULL)
+invisible(tryCatch(train(model, batch_sequence(quick, 1e5), NULL, workers = workers), interrupt = function(cnd) NULL))
 invisible(py$rest_of_trial())
 of_trial <- function(k) gsub(sprintf("\\b%d\\b", k), "k", paste(ask(k), collapse = " ")) # never that of another call
 state <- function() list(descendants(), open_files(), list.files(tempdir()))
