@@ -207,7 +207,7 @@ in_time <- function(code, run, stop_overdue = NULL) {
 serve_job <- function(run) {
   repeat {
     wanted <- with_stream(run$streams, "jobs", cross(run$python$advance))
-    if (is.null(wanted)) return(NULL)
+    if (is.null(wanted)) return(take_interrupt()) # before the training goes on with what the job has made
     run_hook(run, wanted$table, wanted$hook, wanted$args)
   }
 }

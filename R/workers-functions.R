@@ -14,9 +14,15 @@ needs_of <- function(fns, names) {
   }
   packages <- unique(unlist(lapply(found, function(each) globals::packagesOf(each))))
   list(
-    globals = do.call(c, lapply(unname(found), session_globals)),
+    globals = each_once(lapply(unname(found), session_globals)),
     packages = setdiff(packages, c("base", "methods", "datasets", "utils", "grDevices", "graphics", "stats"))
   )
+}
+
+# Lists of globals as one. What several functions need is sent once.
+each_once <- function(lists) {
+  all <- do.call(c, lists)
+  all[!duplicated(names(all))]
 }
 
 require_globals <- function(found = requireNamespace("globals", quietly = TRUE)) {

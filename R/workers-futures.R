@@ -39,15 +39,16 @@ launched <- function(code) {
   })
 }
 
-# A future that is not started yet.
+# A future that is not started yet. (By itself, a function that is a global would get another environment.)
 new_future <- function(fn, args) {
+  work <- list(fn = fn, args = args)
   made <- future::future(
-    do.call(fn, args, quote = TRUE), globals = list(fn = fn, args = args), packages = NULL, seed = NULL, stdout = FALSE,
-    conditions = NULL, lazy = TRUE
+    do.call(work$fn, work$args, quote = TRUE), globals = list(work = work), packages = NULL, seed = NULL,
+    stdout = FALSE, conditions = NULL, lazy = TRUE
   )
-  made <- of_cluster(made)
+  if (utils::packageVersion("future") < "1.40.0") made <- of_cluster(made)
   list(
-    future = made,
+    future = made, has_nodes = inherits(made$workers, "cluster") || has_whole_nodes(),
     is_over = function() !is_new(made) && waiting(future::resolved(made)),
     collect = function() future::value(made)
   )
@@ -56,12 +57,10 @@ new_future <- function(fn, args) {
 is_new <- function(future) identical(future$state, "created")
 
 # A future as a plan of the kinds "cluster" and "multisession" makes it, with nodes whose messages come whole. It keeps
-# them: future may collect it later, in a call of the user's. As future itself does it, before version 1.40; later ones
-# have the nodes elsewhere, and start futures like those of other plans.
+# them: future may collect it later, in a call of the user's. As future itself does it, before version 1.40.
 of_cluster <- function(future) {
   evaluator <- future::plan("next")
-  known <- utils::packageVersion("future") < "1.40.0"
-  if (!known || !inherits(evaluator, c("cluster", "multisession"))) return(future)
+  if (!inherits(evaluator, c("cluster", "multisession"))) return(future)
   made <- tryCatch(evaluator(
     future$expr, substitute = FALSE, envir = future$envir, lazy = TRUE, stdout = FALSE, conditions = NULL,
     globals = future$globals, packages = future$packages, seed = NULL
@@ -71,6 +70,15 @@ of_cluster <- function(future) {
   made
 }
 
+# From version 1.40 on, the plan has the nodes, for all futures: has their messages come whole, if there are nodes.
+has_whole_nodes <- function() {
+  if (utils::packageVersion("future") < "1.40.0") return(FALSE)
+  backend <- tryCatch(future::plan("backend"), error = function(cnd) NULL)
+  if (!is.environment(backend) || !inherits(backend$workers, "cluster")) return(FALSE)
+  for (k in seq_along(backend$workers)) backend$workers[[k]] <- whole_node(backend$workers[[k]])
+  TRUE
+}
+
 # Starts a future if a worker is free, or where others than clusters have none, waits for one. Whether it has started.
 start_future <- function(started) {
   future <- started$future
@@ -78,7 +86,7 @@ start_future <- function(started) {
     future::resolved(future)
     !is_new(future)
   }
-  if (inherits(future$workers, "cluster")) {
+  if (started$has_nodes) {
     unbroken(waiting(start()))
   } else if (future::nbrOfFreeWorkers() > 0) {
     suspendInterrupts(start())

@@ -91,10 +91,7 @@ lend_nodes <- function(lent, cl) {
     tokens <- c(tokens, if (sent) token else "")
   }
   answered <- which(tokens %in% answers(lent, sum(nzchar(tokens))))
-  code <- portable_code()
-  for (node in cl[utils::head(answered, lent$at$count)]) {
-    post(node, code$lend_work, lent_arguments(lent, silently))
-  }
+  for (node in cl[utils::head(answered, lent$at$count)]) post_work(node, lent_arguments(lent, silently))
 }
 
 # Whether nothing waits in the connection of a node: neither its end nor the value of another call.
@@ -104,13 +101,54 @@ is_quiet <- function(node) {
   tryCatch(!socketSelect(list(con), FALSE, 0), error = function(cnd) FALSE)
 }
 
-# Has a node call a function, and does not wait. No function that is exported does this.
-post <- function(node, fn, args) {
+# Has a node call a function, and does not wait. No function that is exported does this. The bytes `more` follow.
+post <- function(node, fn, args, more = NULL) {
   send <- utils::getFromNamespace("sendCall", "parallel")
   tryCatch({
-    unbroken(send(whole_node(node), fn, args)) # half a message would make the node useless
+    unbroken({ # half a message would make the node useless
+      send(whole_node(node), fn, args)
+      if (!is.null(more)) send_whole(node$con, more)
+    })
     TRUE
   }, error = function(cnd) FALSE)
+}
+
+# Has a node work. From a terminal, Ctrl-C reaches nodes of this machine as well, and ends one that is reading a message.
+# So the message is short, and the node reads the work, which follows, by a function of ours.
+post_work <- function(node, args) {
+  work <- portable_code()$lend_work
+  if (!inherits(node, c("SOCKnode", "SOCK0node")) || !inherits(node$con, "sockconn")) return(post(node, work, args))
+  read <- read_work
+  environment(read) <- baseenv()
+  bytes <- serialize(list(fn = work, args = args), NULL)
+  post(node, read, list(length(bytes)), bytes)
+}
+
+# Runs in a node: does the work that is the next bytes in its connection. It waits for them as `receive_whole()` does.
+read_work <- function(size) {
+  interrupted <- ended <- FALSE
+  parts <- list()
+  suspendInterrupts({
+    for (k in seq_len(sys.nframe())) {
+      master <- get0("master", sys.frame(k), inherits = FALSE) # of parallel's loop
+      if (is.list(master)) con <- master$con
+    }
+    waits <- socketTimeout(con, 0L)
+    while (size > 0) {
+      part <- readBin(con, "raw", min(size, 65536))
+      parts <- c(parts, list(part))
+      size <- size - length(part)
+      if (ended && !length(part)) stop("the session has gone")
+      ended <- !length(part) && tryCatch(socketSelect(list(con), FALSE, 1), interrupt = function(cnd) {
+        interrupted <<- TRUE
+        FALSE
+      })
+    }
+    socketTimeout(con, waits)
+  })
+  if (interrupted) signalCondition(structure(class = c("interrupt", "condition"), list(message = "", call = NULL)))
+  work <- unserialize(do.call(c, parts))
+  do.call(work$fn, work$args, quote = TRUE)
 }
 
 # Runs in a node: dials once, and goes again.

@@ -34,6 +34,7 @@ waiting <- function(code) {
 
 # The node of a cluster, with messages that come whole; others than sockets see to that by themselves.
 whole_node <- function(node) {
+  if (inherits(node, "fitgenerator_node")) return(node)
   if (is.list(node) && inherits(node$con, "sockconn")) class(node) <- c("fitgenerator_node", class(node))
   node
 }

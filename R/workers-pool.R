@@ -46,6 +46,11 @@
 #' an error or an interrupt, a cluster can be used as before: a node that is still busy with a batch answers the next
 #' call when the function has returned, and `parallel::clusterCall()` waits for it.
 #'
+#' From a terminal, Ctrl-C reaches the processes of a local cluster as well as the session. A node that makes a batch
+#' abandons it, and stays of use. Only one that receives a call of yours, or of another package, at this very moment is
+#' lost: R takes the interrupt in the middle of the message. Nodes that lead a session of their own are out of reach, on
+#' Linux `parallelly::makeClusterPSOCK(4, rscript = c("setsid", file.path(R.home("bin"), "Rscript")))`.
+#'
 #' No more of them are used than batches may wait (`max_queue_size`). If none answers within
 #' `options(fitgenerator.patience = 60)` seconds, that is an error. Set the option to a higher number where futures wait
 #' in the queue of a scheduler, such as Slurm.
@@ -107,7 +112,7 @@ worker_pool <- function(workers, sources, name, forms, input_names) {
   jobs <- c(jobs, images$jobs)[intersect(names(sources), c(numbered, names(images$jobs)))] # training comes first
   if (!length(jobs)) return(NULL)
   part <- function(name) lapply(needs, `[[`, name)
-  needs <- list(globals = do.call(c, part("globals")), packages = unique(unlist(part("packages"))))
+  needs <- list(globals = each_once(part("globals")), packages = unique(unlist(part("packages"))))
   seeded <- vapply(sources[numbered], function(source) unclass(source)$seeded, NA)
   pool <- list(used = names(jobs), seeds = seeds_of(seeded))
   if (is.null(workers$launcher)) {

@@ -2,17 +2,17 @@
 #
 #   tools/with-env Rscript bench/endurance/workers_interrupts.R [TRIALS] [SETTING ...]
 #
-# In "busy" (functions of 60 s), "starting" and "waiting" (a hook runs), the workers are ours; in "cluster", "future"
-# and "mirai" they are the user's, in functions of 3 s. Variants of these are named "cluster-launching" and so on
-# ("-collecting", "-terminal", "-large"; see the trial's script). Each setting trains in a process of its own. A trial
-# is clean if no process, thread, file or socket is left, and if workers of the user's answer the next call with its
-# own value.
+# In "busy" (functions of 60 s), "starting", "waiting" (a hook runs) and "tracing" (the start of a model that was never
+# trained), the workers are ours; in "cluster", "future" and "mirai" they are the user's, in functions of 3 s. Variants
+# of these are named "cluster-launching" and so on ("-collecting", "-terminal", "-large"; see the trial's script). Each
+# setting trains in a process of its own. A trial is clean if no process, thread, file or socket is left, and if workers
+# of the user's answer the next call with its own value.
 
 args <- commandArgs(trailingOnly = TRUE)
 trials <- if (length(args)) as.integer(args[[1L]]) else 30L
 file <- sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE))
 script <- file.path(dirname(file), "..", "..", "tests", "testthat", "trials", "workers.R")
-all <- c("busy", "starting", "waiting", "cluster", if (requireNamespace("future", quietly = TRUE)) "future",
+all <- c("busy", "starting", "waiting", "tracing", "cluster", if (requireNamespace("future", quietly = TRUE)) "future",
          if (requireNamespace("mirai", quietly = TRUE)) "mirai")
 
 results_of <- function(setting) {

@@ -91,33 +91,63 @@ test_that("Where R itself is killed, idle workers end within a second, and busy 
   }
 })
 
-test_that("Strangers at the port are refused, and the training goes on", {
+# Makes the batches of `drawn_batch`, and leaves where the process has dialled: host, port and token.
+telling_batch <- function(folder) {
+  force(folder)
+  function(i, epoch) {
+    for (k in seq_len(sys.nframe())) {
+      at <- get0("at", sys.frame(k), inherits = FALSE)
+      if (is.character(at) && length(at) == 3L) break
+    }
+    found <- list.files(dirname(tempdir()), recursive = TRUE, full.names = TRUE)
+    readable <- c(commandArgs(), Sys.getenv(), unlist(lapply(found, readLines, warn = FALSE)))
+    stopifnot(nchar(at[[3L]]) == 32L, !any(grepl(at[[3L]], readable, fixed = TRUE)))
+    writeLines(at, file.path(folder, Sys.getpid()))
+    list(matrix(stats::rnorm(4) + i, 4L), matrix(epoch, 4L, 1L))
+  }
+}
+
+test_that("Strangers at the port are refused, whatever they send or do not send, and the training goes on", {
   strange <- reticulate::py_run_string(paste(
-    "import socket, struct, threading, time",
+    "import socket, struct, time",
     "from contextlib import suppress",
-    "def strange(port, kind):",
-    "    with socket.create_connection(('127.0.0.1', port), timeout=10) as c:",
-    "        hello = {'nothing': b'', 'garbage': b'GET / HTTP/1.1\\r\\n\\r\\n' * 9,",
-    "                 'wrong': struct.pack('<i16si', 829908838, bytes(16), 1),",
-    "                 'length': struct.pack('<16i', *([2**31 - 1] * 16)), 'half': b'fgw1'}[kind]",
-    "        with suppress(OSError):",
-    "            c.sendall(hello)",
-    "            return c.recv(1) if kind not in ('nothing', 'half') else b''",
-    "    return b''",
-    "def visit(port, answers):",
-    "    for kind in ('nothing', 'garbage', 'wrong', 'length', 'half'):",
-    "        answers.append(strange(port, kind))",
+    "def strange(port, said):",
+    "    with socket.create_connection(('127.0.0.1', port), timeout=20) as c, suppress(OSError):",
+    "        begun = time.monotonic()",
+    "        c.sendall(said)",
+    "        answer = c.recv(1)",
+    "        return [answer.decode(), time.monotonic() - begun]",
+    "    return ['', 0.0]", # it was reset
+    "def visit(port, used):",
+    "    hello = lambda token: struct.pack('<i16si', 829908838, token, 1)",
+    "    kinds = {'garbage': b'GET / HTTP/1.1\\r\\n\\r\\n' * 9, 'wrong token': hello(bytes(16)),",
+    "             'used token': hello(bytes.fromhex(used)), 'huge length': struct.pack('<16i', *([2**31 - 1] * 16)),",
+    "             'nothing': b'', 'half': b'fgw1'}",
+    "    return {kind: strange(port, said) for kind, said in kinds.items()}",
     sep = "\n"
   ))
-  old <- options(fitgenerator.port = free_port())
+  port <- free_port()
+  old <- options(fitgenerator.port = port)
   on.exit(options(old))
   alone <- losses_of(drawn_batch, NULL, length = 40)
-  answers <- reticulate::py_eval("[]", convert = FALSE)
+  folder <- seen_folder()
+  heard <- NULL
   visits <- list(on_train_batch_end = function(batch, logs) {
-    if (batch == 3) strange$visit(getOption("fitgenerator.port"), answers)
+    if (batch != 3 || !is.null(heard)) return()
+    at <- readLines(list.files(folder, full.names = TRUE)[[1L]])
+    expect_identical(at[[2L]], as.character(port))
+    heard <<- strange$visit(port, at[[3L]])
   })
-  expect_nothing_left(expect_identical(losses_of(drawn_batch, 2, length = 40, callbacks = list(visits)), alone))
-  expect_match(reticulate::py_str(answers), "^\\[(b'', ?){9}b''\\]$")
+  train_visited <- function() losses_of(telling_batch(folder), 2, length = 40, callbacks = list(visits))
+  expect_nothing_left(expect_identical(train_visited(), alone))
+  expect_length(heard, 6L)
+  expect_identical(unique(vapply(heard, `[[`, "", 1L)), "")
+  waits <- vapply(heard, `[[`, 0, 2L)
+  expect_true(all(waits[c("nothing", "half")] > 4 & waits[c("nothing", "half")] < 15))
+  expect_true(all(waits[setdiff(names(waits), c("nothing", "half"))] < 4))
+})
+
+test_that("The options for the address are checked before anything starts", {
   expect_error(with_options(list(fitgenerator.port = 1e6), losses_of(drawn_batch, 2)), "fitgenerator.port",
                class = "fitgenerator_argument_error")
   expect_error(with_options(list(fitgenerator.host = 3), losses_of(drawn_batch, 2)), "fitgenerator.host",

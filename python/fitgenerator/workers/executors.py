@@ -60,12 +60,16 @@ class Executions:
 
     @property
     def size(self) -> int:
-        """How many functions the executor runs at a time, as far as it says."""
+        """How many functions the executor is asked for at a time, by how many it runs.
+
+        Dask is asked for twice as many: what a worker has made is on its way for some milliseconds
+        before the next one can be asked for, and the worker does that one meanwhile.
+        """
         count = getattr(self._executor, "_max_workers", None)
         client = getattr(self._executor, "_client", None)  # of Dask
         if count is None and client is not None:
             with suppress(Exception):
-                count = sum(client.nthreads().values())
+                count = 2 * sum(client.nthreads().values())
         return max(1, count if isinstance(count, int) else os.cpu_count() or 1)
 
     def run(self, function: Callable[..., Any], *args: Any) -> Any:

@@ -33,6 +33,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from fitgenerator.agreement import lookout  # noqa: E402
+from support.shared_batches import sentences, vectors  # noqa: E402
 
 layers = keras.layers
 STRATEGY = (
@@ -49,27 +50,6 @@ def share(batches: Batches) -> Batches:
         return array[low:high]
 
     return [keras.tree.map_structure(part, batch) for batch in batches]
-
-
-def vectors(*rows: int, weighted: bool = False) -> Batches:
-    """Batches of vectors of so many rows each."""
-    random, batches = np.random.default_rng(0), []
-    for count in rows:
-        x = random.normal(size=(count, 8)).astype("float32")
-        weights = random.uniform(0.1, 2, count).astype("float32")
-        batches.append((x, x[:, :1] ** 2, weights) if weighted else (x, x[:, :1] ** 2))
-    return batches
-
-
-def sentences(*rows: int) -> Batches:
-    """Batches of padded sentences, whose lengths differ between the halves of a batch."""
-    random, batches = np.random.default_rng(0), []
-    for count in rows:
-        x = random.integers(1, 20, size=(count, 7))
-        for i, row in enumerate(x):
-            row[1 + i % 6 :] = 0
-        batches.append((x, random.normal(size=(count, 7, 1)).astype("float32")))
-    return batches
 
 
 def dense(optimizer: Any = "adam", *more: Any, **options: Any) -> Any:

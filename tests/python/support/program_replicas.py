@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from fitgenerator.training import call_policy
+from support.shared_batches import sentences, vectors
 
 (CPU,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 3)
@@ -47,29 +48,6 @@ class Case:
     batches: list[Any]
     options: dict[str, Any] = field(default_factory=dict)
     strategy: tf.distribute.Strategy = TWO
-
-
-def vectors(*rows: int, weighted: bool = False) -> list[Any]:
-    """Batches of vectors of so many rows each."""
-    random = np.random.default_rng(0)
-    batches = []
-    for count in rows:
-        x = random.normal(size=(count, 8)).astype("float32")
-        weights = random.uniform(0.1, 2, count).astype("float32")
-        batches.append((x, x[:, :1] ** 2, weights) if weighted else (x, x[:, :1] ** 2))
-    return batches
-
-
-def sentences(*rows: int) -> list[Any]:
-    """Batches of padded sentences, the later ones longer."""
-    random = np.random.default_rng(0)
-    batches = []
-    for count in rows:
-        x = random.integers(1, 20, size=(count, 7))
-        for i, row in enumerate(x):
-            row[1 + i % 6 :] = 0
-        batches.append((x, random.normal(size=(count, 7, 1)).astype("float32")))
-    return batches
 
 
 def dense(optimizer: Any = "adam", loss: Any = "mse", *more: Any, **options: Any) -> Any:

@@ -160,6 +160,15 @@ def test_workers_is_the_number_of_batches_at_a_time(workers: int | None, most: i
     assert seen[0] == most
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_dask_is_asked_for_a_batch_more_for_each_that_it_runs() -> None:
+    with KINDS["dask"]() as executor:
+        assert Executions(executor).size == 4
+    with pool() as executor:
+        assert Executions(executor).size == 2
+
+
 def test_two_processes_share_the_work() -> None:
     flow = partial(batch_sequence, made.slow, 20)
     with pool() as executor:

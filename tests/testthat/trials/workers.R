@@ -77,9 +77,11 @@ large <- matrix(0, 1000L, 1000L)
 with_large <- function(i) list(large[1L, 1L, drop = FALSE], large[2L, 2L, drop = FALSE])
 
 # `wait`: when the signal comes; `times`: how often; `group`: to the workers as well, as from a terminal; `stop`: the
-# workers are stopped before the call, until half a second after the signal.
+# workers are stopped before the call, until half a second after the signal; `fresh`: the model was never trained, so
+# that the signal may come while TensorFlow traces a call or prepares its first run, which come to their end.
 settings <- list(
   busy = list(fn = busy_for(60), wait = c(1, 2)), starting = list(fn = quick, wait = c(0, 0.6)),
+  tracing = list(fn = quick, wait = c(0, 0.6), fresh = TRUE),
   waiting = list(fn = quick, wait = c(1, 2), callbacks = list(nap)),
   cluster = of_cluster, future = of_futures, mirai = of_mirai
 )
@@ -87,7 +89,8 @@ for (name in c("cluster", "future", "mirai")) {
   of <- settings[[name]]
   variants <- list(
     launching = list(wait = c(0.3, 0.5), stop = TRUE), collecting = list(times = 4, wait = c(1, 2)),
-    terminal = list(group = TRUE), large = list(fn = with_large, wait = c(0, 0.5))
+    terminal = list(group = TRUE), large = list(fn = with_large, wait = c(0, 0.5)),
+    `terminal-large` = list(fn = with_large, wait = c(0, 0.5), group = TRUE)
   )
   if (name == "mirai") variants$launching <- NULL # what is sent lies in a queue
   names(variants) <- paste0(name, "-", names(variants))
@@ -100,7 +103,10 @@ workers <- if (is.null(first$workers)) 2 else first$workers()
 ask <- function(k) if (is.null(first$ask)) k else first$ask(workers, k)
 pids <- if (!is.null(first$pids)) first$pids(workers)
 model <- echo_model()
-train(model, batch_sequence(quick, 40), NULL, workers = workers)
+# Loops of steps are traced and compiled late in a long call; here, before the trials.
+py$press(4)
+invisible(tryCatch(train(model, batch_sequence(quick, 1e5), NULL, workers = workers), interrupt = function(cnd) NULL))
+invisible(py$rest_of_trial())
 of_trial <- function(k) gsub(sprintf("\\b%d\\b", k), "k", paste(ask(k), collapse = " ")) # never that of another call
 state <- function() list(descendants(), open_files(), list.files(tempdir()))
 right <- of_trial(1000000000L)
@@ -111,10 +117,11 @@ before <- state()
 tried <- function(setting, number) {
   wait <- stats::runif(1, setting$wait[[1L]], setting$wait[[2L]])
   times <- if (is.null(setting$times)) 1 else setting$times
+  trained <- if (isTRUE(setting$fresh)) echo_model() else model
   outcome <- tryCatch({
     py$press(wait, times, isTRUE(setting$group), if (isTRUE(setting$stop)) as.list(pids) else list())
     allowInterrupts(
-      train(model, batch_sequence(setting$fn, 1e5), NULL, workers = workers, callbacks = setting$callbacks)
+      train(trained, batch_sequence(setting$fn, 1e5), NULL, workers = workers, callbacks = setting$callbacks)
     )
     "none"
   }, interrupt = function(cnd) "interrupt", error = function(cnd) {

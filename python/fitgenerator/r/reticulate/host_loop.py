@@ -25,6 +25,9 @@ from .values import owned_batches
 RList = dict[str, Any]  # a list of R's, whose elements are named
 R = TypeVar("R", bound=Request)
 
+# A job that an interrupt may have waited for, in seconds.
+_LONG = 0.02
+
 # What came in place of a batch, by R's name for it.
 _ENDS: dict[str, Callable[[RList], Outcome]] = {
     "ended": lambda end: Ended(),
@@ -48,6 +51,7 @@ class HostLoop:
         self._board = board
         self._screen = screen
         self._request: Request | None = None  # that R has not answered yet
+        self._done: Value[Any] | Failed | None = None  # what came of a long job
         self._ended = False  # R was told that there are no more
 
     def wait(self, seconds: float) -> RList | None:
@@ -55,6 +59,7 @@ class HostLoop:
 
         Rule 2: `seconds` is short, because R takes interrupts between two crossings only.
         """
+        self._hand_over()
         request = self._board.next_request(seconds)
         if isinstance(request, (Fetch, Job, Apply)):
             self._request = request
@@ -141,8 +146,12 @@ class HostLoop:
         return self._board.watchdog.was_ours(stops=stops)
 
     def advance(self) -> RList | None:
-        """Run the job that was asked for until it is done (`None`) or needs a hook that R calls."""
-        job = self._request
+        """Run the job that was asked for until it is done (`None`) or needs a hook that R calls.
+
+        The result of a long job is handed over by the next `wait`. R takes an interrupt before:
+        what the job has traced is then not run for the first time, which takes longer still.
+        """
+        job, begun = self._request, time.perf_counter()
         assert isinstance(job, Job)
         self._board.in_job = True
         outcome = attempt(job.advance)
@@ -150,8 +159,15 @@ class HostLoop:
         match outcome:
             case Value(ForeignHook(table, hook, args)):
                 return {"table": table, "hook": hook, "args": list(args)}
-        self._take(Job).answer(outcome)
+        self._done = outcome
+        if time.perf_counter() < begun + _LONG:
+            self._hand_over()
         return None
+
+    def _hand_over(self) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            self._take(Job).answer(done)
 
     def _take(self, kind: type[R]) -> R:
         request, self._request = self._request, None
@@ -163,6 +179,7 @@ class HostLoop:
 
         The request that R has not answered is abandoned, if it is for a batch; else returned.
         """
+        self._hand_over()
         self._board.termination.asked = True
         self._board.close_fetches()
         if isinstance(self._request, (Fetch, Apply)):

@@ -127,6 +127,7 @@ class Session(HostLoop):
 
     def wait(self, seconds: float) -> RList | None:
         """The next request, or `None` in time."""
+        self._hand_over()
         self._collector.collect()
         return super().wait(seconds)
 
