@@ -88,8 +88,9 @@
 #'   in which a number is not finite, or an index or label is out of range, run again without XLA, with TensorFlow's
 #'   numbers or its error. `TRUE`: for all models. Models with other operations then lose TensorFlow's run-time checks:
 #'   an index or label out of range gives a plausible number or NaN and no error, `tf$debugging` assertions and
-#'   `check_numerics` are not evaluated, NaN and infinities may be treated differently, and random numbers (dropout) are
-#'   others. `FALSE`: never. The `pipeline` of the history shows what was done.
+#'   `check_numerics` are not evaluated, NaN and infinities may be treated differently, random numbers (dropout) are
+#'   others, and layers that compute in 16-bit floats (mixed precision) differ by up to the rounding of such a float.
+#'   `FALSE`: never. The `pipeline` of the history shows what was done.
 #' @param view_metrics Whether the training is shown on a page while it runs, as by a [live_view()] among the
 #'   `callbacks`. `"auto"`: if the session is interactive and has a viewer (RStudio, Positron), `epochs` is above 1,
 #'   `verbose` is above 0, and the call is neither in a knitted page nor in a hook or generator of another call. `TRUE`:

@@ -114,8 +114,9 @@ def fit_generator(
             TensorFlow's numbers or its error. True: for all models. Models with other operations
             then lose TensorFlow's run-time checks: an index or label out of range gives a plausible
             number or NaN and no error, `tf.debugging` assertions and `check_numerics` are not
-            evaluated, NaN and infinities may be treated differently, and random numbers (dropout)
-            are others. False: never. `history.pipeline` shows what was done.
+            evaluated, NaN and infinities may be treated differently, random numbers (dropout) are
+            others, and layers that compute in 16-bit floats (mixed precision) differ by up to the
+            rounding of such a float. False: never. `history.pipeline` shows what was done.
 
     Returns:
         The history, with the attributes `history` (metric to one number per epoch), `epoch`,

@@ -98,8 +98,41 @@ def _by_optimizer(name: str, **settings: Any) -> Kind:
     )
 
 
-def _by_activation(name: str) -> Kind:
-    return lambda: sequential(L.Dense(3, name), L.Dense(1), metrics=["mae"])
+# TensorFlow has single kernels for many of these, which it must use in a loop as in a step.
+ACTIVATIONS: dict[str, Any] = {
+    **{name: name for name in ("gelu", "elu", "selu", "swish", "softplus", "relu6")},
+    **{name: name for name in ("mish", "leaky_relu", "hard_silu")},
+    "gelu by tanh": lambda x: keras.activations.gelu(x, approximate=True),
+    "own swish": lambda x: x * keras.ops.sigmoid(x),
+    "own leaky relu": lambda x: keras.ops.maximum(x, 0.1 * x),
+}
+
+
+def _by_activation(name: str, *before: Callable[[], Any]) -> Kind:
+    return lambda: sequential(
+        L.Dense(3),
+        *(layer() for layer in before),
+        L.Activation(ACTIVATIONS[name]),
+        L.Dense(1),
+        metrics=["mae"],
+    )
+
+
+def _nothing() -> Any:
+    """A layer that changes nothing: TensorFlow takes it out."""
+    return L.Rescaling(1.0)
+
+
+def _convolved(activation: Any, *between: Callable[[], Any]) -> Kind:
+    return lambda: sequential(
+        L.Conv2D(3, 3, use_bias=not between),
+        *(layer() for layer in between),
+        L.Activation(activation),
+        L.Flatten(),
+        L.Dense(1),
+        x=PICTURES,
+        optimizer="sgd",
+    )
 
 
 def _by_loss(name: str, y: list[Any] = BINARY) -> Kind:
@@ -172,7 +205,18 @@ KINDS: dict[str, Kind] = {
     ),
     "weighted": _weighted,
     "mixed": _mixed,
-    **{f"activation {n}": _by_activation(n) for n in ("gelu", "elu", "selu", "swish", "softplus")},
+    **{f"activation {n}": _by_activation(n) for n in ACTIVATIONS},
+    **{
+        f"activation {n}, after nothing": _by_activation(n, _nothing)
+        for n in ("gelu by tanh", "mish", "own swish")
+    },
+    **{
+        f"conv, {n}": _convolved(n)
+        for n in ("swish", "gelu", "mish", "leaky_relu", "hard_silu", "tanh")
+    },
+    "conv, batch norm, relu": _convolved("relu", L.BatchNormalization),
+    "conv, batch norm, swish": _convolved("swish", L.BatchNormalization),
+    "conv, layer norm, gelu": _convolved("gelu", L.LayerNormalization),
     **{f"loss {n}": _by_loss(n) for n in ("mae", "huber", "log_cosh", "poisson", "hinge")},
     **{
         f"optimizer {n}": _by_optimizer(n)

@@ -24,6 +24,7 @@ from ...models.trainability import Trainability
 from ...r_functions import is_r_function
 from ..protocol import STEP, ExecutionMode, Kept, LimitsError, Steps, Traced
 from .loops import looped
+from .whole_steps import is_rewritten_in_loops, whole
 from .whole_updates import whole_updates
 from .xla_guard import undone
 from .xla_operations import unsafe_operation
@@ -256,7 +257,8 @@ class TensorFlowSteps(Steps[TracedGraph]):
             return tf.function(loop, jit_compile=True, autograph=False), True
         plain = not xla and not self.compiled
         if plain and _takes(single.concrete, _specs(batch, shapes, ExecutionMode.STEP)):
-            one_step = single.concrete
+            rewritten = is_rewritten_in_loops(single.concrete.graph)
+            one_step = whole(one_step, single.concrete) if rewritten else single.concrete
         loop = looped(one_step, outputs, keep_all=keep_all, rows=batch.rows if xla else None)
         return tf.function(loop, jit_compile=xla or self.compiled, autograph=False), False
 
