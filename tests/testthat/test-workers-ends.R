@@ -28,7 +28,7 @@ moments_of <- function(kind, moments = c("-launching", "", "-collecting")) {
 }
 
 test_that("After Ctrl-C at any moment, a cluster's next call has its own value", {
-  moments_of("cluster")
+  moments_of("cluster", c("-launching", "", "-collecting", "-terminal", "-terminal-large"))
 })
 
 test_that("So have the user's next future, and the next mirai", {
