@@ -179,3 +179,13 @@ test_that("The report names the backend and its devices; other backends than the
   skip_if(backend == "tensorflow" || reticulate::py_module_available("tensorflow"))
   expect_false(reticulate::py_eval("'tensorflow' in __import__('sys').modules"))
 })
+
+test_that("T33: a backend that is not supported is refused with what keras3's users call", {
+  skip_without_keras()
+  model <- linear_model()
+  patch <- reticulate::import("unittest.mock", convert = FALSE)$patch("keras.config.backend", return_value = "openvino")
+  patch$start()
+  withr::defer(patch$stop())
+  refused <- expect_error(train(model, random_batches(), 1), class = "fitgenerator_argument_error")
+  expect_match(conditionMessage(refused), "not \"openvino\": call keras3's use_backend()", fixed = TRUE)
+})

@@ -14,7 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fitgenerator import GeneratorTimeoutError, batch_sequence
+from fitgenerator import (
+    GeneratorTimeoutError,
+    batch_sequence,
+    evaluate_generator,
+    predict_generator,
+)
 from rpy2 import rinterface
 from rpy2.rinterface_lib import _rinterface_capi
 from rpy2.robjects import FloatVector, default_converter, numpy2ri
@@ -34,7 +39,7 @@ from support.tiny_trainings import (
 SCRIPT = Path(__file__).parents[1] / "support" / "program_r_calls.py"
 
 
-def test_F2_ctrl_c_while_a_python_generator_calls_r(clean_environment: dict[str, str]) -> None:
+def test_F2_T13_ctrl_c_while_a_python_generator_calls_r(clean_environment: dict[str, str]) -> None:
     answers = []
     with subprocess.Popen(
         [sys.executable, "-W", "ignore", str(SCRIPT)],
@@ -50,7 +55,7 @@ def test_F2_ctrl_c_while_a_python_generator_calls_r(clean_environment: dict[str,
             answers.append(process.stdout.readline().strip())
         process.kill()
         errors = process.communicate()[1]
-    assert answers == ["interrupted, [], [5.0], function"] * 15, errors
+    assert answers == ["interrupted, [], [5.0], function"] * 19, errors
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal here")
@@ -95,11 +100,14 @@ def test_r_code_of_a_python_generator_runs_on_the_main_thread(queue: int) -> Non
     assert "thread_calls" not in rinterface.SexpClosure.__call__.__code__.co_filename
 
 
-def test_errors_of_r_and_python_are_raised_as_they_are(queue: int) -> None:
+def test_T13_errors_of_r_and_python_are_raised_as_they_are(queue: int) -> None:
     failing = closure("function() stop('mine')")
     with pytest.raises(RRuntimeError, match="mine") as caught:
         run(echo_model(), drawing(failing), 3, max_queue_size=queue)
     assert caught.value.__notes__ == ["While batch 1 of `generator` was made."]
+    for call in (evaluate_generator, predict_generator):
+        with pytest.raises(RRuntimeError, match="mine"):
+            call(echo_model(), drawing(failing), 3, queue)
     with pytest.raises(NotImplementedError, match="Conversion"):
         run(echo_model(), drawing(lambda: failing(object())), 3, max_queue_size=queue)
 
@@ -112,7 +120,7 @@ def test_errors_of_r_and_python_are_raised_as_they_are(queue: int) -> None:
 
 
 @pytest.mark.parametrize("code", ["Sys.sleep(60)", "repeat sqrt(2)"])
-def test_a_function_of_r_that_takes_too_long_is_stopped(code: str, queue: int) -> None:
+def test_T13_a_function_of_r_that_takes_too_long_is_stopped(code: str, queue: int) -> None:
     stuck = closure(f"n <- 0; function() {{ n <<- n + 1; if (n == 3) {code}; 1 }}")
     options = {"timeout": 0.3, "max_queue_size": queue}
     with pytest.raises(GeneratorTimeoutError, match=r"0\.3 seconds"):

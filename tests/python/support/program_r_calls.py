@@ -12,6 +12,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+from fitgenerator import evaluate_generator, predict_generator
 from rpy2 import rinterface
 from rpy2.robjects.environments import local_context
 
@@ -40,7 +41,16 @@ def calling(call: Callable[[], Any]) -> Iterator[Any]:
         yield batch
 
 
-def trial(call: Callable[[], Any], queue: int) -> str:
+MODES: dict[str, Callable[..., Any]] = {
+    "fit": lambda source, queue: run(echo_model(), source, 2, 9, max_queue_size=queue),
+    "evaluate": lambda source, queue: evaluate_generator(echo_model(), source, 18, queue),
+    "predict": lambda source, queue: predict_generator(
+        echo_model(), (batch[:1] for batch in source), 18, queue
+    ),
+}
+
+
+def trial(mode: str, call: Callable[[], Any], queue: int) -> str:
     """What came of an interrupt, in words."""
 
     def say_and_call() -> None:
@@ -49,7 +59,7 @@ def trial(call: Callable[[], Any], queue: int) -> str:
 
     found, begun = "", time.perf_counter()
     try:
-        run(echo_model(), calling(say_and_call), 2, 9, max_queue_size=queue)
+        MODES[mode](calling(say_and_call), queue)
     except KeyboardInterrupt:
         found = "interrupted"
     found += ", late" if time.perf_counter() - begun > 20 else ""
@@ -62,7 +72,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for queue in (0, 1, 10):
         for call in CALLS.values():
-            print(trial(call, queue), flush=True)
+            print(trial("fit", call, queue), flush=True)
+    for mode in ("evaluate", "predict"):
+        for name in ("a function that sleeps", "a function that computes"):
+            print(trial(mode, CALLS[name], 10), flush=True)
 
 
 if __name__ == "__main__":

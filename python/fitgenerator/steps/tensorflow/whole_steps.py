@@ -69,7 +69,7 @@ def _has_only(number: float, nodes: Nodes, name: str) -> bool:
     if node is None:
         return False
     if node.op in ("OnesLike", "ZerosLike"):
-        return number == (node.op == "OnesLike")
+        return bool(number == (node.op == "OnesLike"))
     if node.op != "Const" or not tf.as_dtype(node.attr["dtype"].type).is_floating:
         return False
     return bool(np.all(tf.make_ndarray(node.attr["value"].tensor) == number))
