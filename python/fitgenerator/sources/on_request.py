@@ -66,7 +66,7 @@ class PassPlaceReader(PositionReader):
     def claim(self) -> Claim:
         epoch, index, last = self._advance()
         opens, ends = index == 0, last and self._told
-        place = Place(opens, epoch, *self._source.place(epoch, index), ends=ends)
+        place = Place(opens, epoch, *self._source.place(epoch, self.placed(index)), ends=ends)
         return lambda: place
 
 
