@@ -152,7 +152,8 @@ class Saves:
         if self._checkpoint is None or not self._checkpoint.beside:
             return None
         spot = self._spot() if self._by_place else None
-        return [self._can_keep, self.is_due(), spot and list(spot)]
+        begun = self._prefetcher.used > self._before  # else it is as the last file, or the epoch's
+        return [self._can_keep, self.is_due() and begun, spot and list(spot)]
 
     def trained(self, trained: Trained) -> None:
         """The training of the epoch is over; its validation begins."""

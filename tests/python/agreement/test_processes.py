@@ -132,7 +132,7 @@ def test_a_file_within_an_epoch_is_written_at_one_step_of_all(pair: list[Found])
         assert "broken in process 0" in found["within an epoch"]["error"]
         resumed = found["within an epoch"]["resumed"]
         assert resumed == found["within an epoch"]["undisturbed"]
-    assert pair[0]["within an epoch"]["steps"] == 2
+    assert pair[0]["within an epoch"]["steps"] == 3
     assert pair[1]["within an epoch"]["steps"] is None
 
 
