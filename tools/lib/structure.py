@@ -24,10 +24,10 @@ MANY_ATTRIBUTES = 10
 LIMITS: dict[str, float | None] = {
     "modules in the top folder": 12,
     "modules in circles of imports": 0,
-    "lines of prefetching": 1_070,
+    "lines of prefetching": 1_072,
     "classes with more than ten attributes": 5,
     "parameters typed Any or object, percent": 12,
-    "lines in all": 24_000,
+    "lines in all": 24_400,
     "longest file, lines": 400,
 }
 WAY_LIMITS: dict[str, float | None] = {

@@ -191,12 +191,10 @@ class Keras3:
         if mode != "predict":
             self._private._symbolic_build(data_batch=data)
         elif not all(layer.built for layer in self._private._flatten_layers()):
-            from keras.src import backend
-
+            backend, inputs = keras.src.backend, keras.utils.unpack_x_y_sample_weight(data)[0]
             symbol = lambda v: keras.KerasTensor(v.shape, backend.standardize_dtype(v.dtype))  # noqa: E731
-            data = keras.tree.map_structure(symbol, data)
-            inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-            backend.compute_output_spec(self.model, inputs, training=False)
+            symbols = keras.tree.map_structure(symbol, inputs)
+            backend.compute_output_spec(self.model, symbols, training=False)
 
     def begin(self, mode: str) -> None:
         """A training, an evaluation or a prediction begins."""

@@ -16,8 +16,7 @@ class CallSize:
         self.size = 1  # of a call that takes what is there
         self.full_size = 1  # of a call that is waited for
         self.begun = 0  # batches whose fetch has begun
-        # Calls end at multiples of the size in a round, so that those of several processes fit.
-        self.aligned = False
+        self.aligned = False  # calls end at multiples of the size, as in other processes
         self._block = block  # no call goes beyond a multiple of it in a round; 0 is no bound
         # The first batch, among all, of calls that are waited for.
         self.full_from: int | None = None

@@ -94,7 +94,6 @@ class IndexedReader(Reader):
         self._passes: list[_Passes] = []
         self._wrap = False
         self._in_pass = False
-        self._share = (0, 1)  # which batches of a pass are read: one in so many, from that one on
         self._fetches = Fetches()
         # In other classes, a method of that name is their own business.
         keras3 = isinstance(source, keras.utils.PyDataset)
@@ -111,9 +110,6 @@ class IndexedReader(Reader):
         self._open_pass()
         return self._length
 
-    def share(self, index: int, count: int) -> None:
-        self._share = index, count
-
     def claim(self) -> Claim:
         if not self._in_pass:
             self._open_pass()
@@ -123,8 +119,7 @@ class IndexedReader(Reader):
             self._open_pass()
         if self._index >= self._length:
             raise StopIteration  # the pass has no batches
-        first, count = self._share
-        index = self._index * count + first
+        index = self._index
         self._index += 1
         claim = self._fetches.claim(partial(getitem, self._source, index), f"__getitem__({index})")
         if self._index == self._length:
@@ -142,8 +137,7 @@ class IndexedReader(Reader):
         if self._begin is not None:
             called(self._begin, "on_epoch_begin()")
         # Asked in each pass: a source may grow or shrink when a pass has ended.
-        self._length = called(self._ask, "__len__()") // self._share[1]
-        self._index, self._in_pass = 0, True
+        self._length, self._index, self._in_pass = called(self._ask, "__len__()"), 0, True
         claimed, last = self._fetches.claimed, self._passes[-1] if self._passes else None
         if last and last.length == self._length and last.start(claimed) + self._length == claimed:
             last.count += 1

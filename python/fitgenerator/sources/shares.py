@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import Any
+
+import keras
 
 from ..arguments import Unchecked, whole
 from ..errors import ArgumentError, ArgumentTypeError
 from ..messages import describe
 from .keras_sequence import KerasSequence
+from .readers import indexed
 from .recognition import as_source
 from .source import Indexed, Source, shared
 
@@ -21,8 +25,11 @@ class Share(KerasSequence):
 
     def __init__(self, source: Indexed, index: int, count: int) -> None:
         settings = ("workers", "use_multiprocessing", "max_queue_size")
-        super().__init__(**{name: vars(source)[f"_{name}"] for name in settings if _has(source, name)})
+        super().__init__(
+            **{name: vars(source)[f"_{name}"] for name in settings if _has(source, name)}
+        )
         self._source, self._index, self._count = source, index, count
+        self.seed = getattr(source, "seed", None)
 
     def __len__(self) -> int:
         """Batches of one pass, as many as in the other processes."""
@@ -31,8 +38,8 @@ class Share(KerasSequence):
     @property
     def num_batches(self) -> int | None:
         """The same, for Keras's own methods."""
-        length = getattr(self._source, "num_batches", len)
-        return None if length is None else len(self)
+        endless = getattr(self._source, "num_batches", 0) is None
+        return None if endless else len(self)
 
     def __getitem__(self, index: int) -> Any:
         """Batch `index` of the share."""
@@ -45,8 +52,9 @@ class Share(KerasSequence):
         return f"<share {self._index} of {self._count}: {len(self)} batches>"
 
     def on_epoch_begin(self) -> None:
-        """Tell the source."""
-        _tell(self._source, "on_epoch_begin")
+        """Tell the source; in other classes, a method of that name is their own business."""
+        if isinstance(self._source, keras.utils.PyDataset):
+            _tell(self._source, "on_epoch_begin")
 
     def on_epoch_end(self) -> None:
         """Tell the source."""
@@ -54,7 +62,12 @@ class Share(KerasSequence):
 
     def as_source(self, argument: str) -> Source:
         """The source that the engine reads."""
-        return shared(as_source(self._source, argument), self._index, self._count)
+        whole = as_source(self._source, argument)
+        if whole.train is not None:
+            return shared(whole, self._index, self._count)
+        own = indexed(self, lambda: self.num_batches)
+        own = replace(own, given_by=whole.adapter, shuffled=whole.shuffled)
+        return replace(own, shared=self._count > 1)
 
 
 def _has(source: object, name: str) -> bool:
@@ -144,7 +157,7 @@ def _in_cluster(config: str) -> tuple[int, int]:
         index, count = 0, -1
     if count < 0 or index >= max(count, 1):
         raise ArgumentError(
-            "`TF_CONFIG` must name this process: a `task` of the type \"chief\" or \"worker\", with "
+            '`TF_CONFIG` must name this process: a `task` of the type "chief" or "worker", with '
             f"an `index` that is in its `cluster`, not {config[:200]}."
         )
     return (index, count) if count else (0, 1)

@@ -161,11 +161,15 @@ class CallRunner:
 
     def _trace(self, batch: Batch, way: ExecutionMode) -> Traced:
         steps, mode = self._steps, self.mode
+
         # Thread rule 3: traced on the calling thread, executed elsewhere. TensorFlow's graph
         # context belongs to a thread, and what is traced may be R code.
-        trace = lambda: self._context.host.call(lambda: steps.trace(mode, batch, way))  # noqa: E731
+        def trace() -> Traced:
+            call = lambda: steps.trace(mode, batch, way)  # noqa: E731
+            return self._context.host.call(call)  # type: ignore[no-any-return]
+
         together = self.common.several and way is not ExecutionMode.STEP
-        traced: Traced = self.common.traced(trace) if together else trace()
+        traced = self.common.traced(trace) if together else trace()
         self._context.meter.add("traces", 1)
         return traced
 

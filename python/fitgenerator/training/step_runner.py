@@ -139,7 +139,7 @@ class StepRunner:
         common = self.calls.common
         # A validation that ends early would leave batches for the next one, as an epoch would.
         must = self.round.whole or self.calls.mode != "train"
-        common.keep = self.saves and self.saves.told()
+        common.keep = None if self.saves is None else self.saves.told()
         call = common.take(call, f"step {step}", lack_is_error=must)
         if call is not None and common.keeps:
             assert self.saves is not None
@@ -150,8 +150,9 @@ class StepRunner:
 
     def _due(self) -> Saves | None:
         """What keeps, where a file is due; raises what the writing of the last one has raised."""
-        alone = self.saves is not None and not self.calls.common.several
-        return self.saves if alone and self.saves.is_due() else None
+        if self.saves is None or self.calls.common.several:
+            return None
+        return self.saves if self.saves.is_due() else None
 
     def _logs(self, outputs: Outputs) -> Logs:
         if self.calls.mode == "predict":

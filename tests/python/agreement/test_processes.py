@@ -73,7 +73,9 @@ def pair(
 @pytest.fixture(scope="module")
 def single(clean_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Found:
     """What one process has found, on the batches of both."""
-    return run(1, tmp_path_factory.mktemp("process"), clean_environment, *NUMBERS, "several steps")[0]
+    return run(1, tmp_path_factory.mktemp("process"), clean_environment, *NUMBERS, "several steps")[
+        0
+    ]
 
 
 @pytest.mark.parametrize("case", NUMBERS)
