@@ -21,7 +21,7 @@ MORE = ("predicted", "several steps", "resumed", "within an epoch")
 
 Found = dict[str, dict[str, Any]]
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 def free_ports(count: int) -> str:
@@ -51,7 +51,7 @@ def run(count: int, folder: Path, environment: dict[str, str], *cases: str) -> l
         for index in range(count)
     ]
     try:
-        said = [process.communicate(timeout=500) for process in started]
+        said = [process.communicate(timeout=800) for process in started]
     finally:
         for process in started:
             process.kill()
