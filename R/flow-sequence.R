@@ -65,6 +65,7 @@ batch_sequence <- function(fn, length, shuffle = FALSE, seed = NULL, on_epoch_en
     seed = check_seed(seed, shuffle),
     seeded = !is.null(seed),
     on_epoch_end = on_epoch_end,
+    share = c(0L, 1L), # the process that reads it, of how many
     state = new.env(parent = emptyenv())
   ))
 }
@@ -76,7 +77,8 @@ set_of_sequence <- function(x, name, value) {
   settings <- names(formals(batch_sequence))
   check_setting(name, settings)
   given[name] <- list(value)
-  do.call(batch_sequence, given[settings], quote = TRUE)
+  made <- do.call(batch_sequence, given[settings], quote = TRUE)
+  if (given$share[[2L]] > 1L) share_of(made, given$share[[1L]], given$share[[2L]]) else made
 }
 
 check_setting <- function(name, settings) {
@@ -106,7 +108,8 @@ passes_of <- function(x) {
   x <- unclass(x)
   state <- x$state
   if (is.null(state$passes) || reticulate::py_is_null_xptr(state$passes)) {
-    state$passes <- cross(core_function("sequence"), if (is.finite(x$length)) x$length, x$shuffle, x$seed)
+    length <- if (is.finite(x$length)) x$length
+    state$passes <- cross(core_function("sequence"), length, x$shuffle, x$seed, as.list(x$share))
   }
   state$passes
 }
@@ -114,7 +117,7 @@ passes_of <- function(x) {
 #' @export
 #' @noRd
 print.fitgenerator_sequence <- function(x, ...) {
-  count <- if (is.finite(x$length)) sprintf("%d", x$length) else "endless"
+  count <- if (is.finite(unclass(x)$length)) sprintf("%d", length(x)) else "endless"
   cat(sprintf("A sequence of %s batches%s\n", count, if (x$shuffle) ", shuffled" else ""))
   invisible(x)
 }
@@ -122,6 +125,6 @@ print.fitgenerator_sequence <- function(x, ...) {
 #' @export
 #' @noRd
 length.fitgenerator_sequence <- function(x) {
-  count <- unclass(x)$length
-  if (is.finite(count)) count else .Machine$integer.max # R has no longer length
+  x <- unclass(x)
+  if (is.finite(x$length)) x$length %/% x$share[[2L]] else .Machine$integer.max # R has no longer length
 }

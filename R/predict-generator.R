@@ -21,7 +21,8 @@
 #' @param verbose 0: silent. 1: a progress bar where output can be overwritten, elsewhere one line. 2: one line.
 #'
 #' @return The predictions for all samples, in the order of the batches: an array whose first dimension is the samples,
-#'   or, for a model with several outputs, a (named) list of such arrays. If the generator ended too early, the rows are
+#'   or, for a model with several outputs, a (named) list of such arrays. Of several processes (see
+#'   `vignette("replicas")`), each gets the rows of its own batches. If the generator ended too early, the rows are
 #'   those of the batches that came, with a warning of class `fitgenerator_ended_warning`. A generator that shuffles
 #'   raises a warning of class `fitgenerator_shuffled_warning`.
 #' @seealso [fit_generator()], [evaluate_generator()], [generators], [fitgenerator_conditions]

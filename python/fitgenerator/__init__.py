@@ -39,10 +39,11 @@ try:
     from .live.view import LiveView
     from .reporting.history import History, last_history
     from .reporting.pipeline import Pipeline
+    from .sources.shares import Share, share_of
 
     _shown = [
         *(BatchSequence, Checkpoint, ChunkFlow, DataFlow, History, LiveView, Pipeline),
-        TimeseriesFlow,
+        *(Share, TimeseriesFlow),
     ]
 except Exception as error:  # the doctor works where Keras or TensorFlow does not
     _refuse = absent(error)
@@ -81,6 +82,7 @@ __all__ = [
     "flow_from_frame",
     "last_history",
     "predict_generator",
+    "share_of",
     "timeseries_generator",
 ]
 

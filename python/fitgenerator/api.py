@@ -245,7 +245,7 @@ def predict_generator(
 
     Returns:
         The predictions of all rows in the order of the batches, as an array or the model's nested
-        structure of arrays.
+        structure of arrays. Of several processes, each gets the rows of its own batches.
 
     Raises:
         ValueError: As `fit_generator`; also where the generator has no batch at all.

@@ -167,6 +167,9 @@ flow_refusals <- function(x) {
     "missing values" = function() flow_from_frame(airquality, Wind ~ .),
     "dates in a column" = function() flow_from_frame(data.frame(day = Sys.Date(), y = 1), y ~ day),
     "a sequence of no function" = function() batch_sequence(x, 4),
+    "a share of a function" = function() share_of(function() NULL, 0, 2),
+    "a share of too few batches" = function() share_of(batch_sequence(function(i) i, 2), 0, 3),
+    "a share for a process that is not there" = function() share_of(batch_sequence(function(i) i, 4), 2, 2),
     "a function of three numbers" = function() batch_sequence(function(a, b, c) 1, 4),
     "a setting that a sequence lacks" = function() {
       sequence <- batch_sequence(function(i) i, 4)

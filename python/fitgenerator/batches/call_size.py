@@ -19,6 +19,7 @@ class CallSize:
         self.size = 1  # of a call that takes what is there
         self.full_size = 1  # of a call that is waited for
         self.begun = 0  # batches whose fetch has begun
+        self.aligned = False  # calls end at multiples of the size, as in other processes
         self._block = block  # no call goes beyond a multiple of it in a round; 0 is no bound
         # The first batch, among all, of calls that are waited for.
         self.full_from: int | None = None
@@ -56,7 +57,8 @@ class CallSize:
         left = self._block - within if self._block else self.most
         if self.is_patient(position):
             return min(self.full_size - within % self.full_size, left)
-        return max(1, min(self.size, left, self.most, LARGEST_CALL // max(1, bytes_of(batch))))
+        size = self.size - within % self.size if self.aligned else self.size
+        return max(1, min(size, left, self.most, LARGEST_CALL // max(1, bytes_of(batch))))
 
 
 def bytes_of(batch: Batch) -> int:

@@ -78,6 +78,17 @@ class Batch:
             for i in range(self.count)
         ]
 
+    def cut(self, count: int) -> tuple[Batch, Batch]:
+        """The first so many of several batches, and those that remain."""
+        remain = self.count - count
+        first = [leaf[0] if count == 1 else leaf[:count] for leaf in self.leaves]
+        rest = [leaf[-1] if remain == 1 else leaf[count:] for leaf in self.leaves]
+        left = None if self.left is None else self.left + remain
+        return (
+            Batch(tuple(first), self.form, self.rows, count, left=left),
+            Batch(tuple(rest), self.form, self.rows, remain, left=self.left),
+        )
+
     def fits(self, other: Batch) -> bool:
         """Whether one call could take both."""
         form = self.form

@@ -243,6 +243,8 @@ class Checkpoint(keras.callbacks.Callback):
         """
         call, history = self.call, self._history()
         if call.copy is not None:
+            if within.sums:  # reading them is a collective, in which every process takes part
+                _ = [*model_state.metrics_of(self.model).arrays()]
             return
         call.writer.wait()
         parts = model_state.parts_of(self.model) + model_state.seeds()

@@ -186,9 +186,15 @@ class Keras3:
         """The outputs as they were given when the model was made; `None` where nothing is known."""
         return getattr(self.model, self._outputs, None)
 
-    def build(self, data: Nested) -> None:
+    def build(self, data: Nested, mode: str = "train") -> None:
         """Make the variables that such a batch needs."""
-        self._private._symbolic_build(data_batch=data)
+        if mode != "predict":
+            self._private._symbolic_build(data_batch=data)
+        elif not all(layer.built for layer in self._private._flatten_layers()):
+            backend, inputs = keras.src.backend, keras.utils.unpack_x_y_sample_weight(data)[0]
+            symbol = lambda v: keras.KerasTensor(v.shape, backend.standardize_dtype(v.dtype))  # noqa: E731
+            symbols = keras.tree.map_structure(symbol, inputs)
+            backend.compute_output_spec(self.model, symbols, training=False)
 
     def begin(self, mode: str) -> None:
         """A training, an evaluation or a prediction begins."""
@@ -310,7 +316,7 @@ class Keras2(Keras3):
         given = self._private._steps_per_execution
         return 1 if given is None else int(given.numpy())
 
-    def build(self, data: Nested) -> None:
+    def build(self, data: Nested, mode: str = "train") -> None:
         """Its layers make their variables in the strategy's scope by themselves."""
 
     def begin(self, mode: str) -> None:

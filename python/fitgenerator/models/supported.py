@@ -30,7 +30,7 @@ def check_model(keras_version: Keras3, mode: str, *, foreign: bool) -> Keras3:
         )
     replicas = keras_version.replicas  # an error where they are not served
     if replicas is not None and replicas.cluster is not None:
-        _check_for_processes(keras_version, mode)
+        _check_for_processes(keras_version)
     if foreign and (replicas is not None or backend.traces_on_threads(strategy)):
         raise ArgumentError(
             "The model has R code in it and was made under a MirroredStrategy, which traces on "
@@ -39,13 +39,8 @@ def check_model(keras_version: Keras3, mode: str, *, foreign: bool) -> Keras3:
     return keras_version
 
 
-def _check_for_processes(keras_version: Keras3, mode: str) -> None:
+def _check_for_processes(keras_version: Keras3) -> None:
     """Refuse what several processes cannot do together."""
-    if mode == "predict":
-        raise ArgumentError(
-            "The model was made for several processes, which cannot predict together. Save it, "
-            "and load it outside of the strategy's scope."
-        )
     if keras_version.model.run_eagerly:
         raise ArgumentError(
             "The model was made for several processes, which run compiled steps only. Compile it "

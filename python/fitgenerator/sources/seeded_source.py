@@ -21,7 +21,7 @@ from .fetches import Fetches
 from .fixed import Fixed
 from .keras_sequence import KerasSequence
 from .replaced import replaced
-from .source import Claim, Reader, Source, Spot, check_spot
+from .source import Claim, Reader, Source, Spot, check_spot, shared
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -49,6 +49,7 @@ class Passes(Fixed, KerasSequence):
             seed = np.random.randint(2**31) if self.shuffle else 0
         self.seed = whole(seed, "seed", 0)
         self._orders: tuple[tuple[int, Rows], ...] = ()
+        self.share = (0, 1)  # of R's sequences: which process reads it, of how many
         self._read = (0, 0)  # as training data: whole passes, and batches of the next one
 
     @abstractmethod
@@ -108,7 +109,7 @@ class Passes(Fixed, KerasSequence):
             **settings_of(self),
             **fields,
         }
-        return Source(
+        source = Source(
             partial(reader, length),
             length=length,
             restarts=True,
@@ -117,6 +118,7 @@ class Passes(Fixed, KerasSequence):
             shuffled=self.shuffle,
             **settings,
         )
+        return shared(source, *self.share)
 
     def _start(self, fresh: bool) -> tuple[int, int]:
         passes, batches = self._read
@@ -182,6 +184,16 @@ class PositionReader(Reader):
         self._next = 0
         self._begun = [(0, 0)]  # claims before each round, and where it began
         self._end: int | None = None
+        self._share = (0, 1)  # which batches of a pass are read: one in so many, from that one on
+
+    def share(self, index: int, count: int) -> None:
+        self._share = index, count
+        self._length = max(1, self._length // count)
+
+    def placed(self, index: int) -> int:
+        """The index of a batch in the whole pass."""
+        first, count = self._share
+        return index * count + first
 
     def begin(self, *, fresh: bool, wrap: bool, epoch: int | None, count: int | None) -> None:
         """Go to where a round begins, had all epochs before it been read."""
@@ -258,7 +270,7 @@ class PassReader(PositionReader):
         epoch, index, last = self._advance()
         if index == 0 and self._hook is not None:
             self._fetches.wait()
-        fetch = self.call_for(epoch, index)
+        fetch = self.call_for(epoch, self.placed(index))
         claim = self._fetches.claim(fetch, f"Batch {index} of pass {epoch}")
         if last and self._hook is not None:
             self._fetches.end_pass(partial(self._hook, epoch), "on_epoch_end()")

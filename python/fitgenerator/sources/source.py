@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import keras
@@ -96,6 +96,13 @@ class Reader(ABC):
     def go_to(self, spot: Spot) -> None:  # noqa: B027
         """Go on with the batch at this place, in the round that has begun just now."""
 
+    def share(self, index: int, count: int) -> None:
+        """Read one batch in `count` of each pass, from that with this index on; before all else.
+
+        Places and lengths count the batches that are read.
+        """
+        raise NotImplementedError
+
     def leave(self, used: int) -> None:  # noqa: B027
         """A training is over that has used so many batches: the next one goes on after them."""
 
@@ -116,6 +123,7 @@ class Source:
     shuffled: bool = False  # each pass has an order of its own
     asks: bool = False  # its batches need the calling thread while they are made: never there
     exclusive: bool = False  # it makes each batch's arrays anew, and only its reader has them
+    shared: bool = False  # it is what one of several processes has of the source
     fixed: bool = False  # arrays, given as such: whoever evaluates them wants all of their rows
     leaves_out: bool = False  # its claims may raise `LeftOutError`
     workers: int = 1  # threads that read it, unless the call says
@@ -143,6 +151,11 @@ class Source:
         return "dataset" if is_dataset(self.identity) else "generator"
 
     @property
+    def shared_seed(self) -> int | None:
+        """What decides on the order of a source that processes share."""
+        return getattr(self.identity, "seed", None) if self.shared and self.shuffled else None
+
+    @property
     def remedy(self) -> str:
         """What of ours may make it faster, in words; empty: nothing."""
         if self.parallel:
@@ -155,6 +168,25 @@ def is_dataset(given: Any) -> bool:
     """Whether it is a `tf.data.Dataset`."""
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(given, tensorflow.data.Dataset)
+
+
+def shared(source: Source, index: int, count: int) -> Source:
+    """What process `index` of `count` reads of a source whose batches have places."""
+
+    def opened(own: Callable[[], Reader]) -> Callable[[], Reader]:
+        def open_() -> Reader:
+            reader = own()
+            reader.share(index, count)
+            return reader
+
+        return open_
+
+    if count == 1:
+        return source
+    length = None if source.length is None else source.length // count
+    train = None if source.train is None else opened(source.train)
+    first = opened(source.open)
+    return replace(source, open=first, train=train, length=length, shared=True)
 
 
 def check_spot(spot: Spot, length: int) -> None:

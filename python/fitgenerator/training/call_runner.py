@@ -50,7 +50,8 @@ class CallRunner:
         # Gives the metrics, once they are made, what they had added up in a call before this one.
         self.restore: Callable[[], None] | None = None
         self.size = self._call_size(hooked)
-        self.common = CommonRounds(context.agreement, prefetcher.setup.argument)
+        argument = prefetcher.setup.argument
+        self.common = CommonRounds(context.agreement, argument, self.size)
         weights = context.model.count_params
         self._policy = CallPolicy(self._steps, mode, self.size, asked, weights)
 
@@ -68,7 +69,7 @@ class CallRunner:
         """Build the model from the first batch, where there is one."""
         batch = self._prefetcher.prime()
         if self.common.several:
-            batch = self.common.take(batch, "the first batch")
+            batch = self.common.take(batch and batch.split()[0], "the first batch")
         if batch is not None and not self._steps.eager:
             with self._placing(batch):
                 self._trace(batch, ExecutionMode.STEP)
@@ -160,9 +161,15 @@ class CallRunner:
 
     def _trace(self, batch: Batch, way: ExecutionMode) -> Traced:
         steps, mode = self._steps, self.mode
+
         # Thread rule 3: traced on the calling thread, executed elsewhere. TensorFlow's graph
         # context belongs to a thread, and what is traced may be R code.
-        traced: Traced = self._context.host.call(lambda: steps.trace(mode, batch, way))
+        def trace() -> Traced:
+            call = lambda: steps.trace(mode, batch, way)  # noqa: E731
+            return self._context.host.call(call)  # type: ignore[no-any-return]
+
+        together = self.common.several and way is not ExecutionMode.STEP
+        traced = self.common.traced(trace) if together else trace()
         self._context.meter.add("traces", 1)
         return traced
 

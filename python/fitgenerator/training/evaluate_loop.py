@@ -88,8 +88,7 @@ class EvaluateLoop:
     def _run_together(self) -> Logs:
         agreement = self.context.agreement
         if agreement.several:
-            count = self.runner.count
-            call = {"the call": "evaluate_generator()", "the number of steps": count}
+            call = {"the call": "evaluate_generator()", **self.runner.described}
             check_call(agreement, call)
         self.runner.grant(restart=self._fresh, goes_on=True)
         self.runner.prefetcher.start()

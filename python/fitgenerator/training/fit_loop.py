@@ -109,6 +109,7 @@ class FitLoop:
         return {
             "the call": "fit_generator()",
             "the number of steps of an epoch": self._runner.count,
+            "the `seed` of the shared source": self._runner.prefetcher.source.shared_seed,
             "`epochs`": options.epochs,
             "`initial_epoch`": options.initial_epoch,
             "the presence of `validation_data`": validation is not None,

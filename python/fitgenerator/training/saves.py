@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from ..agreement.agreement import Agreement
 from ..checkpoint.checkpoint import Checkpoint
@@ -43,6 +44,7 @@ class Saves:
         self.resumed: int | None = None  # the first epoch, as far as that is known now
         self._checkpoint = checkpoint
         self._prefetcher = prefetcher
+        self._steps = steps
         self._epoch: int | None = None  # that runs
         self._begun = Within()  # how it began
         self._before = 0  # batches that were used before it
@@ -68,6 +70,7 @@ class Saves:
             return
         self._checkpoint.receive(agreement.spread(b""))
         self._file_epoch, self._file = self._checkpoint.stand()
+        self._check(self._steps)
         self.resumed = self._file_epoch
 
     def _check(self, steps: int | None) -> None:
@@ -143,6 +146,14 @@ class Saves:
             return False
         checkpoint.call.writer.check()
         return self._can_keep and checkpoint.call.due.is_due(self._prefetcher.used)
+
+    def told(self) -> list[Any] | None:
+        """What the other processes are told: whether a file can be had, is due, and the place."""
+        if self._checkpoint is None or not self._checkpoint.beside:
+            return None
+        spot = self._spot() if self._by_place else None
+        begun = self._prefetcher.used > self._before  # else it is as the last file, or the epoch's
+        return [self._can_keep, self.is_due() and begun, spot and list(spot)]
 
     def trained(self, trained: Trained) -> None:
         """The training of the epoch is over; its validation begins."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from typing import Any
 
 from ..batches.prepared import Batch
 from ..host.interface import ForeignHook, RawBatch
@@ -44,6 +45,14 @@ class StepRunner:
         asked = Asked(None if count is None else count * rounds, count, context.jit_compile)
         self.calls = CallRunner(context, mode, prefetcher, self._hooked, asked)
         self.round = Round(count, prepare, whole=whole, call_size=self.calls.size)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What has to be the same in all processes."""
+        return {
+            "the number of steps": self.count,
+            "the `seed` of the shared source": self.prefetcher.source.shared_seed,
+        }
 
     def grant(
         self,
@@ -123,21 +132,27 @@ class StepRunner:
         common = self.calls.common
         if not common.several:
             return self.prefetcher.take()
-        return self._in_common(None if common.stops else self.prefetcher.take(), step)
+        return self._in_common(None if common.stops else common.next(self.prefetcher.take), step)
 
     def _in_common(self, call: Batch | None, step: int) -> Batch | None:
         """A call of this process, where the round goes on in all of them."""
         common = self.calls.common
         # A validation that ends early would leave batches for the next one, as an epoch would.
-        must = self.round.whole or self.calls.mode == "test"
+        must = self.round.whole or self.calls.mode != "train"
+        common.keep = None if self.saves is None else self.saves.told()
         call = common.take(call, f"step {step}", lack_is_error=must)
+        if call is not None and common.keeps:
+            assert self.saves is not None
+            self.context.host.call(self.saves.keep)
         if common.stops:
             setattr(self.context.model, STOPS[self.calls.mode], True)
         return call
 
     def _due(self) -> Saves | None:
         """What keeps, where a file is due; raises what the writing of the last one has raised."""
-        return self.saves if self.saves is not None and self.saves.is_due() else None
+        if self.saves is None or self.calls.common.several:
+            return None
+        return self.saves if self.saves.is_due() else None
 
     def _logs(self, outputs: Outputs) -> Logs:
         if self.calls.mode == "predict":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import Any
@@ -11,10 +11,12 @@ from ..agreement.agreement import Agreement
 from ..agreement.meeting import Meeting
 from ..batches.prepared import Batch, Shapes, common_shapes
 from ..checkpoint.checkpoint import Checkpoint
-from ..errors import ArgumentError, BatchError, EndedError
+from ..errors import ArgumentError, BatchError, ClosedError, EndedError
 from ..live.attended import Attended
 from ..messages import listed
 from ..models.keras_versions import Keras3, classes
+from ..prefetch.call_size import CallSize
+from ..steps.protocol import Traced
 from .callbacks import Hooked
 
 # Callbacks of Keras's that write, which one process does for all.
@@ -38,10 +40,10 @@ def own_callbacks(callbacks: Iterable[Hooked], agreement: Agreement) -> list[Hoo
         if isinstance(callback, classes("callbacks.BackupAndRestore")):
             rule = "cannot hold BackupAndRestore under several processes; give a Checkpoint."
             raise ArgumentError.of("callbacks", rule)
-        if isinstance(callback, Checkpoint) and callback.within_epochs:
+        if isinstance(callback, Checkpoint) and callback.on_signal:
             raise ArgumentError(
-                "Under several processes, a checkpoint is written after epochs only: leave out "
-                "`every`, `seconds` and `on_signal`."
+                "Under several processes, `on_signal` of a checkpoint is not supported: leave it "
+                "out, and give `every` or `seconds`."
             )
     if agreement.index == 0:
         return kept
@@ -62,26 +64,48 @@ def check_call(agreement: Agreement, call: dict[str, Any]) -> None:
                 )
 
 
-class CommonRounds:
-    """The rounds of one mode, as far as the processes have to agree on each of their steps."""
+def _all_keep(told: Sequence[list[Any] | None]) -> bool:
+    """Whether a file within the epoch is written: by process 0's `every` or clock, for all.
 
-    def __init__(self, agreement: Agreement, argument: str) -> None:
+    All have to be at one place of their sources, since the file holds that of process 0. Each has
+    told whether a file can be had, whether one is due, and the place.
+    """
+    first = told[0]
+    if first is None or not first[1]:
+        return False
+    return all(each is not None and each[0] and each[2] == first[2] for each in told)
+
+
+class CommonRounds:
+    """The rounds of one mode, as far as the processes have to agree on each call of steps."""
+
+    def __init__(self, agreement: Agreement, argument: str, size: CallSize) -> None:
         self.several = agreement.several
         self.place = "the evaluation"  # what runs, in messages
         self.stops = False  # a callback has stopped the round here, which the others learn
         self.lacking: list[str] = []  # the processes that had no batch where a round has ended
+        self.keep: list[Any] | None = None  # what this process says of a file within the epoch
+        self.keeps = False  # all write it before the call that was taken
+        self.rest: Batch | None = None  # of a call of more batches than the others had
+        self._size = size
+        size.aligned = self.several
         self._agreement = agreement
         self._argument = argument
 
     def take(self, call: Batch | None, where: str, *, lack_is_error: bool = False) -> Batch | None:
         """The call of this process, where all have one, and no callback has stopped the round.
 
-        All calls get one form, since a step that is traced in one process is traced in all. What
-        only some processes lack `lack_is_error` where the round cannot just end.
+        All calls get one form and as many batches, since a step that is traced in one process is
+        traced in all. What a call has more remains for the next one. What only some processes
+        lack `lack_is_error` where the round cannot just end.
         """
-        agreement, place = self._agreement, f"{where} of {self.place}"
-        own = None if call is None else [repr(call.form.kind), [*map(list, call.form.shapes)]]
-        given = agreement.agree(place, {"batch": own, "stops": self.stops})
+        agreement, place, size = self._agreement, f"{where} of {self.place}", self._size
+        own = call and [repr(call.form.kind), [*map(list, call.form.shapes)], call.count]
+        sizes = [size.size, size.most]
+        told = {"batch": own, "stops": self.stops, "sizes": sizes, "keep": self.keep}
+        given = agreement.agree(place, told)
+        self._settle(*zip(*(each["sizes"] for each in given), strict=True))
+        self.keeps = _all_keep([each["keep"] for each in given])
         self.stops = any(each["stops"] for each in given)
         lacking = [i for i, each in enumerate(given) if each["batch"] is None]
         self.lacking = [] if self.stops else [agreement.named(index) for index in lacking]
@@ -94,7 +118,38 @@ class CommonRounds:
             return None
         self._check_kinds([each["batch"][0] for each in given])
         every: list[Shapes] = [tuple(map(tuple, each["batch"][1])) for each in given]
+        count = min(each["batch"][2] for each in given)
+        if count < call.count:
+            call, self.rest = call.cut(count)
         return replace(call, form=replace(call.form, shapes=reduce(common_shapes, every)))
+
+    def next(self, take: Callable[[], Batch | None]) -> Batch | None:
+        """What remains of the last call, or the next one."""
+        rest, self.rest = self.rest, None
+        return take() if rest is None else rest
+
+    def _settle(self, sizes: tuple[int, ...], most: tuple[int, ...]) -> None:
+        """All processes make calls of one size: each has measured its own steps."""
+        self._size.most = min(most)
+        if min(sizes) > 1:
+            self._size.size = min(sizes)
+
+    def traced(self, trace: Callable[[], Traced]) -> Traced:
+        """What `trace` gives for calls of several steps, unless that fails in any process."""
+        result: Traced | Exception
+        try:
+            result = trace()
+        except (ClosedError, ArgumentError):
+            raise
+        except Exception as error:
+            result = error
+        failed = str(result) if isinstance(result, Exception) else None
+        reasons = self._agreement.agree(f"the tracing of {self.place}", failed)
+        if isinstance(result, Exception):
+            raise result
+        if (reason := next(filter(None, reasons), None)) is not None:
+            raise RuntimeError(reason)
+        return result
 
     def _check_kinds(self, kinds: list[str]) -> None:
         other = next((i for i, kind in enumerate(kinds) if kind != kinds[0]), None)

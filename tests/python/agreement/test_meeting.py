@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import Any
 
 from fitgenerator.agreement.agreement import Agreement
+from fitgenerator.agreement.link import DATA, Link
+from fitgenerator.agreement.lookout import Lookout
 from fitgenerator.errors import ArgumentError, ProcessError
+from fitgenerator.host.joined_threads import JoinedThreads
 from support.local_clusters import clusters, in_each
 
 
@@ -65,3 +69,24 @@ def test_what_waits_in_a_collective_is_ended() -> None:
     assert "Process 1 of 2 (127.0.0.1:23451) was interrupted." in str(first)
     assert str(first.__cause__) == "Collective ops is aborted"
     assert not [t for t in threading.enumerate() if t.name.startswith("fitgenerator")]
+
+
+def test_what_is_being_sent_to_a_silent_process_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        link = Link(listener.accept()[0], 1)
+    woken, receivers = threading.Event(), JoinedThreads()
+    lookout = Lookout(clusters(2)[0], [link], woken.set)
+    lookout.start(receivers)
+    # More than fits in between, and nobody reads it.
+    sending = threading.Thread(target=link.send, args=(DATA, bytes(2**27)))
+    sending.start()
+    link.heard -= 100
+    assert woken.wait(30)
+    sending.join(30)
+    assert not sending.is_alive()
+    assert "has given no sign of life for 100 seconds" in str(lookout.failure)
+    lookout.close()
+    receivers.join()
+    link.close()
+    theirs.close()

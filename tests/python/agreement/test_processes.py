@@ -16,11 +16,12 @@ PROGRAM = Path(__file__).parents[1] / "support" / "program_processes.py"
 NUMBERS = ("uneven rows", "sample weights", "masked", "two outputs", "normalised", "own step")
 # After these, both processes can go on with another call.
 WORDS = ("other steps", "early end", "shorter pass", "nothing", "other forms", "broken")
-WORDS += ("broken at once", "stopped", "predicted", "within epochs", "interrupted", "resumed")
+WORDS += ("broken at once", "stopped", "on signal", "other seeds", "interrupted")
+MORE = ("predicted", "several steps", "resumed", "within an epoch")
 
 Found = dict[str, dict[str, Any]]
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 def free_ports(count: int) -> str:
@@ -50,7 +51,7 @@ def run(count: int, folder: Path, environment: dict[str, str], *cases: str) -> l
         for index in range(count)
     ]
     try:
-        said = [process.communicate(timeout=500) for process in started]
+        said = [process.communicate(timeout=800) for process in started]
     finally:
         for process in started:
             process.kill()
@@ -66,13 +67,15 @@ def pair(
 ) -> list[Found]:
     """What two processes have found."""
     folder = tmp_path_factory.mktemp("processes")
-    return run(2, folder, clean_environment, *NUMBERS, *WORDS)
+    return run(2, folder, clean_environment, *NUMBERS, *WORDS, *MORE)
 
 
 @pytest.fixture(scope="module")
 def single(clean_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Found:
     """What one process has found, on the batches of both."""
-    return run(1, tmp_path_factory.mktemp("process"), clean_environment, *NUMBERS)[0]
+    return run(1, tmp_path_factory.mktemp("process"), clean_environment, *NUMBERS, "several steps")[
+        0
+    ]
 
 
 @pytest.mark.parametrize("case", NUMBERS)
@@ -90,8 +93,8 @@ def test_calls_that_differ_are_refused_in_both(pair: list[Found]) -> None:
     for found in pair:
         assert "the number of steps of an epoch is 3 in process 0" in found["other steps"]["error"]
         assert "another form in process 1" in found["other forms"]["error"]
-        assert "which cannot predict together" in found["predicted"]["error"]
-        assert "leave out `every`" in found["within epochs"]["error"]
+        assert "the `seed` of the shared source is 0 in process 0" in found["other seeds"]["error"]
+        assert "`on_signal` of a checkpoint is not supported" in found["on signal"]["error"]
 
 
 def test_what_one_process_lacks_ends_all(pair: list[Found]) -> None:
@@ -126,8 +129,33 @@ def test_all_go_on_from_the_file_of_process_0(pair: list[Found]) -> None:
     assert pair[1]["resumed"]["files"] == []
 
 
+def test_a_file_within_an_epoch_is_written_at_one_step_of_all(pair: list[Found]) -> None:
+    for found in pair:
+        assert "broken in process 0" in found["within an epoch"]["error"]
+        resumed = found["within an epoch"]["resumed"]
+        assert resumed == found["within an epoch"]["undisturbed"]
+    assert pair[0]["within an epoch"]["steps"] == 3
+    assert pair[1]["within an epoch"]["steps"] is None
+
+
+def test_each_process_predicts_its_own_rows(pair: list[Found]) -> None:
+    assert [found["predicted"]["rows"] for found in pair] == [320, 300]
+    for found in pair:
+        assert found["predicted"]["far"] < 1e-6
+        assert "no batch for step 5 of the prediction in process 1" in found["predicted"]["short"]
+
+
+def test_several_steps_run_in_one_call(pair: list[Found], single: Found) -> None:
+    first, second = (found["several steps"] for found in pair)
+    assert first == second  # to the bit, and in as many calls
+    assert first["calls"] < first["steps"] / 3
+    expected = single["several steps"]
+    assert first["weights"] == pytest.approx(expected["weights"], rel=1e-5, abs=1e-6)
+    assert first["history"]["loss"] == pytest.approx(expected["history"]["loss"], rel=1e-5)
+
+
 def test_no_thread_is_left(pair: list[Found]) -> None:
-    assert [case for found in pair for case in WORDS[:-1] if found[case]["threads"]] == []
+    assert [case for found in pair for case in WORDS if found[case]["threads"]] == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")

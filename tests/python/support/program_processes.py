@@ -33,6 +33,8 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from fitgenerator.agreement import lookout  # noqa: E402
+from fitgenerator.checkpoint import archive  # noqa: E402
+from fitgenerator.training import call_policy  # noqa: E402
 from support.shared_batches import sentences, vectors  # noqa: E402
 
 layers = keras.layers
@@ -246,6 +248,76 @@ def resumed() -> dict[str, Any]:
     return {"resumed": again, "undisturbed": weights_of(model), "files": files}
 
 
+def within_an_epoch() -> dict[str, Any]:
+    """Process 0 fails within the second epoch, after a file; all go on from it with a new model."""
+    own = FOLDER / f"within of {INDEX}"
+
+    def fit(*callbacks: Any) -> list[float]:
+        batches = fg.share_of(fg.flow_from_data(*vectors(40)[0], batch_size=2, seed=1))
+        model = dense("adam", layers.BatchNormalization(synchronized=True))
+        options: Any = {"validation_data": share(vectors(8)), "verbose": 0}
+        history = fg.fit_generator(model, batches, epochs=3, callbacks=[*callbacks], **options)
+        return [*weights_of(model), *(x for each in history.history.values() for x in each)]
+
+    saved = lambda: fg.Checkpoint(own / "training.npz", every=3)  # noqa: E731
+    error = said(lambda: fit(saved(), Breaks(15)))["error"]
+    note = archive.read_note(own / "training.npz")
+    return {
+        "error": error,
+        "resumed": fit(saved()),
+        "undisturbed": fit(),
+        "steps": note and note["within"]["steps"],
+    }
+
+
+class Breaks(keras.callbacks.Callback):
+    """Fails in process 0, after so many batches in all."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self._left = after
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._left -= 1
+        if INDEX == 0 and self._left == 0:
+            raise RuntimeError("broken in process 0")
+
+
+def predicted() -> dict[str, Any]:
+    """What each process has of a prediction: the rows of its own batches."""
+    model, batches = dense(), share(vectors(*[8, 8, 8, 31, 5, 2] * 10))
+    found = fg.predict_generator(model, batches)
+    rows = np.concatenate([batch[0] for batch in batches])
+    expected = model(rows).numpy()
+    far = float(np.abs(found - expected).max()) if found.shape == expected.shape else 1.0
+    short = said(lambda: fg.predict_generator(dense(), iter(vectors(*[8] * (5 - INDEX))), 5))
+    return {"far": far, "rows": len(found), "short": short["error"]}
+
+
+def several_steps() -> dict[str, Any]:
+    """Calls of several steps; process 1 is late with its batches, and has shorter ones."""
+    kept = call_policy.SAVED, call_policy.LONGEST_CALL
+    call_policy.SAVED, call_policy.LONGEST_CALL = 1.0, 60.0  # however slow this machine is
+    rows = [12] * 40 + [11] * 3 + [12] * 17
+    batches = share(vectors(*rows))
+
+    def late() -> Iterator[Any]:
+        for number, batch in enumerate(batches * 8):
+            if INDEX == 1 and number % 50 == 0:
+                time.sleep(0.02)
+            yield batch
+
+    model = dense(lambda: keras.optimizers.SGD(0.01, momentum=0.9))
+    history = fg.fit_generator(model, late(), 60, epochs=8, verbose=0, jit_compile=False)
+    call_policy.SAVED, call_policy.LONGEST_CALL = kept
+    return {
+        "history": history.history,
+        "weights": weights_of(model),
+        "calls": history.pipeline.calls,
+        "steps": history.pipeline.steps,
+    }
+
+
 def forms() -> dict[str, Any]:
     """Only process 0 gives sample weights."""
     return history_of(vectors(8, weighted=INDEX == 0))
@@ -270,13 +342,18 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "shorter pass": lambda: history_of(Passes(5 - INDEX), epochs=2),
     "nothing": lambda: history_of(iter(vectors(*[8] * (3 - 3 * INDEX))), 3),
     "other forms": forms,
+    "other seeds": lambda: history_of(
+        fg.share_of(fg.flow_from_data(*vectors(40)[0], batch_size=2, seed=INDEX))
+    ),
     "broken": lambda: history_of(failing(5), 10),
     "broken at once": lambda: history_of(failing(0), 10),
     "stopped": lambda: history_of(vectors(*[8] * 9), epochs=2, callbacks=[StopsOne()]),
-    "within epochs": lambda: history_of(
-        vectors(8), callbacks=[fg.Checkpoint(FOLDER / "within.npz", every=1)]
+    "on signal": lambda: history_of(
+        vectors(8), callbacks=[fg.Checkpoint(FOLDER / "within.npz", on_signal=True)]
     ),
-    "predicted": lambda: said(lambda: fg.predict_generator(dense(), vectors(8))),
+    "within an epoch": within_an_epoch,
+    "predicted": predicted,
+    "several steps": several_steps,
     "interrupted": lambda: history_of(
         vectors(*[8] * 20), epochs=20, callbacks=[Signals(signal.SIGINT)]
     ),
@@ -290,6 +367,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
     for name in sys.argv[4:]:
         print(json.dumps([name, CASES[name]()]), flush=True)
     print(json.dumps(["over", {}]), flush=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import keras
-from fitgenerator import Checkpoint
+from fitgenerator import Checkpoint, share_of
 from fitgenerator.agreement import introductions
 from fitgenerator.agreement.agreement import Agreement
 from fitgenerator.models import supported
+from fitgenerator.prefetch.call_size import CallSize
 from fitgenerator.training import evaluate_loop
 from fitgenerator.training.together import CommonRounds, check_call, own_callbacks
 
@@ -37,10 +39,11 @@ def of_first(*works: Callable[[Agreement], Any]) -> None:
 
 def rounds(*batches: Any) -> None:
     """A step for which two processes have such batches."""
-    given = [{"batch": batch, "stops": False} for batch in batches]
-    form = SimpleNamespace(kind=(), shapes=())
-    common = CommonRounds(Others(*given), "generator")
-    common.take(SimpleNamespace(form=form), "step 3", lack_is_error=True)  # type: ignore[arg-type]
+    told = {"stops": False, "sizes": [1, 1], "keep": None}
+    given = [{"batch": batch, **told} for batch in batches]
+    call: Any = SimpleNamespace(form=SimpleNamespace(kind=(), shapes=()), count=1)
+    common = CommonRounds(Others(*given), "generator", CallSize())
+    common.take(call, "step 3", lack_is_error=True)
 
 
 def nothing() -> None:
@@ -53,10 +56,32 @@ def nothing() -> None:
     evaluate_loop.check_end(runner, 0, False, "evaluate")
 
 
-def model(mode: str, *, eager: bool = False) -> None:
-    """A model that was made for several processes."""
-    version: Any = SimpleNamespace(model=SimpleNamespace(run_eagerly=eager))
-    supported._check_for_processes(version, mode)
+def eager_model() -> None:
+    """A model that was made for several processes, and runs eagerly."""
+    version: Any = SimpleNamespace(model=SimpleNamespace(run_eagerly=True))
+    supported._check_for_processes(version)
+
+
+def shared(config: str = "", source: Any = ((1,), (2,)), **given: Any) -> Callable[[], object]:
+    """A share of a source, with such a TF_CONFIG."""
+
+    def make() -> object:
+        with mock.patch.dict(os.environ, {"TF_CONFIG": config}):
+            return share_of(source, **given)
+
+    return make
+
+
+class Shuffled:
+    """An indexed source that shuffles, in an order that nothing decides on."""
+
+    shuffle, seed = True, None
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> Any:
+        return (index,)
 
 
 def unmet(**settings: Any) -> None:
@@ -94,7 +119,14 @@ PROCESSES: dict[str, Callable[[], object]] = {
     "BackupAndRestore under several processes": lambda: callbacks(
         keras.callbacks.BackupAndRestore("folder")
     ),
-    "files within epochs under several processes": lambda: callbacks(Checkpoint("x.npz", every=3)),
-    "predictions of several processes": lambda: model("predict"),
-    "eager steps of several processes": lambda: model("train", eager=True),
+    "files for SIGTERM under several processes": lambda: callbacks(
+        Checkpoint("x.npz", on_signal=True)
+    ),
+    "eager steps of several processes": eager_model,
+    "a share of a generator": shared(source=iter(()), index=0, count=2),
+    "a share of a source without a seed": shared(source=Shuffled(), index=0, count=2),
+    "a share of too few batches": shared(index=0, count=3),
+    "a share for a process that is not there": shared(index=2, count=2),
+    "a share without a count": shared(index=0),
+    "a share in another TF_CONFIG": shared('{"cluster": {"worker": ["a:1"]}, "task": 3}'),
 }

@@ -28,7 +28,7 @@ class Parts:
         """The type of all parts."""
         return self.tensors[0].dtype
 
-    def __getitem__(self, index: int) -> Parts:
+    def __getitem__(self, index: int | slice) -> Parts:
         return Parts(tuple(tensor[index] for tensor in self.tensors))
 
 

@@ -21,6 +21,7 @@ from ...models.r_code import holds_r_code
 from ...sources.on_request import closure_source, passes_source, stream_source
 from ...sources.recognition import as_source
 from ...sources.seeded_source import Passes
+from ...sources.shares import place_in, share_of
 from ...sources.source import Source
 from ...sources.validation import as_validation, fixed_arrays
 from ...training.background import BackgroundLoop, Loop
@@ -230,9 +231,24 @@ def live_view_place(view: LiveView) -> RList:
     return {"address": view.address, "trouble": view.trouble}
 
 
-def sequence(length: int | None, shuffle: bool, seed: int) -> Passes:
-    """The passes of a function of R that makes batches by their number."""
-    return BatchSequence(lambda number: number, length, shuffle, seed, None)
+def sequence(length: int | None, shuffle: bool, seed: int, share: tuple[int, int]) -> Passes:
+    """The passes of a function of R that makes batches by their number.
+
+    `share`: which process reads them, of how many.
+    """
+    passes = BatchSequence(lambda number: number, length, shuffle, seed, None)
+    passes.share = int(share[0]), int(share[1])
+    return passes
+
+
+def share(source: Any, index: Any, count: Any) -> Any:
+    """`share_of` of a source of Python's."""
+    return made(lambda: share_of(source, index, count))
+
+
+def place(index: Any, count: Any) -> Any:
+    """Which process this is, of how many, as `share_of` finds it."""
+    return made(lambda: [*place_in(index, count)])
 
 
 def _source(given: Any, name: str, pool: Pool | None, model: Any = None) -> Source | None:

@@ -106,18 +106,11 @@ class TensorFlowSteps(Steps[TracedGraph]):
     @property
     def loops(self) -> bool:
         """Its steps may be put in a loop: they do not run in the scope of a single replica."""
-        strategy = self._keras_version.strategy
-        return strategy is None or (self._replicated and not self._spans)
+        return self._keras_version.strategy is None or self._replicated
 
     @cached_property
     def _replicated(self) -> bool:
         return self._keras_version.replicas is not None
-
-    @cached_property
-    def _spans(self) -> bool:
-        """There are replicas in other processes, with which each step is agreed on."""
-        replicas = self._keras_version.replicas
-        return replicas is not None and replicas.cluster is not None
 
     def refused(self, mode: str, batch: Batch, execution: ExecutionMode) -> str | None:
         """Why such batches cannot be run so, where they cannot."""
@@ -246,7 +239,7 @@ class TensorFlowSteps(Steps[TracedGraph]):
         if single is None:
             if self._keras_version.strategy is not None:  # variables belong into its scope
                 with self._model.distribute_strategy.scope():
-                    self._keras_version.build(batch.pack())
+                    self._keras_version.build(batch.pack(), mode)
             return tf.function(one_step, jit_compile=self.compiled, autograph=False), False
         outputs, keep_all = single.concrete.structured_outputs, mode == "predict"
         xla = execution is ExecutionMode.XLA

@@ -38,7 +38,9 @@ class ReplicaStep:
         self._predicts = predicts
         replicas = keras_version.replicas
         # Other processes have replicas, too: what is added up goes through the cluster.
-        self._spans = replicas is not None and replicas.cluster is not None
+        # A prediction is of the own rows alone.
+        several = replicas is not None and replicas.cluster is not None
+        self._spans = several and not predicts
         self._metrics: dict[str, Callable[[], Any]] = {}  # what the step returns of metrics
 
     def __call__(self, *tensors: tf.Tensor) -> Any:
