@@ -70,7 +70,9 @@ class PassPlaceReader(PositionReader):
     def claim(self) -> Claim:
         epoch, index, last = self._advance()
         opens, ends = index == 0, last and self._told
-        return _claim(Place(opens, epoch, *self._source.place(epoch, self.placed(index)), ends=ends))
+        return _claim(
+            Place(opens, epoch, *self._source.place(epoch, self.placed(index)), ends=ends)
+        )
 
 
 class PassEnds:

@@ -9,13 +9,13 @@ from typing import Any
 
 from ..agreement.agreement import Agreement
 from ..agreement.meeting import Meeting
+from ..batches.call_size import CallSize
 from ..batches.prepared import Batch, Shapes, common_shapes
 from ..checkpoint.checkpoint import Checkpoint
 from ..errors import ArgumentError, BatchError, ClosedError, EndedError
 from ..live.attended import Attended
 from ..messages import listed
 from ..models.keras_versions import Keras3, classes
-from ..prefetch.call_size import CallSize
 from ..steps.protocol import Traced
 from .callbacks import Hooked
 

@@ -35,6 +35,7 @@ import tensorflow as tf  # noqa: E402
 from fitgenerator.agreement import lookout  # noqa: E402
 from fitgenerator.checkpoint import archive  # noqa: E402
 from fitgenerator.training import call_policy  # noqa: E402
+
 from support.shared_batches import sentences, vectors  # noqa: E402
 
 layers = keras.layers

@@ -12,8 +12,8 @@ import keras
 from fitgenerator import Checkpoint, share_of
 from fitgenerator.agreement import introductions
 from fitgenerator.agreement.agreement import Agreement
+from fitgenerator.batches.call_size import CallSize
 from fitgenerator.models import supported
-from fitgenerator.prefetch.call_size import CallSize
 from fitgenerator.training import evaluate_loop
 from fitgenerator.training.together import CommonRounds, check_call, own_callbacks
 
