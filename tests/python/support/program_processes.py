@@ -33,6 +33,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from fitgenerator.agreement import lookout  # noqa: E402
+
 from support.shared_batches import sentences, vectors  # noqa: E402
 
 layers = keras.layers

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from fitgenerator.training import call_policy
+
 from support.shared_batches import sentences, vectors
 
 (CPU,) = tf.config.list_physical_devices("CPU")
