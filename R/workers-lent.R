@@ -113,11 +113,12 @@ post <- function(node, fn, args, more = NULL) {
   }, error = function(cnd) FALSE)
 }
 
-# Has a node work. From a terminal, Ctrl-C reaches nodes of this machine as well, and ends one that is reading a message.
+# Has a node work. From a terminal, Ctrl-C reaches nodes of this machine as well, and ends one that reads a message.
 # So the message is short, and the node reads the work, which follows, by a function of ours.
 post_work <- function(node, args) {
   work <- portable_code()$lend_work
-  if (!inherits(node, c("SOCKnode", "SOCK0node")) || !inherits(node$con, "sockconn")) return(post(node, work, args))
+  by_socket <- inherits(node, c("SOCKnode", "SOCK0node")) && inherits(node$con, "sockconn")
+  if (!by_socket) return(post(node, work, args))
   read <- read_work
   environment(read) <- baseenv()
   bytes <- serialize(list(fn = work, args = args), NULL)

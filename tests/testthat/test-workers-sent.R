@@ -48,7 +48,8 @@ test_that("What functions need is sent once to each process, also where training
   expect_sent_once("own", 2L)
   expect_sent_once("cluster", 2L)
   large <- function(...) {
-    needs <- with_globals(list(fitgenerator_test_large = numeric(1e5)), needs_of(list(...), rep("generator", ...length())))
+    names <- rep("generator", ...length())
+    needs <- with_globals(list(fitgenerator_test_large = numeric(1e5)), needs_of(list(...), names))
     length(packed(list(functions = lapply(list(...), function(fn) list(fn = fn)), globals = needs$globals)))
   }
   uses <- with_only(function(i) fitgenerator_test_large[[i]])
@@ -125,7 +126,8 @@ test_that("Not more of the user's workers are asked than batches may wait", {
 
 # The addresses at which a port is listened on, as the system writes them.
 listened_on <- function(port) {
-  lines <- unlist(lapply(Filter(file.exists, c("/proc/net/tcp", "/proc/net/tcp6")), function(file) readLines(file)[-1L]))
+  tables <- Filter(file.exists, c("/proc/net/tcp", "/proc/net/tcp6"))
+  lines <- unlist(lapply(tables, function(file) readLines(file)[-1L]))
   parts <- do.call(rbind, lapply(strsplit(trimws(lines), " +"), `[`, c(2L, 4L)))
   of_port <- grepl(sprintf(":%04X$", port), parts[, 1L]) & parts[, 2L] == "0A"
   sub(":.*", "", parts[of_port, 1L])
