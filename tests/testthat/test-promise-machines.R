@@ -63,7 +63,8 @@ said_by <- function(count) {
   for (socket in sockets) socket$close()
   workers <- paste(sprintf("\"127.0.0.1:%d\"", ports), collapse = ", ")
   processes <- lapply(seq_len(count) - 1L, function(index) {
-    config <- sprintf("{\"cluster\": {\"worker\": [%s]}, \"task\": {\"type\": \"worker\", \"index\": %d}}", workers, index)
+    task <- sprintf("{\"type\": \"worker\", \"index\": %d}", index)
+    config <- sprintf("{\"cluster\": {\"worker\": [%s]}, \"task\": %s}", workers, task)
     env <- c(callr::rcmd_safe_env(), TF_CPP_MIN_LOG_LEVEL = "3", CUDA_VISIBLE_DEVICES = "-1",
              if (count > 1L) c(TF_CONFIG = config))
     options <- callr::rscript_process_options(
