@@ -47,8 +47,8 @@
 #' call when the function has returned, and `parallel::clusterCall()` waits for it.
 #'
 #' From a terminal, Ctrl-C reaches the processes of a local cluster as well as the session. A node that makes a batch
-#' abandons it, and stays of use. Only one that receives a call at this very moment is lost: R takes the interrupt in the
-#' middle of the message. Nodes that lead a session of their own are out of reach, on Linux
+#' abandons it, and stays of use. Only one that receives a call at this very moment is lost: R takes the interrupt in
+#' the middle of the message. Nodes that lead a session of their own are out of reach, on Linux
 #' `parallelly::makeClusterPSOCK(4, rscript = c("setsid", file.path(R.home("bin"), "Rscript")))`.
 #'
 #' No more of them are used than batches may wait (`max_queue_size`). If none answers within
