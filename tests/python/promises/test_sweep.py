@@ -47,9 +47,14 @@ def test_T2_all_numbers_of_a_kind_of_model_are_those_of_keras(kind: str) -> None
     compare(lambda: made(kind), ways, ("steps", "loops"))
 
 
-def test_T2_only_models_of_16_bit_floats_may_be_rounded_further_in_xla() -> None:
+def test_T2_only_models_of_16_bit_floats_may_be_rounded_further_in_xla(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     assert rounding_of(made("mixed")[0]) == np.finfo("float16").eps
     assert rounding_of(made("dense")[0]) == ROUNDING
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert rounding_of(made("mixed")[0]) == ROUNDING
 
 
 def test_T2_xla_moves_what_only_rounding_moves_and_nothing_else() -> None:
