@@ -18,7 +18,7 @@ with_globals <- function(values, code) {
 # A batch that notes its process, and how many batches this has made with what it was given.
 counting <- function(folder) {
   with_only(function(i) {
-    given <- fitgenerator_test_given
+    given <- fitgenerator_test_given # nolint: object_usage_linter. A global of with_globals().
     given$made <- c(given$made, i)
     file.create(file.path(folder, sprintf("%d-%d", Sys.getpid(), length(given$made))))
     list(matrix(given$large[[i]], 1L), matrix(0, 1L))

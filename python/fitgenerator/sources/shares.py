@@ -156,8 +156,9 @@ def _in_cluster(config: str) -> tuple[int, int]:
     except (ValueError, KeyError, TypeError, AttributeError):
         index, count = 0, -1
     if count < 0 or index >= max(count, 1):
-        raise ArgumentError(
-            '`TF_CONFIG` must name this process: a `task` of the type "chief" or "worker", with '
-            f"an `index` that is in its `cluster`, not {config[:200]}."
+        text = (
+            'must name this process: a `task` of the type "chief" or "worker", with an `index` '
+            f"that is in its `cluster`, not {config[:200]}."
         )
+        raise ArgumentError.of("TF_CONFIG", text)
     return (index, count) if count else (0, 1)

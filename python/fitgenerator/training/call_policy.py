@@ -84,20 +84,25 @@ class CallPolicy:
             return True
         return traced.unsafe is None
 
-    def measured(self, spent: float, batch: Batch, traced: Traced, done: int) -> None:
-        """After a single step: decide on plain loops, by what they save and what tracing costs."""
+    def measured(self, spent: float, batch: Batch, traced: Traced, done: int) -> str | None:
+        """After a single step: decide on plain loops, by what they save and what tracing costs.
+
+        Why there are none, where the steps refuse them.
+        """
         self._singles += 1
         self._shortest = min(self._shortest, spent)
         size = self.call_size
         if size.size > 1 or size.most == 1 or self._singles < _SAMPLE:
-            return
+            return None
         looped = min(size.most, int(LONGEST_CALL / self._shortest))
         if looped < 2 or size.full_from is not None or self._steps.compiled:
-            return
-        if self._steps.refused(self._mode, batch, ExecutionMode.LOOP) is not None:
+            return None
+        refused = self._steps.refused(self._mode, batch, ExecutionMode.LOOP)
+        if refused is not None:
             size.most = 1
         elif self._worth_tracing(batch, traced, done):
             size.size = looped
+        return refused
 
     def _worth_tracing(self, batch: Batch, traced: Traced, done: int, share: float = 1.0) -> bool:
         """Whether a loop is traced, or saves more than it costs on its `share` of the steps."""

@@ -197,7 +197,9 @@ class CallRunner:
         place, span = (self._prefetcher.setup.name, first), (begun, ended, thread)
         self._context.meter.ran(place, batch.count, span, xla=way is ExecutionMode.XLA)
         if way is ExecutionMode.STEP and function is not None:
-            self._policy.measured(ended - begun, batch, function, self._done)
+            why = self._policy.measured(ended - begun, batch, function, self._done)
+            if why is not None:
+                self._context.meter.pipeline.fallback = f"{ExecutionMode.LOOP.value}: {why}"
         return [outputs]
 
     def _run_eagerly(self, batch: Batch) -> tuple[Span, Outputs]:

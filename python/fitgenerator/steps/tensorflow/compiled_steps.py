@@ -24,10 +24,15 @@ from ...models.trainability import Trainability
 from ...r_functions import is_r_function
 from ..protocol import STEP, ExecutionMode, Kept, LimitsError, Steps, Traced
 from .loops import looped
-from .whole_steps import is_rewritten_in_loops, whole
+from .rewritten_steps import is_rewritten_in_loops, uses_onednn
 from .whole_updates import whole_updates
 from .xla_guard import undone
 from .xla_operations import unsafe_operation
+
+_REWRITTEN = (
+    "in a loop, oneDNN's kernels would round an activation (swish) in another way; with "
+    "TF_ENABLE_ONEDNN_OPTS=0 there are loops"
+)
 
 
 @dataclass
@@ -85,6 +90,11 @@ class TracedGraph(Traced):
         """The operation that XLA may give another meaning, where the step has one."""
         return unsafe_operation(self.concrete.graph)
 
+    @cached_property
+    def rewritten(self) -> bool:
+        """TensorFlow would give the step other last digits in a loop."""
+        return uses_onednn() and is_rewritten_in_loops(self.concrete.graph)
+
 
 class TensorFlowSteps(Steps[TracedGraph]):
     """The compiled steps of one model on TensorFlow."""
@@ -116,6 +126,10 @@ class TensorFlowSteps(Steps[TracedGraph]):
         """Why such batches cannot be run so, where they cannot."""
         if self._replicated and execution is ExecutionMode.XLA:
             return "XLA compiles for one device, and the model has several replicas"
+        if execution is ExecutionMode.LOOP and not self.compiled:
+            single = self.find(mode, batch)
+            if single is not None and single.rewritten:
+                return _REWRITTEN
         return super().refused(mode, batch, execution)
 
     def refrozen(self) -> list[str]:
@@ -250,8 +264,7 @@ class TensorFlowSteps(Steps[TracedGraph]):
             return tf.function(loop, jit_compile=True, autograph=False), True
         plain = not xla and not self.compiled
         if plain and _takes(single.concrete, _specs(batch, shapes, ExecutionMode.STEP)):
-            rewritten = is_rewritten_in_loops(single.concrete.graph)
-            one_step = whole(one_step, single.concrete) if rewritten else single.concrete
+            one_step = single.concrete
         loop = looped(one_step, outputs, keep_all=keep_all, rows=batch.rows if xla else None)
         return tf.function(loop, jit_compile=xla or self.compiled, autograph=False), False
 

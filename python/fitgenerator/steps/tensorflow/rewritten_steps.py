@@ -1,17 +1,18 @@
-"""Steps that a loop calls as a whole, because TensorFlow would rewrite them in another way in it.
+"""Steps that TensorFlow rewrites in another way in a loop, so that their last digits differ there.
 
 TensorFlow inlines what a loop calls, and takes out operations that change nothing, such as
 `1.0 * x`. A constant in a loop depends on the loop's turn, and what the operation was taken out of
 then depends on it too. TensorFlow fuses no operation that has such a dependency: so
 `x * sigmoid(1.0 * x)`, which is swish, is one kernel of oneDNN's in a single step and two in a
-loop, and the last digit differs.
+loop. A step that the loop may not inline (`_noinline`) is no cure: TensorFlow then knows less of
+its shapes, and leaves `1.0 * x` there behind a batch normalisation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -43,13 +44,14 @@ def is_rewritten_in_loops(graph: tf.Graph) -> bool:
     return False
 
 
-def whole(one_step: Callable[..., Any], traced: Any) -> Any:
-    """A step, traced again as it was traced, that is never inlined: this costs a call each time.
+def uses_onednn() -> bool:
+    """Whether TensorFlow computes with oneDNN's kernels, which it fuses operations for."""
+    try:
+        from tensorflow.python.util import _pywrap_util_port as port
 
-    A function around the traced one would not do: in that, the step is inlined late.
-    """
-    function = tf.function(one_step, autograph=False, experimental_attributes={"_noinline": True})
-    return function.get_concrete_function(*traced.structured_input_signature[0])
+        return bool(port.IsMklEnabled())
+    except (ImportError, AttributeError):  # of a TensorFlow that has it elsewhere
+        return True
 
 
 def _is_unchanged(nodes: Nodes, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which steps a loop may not inline: TensorFlow would rewrite them there in another way."""
+"""Which steps do not run in loops: TensorFlow would rewrite them there in another way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 from fitgenerator.steps.chosen import steps_of
-from fitgenerator.steps.tensorflow.whole_steps import is_rewritten_in_loops
+from fitgenerator.steps.tensorflow.rewritten_steps import is_rewritten_in_loops, uses_onednn
 from fitgenerator.steps.tensorflow.xla_operations import unsafe_operation
 from support.model_kinds_tensorflow import made
 from support.tiny_trainings import Indexed, run
@@ -52,7 +52,7 @@ def test_T2_what_is_fused_behind_what_changes_nothing_is_found(call: Any) -> Non
         lambda x: tf.reduce_mean(x) * 1.0,
     ],
 )
-def test_T2_other_operations_are_inlined(call: Any) -> None:
+def test_T2_other_operations_are_not(call: Any) -> None:
     assert not is_rewritten_in_loops(graph_of(call))
 
 
@@ -65,13 +65,24 @@ def trained(kind: str) -> Any:
 
 # Of the last three, parts that are not fused change nothing: a loss, gradients, random numbers.
 @pytest.mark.parametrize("kind", ["dense", "conv", "loss huber", "clipped", "dropout"])
-def test_T2_usual_models_cost_no_call(kind: str) -> None:
+def test_T2_usual_models_have_loops(kind: str) -> None:
     assert not is_rewritten_in_loops(trained(kind))
 
 
-@pytest.mark.parametrize("kind", ["activation swish", "conv, swish"])
-def test_T2_models_with_swish_are_called_as_a_whole(kind: str) -> None:
-    assert is_rewritten_in_loops(trained(kind))
+@pytest.mark.parametrize("kind", ["activation swish", "conv, swish", "conv, batch norm, swish"])
+def test_T2_models_with_swish_have_loops_only_without_onednn(kind: str, loops_pay: None) -> None:
+    model, batches = made(kind)
+    pipeline = run(model, Indexed(batches), jit_compile=False).pipeline
+    assert (pipeline.calls == pipeline.steps) == uses_onednn()
+    assert (pipeline.fallback or "").startswith("loop: in a loop, oneDNN's") == uses_onednn()
+
+
+def test_T2_xla_where_it_is_asked_for_has_loops_of_swish_for_the_whole_training() -> None:
+    model, batches = made("activation swish")
+    pipeline = run(model, Indexed(batches[:26]), None, 3, jit_compile=True).pipeline
+    # From the 21st step on, in the second and third epoch: two calls of ten, and six steps.
+    assert pipeline.xla_steps == 40
+    assert pipeline.fallback is None
 
 
 def test_T1_floats_of_16_bits_are_not_compiled_by_default() -> None:
