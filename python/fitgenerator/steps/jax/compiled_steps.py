@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import keras
 
 from ...backends.jax.placement import devices_of, is_fixed, sharding
 from ...backends.jax.spare_memory import Place, places, spare_memory_of
 from ...backends.jax.variables import Values, Variables, read, write
 from ...batches.model_inputs import check_devices
-from ...batches.prepared import Batch, pack
+from ...batches.prepared import Batch, Layout, pack
 from ...models.protocol import Nested, Shaped
 from ..protocol import STEP, ExecutionMode, Kept, Steps, Traced
 
@@ -93,9 +92,41 @@ class JaxSteps(Steps[Compiled]):
         """
         self.renew(mode)
         begun = time.perf_counter()
-        self._build(mode, batch.split()[0])
+        self._keras_version.build(batch.split()[0].pack(), mode)
         variables = self._variables(mode)
-        step, layout = self._step(mode), batch.form.layout
+        values = read(variables)
+        # JAX would take the model to the device of a batch, or fail.
+        fixed = devices_of(filter(is_fixed, batch.leaves))
+        check_devices(fixed, devices_of(jax.tree.leaves(values)))
+        changed = slice(_FIRST_CHANGED[mode], None)
+        # Compiled functions take values as they were divided when they were compiled.
+        divided = (
+            None if sharding() is None else jax.tree.map(lambda v: v.sharding, values[changed])
+        )
+        large = places(variables) if mode == "train" else []  # other modes change little
+        kinds = [jax.ShapeDtypeStruct(values[g][i].shape, values[g][i].dtype) for g, i in large]
+        jitted = jax.jit(
+            self._function(mode, batch.form.layout, execution),
+            donate_argnums=0,
+            keep_unused=True,  # spare memory is taken, not read
+            out_shardings=None if divided is None else (None, divided),
+        )
+        compiled = jitted.lower(kinds, values, *batch.leaves).compile()
+        traced = Compiled(
+            seconds=time.perf_counter() - begun,
+            function=compiled,
+            model=self._model,
+            variables=variables,
+            changed=variables[changed],
+            large=large,
+            kinds=kinds,
+        )
+        self._kept[mode].traced[_key(batch, execution)] = traced
+        return traced
+
+    def _function(self, mode: str, layout: Layout, execution: ExecutionMode) -> Callable[..., Any]:
+        """What is compiled: of spare memory, the variables' values, and a batch's leaves."""
+        step = self._step(mode)
 
         def one_step(values: Values, *leaves: jax.Array) -> tuple[Any, Values]:
             outputs, new = step(values, pack(layout, leaves))
@@ -114,40 +145,11 @@ class JaxSteps(Steps[Compiled]):
             put_together = _all_rows if mode == "predict" else _last
             return jax.tree.map(put_together, outputs), changed
 
-        values = read(variables)
-        # JAX would take the model to the device of a batch, or fail.
-        fixed = devices_of(filter(is_fixed, batch.leaves))
-        check_devices(fixed, devices_of(jax.tree.leaves(values)))
-        changed = slice(_FIRST_CHANGED[mode], None)
-        # Compiled functions take values as they were divided when they were compiled.
-        divided = (
-            None if sharding() is None else jax.tree.map(lambda v: v.sharding, values[changed])
-        )
-        function = single if execution is ExecutionMode.STEP else loop
-        large = places(variables) if mode == "train" else []  # other modes change little
-        kinds = [jax.ShapeDtypeStruct(values[g][i].shape, values[g][i].dtype) for g, i in large]
-        jitted = jax.jit(
-            function,
-            donate_argnums=0,
-            keep_unused=True,  # spare memory is taken, not read
-            out_shardings=None if divided is None else (None, divided),
-        )
-        compiled = jitted.lower(kinds, values, *batch.leaves).compile()
-        traced = Compiled(
-            seconds=time.perf_counter() - begun,
-            function=compiled,
-            model=self._model,
-            variables=variables,
-            changed=variables[changed],
-            large=large,
-            kinds=kinds,
-        )
-        self._kept[mode].traced[_key(batch, execution)] = traced
-        return traced
+        return single if execution is ExecutionMode.STEP else loop
 
     def run_eagerly(self, mode: str, batch: Batch) -> Any:
         data = batch.pack()
-        self._build(mode, data)
+        self._keras_version.build(data, mode)
         variables = self._variables(mode)
         outputs, values = self._step(mode)(read(variables), data)
         write(variables, values)
@@ -173,16 +175,6 @@ class JaxSteps(Steps[Compiled]):
         if mode != "predict":
             groups.append(model.metrics_variables)
         return tuple(groups)
-
-    def _build(self, mode: str, batch: Batch | Nested) -> None:
-        """Make the variables that such a batch needs."""
-        data = batch.pack() if isinstance(batch, Batch) else batch
-        model: Any = self._model
-        if mode != "predict":
-            self._keras_version.build(data)
-        elif not all(layer.built for layer in model._flatten_layers()):
-            with keras.StatelessScope():
-                model(data[0] if isinstance(data, tuple) else data)
 
 
 # The groups of values before this one are the same after a step.

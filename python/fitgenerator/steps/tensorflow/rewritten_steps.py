@@ -4,8 +4,8 @@ TensorFlow inlines what a loop calls, and takes out operations that change nothi
 `1.0 * x`. A constant in a loop depends on the loop's turn, and what the operation was taken out of
 then depends on it too. TensorFlow fuses no operation that has such a dependency: so
 `x * sigmoid(1.0 * x)`, which is swish, is one kernel of oneDNN's in a single step and two in a
-loop. A step that the loop may not inline (`_noinline`) is no cure: TensorFlow then knows less of
-its shapes, and leaves `1.0 * x` there behind a batch normalisation.
+loop. A step that the loop may not inline (`_noinline`) is no cure: behind a batch normalisation,
+TensorFlow fuses nothing in that either.
 """
 
 from __future__ import annotations
