@@ -21,6 +21,15 @@ linear_model <- function(inputs = 1L, outputs = 1L, rate = 0.1, loss = "mse", we
 # A model that never changes and whose loss with targets 0 is the mean of the inputs, and so shows which batches came.
 echo_model <- function(...) linear_model(rate = 0, loss = "mae", ...)
 
+# The same of either Keras ("keras", "tf_keras"): its loss, on targets 0, is the mean of the inputs.
+echo_of <- function(package) {
+  layers <- reticulate::import(package)$layers
+  dense <- layers$Dense(1L, use_bias = FALSE, kernel_initializer = "ones")
+  model <- reticulate::import(package)$Sequential(list(layers$InputLayer(list(1L)), dense))
+  model$compile(reticulate::import(package)$optimizers$SGD(0), "mae")
+  model
+}
+
 # A generator whose batch k is `rows` rows of k, with targets 0.
 numbered <- function(rows = 2L) {
   calls <- 0

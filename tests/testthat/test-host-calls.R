@@ -59,6 +59,15 @@ test_that("T13: R code in a Python source takes as long as in a closure, not a w
   }
 })
 
+test_that("T13: it runs in lock-step, too, on whichever thread it is called", {
+  model <- echo_model()
+  for (make in sources) {
+    batch <- as_tuple(numbered(1L))
+    expect_length(train(model, make(batch), 3, epochs = 2, max_queue_size = 0)$metrics$loss, 2L)
+    expect_identical(nrow(predict_generator(model, make(batch), 3, max_queue_size = 0)), 3L)
+  }
+})
+
 test_that("T13: it gives the numbers of the closure, in fit, validation, evaluate and predict", {
   model <- echo_model()
   expected <- c(1.5, 3.5)
@@ -70,6 +79,7 @@ test_that("T13: it gives the numbers of the closure, in fit, validation, evaluat
     expect_equal(evaluate_generator(model, make(as_tuple(numbered())), 2)[[1]], 1.5)
     expect_equal(as.vector(predict_generator(model, make(as_tuple(numbered())), 2)), c(1, 1, 2, 2))
   }
+  expect_equal(train(echo_of("tf_keras"), sources$dataset(as_tuple(numbered())), 2, epochs = 2)$metrics$loss, expected)
 })
 
 test_that("T13: its error is an error of the call, whose parent is R's condition", {
@@ -129,6 +139,19 @@ test_that("T13: the timeout stops it, and shows where it stands", {
     expect_identical(e$batch, 3L)
     expect_clean(model)
   }
+  others <- list(
+    function(source) evaluate_generator(model, source, 5, timeout = 0.3),
+    function(source) predict_generator(model, source, 5, timeout = 0.3),
+    function(source) {
+      train(model, random_batches(), 2, validation_data = source, validation_steps = 5, timeout = 0.3)
+    }
+  )
+  for (call in others) {
+    calls <- 0
+    e <- expect_error(call(sources$generator(stuck)), class = "fitgenerator_timeout_error")
+    expect_identical(e$batch, 3L)
+  }
+  expect_clean(model)
 })
 
 test_that("T13: a generator that stays in foreign code after its R function is left behind when the call ends", {
@@ -236,6 +259,9 @@ test_that("T31: no R code of a source runs inside a trace", {
     })) {
       h <- train(make(), mapped(via), NULL, epochs = 2, validation_data = mapped(via))
       expect_equal(h$metrics, list(loss = c(9, 9), val_loss = c(9, 9)))
+    }
+    for (size in c(0, 10)) {
+      expect_equal(train(echo_of("tf_keras"), mapped(via), NULL, max_queue_size = size)$metrics$loss, 9)
     }
     expect_equal(evaluate_generator(echo_model(), mapped(via))[[1]], 9)
     expect_equal(as.vector(predict_generator(echo_model(), mapped(via))), 1:8 * 2)

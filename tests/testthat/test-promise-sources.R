@@ -46,15 +46,6 @@ varying_in_python <- function(package, first, step) {
   list(source = made, read = function() lapply(made$seen, as.integer))
 }
 
-# A model of a Keras that never changes, and whose loss is the mean of the inputs.
-echo_of <- function(package) {
-  layers <- reticulate::import(package)$layers
-  dense <- layers$Dense(1L, use_bias = FALSE, kernel_initializer = "ones")
-  model <- reticulate::import(package)$Sequential(list(layers$InputLayer(list(1L)), dense))
-  model$compile(reticulate::import(package)$optimizers$SGD(0), "mae")
-  model
-}
-
 test_that("T6: a sequence that grows or shrinks in on_epoch_end has the batches that it has then", {
   made <- list(
     function(...) varying(keras()$utils$PyDataset, ...),
@@ -87,6 +78,20 @@ test_that("T6: a sequence that has no batches left ends the training early", {
                  class = "fitgenerator_ended_warning")
   expect_true(history$incomplete)
   expect_equal(history$metrics$loss, c(0.5, 0))
+})
+
+test_that("T5: a flow of Keras's own, which shuffles after each pass, has another order in the next call", {
+  legacy <- reticulate::import("keras.src.legacy.preprocessing.image")$ImageDataGenerator()
+  flow <- legacy$flow(array(1:6 + 0, c(6, 1, 1, 1)), rep(0, 6), batch_size = 2L, seed = 1L)
+  layers <- keras()$layers
+  model <- keras()$Sequential(list(layers$Input(list(1L, 1L, 1L)), layers$Flatten(), layers$Dense(1L)))
+  model$compile("sgd", "mae")
+  orders <- lapply(1:5, function(call) {
+    train(model, flow, NULL)
+    as.integer(flow$index_array)
+  })
+  for (order in orders) expect_setequal(order, 0:5)
+  expect_gt(length(unique(orders)), 1L)
 })
 
 test_that("T19: a queue longer than any training takes neither time nor memory", {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -272,4 +273,6 @@ def _source(given: Any, name: str, pool: Pool | None, model: Any = None) -> Sour
         return closure_source(number, f"R closure {number}")
     if isinstance(given, Arrays):
         return fixed_arrays(given.parts)
-    return as_source(given, name) if model is None else as_validation(given, model)
+    source = as_source(given, name) if model is None else as_validation(given, model)
+    # Its code may have R called on another thread (a pool, TensorFlow's threads), and wait for it.
+    return replace(source, asks=True)
