@@ -29,6 +29,7 @@ test_that("T28, T33: what tuple() made of a vector is refused in R's words, and 
     batch <- reticulate::tuple(x, targets)
     e <- expect_error(train(linear_model(), function() batch, 1), class = "fitgenerator_batch_error")
     expect_match(conditionMessage(e), text)
+    expect_identical(e$batch, 1L)
   }
   refused(c(1, 0, 1, 0, 1), "give as\\.array\\(targets\\)\\.")
   refused(array(rep("cat", 5)), "targets are text, and the loss needs numbers: give a factor")

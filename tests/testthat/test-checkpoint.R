@@ -139,6 +139,13 @@ test_that("T16: a file that lacks a part is refused, and the model stays as it w
   expect_identical(model$get_weights(), before)
 })
 
+test_that("T16: a link to itself is no file", {
+  skip_on_os("windows")
+  loop <- file.path(new_folder(), "loop")
+  file.symlink(loop, loop)
+  expect_error(checkpoint(loop), "`path` must name a file: .*loop", class = "fitgenerator_argument_error")
+})
+
 # -- within epochs -------------------------------------------------------------------------------
 
 drawing_flow <- function(length = 7) {

@@ -148,6 +148,19 @@ test_that("T11: a time limit that expires while Python code runs is an error of 
     setTimeLimit()
     expect_clean(model)
   }
+  calls <- list(
+    function(hooks) evaluate_generator(model, random_batches(), 2, callbacks = hooks),
+    function(hooks) predict_generator(model, random_batches(), 2, callbacks = hooks)
+  )
+  for (call in calls) {
+    limited <- function() {
+      setTimeLimit(elapsed = 0.3)
+      call(list(keras()$callbacks$LambdaCallback(on_test_batch_end = busy, on_predict_batch_end = busy)))
+    }
+    suppressMessages(expect_error(limited(), "time limit"))
+    setTimeLimit()
+  }
+  expect_clean(model)
 })
 
 test_that("T11: only R's own message of a time limit is one", {

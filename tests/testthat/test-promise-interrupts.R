@@ -48,6 +48,7 @@ test_that("rule 2, F1: interrupts arrive while a batch of a flow is drawn by han
 
 test_that("T13: interrupts arrive while R code inside a Python source runs", {
   for (setting in c("iterator", "calls", "dataset")) expect_true(all(trials_of(setting) < in_time))
+  for (setting in c("evaluated", "predicted")) expect_true(all(trials_of(setting, 3) < in_time))
   expect_true(all(trials_of("naps") < 2))
 })
 

@@ -81,6 +81,11 @@ test_that("T14: a model's own methods, of either Keras, read one pass of the flo
     for (flow in flows) {
       model <- reticulate::import(package)$Sequential(list(layers$Flatten(), layers$Dense(1L)))
       expect_identical(dim(model$predict(flow, verbose = 0L)), c(6L, 1L))
+      model$compile("sgd", "mse")
+      expect_length(model$evaluate(flow, verbose = 0L), 1L)
+      fitted <- model$fit(flow, epochs = 2L, verbose = 0L, validation_data = flow)
+      expect_length(fitted$history$val_loss, 2L)
+      expect_equal(fitted$params$steps, 3)
     }
   }
 })

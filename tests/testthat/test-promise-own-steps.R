@@ -163,6 +163,34 @@ test_that("T3 compiling again is noticed whatever it leaves as it was", {
   expect_true(all(diff(unlist(losses)) < 0))
 })
 
+test_that("T3 a step of the model's own is traced anew where Keras traces it anew, in both Kerases", {
+  skip_without_keras()
+  for (package in c("keras", "tf_keras")) {
+    reticulate::py_run_string(sprintf("
+import tensorflow as tf
+from %s import Sequential
+class FitgeneratorTestScaled(Sequential):
+    scale = 1.0
+    def train_step(self, data):
+        return {'scaled': self.scale * tf.reduce_mean(tf.cast(data[0], 'float32'))}
+", package))
+    layers <- reticulate::import(package)$layers
+    made <- reticulate::import_main(convert = FALSE)$FitgeneratorTestScaled
+    model <- made(list(layers$Input(list(2L)), layers$Dense(1L)))
+    model$compile("sgd")
+    scaled <- function() train(model, function() list(matrix(1, 4, 2), y), 1)$metrics$scaled
+    set <- function(scale) reticulate::py_set_attr(model, "scale", scale)
+    expect_equal(scaled(), 1)
+    set(0.5)
+    expect_equal(scaled(), 1) # as in Keras, which goes on with what it has traced
+    model$compile(model$optimizer)
+    expect_equal(scaled(), 0.5)
+    set(0.25)
+    model$make_train_function(force = TRUE)
+    expect_equal(scaled(), 0.25)
+  }
+})
+
 test_that("T4 a quantized model predicts as such", {
   skip_without_keras()
   layers <- keras()$layers

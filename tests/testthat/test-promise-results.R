@@ -25,6 +25,21 @@ test_that("T9: evaluations and single batches give the loss first, then the metr
   }
 })
 
+test_that("T9: so they do with several outputs, whose names are in no order of the alphabet", {
+  names <- c("loss", "z_loss", "b_loss", "z_mse", "z_mae", "b_mape")
+  for (module in c("keras", "tf_keras")) {
+    keras <- reticulate::import(module)
+    input <- keras$layers$Input(list(2L))
+    outputs <- list(keras$layers$Dense(1L, name = "z")(input), keras$layers$Dense(1L, name = "b")(input))
+    model <- keras$Model(input, outputs)
+    compile(model, "sgd", list(z = "mse", b = "mae"), metrics = list(z = list("mse", "mae"), b = list("mape")))
+    scores <- evaluate_generator(model, function() list(x, list(y, y)), 1)
+    expect_identical(names(scores), names)
+    expect_equal(scores$loss, scores$z_loss + scores$b_loss, tolerance = 1e-6)
+    expect_identical(names(train_on_batch(model, x, list(y, y))), names)
+  }
+})
+
 test_that("T9: printed lines, printed histories and plots begin with the loss, the history is as in Keras", {
   skip_if_not_installed("ggplot2")
   for (module in c("keras", "tf_keras")) {

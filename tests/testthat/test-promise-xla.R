@@ -24,10 +24,10 @@ spoiled <- function(good, bad, at = 100L) {
   }
 }
 
-checked_models <- function() {
-  layers <- keras()$layers
+checked_models <- function(package = "keras") {
+  layers <- reticulate::import(package)$layers
   of <- function(loss, ...) {
-    model <- keras()$Sequential(list(layers$Input(list(2L)), ...))
+    model <- reticulate::import(package)$Sequential(list(layers$Input(list(2L)), ...))
     model$compile("sgd", loss)
     model
   }
@@ -60,6 +60,35 @@ test_that("T1: by default, ids and labels out of range are TensorFlow's error wi
       expect_true(100L >= min(e$batch) && 100L <= max(e$batch) || 20L >= min(e$batch) && 20L <= max(e$batch))
     }
   }
+  kind <- checked_models()$ids
+  inputs <- spoiled(kind$good[[1L]], kind$bad[[1L]])
+  e <- expect_error(predict_generator(kind$make(), inputs, 120),
+                    class = "tensorflow.python.framework.errors_impl.InvalidArgumentError")
+  expect_true(100L >= min(e$batch) && 100L <= max(e$batch))
+})
+
+test_that("T1: so they are with models of Keras 2", {
+  compiling_pays()
+  for (kind in checked_models("tf_keras")) {
+    e <- expect_error(train(kind$make(), spoiled(kind$good, kind$bad), 60, 2),
+                      class = "tensorflow.python.framework.errors_impl.InvalidArgumentError")
+    expect_true(100L >= min(e$batch) && 100L <= max(e$batch))
+  }
+  labels <- checked_models("tf_keras")$labels
+  expect_gt(train(labels$make(), function() labels$good, 60, 2)$pipeline$xla_steps, 0)
+})
+
+test_that("T1: XLA that is asked for leaves out the checks, as the manual says", {
+  layers <- keras()$layers
+  words <- list(layers$Input(list(2L)), layers$Embedding(5L, 2L), layers$Dropout(0.5))
+  model <- keras()$Sequential(c(words, layers$Flatten(), layers$Dense(1L)))
+  model$compile("sgd", "mse")
+  kind <- checked_models()$ids
+  history <- train(model, spoiled(kind$good, kind$bad, at = 35L), 50, jit_compile = TRUE)
+  expect_gt(history$pipeline$xla_steps, 0)
+  expect_true(is.finite(history$metrics$loss))
+  expect_error(train(model, spoiled(kind$good, kind$bad, at = 35L), 50),
+               class = "tensorflow.python.framework.errors_impl.InvalidArgumentError")
 })
 
 test_that("T2: metrics of several outputs are those without XLA", {

@@ -12,7 +12,7 @@ import pytest
 import tf_keras
 from fitgenerator import ImageError, ImageWarning, evaluate_generator, predict_generator
 from fitgenerator.images import ImageDataGenerator
-from support.pictures import mean_model, write_classes
+from support.pictures import mean_model, one_third, write_classes
 from support.tiny_trainings import Seen, catch, run
 
 pytestmark = pytest.mark.usefixtures("quietly")
@@ -56,7 +56,9 @@ def test_T15_a_training_keeps_its_number_of_steps(folder: Path, workers: int) ->
 
 
 @WORKERS
-def test_T15_all_other_batches_are_those_of_a_run_without_it(folder: Path, workers: int) -> None:
+def test_T15_the_number_of_steps_is_kept_where_most_cannot_be_read(
+    folder: Path, workers: int
+) -> None:
     options = {"shuffle": True, "seed": 4, "batch_size": 2}
     whole, _ = greys_of(flow_of(folder, **options), None, 3)
     breaks(folder, 0, 1, 2, 3)
@@ -65,6 +67,47 @@ def test_T15_all_other_batches_are_those_of_a_run_without_it(folder: Path, worke
     single, _ = greys_of(flow_of(folder, shuffle=True, seed=4), None, 1, workers=workers)
     assert len(single) == 6
     assert set(single) == {4, 5}
+
+
+def seen_of(flow: Any, **options: Any) -> list[dict[int, float]]:
+    """The batches of three passes: the means of the pictures, by their classes."""
+    seen: list[dict[int, float]] = []
+
+    def loss(classes: Any, means: Any) -> Any:
+        both = (array.numpy().ravel().tolist() for array in (classes, means))
+        seen.append(dict(zip(*both, strict=True)))
+        return means
+
+    mean = keras.layers.Dense(1, use_bias=False, kernel_initializer=one_third)
+    layers = keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D(), mean
+    model = keras.Sequential(layers)
+    model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
+    catch(lambda: run(model, flow, None, 3, **options))
+    return seen
+
+
+@WORKERS
+@pytest.mark.parametrize("size", [1, 2])
+def test_T15_all_other_batches_are_those_of_a_run_without_it(
+    tmp_path: Path, size: int, workers: int
+) -> None:
+    folder = write_classes(tmp_path, **dict.fromkeys("abcdef", 1))  # a class for each picture
+    turned = ImageDataGenerator(rotation_range=60, fill_mode="constant", cval=200)
+
+    def flow() -> Any:
+        return turned.flow_from_directory(
+            folder, (8, 8), class_mode="sparse", batch_size=size, seed=4, on_error="skip"
+        )
+
+    whole = seen_of(flow())
+    (folder / "d" / "003.png").write_bytes(b"no picture")
+    seen = seen_of(flow(), workers=workers)
+    assert len(seen) == len(whole) == 18 / size
+    assert len({batch[0] for batch in whole if 0 in batch}) > 1  # turned in other ways
+    for first in range(0, len(whole), 6 // size):
+        readable = [{k: batch[k] for k in batch if k != 3} for batch in whole[first:][: 6 // size]]
+        kept = [batch for batch in readable if batch]  # those behind move up
+        assert seen[first:][: len(kept)] == kept
 
 
 @WORKERS

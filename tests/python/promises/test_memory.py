@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tf_keras
 from fitgenerator import evaluate_generator, fit_generator, predict_generator
 from support.process_memory import forget_peak, linux, peak, resident
 from support.tiny_trainings import (
@@ -122,7 +123,8 @@ def catch(call: Callable[[], object]) -> None:
 CALLS: dict[str, Callable[[Any], object]] = {
     "fit": lambda given: run(echo_model(), given, 3),
     "lock-step": lambda given: run(echo_model(), given, 3, max_queue_size=0),
-    "unbuilt": lambda given: run(unbuilt_model(), given, 3),
+    "unbuilt": lambda given: run(unbuilt_model(keras), given, 3),
+    "Keras 2": lambda given: run(unbuilt_model(tf_keras), given, 3),
     "iterable": lambda given: run(echo_model(), iter(lambda: next(given), None), 3),
     "validation": lambda given: run(
         echo_model(), numbered(), 2, validation_data=given, validation_steps=2
@@ -135,9 +137,9 @@ CALLS: dict[str, Callable[[Any], object]] = {
 }
 
 
-def unbuilt_model() -> Any:
-    model = keras.Sequential([keras.layers.Dense(1, use_bias=False)])
-    model.compile(keras.optimizers.SGD(0.0), "mse")
+def unbuilt_model(package: Any) -> Any:
+    model = package.Sequential([package.layers.Dense(1, use_bias=False)])
+    model.compile(package.optimizers.SGD(0.0), "mse")
     return model
 
 

@@ -227,5 +227,7 @@ def test_T19_a_queue_longer_than_any_training_costs_nothing(workers: int) -> Non
     generator = numbered()
     run(model, generator, 3, max_queue_size=10**7, workers=workers)
     run(model, Indexed([next(numbered())] * 4), None, max_queue_size=10**7, workers=workers)
+    evaluate_generator(model, numbered(), 3, 10**7)
+    predict_generator(model, numbered(), 3, 10**7)
     assert time.perf_counter() - begun < 1
     assert next(generator)[0][0] == 4

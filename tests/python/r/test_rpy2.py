@@ -170,6 +170,29 @@ def test_one_seed_gives_one_history_whatever_the_queue() -> None:
     assert results[0][1] == list(r(".Random.seed"))
 
 
+def test_T11_the_second_number_of_box_muller_stays_in_its_batch() -> None:
+    """Of three numbers a batch, a fourth is left: it is not the first of the next draw."""
+
+    def drawn(size: int, calls: int = 1, **options: Any) -> tuple[list[float], float]:
+        r("set.seed(1)")
+        model, draw = linear_model(), closure("function() list(matrix(rnorm(3), 1), 1)")
+        options = {"verbose": 0, "max_queue_size": size, **options}
+        runs = [fg.fit_generator(model, draw, 6, 2 // calls, **options) for _ in range(calls)]
+        return [loss for run in runs for loss in run.history["loss"]], r("rnorm(1)")[0]
+
+    r("RNGkind('Mersenne-Twister', 'Box-Muller')")
+    try:
+        alone = drawn(0)
+        for size in (1, 3, 10):
+            assert drawn(size) == alone
+        assert drawn(10, calls=2)[0] == alone[0]
+        unseen = {"validation_data": closure("function() list(matrix(rnorm(3), 1), 1)")}
+        both = [drawn(size, **unseen, validation_steps=3) for size in (0, 1, 10)]
+        assert both[0] == both[1] == both[2]
+    finally:
+        r("RNGkind('default', 'default', 'default')")
+
+
 def test_one_function_for_both_is_read_by_one_reader() -> None:
     """An epoch's training batches, then its validation batches."""
     draw = closure(NUMBERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,9 +18,11 @@ from fitgenerator import (
     flow_from_data,
     flow_from_frame,
     predict_generator,
+    share_of,
     timeseries_generator,
 )
 from fitgenerator.images import ImageDataGenerator
+from support.pictures import write_classes
 
 X = np.arange(12, dtype="float32").reshape(6, 2)
 Y = X[:, :1]
@@ -33,13 +36,29 @@ def part(number: int) -> tuple[Any, Any]:
     return X[rows], Y[rows]
 
 
-# Three batches of two rows, in order; of shape (2,) or of pictures.
-SOURCES: dict[str, Callable[[], Any]] = {
-    "arrays": lambda: flow_from_data(X, Y, batch_size=2, shuffle=False),
-    "frame": lambda: flow_from_frame(FRAME, "y ~ a + b", batch_size=2, shuffle=False),
-    "series": lambda: timeseries_generator(X, Y, 1, end_index=5, start_index=0, batch_size=2),
-    "function": lambda: batch_sequence(part, 3),
-    "images": lambda: ImageDataGenerator().flow(PICTURES, Y, batch_size=2, shuffle=False),
+def of_files(folder: Path, *, by_table: bool = False) -> Any:
+    """A flow of six files, by the folder or by a table of their names."""
+    if not folder.exists():
+        write_classes(folder, a=3, b=3)
+    options: Any = {"batch_size": 2, "shuffle": False, "class_mode": "sparse"}
+    options["target_size"] = (2, 2)
+    if not by_table:
+        return ImageDataGenerator().flow_from_directory(folder, **options)
+    names = [str(path.relative_to(folder)) for path in sorted(folder.glob("*/*"))]
+    table = {"filename": names, "class": [name[0] for name in names]}
+    return ImageDataGenerator().flow_from_dataframe(table, folder, **options)
+
+
+# Batches of two rows, in order; of shape (2,) or of pictures.
+SOURCES: dict[str, Callable[[Path], Any]] = {
+    "arrays": lambda _: flow_from_data(X, Y, batch_size=2, shuffle=False),
+    "frame": lambda _: flow_from_frame(FRAME, "y ~ a + b", batch_size=2, shuffle=False),
+    "series": lambda _: timeseries_generator(X, Y, 1, end_index=5, start_index=0, batch_size=2),
+    "function": lambda _: batch_sequence(part, 3),
+    "share": lambda _: share_of(batch_sequence(part, 3), 1, 2),
+    "images": lambda _: ImageDataGenerator().flow(PICTURES, Y, batch_size=2, shuffle=False),
+    "files": lambda folder: of_files(folder / "files"),
+    "table of files": lambda folder: of_files(folder / "files", by_table=True),
 }
 
 
@@ -55,12 +74,13 @@ def model_for(package: Any, source: Any) -> Any:
 
 @pytest.mark.parametrize("package", [keras, tf_keras])
 @pytest.mark.parametrize("name", SOURCES)
-def test_T14_a_models_own_methods_end_after_a_pass(package: Any, name: str) -> None:
-    source = SOURCES[name]()
+@pytest.mark.usefixtures("quietly")
+def test_T14_a_models_own_methods_end_after_a_pass(package: Any, name: str, tmp_path: Path) -> None:
+    source = SOURCES[name](tmp_path)
     model = model_for(package, source)
     predicted = model.predict(source, verbose=0)
     assert len(predicted) == sum(len(source[index][0]) for index in range(len(source)))
-    np.testing.assert_allclose(predicted, predict_generator(model, SOURCES[name]()), rtol=1e-5)
+    np.testing.assert_allclose(predicted, predict_generator(model, SOURCES[name](tmp_path)), 1e-5)
     targets = np.concatenate([source[index][1] for index in range(len(source))])
     loss = np.mean((predicted - targets.reshape(len(targets), 1)) ** 2)
     assert model.evaluate(source, verbose=0) == pytest.approx(loss, rel=1e-4)
@@ -72,9 +92,9 @@ def test_T14_a_models_own_methods_end_after_a_pass(package: Any, name: str) -> N
 
 
 @pytest.mark.parametrize("package", [keras, tf_keras])
-def test_T14_a_source_without_a_length_is_refused(package: Any) -> None:
+def test_T14_a_source_without_a_length_is_refused(package: Any, tmp_path: Path) -> None:
     source = flow_from_chunks(lambda: iter([FRAME]), "y ~ a + b")
-    model = model_for(package, SOURCES["arrays"]())
+    model = model_for(package, SOURCES["arrays"](tmp_path))
     with pytest.raises(ValueError, match=r"data adapter|Unrecognized data type"):
         model.fit(source, verbose=0)
 

@@ -14,6 +14,13 @@ from support.model_kinds_tensorflow import made
 from support.tiny_trainings import Indexed, run
 
 SPEC = tf.TensorSpec((None, 3))
+# One of each thing that is usual: a layer, an activation, a loss, a metric, an optimizer.
+USUAL = [
+    *("dense", "conv", "separable", "one-hot", "binary", "classes", "embedding", "regularized"),
+    *("activation elu", "activation softplus", "activation leaky_relu"),
+    *("activation relu6", "activation gelu", "loss huber", "loss mae", "loss poisson"),
+    *("optimizer RMSprop", "optimizer Adagrad", "optimizer Nadam", "clipped"),
+]
 
 
 def graph_of(call: Callable[[Any], Any]) -> Any:
@@ -83,6 +90,11 @@ def test_T2_xla_where_it_is_asked_for_has_loops_of_swish_for_the_whole_training(
     # From the 21st step on, in the second and third epoch: two calls of ten, and six steps.
     assert pipeline.xla_steps == 40
     assert pipeline.fallback is None
+
+
+@pytest.mark.parametrize("kind", USUAL)
+def test_T1_usual_models_stay_eligible_for_xla(kind: str) -> None:
+    assert unsafe_operation(trained(kind)) is None
 
 
 def test_T1_floats_of_16_bits_are_not_compiled_by_default() -> None:

@@ -148,11 +148,14 @@ settings <- list(
 # Python sources that hold R code.
 settings <- c(settings, list(
   iterator = list(model = compiled, run = function(model) train_on(model, reticulate::py_iterator)),
-  calls = list(model = compiled, run = function(model) {
-    reticulate::py_run_string("def fitgenerator_trial(function):\n    while True: yield function()")
-    train_on(model, reticulate::py_get_attr(reticulate::import_main(), "fitgenerator_trial"))
-  }),
+  calls = list(model = compiled, run = function(model) train_on(model, calling)),
   dataset = list(model = compiled, run = function(model) train_on(model, dataset_of)),
+  evaluated = list(model = compiled, run = function(model) {
+    evaluate_generator(model, calling(as_tuples(patient(matrices))), steps = 1e6)
+  }),
+  predicted = list(model = compiled, run = function(model) {
+    predict_generator(model, calling(as_tuples(patient(matrices))), steps = 1e6)
+  }),
   naps = list(model = compiled, run = function(model) train_on(model, dataset_of, 0.3)),
   rests = list(model = compiled, run = function(model) {
     reticulate::py_run_string(paste(
@@ -168,10 +171,16 @@ settings <- c(settings, list(
 train_on <- function(model, source, seconds = 0) {
   batch <- function() {
     if (seconds) Sys.sleep(seconds) # nolint: undesirable_function_linter. It is to be interrupted.
-    do.call(reticulate::tuple, matrices())
+    matrices()
   }
-  fit_generator(model, source(patient(batch)), 50, epochs = 1e5, verbose = 0)
+  fit_generator(model, source(as_tuples(patient(batch))), 50, epochs = 1e5, verbose = 0)
 }
+
+as_tuples <- function(batch) function() if (!is.null(lists <- batch())) do.call(reticulate::tuple, lists)
+
+reticulate::py_run_string("def fitgenerator_trial(function):\n    while True: yield function()")
+
+calling <- function(fn) reticulate::py_get_attr(reticulate::import_main(), "fitgenerator_trial")(fn)
 
 dataset_of <- function(batch) {
   item <- function(self, i) batch()
