@@ -36,7 +36,7 @@ def cases() -> list[str]:
 def found(clean_environment: dict[str, str]) -> dict[str, dict[str, Any]]:
     """What the program has found, by case."""
     done = subprocess.run(
-        [sys.executable, str(PROGRAM), *cases(), "resumed", "untrained", "failed"],
+        [sys.executable, str(PROGRAM), *cases(), "resumed", "untrained", "overflowed", "failed"],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -58,6 +58,10 @@ def test_replicas_give_the_numbers_of_one_device(
     assert {"weights", "predicted"} <= set(differences)
     bound = HALF if case == "mixed precision" else 1e-5
     assert {k: v for k, v in differences.items() if not v < bound} == {}
+
+
+def test_a_step_that_overflows_in_one_replica_is_left_out(found: dict[str, dict[str, Any]]) -> None:
+    assert found["overflowed"] == {"same": True, "scale": 2.0**29}
 
 
 def test_models_that_were_never_trained_predict_and_are_evaluated(

@@ -82,11 +82,16 @@ def two_outputs() -> Any:
     return model
 
 
+def scaled(by: float) -> Any:
+    """An optimizer that scales the loss."""
+    return keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01), initial_scale=by)
+
+
 def mixed() -> Any:
-    """A model that computes in 16 bits; Keras scales its loss."""
+    """A model that computes in 16 bits, with a scaled loss that does not overflow."""
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        return dense()
+        return dense(scaled(64.0))
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -266,6 +271,18 @@ def untrained() -> dict[str, float]:
     return found
 
 
+def overflowed() -> dict[str, Any]:
+    """A step whose gradients are finite in one replica alone: it is left out."""
+    x, y = vectors(12)[0]
+    y[6:] = 1e30
+    with TWO.scope():
+        model = dense(scaled(2.0**30))
+    before = model.get_weights()
+    fg.fit_generator(model, [(x, y)], verbose=0)
+    same = all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    return {"same": same, "scale": float(model.optimizer.dynamic_scale.numpy())}
+
+
 def failed() -> dict[str, str]:
     """What is said where something cannot be done, and what was done by then."""
 
@@ -299,7 +316,12 @@ def _error(code: Callable[[], object]) -> str:
 
 
 if __name__ == "__main__":
-    others = {"resumed": resumed, "untrained": untrained, "failed": failed}
+    others = {
+        "resumed": resumed,
+        "untrained": untrained,
+        "overflowed": overflowed,
+        "failed": failed,
+    }
     for name in sys.argv[1:] or [*CASES, *others]:
         print(
             json.dumps([name, others[name]() if name in others else difference(name)]), flush=True

@@ -16,7 +16,7 @@ from .xla_operations import LARGEST, Holds, finite, ordinary
 
 # Their output has the magnitudes of the input.
 _VIEWS = frozenset(
-    ["Abs", "BroadcastTo", "ExpandDims", "Identity", "Neg", "Reshape", "Squeeze", "Transpose"]
+    {"Abs", "BroadcastTo", "ExpandDims", "Identity", "Neg", "Reshape", "Squeeze", "Transpose"}
 )
 _SHIFTS = frozenset({"AddV2", "Sub"})
 
