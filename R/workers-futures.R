@@ -76,7 +76,16 @@ has_whole_nodes <- function() {
   backend <- tryCatch(future::plan("backend"), error = function(cnd) NULL)
   if (!is.environment(backend) || !inherits(backend$workers, "cluster")) return(FALSE)
   for (k in seq_along(backend$workers)) backend$workers[[k]] <- whole_node(backend$workers[[k]])
+  the$plans <- c(the$plans, backend)
   TRUE
+}
+
+# Leaves the nodes of such plans as they were.
+restore_nodes <- function() {
+  for (backend in the$plans) {
+    for (k in seq_along(backend$workers)) backend$workers[[k]] <- plain_node(backend$workers[[k]])
+  }
+  the$plans <- NULL
 }
 
 # Starts a future if a worker is free, or where others than clusters have none, waits for one. Whether it has started.

@@ -58,6 +58,7 @@ take_back <- function(lent) {
   unbroken({
     the$left <- collected(c(the$left, lent$started), 0.1)
     lent$started <- list()
+    if (!length(the$left)) restore_nodes() # what is left may be collected by the user, and its messages come whole
   })
 }
 

@@ -39,6 +39,11 @@ whole_node <- function(node) {
   node
 }
 
+plain_node <- function(node) {
+  class(node) <- setdiff(class(node), "fitgenerator_node")
+  node
+}
+
 #' @exportS3Method parallel::sendData
 sendData.fitgenerator_node <- function(node, data) { # nolint: object_name_linter. The name is parallel's.
   unbroken(send_whole(node$con, serialize(data, NULL, xdr = !inherits(node, "SOCK0node"))))

@@ -9,10 +9,18 @@ with_plan <- function(..., code) {
   force(code)
 }
 
+# The classes of the nodes that the plan has.
+node_classes <- function() {
+  plan_has_them <- utils::packageVersion("future") >= "1.40.0"
+  lapply(if (plan_has_them) future::plan("backend")$workers else formals(future::plan("next"))$workers, class)
+}
+
 test_that("Futures of any plan with processes give the history of R's own thread, to the bit", {
   alone <- losses_of(drawn_batch, NULL)
   for (kind in c("cluster", "multisession")) {
     with_plan(kind, workers = 3, code = {
+      future::value(future::future(1)) # from here on, the plan has nodes
+      classes <- node_classes()
       losses_of(drawn_batch, "future") # what is loaded once
       expect_nothing_left(expect_identical(losses_of(drawn_batch, "future"), alone))
       expect_identical(losses_of(drawn_batch, "future", max_queue_size = 0), alone)
@@ -22,6 +30,7 @@ test_that("Futures of any plan with processes give the history of R's own thread
       error <- expect_error(losses_of(fails, "future"), "no such file", class = "fitgenerator_generator_error")
       expect_identical(error$batch, 3L)
       expect_identical(future::value(future::future(1 + 1)), 2)
+      expect_identical(node_classes(), classes)
     })
   }
 })

@@ -15,7 +15,8 @@ import pytest
 PROGRAM = Path(__file__).parents[1] / "support" / "program_replicas.py"
 # Run by default; the others with FITGENERATOR_SWEEP=all.
 QUICK = ("fewer rows than replicas", "several steps a call", "mean by sample weight")
-QUICK += ("masked and regularised", "two outputs", "step of its own")
+QUICK += ("mixed precision", "masked and regularised", "two outputs", "step of its own")
+HALF = 1e-3  # the epsilon of 16-bit floats
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -35,7 +36,7 @@ def cases() -> list[str]:
 def found(clean_environment: dict[str, str]) -> dict[str, dict[str, Any]]:
     """What the program has found, by case."""
     done = subprocess.run(
-        [sys.executable, str(PROGRAM), *cases(), "resumed", "failed"],
+        [sys.executable, str(PROGRAM), *cases(), "resumed", "untrained", "overflowed", "failed"],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -55,7 +56,19 @@ def test_replicas_give_the_numbers_of_one_device(
     differences = dict(found[case])
     differences.pop("steps a call")
     assert {"weights", "predicted"} <= set(differences)
-    assert {k: v for k, v in differences.items() if not v < 1e-5} == {}
+    bound = HALF if case == "mixed precision" else 1e-5
+    assert {k: v for k, v in differences.items() if not v < bound} == {}
+
+
+def test_a_step_that_overflows_in_one_replica_is_left_out(found: dict[str, dict[str, Any]]) -> None:
+    assert found["overflowed"] == {"same": True, "scale": 2.0**29}
+
+
+def test_models_that_were_never_trained_predict_and_are_evaluated(
+    found: dict[str, dict[str, Any]],
+) -> None:
+    assert len(found["untrained"]) == 4
+    assert {k: v for k, v in found["untrained"].items() if not v < 1e-5} == {}
 
 
 def test_several_steps_run_in_one_call(found: dict[str, dict[str, Any]]) -> None:

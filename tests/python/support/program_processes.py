@@ -93,6 +93,16 @@ def normalised() -> Any:
     return dense("adam", layers.BatchNormalization(synchronized=True))
 
 
+def mixed() -> Any:
+    """A model that computes in 16 bits, with a scaled loss that does not overflow."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        own = keras.optimizers.SGD(0.01)
+        return dense(lambda: keras.optimizers.LossScaleOptimizer(own, initial_scale=64.0))
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 class OwnStep(keras.Model):
     """A step that returns a number that is no metric."""
 
@@ -336,6 +346,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "masked": lambda: numbers(masked, sentences(9, 12)),
     "two outputs": lambda: numbers(two_outputs, [(x, (y, -y)) for x, y in vectors(9, 12)]),
     "normalised": lambda: numbers(normalised, vectors(10, 13)),
+    "mixed precision": lambda: numbers(mixed, vectors(9, 12)),
     "own step": lambda: numbers(own_step, vectors(9, 12)),
     "resumed": resumed,
     "other steps": lambda: history_of(iter(vectors(*[8] * 9)), 3 + INDEX),

@@ -11,6 +11,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -81,6 +82,20 @@ def two_outputs() -> Any:
     return model
 
 
+def scaled(by: float) -> Any:
+    """An optimizer that scales the loss."""
+    return keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01), initial_scale=by)
+
+
+def mixed() -> Any:
+    """A model that computes in 16 bits, with a scaled loss that does not overflow."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        return dense(scaled(64.0))
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def doubled(batches: list[Any]) -> list[Any]:
     """The same batches with two targets."""
     return [(x, (y, -y)) for x, y in batches]
@@ -133,6 +148,7 @@ CASES: dict[str, Case] = {
     "loss scaling": Case(
         lambda: dense(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())), UNEVEN
     ),
+    "mixed precision": Case(mixed, UNEVEN),
     "sample weights": Case(
         lambda: dense(weighted_metrics=["mae"]), vectors(11, 7, 1, 12, weighted=True)
     ),
@@ -239,6 +255,34 @@ def resumed() -> dict[str, float]:
     return found
 
 
+def untrained() -> dict[str, float]:
+    """Predictions and an evaluation of models that were never trained."""
+    found = {}
+    for name, strategy in (("two", TWO), ("three", THREE)):
+        models = []
+        for scope in (None, strategy):
+            keras.utils.set_random_seed(1)
+            with scope.scope() if scope else nullcontext():
+                models.append(dense())
+        one, other = (fg.predict_generator(model, UNEVEN) for model in models)
+        found[f"predicted by {name}"] = _far_rows(one, other)
+        one, other = (fg.evaluate_generator(model, UNEVEN) for model in models)
+        found[f"evaluated by {name}"] = far(one, other)
+    return found
+
+
+def overflowed() -> dict[str, Any]:
+    """A step whose gradients are finite in one replica alone: it is left out."""
+    x, y = vectors(12)[0]
+    y[6:] = 1e30
+    with TWO.scope():
+        model = dense(scaled(2.0**30))
+    before = model.get_weights()
+    fg.fit_generator(model, [(x, y)], verbose=0)
+    same = all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
+    return {"same": same, "scale": float(model.optimizer.dynamic_scale.numpy())}
+
+
 def failed() -> dict[str, str]:
     """What is said where something cannot be done, and what was done by then."""
 
@@ -272,8 +316,13 @@ def _error(code: Callable[[], object]) -> str:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or [*CASES, "resumed", "failed"]:
-        others = {"resumed": resumed, "failed": failed}
+    others = {
+        "resumed": resumed,
+        "untrained": untrained,
+        "overflowed": overflowed,
+        "failed": failed,
+    }
+    for name in sys.argv[1:] or [*CASES, *others]:
         print(
             json.dumps([name, others[name]() if name in others else difference(name)]), flush=True
         )

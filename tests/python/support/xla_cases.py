@@ -194,6 +194,13 @@ def _formulas() -> Iterator[Case]:
     yield _binary("(x / y) / x", lambda x, y: (x / y) / x)
     yield _binary("exp(x) ** y", lambda x, y: tf.exp(x) ** y)
     yield _binary("log(x ** y)", lambda x, y: tf.math.log(x**y))
+    # Where a check follows from another one.
+    yield _binary("y / (sqrt(x) + 1e-7)", lambda x, y: y / (tf.sqrt(x) + 1e-7))
+    yield _binary("y / (sqrt(x * x) + 1e-7)", lambda x, y: y / (tf.sqrt(x * x) + 1e-7))
+    yield _binary("y / (2 - x ** 3)", lambda x, y: y / (2.0 - x ** tf.constant(3.0)))
+    yield _binary("sqrt(2 - x ** y)", lambda x, y: tf.sqrt(2.0 - x**y))
+    yield _binary("max(-x, y + 0)", lambda x, y: tf.maximum(tf.reshape(-x, [1, 1]), y + 0.0))
+    yield _binary("sum(x[0]) / y", lambda x, y: tf.reduce_sum(x[0]) / tf.abs(y))
     yield _binary("x rsqrt(y)", lambda x, y: (x - y) * tf.math.rsqrt(tf.square(x) + 1e-3))
 
 

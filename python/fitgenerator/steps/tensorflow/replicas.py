@@ -18,7 +18,7 @@ import tensorflow as tf
 from keras.src.losses import loss as losses
 from tensorflow.python.distribute import values as distributed
 
-from ...models.keras_versions import Keras3
+from ...models.keras_versions import Gradients, Keras3
 from .whole_updates import instead
 
 # What metrics have given, by identity: a result, and what gives it of all replicas.
@@ -165,15 +165,18 @@ _replica = _Replica()
 
 @contextmanager
 def _shared_losses() -> Iterator[None]:
-    """Context manager: on a replica's thread, Keras's losses count by their shares."""
-    own = {name: getattr(losses, name) for name in _INSTEAD}
-    for name, make in _INSTEAD.items():
-        setattr(losses, name, make(own[name]))
+    """Context manager: on a replica's thread, Keras's losses count by their shares.
+
+    And an optimizer that scales the loss asks all replicas for infinities.
+    """
+    own = {place: getattr(*place) for place in _INSTEAD}
+    for place, make in _INSTEAD.items():
+        setattr(*place, make(own[place]))
     try:
         yield
     finally:  # thread rule 11 (nothing survives the call)
-        for name, function in own.items():
-            setattr(losses, name, function)
+        for place, function in own.items():
+            setattr(*place, function)
 
 
 def _reduced_under_mask(own: Callable[..., Any]) -> Callable[..., Any]:
@@ -248,14 +251,32 @@ def _unscaled(own: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return unscale_loss_for_distribution
 
 
+def _finite_in_all(own: Callable[..., Any]) -> Callable[..., Any]:
+    """`check_finite` of an optimizer that scales the loss, for the gradients of all replicas.
+
+    Keras asks one of them, where the gradients are not added up yet: the others would then add what
+    is not finite to the weights.
+    """
+
+    def check_finite(optimizer: Any, gradients: Gradients) -> Any:
+        finite = own(optimizer, gradients)
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return finite
+        return tf.equal(_sum(tf.cast(tf.logical_not(finite), "float32")), 0.0)
+
+    return check_finite
+
+
 def _times(loss: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
     """The product; 0 where the share is 0, for the mean of no rows is no number."""
     return tf.math.multiply_no_nan(loss, tf.cast(tf.stop_gradient(share), loss.dtype))
 
 
-_INSTEAD: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
-    "reduce_weighted_values": _reduced_under_mask,
-    "reduce_values": _reduced,
-    "scale_loss_for_distribution": _scaled,
-    "unscale_loss_for_distribution": _unscaled,
+_INSTEAD: dict[tuple[Any, str], Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    (losses, "reduce_weighted_values"): _reduced_under_mask,
+    (losses, "reduce_values"): _reduced,
+    (losses, "scale_loss_for_distribution"): _scaled,
+    (losses, "unscale_loss_for_distribution"): _unscaled,
+    (keras.optimizers.LossScaleOptimizer, "check_finite"): _finite_in_all,
 }

@@ -14,6 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from .xla_checks import needed
 from .xla_operations import Holds, limits_of, ordinary
 
 
@@ -23,9 +24,8 @@ def within_limits(operations: Iterable[tf.Operation], outputs: Iterable[Any] = (
     They are of the current graph.
     """
     found = [pair for operation in operations for pair in limits_of(operation)]
-    found = [(holds, tensor) for holds, tensor in found if tensor.op.type != "Const"]
     found += [(ordinary, tensor) for tensor in outputs if tensor.dtype.is_floating]
-    return _all_hold(found)
+    return _all_hold(needed(found))
 
 
 def _all_hold(found: Iterable[tuple[Holds, tf.Tensor]]) -> tf.Tensor:

@@ -20,7 +20,7 @@ Limits: TypeAlias = "Callable[[tf.Operation], Iterator[tuple[Holds, tf.Tensor]]]
 
 # Within these bounds neither the product nor the quotient of two numbers leaves float32, so that
 # it does not matter in which order XLA multiplies and divides.
-_LARGEST = 2.0**60
+LARGEST = 2.0**60
 _SMALLEST = 2.0**-60
 
 _NAMES = """
@@ -55,6 +55,7 @@ _ORDINARY = """
     Maximum MaxPool MaxPoolGrad Mean Min Minimum Prod Relu6 Relu6Grad ReluGrad SigmoidGrad Softmax
     SoftmaxCrossEntropyWithLogits Sum
 """
+_REDUCTIONS = frozenset({"Max", "Mean", "Min", "Prod", "Sum"})
 # Batches may have doubles, which Keras casts at once; nothing computes with them.
 _GIVEN = frozenset({"Placeholder", "Identity", "Cast", "Shape"})
 # Half floats are left out: XLA computes with more digits than they have.
@@ -65,11 +66,16 @@ _TYPES = frozenset(
 
 def ordinary(x: tf.Tensor) -> tf.Tensor:
     """Where numbers are neither NaN, nor infinite, nor near the end of the range."""
-    return tf.abs(x) <= _LARGEST
+    return tf.abs(x) <= LARGEST
+
+
+def finite(x: tf.Tensor) -> tf.Tensor:
+    """Where numbers are neither NaN nor infinite."""
+    return tf.math.is_finite(x)
 
 
 def _positive(x: tf.Tensor) -> tf.Tensor:
-    return (x >= _SMALLEST) & (x <= _LARGEST)
+    return (x >= _SMALLEST) & (x <= LARGEST)
 
 
 def _divisor(x: tf.Tensor) -> tf.Tensor:
@@ -116,7 +122,7 @@ _LIMITS: Mapping[str, Limits] = {
     "Exp": _within(outputs=_positive),
     "GatherV2": _indices(1, _gathered),
     "Log": _within(_positive),
-    "Pow": _within(_positive, ordinary, outputs=ordinary),
+    "Pow": _within(_positive, ordinary, outputs=finite),
     "RealDiv": _within(ordinary, _divisor),
     "Reciprocal": _within(_divisor),
     "Rsqrt": _within(_positive),
@@ -146,7 +152,7 @@ def unsafe_operation(graph: tf.Graph) -> str | None:
 def limits_of(operation: tf.Operation) -> Iterator[tuple[Holds, tf.Tensor]]:
     """Which conditions which tensors must meet for an operation to mean the same."""
     limits = _LIMITS.get(operation.type)
-    if limits is not None and not _is_about_shapes(operation):
+    if limits is not None and not _is_about_shapes(operation) and not _is_of_one(operation):
         yield from limits(operation)
 
 
@@ -156,6 +162,11 @@ def _is_safe(node: Node, by_name: Mapping[str, Node]) -> bool:
     # Inputs are references such as "name:0".
     makers = [by_name.get(name.split(":")[0]) for name in node.input]
     return _made_by(node.op, [None if maker is None else maker.op for maker in makers])
+
+
+def _is_of_one(operation: tf.Operation) -> bool:
+    """It reduces a single number, which is what it gives."""
+    return operation.type in _REDUCTIONS and operation.inputs[0].shape.rank == 0
 
 
 def _is_about_shapes(operation: tf.Operation) -> bool:
