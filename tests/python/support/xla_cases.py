@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -199,8 +199,11 @@ def _formulas() -> Iterator[Case]:
     yield _binary("y / (sqrt(x * x) + 1e-7)", lambda x, y: y / (tf.sqrt(x * x) + 1e-7))
     yield _binary("y / (2 - x ** 3)", lambda x, y: y / (2.0 - x ** tf.constant(3.0)))
     yield _binary("sqrt(2 - x ** y)", lambda x, y: tf.sqrt(2.0 - x**y))
-    yield _binary("max(-x, y + 0)", lambda x, y: tf.maximum(tf.reshape(-x, [1, 1]), y + 0.0))
-    yield _binary("sum(x[0]) / y", lambda x, y: tf.reduce_sum(x[0]) / tf.abs(y))
+    for name, function in {  # which need an element
+        "max(-x, y + 0)": lambda x, y: tf.maximum(tf.reshape(-x, [1, 1]), y + 0.0),
+        "sum(x[0]) / y": lambda x, y: tf.reduce_sum(x[0]) / tf.abs(y),
+    }.items():
+        yield replace(_binary(name, function), empties=False)
     yield _binary("x rsqrt(y)", lambda x, y: (x - y) * tf.math.rsqrt(tf.square(x) + 1e-3))
 
 
