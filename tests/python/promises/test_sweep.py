@@ -40,7 +40,8 @@ WAYS: dict[str, dict[str, Any]] = {
 # else there, or with batches of other shapes from one to the next.
 PLAIN = {
     *("masked", "gru", "stateful", "attention", "dropout", "noise", "mixed", "accumulated"),
-    *("activation selu", "loss hinge", "numerics", "asserting", "strings", "lengths"),
+    *("activation gelu by tanh", "activation gelu by tanh, after nothing"),  # powers of what is < 0
+    *("numerics", "asserting", "strings", "lengths"),
 }
 
 

@@ -17,8 +17,9 @@ SPEC = tf.TensorSpec((None, 3))
 # One of each thing that is usual: a layer, an activation, a loss, a metric, an optimizer.
 USUAL = [
     *("dense", "conv", "separable", "one-hot", "binary", "classes", "embedding", "regularized"),
-    *("activation elu", "activation softplus", "activation leaky_relu"),
-    *("activation relu6", "activation gelu", "loss huber", "loss mae", "loss poisson"),
+    *("activation elu", "activation selu", "activation softplus", "activation leaky_relu"),
+    *("activation relu6", "activation gelu"),
+    *("loss huber", "loss mae", "loss poisson", "loss hinge"),
     *("optimizer RMSprop", "optimizer Adagrad", "optimizer Nadam", "clipped"),
 ]
 

@@ -85,7 +85,7 @@ _UNARY = """
 """
 _BINARY = """
     AddV2 BiasAdd DivNoNan EluGrad Equal Greater GreaterEqual LeakyReluGrad Less LessEqual Maximum
-    Minimum Mul NotEqual Pow RealDiv Relu6Grad ReluGrad RsqrtGrad SigmoidGrad SoftplusGrad
+    Minimum Mul NotEqual Pow RealDiv Relu6Grad ReluGrad RsqrtGrad SeluGrad SigmoidGrad SoftplusGrad
     SquaredDifference Sub TanhGrad
 """
 
@@ -180,6 +180,7 @@ def _indices() -> Iterator[Case]:
 
 def _formulas() -> Iterator[Case]:
     """What XLA rewrites."""
+    yield _unary("StatelessIf", lambda x: tf.cond(tf.reduce_any(x == 1), lambda: 2 * x, lambda: -x))
     yield _unary("log(exp(x))", lambda x: tf.math.log(tf.exp(x)))
     yield _unary("sqrt(x * x)", lambda x: tf.sqrt(x * x))
     yield _unary("x / sqrt(x * x)", lambda x: x / tf.sqrt(x * x))

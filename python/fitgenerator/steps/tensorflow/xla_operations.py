@@ -29,7 +29,7 @@ _NAMES = """
     BroadcastGradientArgs BroadcastTo ConcatOffset ConcatV2 ExpandDims Fill Pack PadV2 Pad Range
     Rank Reshape ReverseV2 Shape ShapeN Size Squeeze Tile Transpose Unpack ZerosLike
     Bitcast BitwiseAnd Equal IsFinite IsInf IsNan LogicalAnd LogicalNot LogicalOr NotEqual Select
-    SelectV2
+    SelectV2 StatelessIf
     Abs AddN AddV2 All Any BiasAdd Ceil Cos DivNoNan Elu Erf Erfc Floor LeakyRelu LeakyReluGrad
     Log1p LogSoftmax Mul Neg Relu Selu Sigmoid Sign Sin Softplus SoftplusGrad Square
     SquaredDifference Sub Tanh TanhGrad
@@ -127,6 +127,7 @@ _LIMITS: Mapping[str, Limits] = {
     "Reciprocal": _within(_divisor),
     "Rsqrt": _within(_positive),
     "RsqrtGrad": _within(_divisor, ordinary),
+    "SeluGrad": _within(ordinary, _divisor),  # at 0, XLA takes the slope of the other side
     "SparseSoftmaxCrossEntropyWithLogits": _indices(1, lambda op: tf.shape(op.inputs[0])[-1]),
     "Sqrt": _within(outputs=ordinary),
     "UnsortedSegmentSum": _indices(1, lambda op: op.inputs[2]),
