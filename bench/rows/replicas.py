@@ -1,4 +1,4 @@
-"""Two replicas on two devices made of the CPU: several steps in a call, over single calls.
+"""Row 12: two replicas on two devices made of the CPU: several steps in a call, over single calls.
 
     tools/with-env python bench/rows/replicas.py [STEPS] [PAIRS]
 
