@@ -53,12 +53,22 @@ test_that("E1: the steps before the failing batch are trained, last_history() ha
 })
 
 test_that("E1: an error behind an early stop fails nothing, and holds no validation up", {
-  model <- linear_model()
-  stops <- list(on_train_batch_end = function(batch, logs) if (batch == 1) model$stop_training <- TRUE)
-  history <- train(model, acting_at(4, boom), 10, callbacks = stops, validation_data = numbered(),
-                   validation_steps = 2)
-  expect_length(history$metrics$val_loss, 1)
-  expect_equal(iterations_of(model), 2)
+  reticulate::py_run_string(paste(
+    "import time, tensorflow",
+    "def fitgenerator_test_slow(y, p):", # so that the error comes before the stop
+    "    slept = tensorflow.numpy_function(lambda x: time.sleep(0.2) or x, [y], 'float32')",
+    "    return tensorflow.ensure_shape(slept, y.shape)",
+    sep = "\n"
+  ))
+  for (slow in c(TRUE, FALSE)) {
+    model <- linear_model()
+    if (slow) model$compile("sgd", "mse", metrics = list(reticulate::py$fitgenerator_test_slow))
+    stops <- list(on_train_batch_end = function(batch, logs) if (batch == 1) model$stop_training <- TRUE)
+    history <- train(model, acting_at(4, boom), 10, callbacks = stops, validation_data = numbered(),
+                     validation_steps = 2, timeout = 20)
+    expect_length(history$metrics$val_loss, 1)
+    expect_equal(iterations_of(model), 2)
+  }
 })
 
 test_that("E1: Python is not the only explanation of an error in a Python generator", {

@@ -62,6 +62,7 @@ class RequestPrefetcher(Prefetcher):
             while len(self._wanted) < MOST and (fetch := self.schedule.next(wait=False)):
                 self._wanted.append(fetch)
         except ClosedError:
+            self._resting = True  # it has failed: another source need not wait for it
             return 0
         while self._wanted and self._wanted[0].claim is None:  # the end of a source with a length
             self._finish(self._wanted.popleft())

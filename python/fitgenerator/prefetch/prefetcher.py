@@ -1,7 +1,6 @@
 """A bounded queue of batches, filled in the background, in order, that closes cleanly.
 
-`Prefetcher` is the training loop's side, and what both kinds do with a fetch. The kinds differ in
-who reads the source: `by_threads` and `by_request`.
+`Prefetcher` is what both kinds share; `by_threads` and `by_request` differ in who reads the source.
 """
 
 from __future__ import annotations
