@@ -53,7 +53,7 @@ host <- function(run) {
   for (warned in told$warnings) warn_of(warned)
   restore_generator(run$streams, told$streams)
   run$watches <- isTRUE(told$watches) && .Call(C_watch_termination, TRUE)
-  if (run$watches) on.exit(.Call(C_watch_termination, FALSE), add = TRUE)
+  for (time in 1:2) if (run$watches) on.exit(.Call(C_watch_termination, FALSE), add = TRUE)
   in_time(serve_until_terminated(run), run)
   suspendInterrupts(conclude(run))
   late <- run$watches && end_watch()

@@ -4,6 +4,7 @@
 run_session <- function(kind, object, sources, callbacks, arguments, name = "generator") {
   outer <- the$running # whether this call is made in another one
   on.exit(the$running <- outer)
+  on.exit(the$running <- outer, add = TRUE) # twice, as in `host()`
   the$running <- TRUE
   forms <- batch_forms_of(kind, object)
   pool <- worker_pool(arguments$workers, sources, name, forms, input_names_of(object))

@@ -115,14 +115,16 @@ post <- function(node, fn, args, more = NULL) {
 }
 
 # Has a node work. From a terminal, Ctrl-C reaches nodes of this machine as well, and ends one that reads a message.
-# So the message is short, and the node reads the work, which follows, by a function of ours.
+# So the message is short, and the node reads the work, which follows, by a function of ours. The work is a message of
+# parallel's, too: where Ctrl-C comes between the two, the node has gone back to its loop, which reads it there.
 post_work <- function(node, args) {
   work <- portable_code()$lend_work
   by_socket <- inherits(node, c("SOCKnode", "SOCK0node")) && inherits(node$con, "sockconn")
   if (!by_socket) return(post(node, work, args))
   read <- read_work
   environment(read) <- baseenv()
-  bytes <- serialize(list(fn = work, args = args), NULL)
+  message <- list(type = "EXEC", data = list(fun = work, args = args, return = TRUE, tag = NULL), tag = NULL)
+  bytes <- serialize(message, NULL)
   post(node, read, list(length(bytes)), bytes)
 }
 
@@ -149,8 +151,8 @@ read_work <- function(size) {
     socketTimeout(con, waits)
   })
   if (interrupted) signalCondition(structure(class = c("interrupt", "condition"), list(message = "", call = NULL)))
-  work <- unserialize(do.call(c, parts))
-  do.call(work$fn, work$args, quote = TRUE)
+  work <- unserialize(do.call(c, parts))$data
+  do.call(work$fun, work$args, quote = TRUE)
 }
 
 # Runs in a node: dials once, and goes again.

@@ -6,15 +6,16 @@
 # none: `writeBin()` writes a small piece or nothing of it, `readBin()` reads what is there. The waiting is done here.
 
 # Evaluates code that must come to its end. An interrupt that came meanwhile, or that `waiting()` met, is taken after
-# it.
+# it: as soon as interrupts are not suspended any more, which may be before any other code runs. So the state is in
+# order by then.
 unbroken <- function(code) {
   if (isTRUE(the$unbroken)) return(code) # the outermost takes it
-  the$unbroken <- TRUE
-  on.exit({
-    the$unbroken <- FALSE
-    if (isTRUE(the$interrupted)) interrupt_again()
+  on.exit(if (isTRUE(the$interrupted)) interrupt_again())
+  suspendInterrupts({
+    the$interrupted <- FALSE
+    the$unbroken <- TRUE
+    tryCatch(code, finally = the$unbroken <- FALSE)
   })
-  suspendInterrupts(code)
 }
 
 # What R does about an interrupt. (A signal would also reach Python, if its handler is not suspended.)

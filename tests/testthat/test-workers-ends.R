@@ -38,6 +38,26 @@ test_that("So have the user's next future, and the next mirai", {
   moments_of("mirai", c("", "-collecting"))
 })
 
+test_that("An interrupt that comes during a message leaves nothing behind that the next message meets", {
+  code <- paste(
+    "the <- fitgenerator:::the; unbroken <- fitgenerator:::unbroken; left <- taken <- 0",
+    "for (k in 1:20000) {", # it is taken as soon as it may be, or up to a thousand evaluations later
+    "  tryCatch({",
+    "    unbroken(tools::pskill(Sys.getpid(), tools::SIGINT))",
+    "    until <- Sys.time() + 60",
+    "    while (Sys.time() < until) NULL",
+    "  }, interrupt = function(cnd) taken <<- taken + 1)",
+    "  if (isTRUE(the$unbroken)) left <- left + 1", # the next message would not be protected
+    "  the$unbroken <- FALSE",
+    "}",
+    "cat(left, taken)",
+    sep = "\n"
+  )
+  script <- tempfile(fileext = ".R")
+  writeLines(code, script)
+  expect_process(run_script(script), "^0 20000$")
+})
+
 # A session that trains with two workers, busy or idle; gives their process numbers.
 session_with_workers <- function(busy) {
   folder <- seen_folder()
@@ -102,7 +122,9 @@ telling_batch <- function(folder) {
     found <- list.files(dirname(tempdir()), recursive = TRUE, full.names = TRUE)
     readable <- c(commandArgs(), Sys.getenv(), unlist(lapply(found, readLines, warn = FALSE)))
     stopifnot(nchar(at[[3L]]) == 32L, !any(grepl(at[[3L]], readable, fixed = TRUE)))
-    writeLines(at, file.path(folder, Sys.getpid()))
+    telling <- tempfile()
+    writeLines(at, telling)
+    file.rename(telling, file.path(folder, Sys.getpid())) # whole, or not there
     list(matrix(stats::rnorm(4) + i, 4L), matrix(epoch, 4L, 1L))
   }
 }
