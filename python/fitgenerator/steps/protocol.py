@@ -113,6 +113,11 @@ class Steps(ABC, Generic[T]):
     def loops(self) -> bool:
         """Its steps may be put in a loop."""
 
+    @property
+    def dispatch_cost(self) -> float:
+        """What the dispatch of a single step costs, over that of a step on one device."""
+        return 1.0
+
     def renew(self, mode: str) -> None:
         """Drop what was traced, of any mode, before Keras dropped its own function of that mode.
 

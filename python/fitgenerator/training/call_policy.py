@@ -16,7 +16,8 @@ from ..steps.protocol import ExecutionMode, Steps, Traced
 
 # What a call of several batches may take, in seconds: stops and interrupts act between calls.
 LONGEST_CALL = 0.05
-# What a loop saves of a step, in seconds: dispatch and the handling of one batch (measured).
+# What a loop saves of a step on one device, in seconds: dispatch and the handling of one batch
+# (measured).
 SAVED = 2.5e-4
 # Weights up to which "auto" has XLA compile: the steps of larger models are not dispatch.
 SMALL_MODEL = 100_000
@@ -109,7 +110,8 @@ class CallPolicy:
         if self._steps.find(self._mode, batch, ExecutionMode.LOOP) is not None:
             return True
         left = done if self._asked.total is None else self._asked.total - done
-        return share * left * SAVED > _TRACING * traced.seconds
+        saved = SAVED * self._steps.dispatch_cost
+        return share * left * saved > _TRACING * traced.seconds
 
     def way(self, call: Batch, done: int) -> ExecutionMode:
         """How a call is run, after `done` steps; where it is `STEP`, its batches one by one."""

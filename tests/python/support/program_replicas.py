@@ -7,6 +7,7 @@ A process has its devices for as long as it lives, so this is a program of its o
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import threading
@@ -27,6 +28,7 @@ from support.shared_batches import sentences, vectors
 
 (CPU,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 3)
+OWN = call_policy.SAVED
 call_policy.SAVED = 1.0  # loops pay from a few steps on
 layers, ops = keras.layers, keras.ops
 
@@ -283,6 +285,18 @@ def overflowed() -> dict[str, Any]:
     return {"same": same, "scale": float(model.optimizer.dynamic_scale.numpy())}
 
 
+def decided() -> float:
+    """Steps a call, where it is decided as for a user."""
+    with TWO.scope():
+        model = dense()
+    call_policy.SAVED = OWN
+    try:
+        done = fg.fit_generator(model, itertools.cycle(vectors(12)), 3000, verbose=0).pipeline
+    finally:
+        call_policy.SAVED = 1.0
+    return done.steps / done.calls
+
+
 def failed() -> dict[str, str]:
     """What is said where something cannot be done, and what was done by then."""
 
@@ -320,6 +334,7 @@ if __name__ == "__main__":
         "resumed": resumed,
         "untrained": untrained,
         "overflowed": overflowed,
+        "decided": decided,
         "failed": failed,
     }
     for name in sys.argv[1:] or [*CASES, *others]:
