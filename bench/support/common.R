@@ -10,7 +10,8 @@ seconds <- function(code) system.time(code, gcFirst = FALSE)[["elapsed"]]
 
 # The backend on one thread, so that a step takes one core and leaves the other to R. Call it before any model is made.
 one_thread <- function() {
-  if (backend == "jax") Sys.setenv(XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false")
+  # XLA takes the size of its threads' pool from NPROC; without it, a step computes on both cores.
+  if (backend == "jax") Sys.setenv(NPROC = "1", XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false")
   if (backend != "tensorflow") return(invisible(Sys.setenv(OMP_NUM_THREADS = "1")))
   tf$config$threading$set_intra_op_parallelism_threads(1L)
   tf$config$threading$set_inter_op_parallelism_threads(1L)
