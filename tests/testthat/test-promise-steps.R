@@ -111,17 +111,18 @@ test_that("T8: steps cut arrays into batches, not rows off them, as in Keras; a 
 })
 
 test_that("T7: an R list is always arrays, also of Python tuples; a Python tuple is read as in Keras", {
-  layers <- keras()$layers
-  inputs <- list(layers$Input(list(1L)), layers$Input(list(1L)))
-  outputs <- lapply(inputs, function(input) layers$Dense(1L, kernel_initializer = "ones")(input))
-  model <- keras()$Model(inputs, outputs)
-  model$compile(keras()$optimizers$SGD(0), list("mae", "mae"))
   a <- matrix(1, 40)
   b <- matrix(3, 40)
   zero <- matrix(0, 40)
   generator <- function() list(list(a, b), list(zero, zero))
   tuples <- list(reticulate::tuple(a, b), reticulate::tuple(zero, zero))
-  for (data in list(tuples, reticulate::tuple(tuples), list(list(a, b), list(zero, zero)))) {
-    expect_equal(train(model, generator, 1, validation_data = data)$metrics$val_loss, 4)
+  for (keras in lapply(c("keras", "tf_keras"), reticulate::import)) {
+    inputs <- list(keras$layers$Input(list(1L)), keras$layers$Input(list(1L)))
+    outputs <- lapply(inputs, function(input) keras$layers$Dense(1L, kernel_initializer = "ones")(input))
+    model <- keras$Model(inputs, outputs)
+    model$compile(keras$optimizers$SGD(0), list("mae", "mae"))
+    for (data in list(tuples, reticulate::tuple(tuples), list(list(a, b), list(zero, zero)))) {
+      expect_equal(train(model, generator, 1, validation_data = data)$metrics$val_loss, 4)
+    }
   }
 })
