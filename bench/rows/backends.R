@@ -10,9 +10,6 @@ one_thread()
 ms <- as.numeric(c(commandArgs(trailingOnly = TRUE), 50)[[1L]])
 steps <- max(30L, min(100L, as.integer(4000 / ms)))
 
-batch <- list(matrix(0.1, 256L, 700L), rep(1, 256L))
-quick <- function() batch
-fit <- function(model, generator, steps) fit_generator(model, generator, steps, verbose = 0)
 loss <- function(y_true, y_pred) keras$ops$mean(keras$ops$square(y_true - y_pred), axis = -1L)
 
 model <- model_of(ms / 1000, function(model) fit(model, quick, 10L), 10L)
@@ -20,11 +17,7 @@ in_r <- keras$models$clone_model(model)
 in_r$compile(optimizer = "sgd", loss = loss)
 fit(in_r, quick, 2L)
 step <- seconds(fit(model, quick, steps)) / steps
-work <- work_of(step)
-slow <- function() {
-  work()
-  batch
-}
+slow <- slow_of(step)
 per_step <- function(code) seconds(code) / steps
 rounds <- t(replicate(3L, c(
   closure = per_step(for (i in seq_len(steps)) slow()),
@@ -32,8 +25,5 @@ rounds <- t(replicate(3L, c(
   fit = per_step(fit(model, slow, steps)),
   `fit, a loss in R` = per_step(fit(in_r, slow, steps))
 )))
-longer <- pmax(rounds[, "closure"], rounds[, "step"])
-over <- apply(rounds / longer, 2L, stats::median)
 title <- sprintf("R closure and step of %g ms each, %d steps, %s", ms, steps, backend)
-report(sprintf("10-%s-%g", backend, ms), title, "milliseconds per step", 1000 * rounds,
-       list(`over the longer` = round(over, 2)))
+report_overlap(sprintf("10-%s-%g", backend, ms), title, rounds)

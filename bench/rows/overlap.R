@@ -13,10 +13,7 @@ one_thread()
 wanted <- as.numeric(commandArgs(trailingOnly = TRUE))
 if (!length(wanted)) wanted <- c(10, 20, 50, 200)
 
-batch <- list(matrix(0.1, 256L, 700L), rep(1, 256L))
-quick <- function() batch
 hooks <- list(on_train_batch_begin = function(batch, logs) NULL, on_train_batch_end = function(batch, logs) NULL)
-fit <- function(model, generator, steps, ...) fit_generator(model, generator, steps, verbose = 0, ...)
 
 # Seconds a step of each way, in one round.
 round_of <- function(model, slow, asleep, steps) {
@@ -38,20 +35,14 @@ for (ms in wanted) {
   steps <- max(30L, min(100L, as.integer(4000 / ms)))
   model <- model_of(ms / 1000, function(model) fit(model, quick, 10L), 10L)
   step <- seconds(fit(model, quick, steps)) / steps
-  work <- work_of(step)
-  slow <- function() {
-    work()
-    batch
-  }
+  slow <- slow_of(step)
   asleep <- function() {
     Sys.sleep(step)
-    batch
+    dense_batch
   }
   rounds <- t(replicate(3L, round_of(model, slow, asleep, steps)))
-  longer <- pmax(rounds[, "closure"], rounds[, "step"])
-  over <- apply(rounds / longer, 2L, stats::median)
   title <- sprintf("R closure and step of %g ms each, %d steps (B1)", ms, steps)
-  report(sprintf("3-%g", ms), title, "milliseconds per step", 1000 * rounds, list(`over the longer` = round(over, 2)))
+  report_overlap(sprintf("3-%g", ms), title, rounds)
 }
 
 # The other two functions: their step is a forward pass, so the model is larger.
@@ -60,19 +51,13 @@ for (kind in c("evaluate", "predict")) {
   ms <- 50
   steps <- 80L
   model <- model_of(ms / 1000, function(model) call(model, quick, 10L), 10L)
-  work <- work_of(seconds(call(model, quick, steps)) / steps)
-  slow <- function() {
-    work()
-    batch
-  }
+  slow <- slow_of(seconds(call(model, quick, steps)) / steps)
   rounds <- t(replicate(3L, c(
     closure = seconds(for (i in seq_len(steps)) slow()),
     step = seconds(call(model, quick, steps)),
     `lock-step` = seconds(call(model, slow, steps, max_queue_size = 0)),
     queue = seconds(call(model, slow, steps))
   ) / steps))
-  longer <- pmax(rounds[, "closure"], rounds[, "step"])
-  over <- apply(rounds / longer, 2L, stats::median)
   title <- sprintf("%s_generator, R closure and step of %g ms each, %d steps (B4)", kind, ms, steps)
-  report(paste0("3-", kind), title, "milliseconds per step", 1000 * rounds, list(`over the longer` = round(over, 2)))
+  report_overlap(paste0("3-", kind), title, rounds)
 }

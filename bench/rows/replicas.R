@@ -15,24 +15,15 @@ device <- tf$config$LogicalDeviceConfiguration()
 tf$config$set_logical_device_configuration(cpu, list(device, device))
 strategy <- tf$distribute$MirroredStrategy(c("CPU:0", "CPU:1"))
 
-batch <- list(matrix(0.1, 256L, 700L), rep(1, 256L))
-quick <- function() batch
-fit <- function(model, generator, steps, ...) fit_generator(model, generator, steps, verbose = 0, ...)
 steps <- 60L
 single <- dense_model
 dense_model <- function(...) with(strategy$scope(), single(...)) # for `model_of()`
 model <- model_of(wanted, function(model) fit(model, quick, 10L), 10L)
-work <- work_of(seconds(fit(model, quick, steps)) / steps)
-slow <- function() {
-  work()
-  batch
-}
+slow <- slow_of(seconds(fit(model, quick, steps)) / steps)
 rounds <- t(replicate(3L, c(
   closure = seconds(for (i in seq_len(steps)) slow()),
   step = seconds(fit(model, quick, steps)),
   `lock-step` = seconds(fit(model, slow, steps, max_queue_size = 0)),
   queue = seconds(fit(model, slow, steps))
 ) / steps))
-longer <- pmax(rounds[, "closure"], rounds[, "step"])
-report("12", sprintf("R closure and step of %g ms each, two replicas", 1000 * wanted), "milliseconds per step",
-       1000 * rounds, list(`over the longer` = round(apply(rounds / longer, 2L, stats::median), 2)))
+report_overlap("12", sprintf("R closure and step of %g ms each, two replicas", 1000 * wanted), rounds)

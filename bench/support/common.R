@@ -47,6 +47,25 @@ work_of <- function(wanted) {
   function() work(turns)
 }
 
+# What such a model is trained on: a closure whose batch costs nothing, and one that computes for so many seconds.
+dense_batch <- list(matrix(0.1, 256L, 700L), rep(1, 256L))
+quick <- function() dense_batch
+slow_of <- function(wanted) {
+  work <- work_of(wanted)
+  function() {
+    work()
+    dense_batch
+  }
+}
+fit <- function(model, generator, steps, ...) fit_generator(model, generator, steps, verbose = 0, ...)
+
+# The table of an overlap: its columns `closure` and `step` are each of the two alone.
+report_overlap <- function(row, title, rounds) {
+  longer <- pmax(rounds[, "closure"], rounds[, "step"])
+  over <- apply(rounds / longer, 2L, stats::median)
+  report(row, title, "milliseconds per step", 1000 * rounds, list(`over the longer` = round(over, 2)))
+}
+
 # Prints a table of the rounds' columns and keeps them for the plots. `notes` are further columns, named.
 report <- function(row, title, unit, rounds, notes = list()) {
   median_of <- apply(rounds, 2L, stats::median)
