@@ -95,7 +95,10 @@ ggplot_stages <- function(x) {
     ggplot2::scale_x_continuous(expand = ggplot2::expansion(c(0, 0.15))) +
     ggplot2::labs(title = title_line(x), subtitle = verdict_of(x), x = "seconds", y = NULL) +
     ggplot2::theme_bw() +
-    ggplot2::theme(plot.title.position = "plot", panel.grid.major.y = ggplot2::element_blank())
+    ggplot2::theme(
+      plot.title.position = "plot", panel.grid.major.y = ggplot2::element_blank(),
+      plot.margin = ggplot2::margin(5.5, 15, 5.5, 5.5) # for half of the last number
+    )
 }
 
 draw_stages <- function(x) {
