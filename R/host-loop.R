@@ -42,23 +42,22 @@ new_run <- function(session, methods = session_methods, closures = list(), table
 # to raise.
 host <- function(run) {
   run$forked_safely <- .Call(C_forks_safely, TRUE) # what applied before, in the call that this one may be nested in
-  # Rule 11: whatever ends the call, no thread survives it. Registered twice, because an interrupt that arrives as the
-  # first expression begins ends that expression, but not the second.
-  on.exit(suspendInterrupts(conclude(run)))
-  on.exit(suspendInterrupts(conclude(run)), add = TRUE)
-  on.exit(close_all(run$closures), add = TRUE)
+  # Rule 11: whatever ends the call, no thread survives it. All is registered twice, because an interrupt that arrives,
+  # or is taken, as an expression begins ends that expression, but not the next one.
+  for (time in 1:2) on.exit(suspendInterrupts(conclude(run)), add = TRUE)
+  for (time in 1:2) on.exit(close_all(run$closures), add = TRUE)
   suspendInterrupts(begin_streams(run$streams, stream_names(run)))
   if (!is.null(run$lent)) with_stream(run$streams, "jobs", lend(run$lent, cross(run$python$lend)))
   told <- with_stream(run$streams, "jobs", cross(run$python$start))
   for (warned in told$warnings) warn_of(warned)
   restore_generator(run$streams, told$streams)
   run$watches <- isTRUE(told$watches) && .Call(C_watch_termination, TRUE)
-  for (time in 1:2) if (run$watches) on.exit(.Call(C_watch_termination, FALSE), add = TRUE)
+  if (run$watches) for (time in 1:2) on.exit(.Call(C_watch_termination, FALSE), add = TRUE)
   in_time(serve_until_terminated(run), run)
   suspendInterrupts(conclude(run))
   late <- run$watches && end_watch()
-  on.exit()
   close_all(run$closures)
+  on.exit()
   outcome <- cross(run$python$outcome)
   outcome$condition <- if (!is.null(outcome$failure)) failure_condition(outcome$failure, run)
   if (late && is.null(outcome$condition)) {

@@ -122,9 +122,9 @@ telling_batch <- function(folder) {
     found <- list.files(dirname(tempdir()), recursive = TRUE, full.names = TRUE)
     readable <- c(commandArgs(), Sys.getenv(), unlist(lapply(found, readLines, warn = FALSE)))
     stopifnot(nchar(at[[3L]]) == 32L, !any(grepl(at[[3L]], readable, fixed = TRUE)))
-    telling <- tempfile()
-    writeLines(at, telling)
-    file.rename(telling, file.path(folder, Sys.getpid())) # whole, or not there
+    hidden <- file.path(folder, paste0(".", Sys.getpid()))
+    writeLines(at, hidden)
+    file.rename(hidden, file.path(folder, Sys.getpid())) # whole, or not there
     list(matrix(stats::rnorm(4) + i, 4L), matrix(epoch, 4L, 1L))
   }
 }
