@@ -32,7 +32,7 @@ def looped(
     It returns the last step's outputs, or where `keep_all` the rows of all of them. The step never
     knows the number of rows, as single steps do not: Keras weighs losses by it where it is known.
     XLA has to know the shapes of what a loop carries, so there `rows` is given. Where `guarded`,
-    whether all values were within limits is returned first.
+    the function takes `well`, and returns first whether it holds and all values were within limits.
     """
     flat = keras.tree.flatten(outputs)
     shapes = _shapes_of(flat, rows)
@@ -50,12 +50,13 @@ def looped(
             new = [array.write(i, o) for array, o in zip(carried, new, strict=True)]
         return i + 1, well, new
 
-    def loop(*leaves: tf.Tensor) -> Any:
+    def loop(*leaves: tf.Tensor, well: tf.Tensor | bool = True) -> Any:
         count = tf.shape(leaves[0])[0]
+        start = _start(flat, shapes, count if keep_all else None)
         _, well, last = tf.while_loop(
             lambda i, *_: i < count,
             partial(body, leaves),
-            (tf.constant(0), tf.constant(True), _start(flat, shapes, count if keep_all else None)),
+            (tf.constant(0), tf.convert_to_tensor(well), start),
             shape_invariants=None if keep_all else (*_SCALARS, shapes),
             parallel_iterations=1,
         )
