@@ -92,7 +92,8 @@ class Notebook:
 
         content = html.escape(page(state["metrics"], state["pipeline"]))
         look = 'style="width:100%;height:760px;border:0" sandbox="allow-scripts"'
-        return f'<iframe id="{self._name}" {look} srcdoc="{content}"></iframe>'
+        # IPython warns of a display that is nothing but a frame.
+        return f'<div><iframe id="{self._name}" {look} srcdoc="{content}"></iframe></div>'
 
     def _script(self, state: dict[str, str]) -> str:
         message = f"[{state['metrics']},{state['pipeline']}]"
