@@ -343,6 +343,26 @@ def test_what_xla_cannot_compile_runs_in_plain_loops_from_unchanged_state() -> N
     assert same_history(ours, alone.history)
 
 
+def test_T1_a_variable_without_a_fixed_shape_is_left_to_plain_loops(compiling_pays: int) -> None:
+    class Lengths(keras.layers.Layer):  # type: ignore[misc]
+        def build(self, shape: Any) -> None:
+            self.last = tf.Variable([0.0], shape=tf.TensorShape([None]), trainable=False)
+
+        def call(self, x: Any) -> Any:
+            self.last.assign([1.0, 2.0])
+            return x
+
+    def make() -> Any:
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((3,)), Lengths(), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(0.05), "mse")
+        return model
+
+    ours, plain = both(make, compiling_pays, 1)
+    assert ours.pipeline.fallback == "xla: the shape of a variable is not fixed"
+    assert same_history(ours, plain.history)
+
+
 def test_a_jit_compiled_model_has_xla_in_every_step_and_no_plain_loop() -> None:
     def make() -> Any:
         return rich_model(jit_compile=True)

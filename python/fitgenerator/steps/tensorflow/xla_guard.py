@@ -47,11 +47,18 @@ class Undoable:
     """
 
     def __init__(self, loop: Callable[..., tuple[tf.Tensor, Any]], graph: tf.Graph) -> None:
-        """`graph` is that of one step, which assigns the variables that `loop` assigns."""
+        """`graph` is that of one step, which assigns the variables that `loop` assigns.
+
+        Raises:
+            ValueError: The shape of a variable is not fixed.
+        """
         self._loop = loop
         by_type: dict[tf.DType, list[tf.Tensor]] = {}
         for handle in _assigned(graph):
-            by_type.setdefault(_form(handle)[0], []).append(handle)
+            kind, shape = _form(handle)
+            if not shape.is_fully_defined():
+                raise ValueError("the shape of a variable is not fixed")
+            by_type.setdefault(kind, []).append(handle)
         self._handles = list(by_type.values())
 
     def __call__(self, *leaves: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor], Any]:
