@@ -26,7 +26,7 @@ from ..protocol import STEP, ExecutionMode, Kept, LimitsError, Steps, Traced
 from .loops import looped
 from .rewritten_steps import is_rewritten_in_loops, uses_onednn
 from .whole_updates import whole_updates
-from .xla_guard import Undoable
+from .xla_guard import undone
 from .xla_operations import unsafe_operation
 
 _REWRITTEN = (
@@ -41,7 +41,7 @@ class TracedGraph(Traced):
 
     function: Any  # owns the graph
     concrete: Any  # what is called
-    undoable: Undoable | None = None  # what it was traced of, where XLA may differ
+    guarded: bool = False  # it returns first whether its values are within limits
     replicated: bool = False  # it takes the parts of each leaf, one for each replica
 
     def __call__(self, *leaves: tf.Tensor) -> Any:
@@ -53,11 +53,10 @@ class TracedGraph(Traced):
         if self.replicated:
             leaves = tuple(tensor for leaf in leaves for tensor in leaf.tensors)
         outputs = self._call(*leaves)
-        if self.undoable is None:
+        if not self.guarded:
             return outputs
-        well, former, outputs = outputs
+        well, outputs = outputs
         if not well:
-            self.undoable.undo(former)
             raise LimitsError("a value is not finite, or not within its limits")
         return outputs
 
@@ -187,7 +186,7 @@ class TensorFlowSteps(Steps[TracedGraph]):
         if not xla and known is not None and not self._fixes(batch.form):
             shapes = common_shapes(known, shapes)
         with self._as_at_first(mode, kept):
-            function, undoable = self._function(mode, batch, execution, single, shapes)
+            function, guarded = self._function(mode, batch, execution, single, shapes)
             concrete = function.get_concrete_function(*_specs(batch, shapes, execution))
         _refuse_r_gradients(concrete.graph)
         # The next length is compared with shapes that have as many open lengths as there were.
@@ -198,7 +197,7 @@ class TensorFlowSteps(Steps[TracedGraph]):
             seconds=seconds,
             function=function,
             concrete=concrete,
-            undoable=undoable,
+            guarded=guarded,
             replicated=self._replicated,
         )
         kept.traced[(*kind, shapes, *_sizes(batch)) if xla else (*kind, shapes)] = traced
@@ -246,8 +245,8 @@ class TensorFlowSteps(Steps[TracedGraph]):
         execution: ExecutionMode,
         single: TracedGraph | None,
         shapes: Shapes,
-    ) -> tuple[Any, Undoable | None]:
-        """What is traced, and what undoes it; `single` is the step that a loop repeats."""
+    ) -> tuple[Any, bool]:
+        """What is traced, and whether it is guarded; `single` is the step that a loop repeats."""
         step = self._step(mode, batch.form.layout)
         # During a training, a thread that reads its generator may trace another step of the model.
         updates = whole_updates if mode == "train" else nullcontext
@@ -260,19 +259,19 @@ class TensorFlowSteps(Steps[TracedGraph]):
             if self._keras_version.strategy is not None:  # variables belong into its scope
                 with self._model.distribute_strategy.scope():
                     self._keras_version.build(batch.pack(), mode)
-            return tf.function(one_step, jit_compile=self.compiled, autograph=False), None
+            return tf.function(one_step, jit_compile=self.compiled, autograph=False), False
         outputs, keep_all = single.concrete.structured_outputs, mode == "predict"
         xla = execution is ExecutionMode.XLA
         # Single steps that XLA compiles differ as much as a loop, and cannot replace it.
         if xla and not self.compiled and single.unsafe is None:
             loop = looped(one_step, outputs, keep_all=keep_all, rows=batch.rows, guarded=True)
-            undoable = Undoable(loop, single.concrete.graph)
-            return tf.function(undoable, jit_compile=True, autograph=False), undoable
+            loop = undone(loop, single.concrete.graph)
+            return tf.function(loop, jit_compile=True, autograph=False), True
         plain = not xla and not self.compiled
         if plain and _takes(single.concrete, _specs(batch, shapes, ExecutionMode.STEP)):
             one_step = single.concrete
         loop = looped(one_step, outputs, keep_all=keep_all, rows=batch.rows if xla else None)
-        return tf.function(loop, jit_compile=xla or self.compiled, autograph=False), None
+        return tf.function(loop, jit_compile=xla or self.compiled, autograph=False), False
 
     def _step(self, mode: str, layout: Layout) -> Callable[..., Any]:
         """One step of flat tensors, as Python code."""

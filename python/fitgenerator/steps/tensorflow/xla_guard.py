@@ -38,53 +38,60 @@ def _all_hold(found: Iterable[tuple[Holds, tf.Tensor]]) -> tf.Tensor:
     return reduce(and_, every, tf.constant(True))
 
 
-class Undoable:
-    """A loop that returns first whether all is well, then what takes it back.
+def undone(run: Callable[..., tuple[tf.Tensor, Any]], graph: tf.Graph) -> Callable[..., Any]:
+    """`run`, which returns first whether all is well, without effects where it is not.
 
-    XLA updates the variables in place, and gives their former values in one vector for each type: a
-    copy of each, and a choice at the end, would make a call of ten small steps a third slower,
-    since XLA gives many small copies to its other threads, for longer than they take.
+    `graph` is that of one step, which assigns the variables that `run` assigns; `run` takes as
+    `well` whether all is well before.
+    """
+    handles = _assigned(graph)
+
+    def call(*leaves: tf.Tensor) -> tuple[tf.Tensor, Any]:
+        before = _Snapshot(handles)
+        # The loop waits for what is computed of the snapshot, so XLA lets it update the variables
+        # in place; it would copy each of them otherwise.
+        well, outputs = run(*leaves, well=before.is_ordinary())
+        after = [_read(handle) for handle in handles]
+        well &= _all_hold((ordinary, new) for new in after if new.dtype.is_floating)
+        # Here, since an interrupt that comes meanwhile is raised as soon as the call returns. It is
+        # a loop of one turn or none; of `tf.cond` XLA makes a choice for each variable.
+        tf.while_loop(lambda turn: (turn < 1) & ~well, before.restore, (tf.constant(0),))
+        return well, outputs
+
+    return call
+
+
+class _Snapshot:
+    """The values of variables, in one vector for each type.
+
+    XLA gives many small copies to its other threads, for longer than they take: a variable's own
+    copy, and choice, made a call of ten small steps a third slower.
     """
 
-    def __init__(self, loop: Callable[..., tuple[tf.Tensor, Any]], graph: tf.Graph) -> None:
-        """`graph` is that of one step, which assigns the variables that `loop` assigns.
-
-        Raises:
-            ValueError: The shape of a variable is not fixed.
-        """
-        self._loop = loop
-        by_type: dict[tf.DType, list[tf.Tensor]] = {}
-        for handle in _assigned(graph):
-            kind, shape = _form(handle)
-            if not shape.is_fully_defined():
+    def __init__(self, handles: Iterable[tf.Tensor]) -> None:
+        by_type: dict[tf.DType, list[tuple[tf.Tensor, tf.Tensor]]] = {}
+        for handle in handles:
+            value = _read(handle)
+            if not value.shape.is_fully_defined():
                 raise ValueError("the shape of a variable is not fixed")
-            by_type.setdefault(kind, []).append(handle)
-        self._handles = list(by_type.values())
-
-    def __call__(self, *leaves: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor], Any]:
-        """Whether all is well, the former values, and what the loop returns; it is traced."""
-        former = [
-            tf.concat([tf.reshape(_read(handle), [-1]) for handle in handles], 0)
-            for handles in self._handles
+            by_type.setdefault(value.dtype, []).append((handle, value))
+        self._parts = [
+            (pairs, tf.concat([tf.reshape(value, [-1]) for _, value in pairs], 0))
+            for pairs in by_type.values()
         ]
-        # The loop waits for a result of the copies: else XLA would copy each variable for it.
-        well, outputs = self._loop(*leaves, well=_are_ordinary(former))
-        for handles in self._handles:
-            well &= _are_ordinary([_read(handle) for handle in handles])
-        return well, former, outputs
 
-    def undo(self, former: list[tf.Tensor]) -> None:
-        """Give the variables their former values."""
-        for handles, values in zip(self._handles, former, strict=True):
-            shapes = [_form(handle)[1] for handle in handles]
-            parts = tf.split(values, [shape.num_elements() for shape in shapes])
-            for handle, shape, part in zip(handles, shapes, parts, strict=True):
-                tf.raw_ops.AssignVariableOp(resource=handle, value=tf.reshape(part, shape))
+    def is_ordinary(self) -> tf.Tensor:
+        """Whether all are ordinary numbers."""
+        return _all_hold((ordinary, all_) for _, all_ in self._parts if all_.dtype.is_floating)
 
-
-def _are_ordinary(values: list[tf.Tensor]) -> tf.Tensor:
-    """Whether all floats among them are ordinary numbers."""
-    return _all_hold((ordinary, value) for value in values if value.dtype.is_floating)
+    def restore(self, turn: tf.Tensor) -> tuple[tf.Tensor]:
+        """Give the variables their values back; returns the next turn of a loop."""
+        for pairs, all_ in self._parts:
+            sizes = [value.shape.num_elements() for _, value in pairs]
+            for (handle, value), old in zip(pairs, tf.split(all_, sizes), strict=True):
+                old = tf.reshape(old, value.shape)
+                tf.raw_ops.AssignVariableOp(resource=handle, value=old)
+        return (turn + 1,)
 
 
 def _assigned(graph: Any) -> list[tf.Tensor]:
@@ -99,13 +106,8 @@ def _assigned(graph: Any) -> list[tf.Tensor]:
     return [outer for outer, inner in captures if id(inner) in inside]
 
 
-def _read(handle: tf.Tensor) -> tf.Tensor:
-    kind, shape = _form(handle)
-    value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=kind)
-    value.set_shape(shape)
-    return value
-
-
-def _form(handle: Any) -> tuple[tf.DType, tf.TensorShape]:
+def _read(handle: Any) -> tf.Tensor:
     (kind,) = handle._handle_data.shape_and_type
-    return tf.as_dtype(kind.dtype), tf.TensorShape(kind.shape)
+    value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.as_dtype(kind.dtype))
+    value.set_shape(tf.TensorShape(kind.shape))
+    return value
