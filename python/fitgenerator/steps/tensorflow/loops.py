@@ -32,7 +32,8 @@ def looped(
     It returns the last step's outputs, or where `keep_all` the rows of all of them. The step never
     knows the number of rows, as single steps do not: Keras weighs losses by it where it is known.
     XLA has to know the shapes of what a loop carries, so there `rows` is given. Where `guarded`,
-    the function takes `well`, and returns first whether it holds and all values were within limits.
+    the function takes `well` first, and returns first whether it holds and all values were within
+    limits.
     """
     flat = keras.tree.flatten(outputs)
     shapes = _shapes_of(flat, rows)
@@ -50,7 +51,7 @@ def looped(
             new = [array.write(i, o) for array, o in zip(carried, new, strict=True)]
         return i + 1, well, new
 
-    def loop(*leaves: tf.Tensor, well: tf.Tensor | bool = True) -> Any:
+    def loop(well: tf.Tensor | bool, *leaves: tf.Tensor) -> Any:
         count = tf.shape(leaves[0])[0]
         start = _start(flat, shapes, count if keep_all else None)
         _, well, last = tf.while_loop(
@@ -64,7 +65,7 @@ def looped(
         packed = keras.tree.pack_sequence_as(outputs, last)
         return (well, packed) if guarded else packed
 
-    return loop
+    return loop if guarded else lambda *leaves: loop(True, *leaves)
 
 
 def _shapes_of(flat: list[Any], rows: int | None) -> list[tf.TensorShape]:
