@@ -15,6 +15,7 @@ from ..models.protocol import Nested, Shaped
 from .arrays import NoArrayError, RawLeaf, as_array, is_number
 
 RawBatch = Any  # what a generator gave: nothing is known of it before `unpack` and `check`
+LARGE = 2**20  # batches of more bytes take longer to prepare than a thread to wake
 
 # What a step takes: inputs and targets; inputs, and perhaps targets; what holds inputs to predict
 # from; any structure, which is handed on as it is.

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 
+from ..batches.structure import LARGE, bytes_of_raw
 from ..errors import ClosedError, LeftOutError, locate
 from ..host.current_host import asking
 from .fetch import Fetch
@@ -42,6 +43,8 @@ class ThreadPrefetcher(Prefetcher):
         if isinstance(fetch.outcome, BaseException):
             locate(fetch.outcome, self._between)
         self._read(fetch, around)
+        if self.source.made_elsewhere and bytes_of_raw(fetch.raw) > LARGE:
+            self._spare = 1  # its maker is asked for the next one meanwhile
         self._finish(fetch)
         if self._reordering.added == self.urgent_until:
             self.setup.host.wake()
@@ -61,6 +64,5 @@ class ThreadPrefetcher(Prefetcher):
                 self.schedule.leave_out(fetch)
             else:
                 self._fail(fetch, error)
-        fetch.span = (begun, time.perf_counter(), threading.get_ident())
-        if (maker := self.schedule.reader.maker) is not None:
-            fetch.span = maker() or fetch.span
+        maker = self.schedule.reader.maker
+        fetch.span = (maker and maker()) or (begun, time.perf_counter(), threading.get_ident())

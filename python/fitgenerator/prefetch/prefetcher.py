@@ -9,7 +9,7 @@ import queue
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,7 @@ class Prefetcher(ABC):
         self._queues: list[ClosableQueue[Any]] = [self._reordering.calls]
         self._primed: list[Batch | None] = []
         self._threads = JoinedThreads()
+        self._spare = 0  # threads that fetch while as many others prepare a batch
         self._resting = False  # nothing may be fetched now
         self._due = 0.0  # a wait of so many seconds is not too long
         self._tells = False  # the source is being told that a pass has ended
@@ -216,16 +217,15 @@ class Prefetcher(ABC):
         self.setup.host.wake()
 
     def _start_threads(self) -> None:
-        count = min(self.setup.workers, self.setup.capacity) if self.source.parallel else 1
+        workers = self.setup.workers + self._spare
+        count = min(workers, self.setup.capacity) if self.source.parallel else 1
         for number in range(len(self._threads.alive), max(1, count)):
             self._threads.start(f"fitgenerator-feeder-{self.setup.name}-{number}", self._run)
 
     def _run(self) -> None:
         try:
-            with self.setup.scope():
+            with suppress(ClosedError), self.setup.scope():
                 self._work()
-        except ClosedError:
-            return
         except BaseException as error:  # not the source's, which is in the place of its batch
             self._reordering.calls.put(error)
         finally:
@@ -254,12 +254,10 @@ class Prefetcher(ABC):
         fetch.raw = None
         setup.meter.made((setup.name, fetch.number), fetch.span, begun, fetch.waited)
 
-    def _fail(
-        self, fetch: Fetch, error: BaseException, context: ErrorContext | None = None
-    ) -> None:
-        """Let the error, of the batch itself or of the `context`, come in its place."""
+    def _fail(self, fetch: Fetch, error: BaseException, at: ErrorContext | None = None) -> None:
+        """Let the error, of the batch itself or of the context `at`, come in its place."""
         self.schedule.close()  # other threads that read this source stop too
-        locate(error, context or ErrorContext(self.setup.argument, fetch.number, "made"))
+        locate(error, at or ErrorContext(self.setup.argument, fetch.number, "made"))
         fetch.outcome = error
 
     def _hand_on(self, fetch: Fetch) -> None:

@@ -110,8 +110,8 @@ def worker_source(work: Work, hook: Callable[[int], object] | None) -> Source:
     It asks for the calling thread: what its functions signal is signalled there, and so is `hook`.
     """
     reader = partial(WorkerReader, work, None if hook is None else partial(_tell, work, hook))
-    fields = {"workers": work.pool.count, "asks": True, "given_by": "generator"}
-    return work.passes.source_of(reader, identity=object(), **fields)
+    fields = {"workers": work.pool.count, "made_elsewhere": True, "asks": True}
+    return work.passes.source_of(reader, identity=object(), given_by="generator", **fields)
 
 
 def _tell(work: Work, hook: Callable[[int], object], epoch: int) -> None:

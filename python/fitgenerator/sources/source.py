@@ -121,6 +121,7 @@ class Source:
     parallel: bool = False  # its batches may be read on several threads
     endless: bool = False  # one pass never ends
     shuffled: bool = False  # each pass has an order of its own
+    made_elsewhere: bool = False  # its batches are made in other processes, one at a time in each
     asks: bool = False  # its batches need the calling thread while they are made: never there
     exclusive: bool = False  # it makes each batch's arrays anew, and only its reader has them
     shared: bool = False  # it is what one of several processes has of the source

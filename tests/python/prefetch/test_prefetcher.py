@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from fitgenerator import GeneratorTimeoutError
 from fitgenerator.backends.chosen import running
@@ -20,6 +22,7 @@ from fitgenerator.prefetch.prefetcher import Prefetcher, Setup
 from fitgenerator.reporting.meter import Meter
 from fitgenerator.reporting.progress import Progress
 from fitgenerator.sources.recognition import as_source
+from fitgenerator.sources.source import Source
 from support.tiny_trainings import (
     LULL,
     PATIENCE,
@@ -57,7 +60,9 @@ def make_prefetcher() -> Iterator[Callable[..., Prefetcher]]:
             progress=Progress(print, verbose=0, interval=None),
             **options,
         )
-        prefetcher = ThreadPrefetcher(as_source(source, "generator"), setup)
+        if not isinstance(source, Source):
+            source = as_source(source, "generator")
+        prefetcher = ThreadPrefetcher(source, setup)
         prefetchers.append(prefetcher)
         return prefetcher
 
@@ -141,6 +146,31 @@ def test_the_first_batch_can_be_taken_before_the_feeder_runs(make_prefetcher: An
         assert source.pulls == 1
         prefetcher.start()
         assert taken(prefetcher, 3) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("numbers", "meanwhile"), [(8, False), (2**18, True)])
+def test_the_next_batch_is_asked_for_while_a_large_one_is_prepared(
+    make_prefetcher: Any, numbers: int, meanwhile: bool
+) -> None:
+    asked, was_asked = threading.Event(), []
+
+    class Batches(Indexed):
+        def __getitem__(self, index: int) -> Any:
+            if index == 6:
+                asked.set()
+            return np.full(numbers, index, "float64")
+
+    def prepare(raw: Any) -> Any:
+        if raw[0] == 5:
+            was_asked.append(asked.wait(PATIENCE if meanwhile else LULL))
+        return raw
+
+    made_elsewhere = replace(as_source(Batches(range(9)), "generator"), made_elsewhere=True)
+    prefetcher = make_prefetcher(made_elsewhere, workers=1)
+    prefetcher.schedule.grant(a_round(9, prepare=prepare))
+    prefetcher.start()
+    assert [batch[0] for batch in taken(prefetcher, 9)] == [*range(9)]
+    assert was_asked == [meanwhile]
 
 
 # -- how far ahead ------------------------------------------------------------------------------
