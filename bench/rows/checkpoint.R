@@ -25,10 +25,10 @@ seconds <- function(steps, ...) {
   spent
 }
 compare <- function(name, steps, pairs, ...) {
-  ratios <- replicate(pairs, {
+  ratios <- vapply(seq_len(pairs), function(pair) {
     without <- seconds(steps)
     seconds(steps, ...) / without
-  })
+  }, 0)
   cat(name, ": ratios ", paste(sprintf("%.3f", sort(ratios)), collapse = " "), "\n", sep = "")
   cat(sprintf("%s: %.3f of %d pairs (at most 1.05)\n", name, stats::median(ratios), pairs))
 }
