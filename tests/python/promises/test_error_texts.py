@@ -21,8 +21,10 @@ import fitgenerator
 import pytest
 from fitgenerator import errors
 from fitgenerator.batches import arrays
-from support.refusals import ERRORS, WARNINGS
 from support.tiny_trainings import catch, shown
+
+pytest.importorskip("rpy2", reason="rpy2 is not installed")
+from support.refusals import ERRORS, WARNINGS
 
 TEXTS = Path(__file__).with_name("error_texts.md")
 CODE = Path(fitgenerator.__file__).parent
