@@ -115,7 +115,14 @@ def assert_as_keras(package: Any, mode: str, make: Callable[[], Any]) -> None:
     """The step sees what it sees in Keras's own call, and gives the same numbers."""
     mine, others = MODES[mode]
     ours, theirs = [], []
-    assert mine(own_model(package, ours), make()) == others(own_model(package, theirs), make())
+    found = mine(own_model(package, ours), make())
+    try:
+        expected = others(own_model(package, theirs), make())
+    except Exception:
+        if package is keras and keras.__version__.startswith("3.7."):
+            pytest.skip("Keras 3.7 cannot: it takes only tuples, and no `None`")
+        raise
+    assert found == expected
     assert ours[0] == theirs[0]
 
 

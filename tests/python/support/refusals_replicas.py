@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
+import keras
 import tensorflow as tf
+from fitgenerator.backends.tensorflow import tensors
 from fitgenerator.backends.tensorflow.replicas import MirroredReplicas
 from fitgenerator.models import supported
 from fitgenerator.models.keras_versions import Keras2, Keras3
@@ -34,12 +37,20 @@ class Mirrored(tf.distribute.MirroredStrategy):
 
     num_replicas_in_sync = 1
 
-    def __init__(self) -> None:
-        pass
+    def __init__(self, count: int = 1) -> None:
+        self.num_replicas_in_sync = count
+
+
+def with_keras_3_7() -> None:
+    """Look at a model of two replicas where Keras does not know of their losses."""
+    older = mock.patch.object(tensors, "losses", SimpleNamespace())
+    with older, mock.patch.object(keras, "__version__", "3.7.0"):
+        replicas_of(Mirrored(2))
 
 
 REPLICAS: dict[str, Callable[[], object]] = {
     "several replicas": lambda: replicas_of(SimpleNamespace(num_replicas_in_sync=2)),
+    "several replicas with Keras 3.7": with_keras_3_7,
     "several replicas with Keras 2": lambda: replicas_of(
         SimpleNamespace(num_replicas_in_sync=2), Keras2
     ),

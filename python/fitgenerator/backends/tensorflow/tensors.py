@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.losses import loss as losses
 from tensorflow.python.eager import context
 
 from ...errors import ArgumentError
@@ -113,6 +114,12 @@ class TensorFlow(Backend):
                 f"{type(strategy).__name__}; of several replicas, only those of a "
                 "tf.distribute.MirroredStrategy, or of a MultiWorkerMirroredStrategy of several "
                 "processes, are supported. Make the model under one, or outside of any scope."
+            )
+        if not hasattr(losses, "scale_loss_for_distribution"):
+            raise ArgumentError(
+                f"The model was made for {strategy.num_replicas_in_sync} replicas, which need "
+                f"Keras 3.8 or newer; this is Keras {keras.__version__}. Update Keras, or make the "
+                "model outside of any scope."
             )
         return MirroredReplicas(strategy, self.tensor, cluster)
 
