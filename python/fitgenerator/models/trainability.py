@@ -71,21 +71,23 @@ def when_keras_traced(
     """What was trainable when Keras 3 traced `function`, of its own step; `None` if it has not.
 
     Keras keeps no record of it. The optimizer knows the variables that it was first used with, and
-    the model what was trainable when it was compiled: what was frozen at either time was frozen.
+    the model (not that of older Kerases) what was trainable when it was compiled: what was frozen
+    at either time was frozen.
     """
-    compiled = getattr(model, "_compiled_trainable_state", None)
+    compiled = getattr(model, "_compiled_trainable_state", {})
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     known = {id(v) for v in getattr(optimizer, "_trainable_variables", None) or ()}
-    if compiled is None or not known or not _is_traced(function):
+    if not known or not _is_traced(function):
         return None
 
     flags = {id(layer): bool(flag) for layer, flag in compiled.items()}
 
     def was_trainable(thing: Freezable) -> bool:
-        if id(thing) not in flags:  # a variable
+        if not hasattr(thing, "_flatten_layers"):  # a variable
             return id(thing) in known
         variables = [v for layer in thing._flatten_layers() for v in layer._trainable_variables]
-        return flags[id(thing)] and (not variables or any(id(v) in known for v in variables))
+        flag = flags.get(id(thing), bool(variables or thing.trainable))
+        return flag and (not variables or any(id(v) in known for v in variables))
 
     return Trainability((thing, was_trainable(thing)) for thing in things)
 
