@@ -51,7 +51,7 @@ def looped(
             new = [array.write(i, o) for array, o in zip(carried, new, strict=True)]
         return i + 1, well, new
 
-    def loop(well: tf.Tensor | bool, *leaves: tf.Tensor) -> Any:
+    def guarded_loop(well: tf.Tensor | bool, *leaves: tf.Tensor) -> Any:
         count = tf.shape(leaves[0])[0]
         start = _start(flat, shapes, count if keep_all else None)
         _, well, last = tf.while_loop(
@@ -65,7 +65,11 @@ def looped(
         packed = keras.tree.pack_sequence_as(outputs, last)
         return (well, packed) if guarded else packed
 
-    return loop if guarded else lambda *leaves: loop(True, *leaves)
+    # TensorFlow's errors lose the name of a function that was traced only where it is a word.
+    def loop(*leaves: tf.Tensor) -> Any:
+        return guarded_loop(True, *leaves)
+
+    return guarded_loop if guarded else loop
 
 
 def _shapes_of(flat: list[Any], rows: int | None) -> list[tf.TensorShape]:
