@@ -78,7 +78,9 @@ def file_path(given: Unchecked, argument: str) -> Path:
     if "://" in str(given):
         raise ArgumentError.of(argument, f"must name a file of this computer, not {given}.")
     try:
-        return Path(given).resolve()
+        if (path := Path(given).resolve()).is_symlink():  # from Python 3.13 on that is no error
+            raise RuntimeError(f"Symlink loop from {str(path)!r}")
+        return path
     except (OSError, RuntimeError, ValueError) as error:  # a link that leads to itself, a NUL
         raise ArgumentError.of(argument, f"must name a file: {reason(error)}.") from error
 

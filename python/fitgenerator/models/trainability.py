@@ -71,8 +71,7 @@ def when_keras_traced(
     """What was trainable when Keras 3 traced `function`, of its own step; `None` if it has not.
 
     Keras keeps no record of it. The optimizer knows the variables that it was first used with, and
-    the model (not that of older Kerases) what was trainable when it was compiled: what was frozen
-    at either time was frozen.
+    a model of newer Kerases what was trainable in `compile`: what was frozen once was frozen.
     """
     compiled = getattr(model, "_compiled_trainable_state", {})
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)

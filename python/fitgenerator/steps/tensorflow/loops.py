@@ -32,8 +32,7 @@ def looped(
     It returns the last step's outputs, or where `keep_all` the rows of all of them. The step never
     knows the number of rows, as single steps do not: Keras weighs losses by it where it is known.
     XLA has to know the shapes of what a loop carries, so there `rows` is given. Where `guarded`,
-    the function takes `well` first, and returns first whether it holds and all values were within
-    limits.
+    the function takes `well` first, and returns first whether it and the limits of all values held.
     """
     flat = keras.tree.flatten(outputs)
     shapes = _shapes_of(flat, rows)
