@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import keras
 import pytest
+from support.keras_floor import serves_replicas
 
 PROGRAM = Path(__file__).parents[1] / "support" / "program_processes.py"
 NUMBERS = ("uneven rows", "sample weights", "masked", "two outputs", "normalised", "own step")
@@ -23,12 +23,7 @@ MORE = ("predicted", "several steps", "resumed", "within an epoch")
 
 Found = dict[str, dict[str, Any]]
 
-pytestmark = [
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(
-        keras.__version__.startswith("3.7."), reason="several replicas need Keras 3.8"
-    ),
-]
+pytestmark = [pytest.mark.timeout(900), serves_replicas]
 
 
 def free_ports(count: int) -> str:

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import keras
 import pytest
+from support.keras_floor import serves_replicas
 
 PROGRAM = Path(__file__).parents[1] / "support" / "program_replicas.py"
 # Run by default; the others with FITGENERATOR_SWEEP=all.
@@ -20,12 +20,7 @@ QUICK += ("mixed precision", "masked and regularised", "two outputs", "step of i
 OTHERS = ("resumed", "untrained", "overflowed", "decided", "failed")
 HALF = 1e-3  # the epsilon of 16-bit floats
 
-pytestmark = [
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(
-        keras.__version__.startswith("3.7."), reason="several replicas need Keras 3.8"
-    ),
-]
+pytestmark = [pytest.mark.timeout(900), serves_replicas]
 
 
 def cases() -> list[str]:

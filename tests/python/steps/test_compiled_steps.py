@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from fitgenerator import evaluate_generator, predict_generator
 from fitgenerator.steps.chosen import steps_of
+from support.keras_floor import KERAS_3_7
 from support.tiny_trainings import (
     HookLog,
     Indexed,
@@ -57,32 +58,6 @@ def test_run_eagerly_runs_python_code_in_each_step_on_the_calling_thread() -> No
     assert ran == [threading.main_thread()] * 6
 
 
-@pytest.mark.parametrize("jit_compile", [False, True, "auto"])
-def test_no_call_of_steps_compares_types(
-    jit_compile: bool | str, loops_pay: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Were they compared, and not equal, TensorFlow would print each batch into an error first."""
-    from tensorflow.python.eager.polymorphic_function import concrete_function
-
-    compared: list[Any] = []
-    call = concrete_function.ConcreteFunction._call_impl
-
-    def noted(self: Any, *arguments: Any) -> Any:
-        if not tf.inside_function():  # a loop that is traced calls its step so
-            compared.append(self.name)
-        return call(self, *arguments)
-
-    model, batches = linear_model(), forever(make_batches(1))
-    monkeypatch.setattr(concrete_function.ConcreteFunction, "_call_impl", noted)
-    monkeypatch.setattr(type(steps_of(model)), "worth_compiling", 60)
-    pipeline = run(model, batches, 60, jit_compile=jit_compile).pipeline
-    assert (pipeline.xla_steps > 0) == bool(jit_compile)
-    assert pipeline.steps > 2 * pipeline.calls
-    evaluate_generator(model, batches, 60, jit_compile=jit_compile)
-    predict_generator(model, batches, 60, jit_compile=jit_compile)
-    assert compared == []
-
-
 def test_jit_compiled_model_uses_xla_from_the_first_step() -> None:
     model = linear_model(jit_compile=True)
     run(model, make_batches(2))
@@ -104,7 +79,7 @@ def test_steps_per_execution_groups_hooks_as_fit_does(length: int) -> None:
     )
     history = run(rich_model(**settings), Indexed(batches), None, 2, [ours], Indexed(batches))
     assert same_history(history, expected)
-    if not keras.__version__.startswith("3.7."):  # which names a group by its first batch
+    if not KERAS_3_7:  # which names a group by its first batch
         assert ours.log == theirs.log
     assert ("on_train_batch_begin", 3) in ours.log
     assert any(entry[:2] == ("on_train_batch_end", 2) for entry in ours.log)

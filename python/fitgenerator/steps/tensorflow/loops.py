@@ -32,7 +32,7 @@ def looped(
     It returns the last step's outputs, or where `keep_all` the rows of all of them. The step never
     knows the number of rows, as single steps do not: Keras weighs losses by it where it is known.
     XLA has to know the shapes of what a loop carries, so there `rows` is given. Where `guarded`,
-    the function takes `well` first, and returns first whether it and the limits of all values held.
+    the function takes `well` last, and returns first whether it and the limits of all values held.
     """
     flat = keras.tree.flatten(outputs)
     shapes = _shapes_of(flat, rows)
@@ -50,7 +50,9 @@ def looped(
             new = [array.write(i, o) for array, o in zip(carried, new, strict=True)]
         return i + 1, well, new
 
-    def guarded_loop(well: tf.Tensor | bool, *leaves: tf.Tensor) -> Any:
+    # TensorFlow takes the name of a traced function out of its errors only where it is a word.
+    def loop(*given: tf.Tensor) -> Any:
+        *leaves, well = given if guarded else (*given, True)
         count = tf.shape(leaves[0])[0]
         start = _start(flat, shapes, count if keep_all else None)
         _, well, last = tf.while_loop(
@@ -64,11 +66,7 @@ def looped(
         packed = keras.tree.pack_sequence_as(outputs, last)
         return (well, packed) if guarded else packed
 
-    # TensorFlow's errors lose the name of a function that was traced only where it is a word.
-    def loop(*leaves: tf.Tensor) -> Any:
-        return guarded_loop(True, *leaves)
-
-    return guarded_loop if guarded else loop
+    return loop
 
 
 def _shapes_of(flat: list[Any], rows: int | None) -> list[tf.TensorShape]:

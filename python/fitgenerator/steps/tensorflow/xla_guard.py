@@ -41,7 +41,7 @@ def _all_hold(found: Iterable[tuple[Holds, tf.Tensor]]) -> tf.Tensor:
 def undone(run: Callable[..., tuple[tf.Tensor, Any]], graph: tf.Graph) -> Callable[..., Any]:
     """`run`, which returns first whether all is well, without effects where it is not.
 
-    `graph` is that of one step, which assigns the variables that `run` assigns; `run` takes first
+    `graph` is that of one step, which assigns the variables that `run` assigns; `run` takes last
     whether all is well before.
     """
     handles = _assigned(graph)
@@ -50,7 +50,7 @@ def undone(run: Callable[..., tuple[tf.Tensor, Any]], graph: tf.Graph) -> Callab
         before = _Snapshot(handles)
         # The loop waits for what is computed of the snapshot, so XLA lets it update the variables
         # in place; it would copy each of them otherwise.
-        well, outputs = run(before.is_ordinary(), *leaves)
+        well, outputs = run(*leaves, before.is_ordinary())
         after = [_read(handle) for handle in handles]
         well &= _all_hold((ordinary, new) for new in after if new.dtype.is_floating)
         # Here, since an interrupt that comes meanwhile is raised as soon as the call returns. It is
