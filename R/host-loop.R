@@ -6,8 +6,12 @@
 # Rule 2: the seconds that R waits inside Python at a time, and thus the longest delay of an interrupt.
 slice <- 0.05
 
+# The seconds that R waits outside Python at a time, where interrupts are taken too. Meanwhile, Python's garbage waits to
+# be collected, and calls that others have made pending wait to be run.
+nap <- 0.25
+
 session_methods <- c(
-  "lend", "start", "wait", "deliver", "advance", "consumed", "applied", "returned", "overdue", "outcome",
+  "lend", "start", "wait", "listen", "deliver", "advance", "consumed", "applied", "returned", "overdue", "outcome",
   "raise_failure", "stop", "terminate"
 )
 
@@ -115,7 +119,10 @@ serve <- function(run, request = NULL) { # or the next one, where the answer to 
     run$making <- FALSE
     take_interrupt() # rule 2: here, between two crossings, where only R frames are unwound
     if (run$watches && !run$ends && .Call(C_terminated)) request <- terminate(run, request)
-    if (is.null(request)) next
+    if (is.null(request)) {
+      doze(run)
+      next
+    }
     run$making <- request$kind %in% making_kinds
     request <- switch(request$kind,
       fetch = serve_fetch(run, request),
@@ -128,6 +135,12 @@ serve <- function(run, request = NULL) { # or the next one, where the answer to 
       end = return(invisible())
     )
   }
+}
+
+# Waits outside Python for what may be a request, where nothing has come for a slice.
+doze <- function(run) {
+  bell <- cross(run$python$listen)
+  if (!is.null(bell)) .Call(C_doze, bell, nap)
 }
 
 # Fetches batches from a closure, as many as come quickly, and hands them over. Returns the next request or `NULL`.

@@ -25,6 +25,7 @@ static SEXP take_interrupt(void) {
   return R_NilValue;
 }
 
+SEXP doze(SEXP bell, SEXP seconds); /* doze.c */
 SEXP forks_safely(SEXP yes); /* fork.c */
 SEXP link_open(SEXP host, SEXP port); /* link.c */
 SEXP link_ask(SEXP fd, SEXP n);
@@ -39,6 +40,7 @@ SEXP watch_termination(SEXP yes);
 #define ROUTINE(name, n) {#name, (DL_FUNC) (void (*)(void)) &name, n}
 
 static const R_CallMethodDef routines[] = {
+  ROUTINE(doze, 2),
   ROUTINE(forks_safely, 1),
   ROUTINE(isolate, 1),
   ROUTINE(link_ask, 2),

@@ -75,6 +75,27 @@ test_that("rule 3: a loss with an R function in tf$py_function does not deadlock
   expect_process(done, "called 28")
 })
 
+test_that("rule 2: where nothing is asked of R, its thread waits outside Python", {
+  skip_on_os("windows")
+  naps <- python_generator(c(
+    "import time, numpy", "while True:", "    time.sleep(1.5)", "    yield numpy.ones((2, 1)), numpy.ones((2, 1))"
+  ))
+  model <- linear_model()
+  train(model, random_batches(), 1)
+  crossings <- 0
+  real <- cross
+  counting <- function(fn, ...) {
+    crossings <<- crossings + 1
+    real(fn, ...)
+  }
+  with_replaced(list(cross = counting), "fitgenerator", {
+    train(model, random_batches(), 1)
+    alone <- crossings
+    train(model, naps, 1)
+  })
+  expect_lt(crossings - 2 * alone, 20) # one each 50 ms would be 30
+})
+
 test_that("rule 4: a closure, R hooks and R functions in Keras's callbacks run on the calling thread", {
   threads <- NULL
   note <- function(...) threads <<- c(threads, current_thread())

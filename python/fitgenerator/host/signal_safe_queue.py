@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -26,8 +27,9 @@ class ClosableQueue(Generic[T]):
     then, which means for ever. `Lock.acquire` looks at the time left.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[], object] | None = None) -> None:
         self.closed = False
+        self._told = told  # of each item, by the thread that adds it
         self._items: queue.SimpleQueue[T] = queue.SimpleQueue()
         self._bell = threading.Lock()  # free where something may have come
         self._bell.acquire()
@@ -35,6 +37,8 @@ class ClosableQueue(Generic[T]):
     def put(self, item: T) -> None:
         """Add an item; from any thread."""
         self._items.put(item)
+        if self._told is not None:
+            self._told()
         if self._bell.locked():
             try:
                 self._bell.release()

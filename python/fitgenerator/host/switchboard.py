@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import ClosedError, Warns
 from ..reporting.progress_bar import Bar
+from .doorbell import Doorbell
 from .interface import HostedSource, HostFunction, Shown, Work
 from .outcome import Failed
 from .requests import Apply, Awaited, Call, End, Fetch, Job, Request, Say, Signal
@@ -42,7 +43,8 @@ class Switchboard:
         self.patience: float | None = None
         self.met: dict[Warns, None] = {}
         self.watchdog = watchdog or Watchdog()
-        self._inbox: ClosableQueue[Request | None] = ClosableQueue()  # `None` only wakes
+        self._bell = Doorbell()
+        self._inbox: ClosableQueue[Request | None] = ClosableQueue(self._bell.ring)  # `None` wakes
         self._waiting: list[Request] = []
         self._bar: Say | None = None  # the last, where no lines came after it
         self._sources: list[HostedSource] = []
@@ -191,6 +193,11 @@ class Switchboard:
                 return None
             self._receive(left)
 
+    def listen(self) -> int | None:
+        """What can be read when there may be a request; `None` where there may be one now."""
+        heard = self._bell.listen()
+        return heard if self._inbox.empty() else None
+
     def _receive(self, seconds: float) -> None:
         try:
             request = self._inbox.get(seconds)
@@ -233,6 +240,7 @@ class Switchboard:
         """
         self._open = self._fetches = False
         self.watchdog.finish()
+        self._bell.close()
         self._collect()
         self._abandon(lambda request: True)
 

@@ -83,6 +83,10 @@ class HostLoop:
                 return {"kind": "end"}
         return None
 
+    def listen(self) -> int | None:
+        """After a `wait` in vain: the file descriptor that R can wait at; `None`: ask again."""
+        return self._board.listen()
+
     def _shown(self, shown: Shown) -> RList:
         """Lines as they are; of a bar what R draws it with."""
         if not isinstance(shown, Bar):
