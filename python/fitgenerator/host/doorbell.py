@@ -20,12 +20,18 @@ class Doorbell:
         self._lock = threading.Lock()  # nobody writes to what `close` has closed
 
     def listen(self) -> int | None:
-        """The file descriptor that can be read after the next `ring`; `None` on Windows."""
+        """The file descriptor that can be read after the next `ring`.
+
+        `None` on Windows, and where the process may open no more files: who asks waits in Python.
+        """
         if os.name == "nt":
             return None
         with self._lock:
             if self._pipe is None:
-                self._pipe = os.pipe()
+                try:
+                    self._pipe = os.pipe()
+                except OSError:
+                    return None
             elif not self._heard:
                 os.read(self._pipe[0], 1)
             self._heard = True

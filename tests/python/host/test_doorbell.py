@@ -1,5 +1,6 @@
 """The bell that R's thread hears outside Python."""
 
+import errno
 import os
 import select
 import threading
@@ -48,6 +49,18 @@ def test_a_bell_that_is_closed_while_others_ring_it_writes_to_no_other_file():
         assert not is_rung(other[0])
         for end in other:
             os.close(end)
+
+
+def test_a_process_that_may_open_no_more_files_has_no_bell(monkeypatch):
+    def none_left() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "pipe", none_left)
+    board = Switchboard()
+    assert board.listen() is None
+    board.say(("first",))
+    assert isinstance(board.next_request(0.0), Say)
+    board.close()
 
 
 def test_requests_are_heard_and_none_that_came_before_is_waited_for():
