@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from fitgenerator import evaluate_generator, fit_generator
+from fitgenerator.models import result_order
 from fitgenerator.reporting.progress import Progress
 from fitgenerator.steps import single_batch
 from support.tiny_trainings import HookLog
@@ -136,6 +137,19 @@ def test_T9_own_steps_and_metrics_come_as_keras_lists_them(package: Any, kind: t
     batch = (X.astype("float32"), Y.astype("float32"))
     expected = model.evaluate(*batch, batch_size=12, verbose=0)
     assert evaluate_generator(model, [batch]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("make", [model_of, forked_model])
+def test_T9_metrics_that_Keras_sorts_by_name_come_as_compiled(make: Any, monkeypatch: Any) -> None:
+    """Keras before 3.14 sorts what `get_metrics_result` returns."""
+    model, batches = make(keras), FORKED if make is forked_model else BATCHES
+    expected = list(evaluate_generator(model, batches, return_dict=True))
+    metrics = model.get_metrics_result()
+    monkeypatch.setattr(result_order, "_SORTS", True)
+    by_name = dict(sorted(metrics.items()))
+    assert list(by_name) != expected
+    assert result_order.as_listed(model, by_name, by_name) == expected
+    assert result_order.loss_first(model, by_name) == expected
 
 
 @BOTH
