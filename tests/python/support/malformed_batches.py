@@ -106,6 +106,7 @@ class Subject:
     def expected(self, mode: str, parts: list[Any], weights: Any) -> tuple[Any, Any]:
         """What Keras makes of plain arrays: the loss or the predictions, and the weights."""
         self.keras.set_weights(weights)
+        self.keras.reset_metrics()  # old versions go on with those of the batch before
         parts = [keras.tree.map_structure(_tensor, part) for part in parts]
         with as_users():
             if mode == "predict":
