@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -72,6 +73,14 @@ def r_runs_for_tests_of_r(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
 def one_seed() -> None:
     """The same random numbers in every test, in whatever order tests run."""
     keras.utils.set_random_seed(11)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C is `KeyboardInterrupt`, also where a shell has started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from contextvars import copy_context
 
+import numpy as np
+
 from .signal_safe_queue import SLICE, ClosableQueue
 
 # How long a generator in foreign code may take to return when the call ends, in seconds.
@@ -23,11 +25,12 @@ class JoinedThreads:
 
     def start(self, name: str, work: Callable[[], None]) -> None:
         """Start a thread that does `work`, with the context variables of this one (rule 10)."""
-        context = copy_context()
+        context, numpys = copy_context(), np.geterr()  # which is of the thread before NumPy 2
 
         def run() -> None:
             try:
-                work()
+                with np.errstate(**numpys):
+                    work()
             finally:
                 self._ended.put(threading.current_thread())
 

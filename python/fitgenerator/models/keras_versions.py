@@ -234,7 +234,7 @@ class Keras3:
             return {name: self.plain(part) for name, part in value.items()}
         try:
             return float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, DeprecationWarning):  # of a vector with one element
             tensor = keras.ops.is_tensor(value)
         return self.plain(keras.ops.convert_to_numpy(value)) if tensor else value
 

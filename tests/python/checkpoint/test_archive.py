@@ -56,6 +56,7 @@ def test_a_write_that_fails_leaves_the_old_file(
     assert run(linear_model(), batches_from(2), STEPS, 3, [Checkpoint(path)]).epoch == [0, 1, 2]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_F1_an_interrupt_waits_until_the_file_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

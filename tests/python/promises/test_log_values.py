@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from fitgenerator import evaluate_generator
 from support.both_kerases import BOTH
+from support.keras_floor import KERAS_3_7
 from support.tiny_trainings import forever, keras_history, run
 
 BATCH = np.linspace(0, 1, 12, dtype="float32").reshape(4, 3), np.ones((4, 3), "float32")
@@ -19,6 +20,8 @@ def shape_of(value: Any) -> Any:
     """Types and values, for comparison."""
     if isinstance(value, dict):
         return {name: shape_of(part) for name, part in value.items()}
+    if KERAS_3_7 and tf.is_tensor(value):  # newer versions make arrays of them, as we do
+        value = keras.ops.convert_to_numpy(value)
     if isinstance(value, np.ndarray):
         return type(value), value.dtype, value.tolist()
     return type(value), str(value)
@@ -111,6 +114,8 @@ def test_T11_logs_hold_what_those_of_fit_hold(package: Any, make: Any) -> None:
 @BOTH
 @pytest.mark.parametrize("make", [with_metrics, with_own_step])
 def test_T11_evaluations_give_what_those_of_keras_give(package: Any, make: Any) -> None:
+    if KERAS_3_7 and package is keras and make is with_own_step:
+        pytest.skip("Keras 3.7 gives what the step returned, neither flat nor as numbers")
     source = forever([BATCH])
     ours = evaluate_generator(make(package), source, 2, return_dict=True, verbose=1)
     theirs = make(package).evaluate(source, steps=2, return_dict=True, verbose=0)

@@ -222,20 +222,17 @@ def test_T5_what_a_hook_raises_names_the_source_and_no_batch(workers: int, epoch
         assert notes_of(caught.value) == "While a pass of `generator` began or ended."
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_F1_a_hook_is_interrupted_in_lock_step() -> None:
     def slow() -> None:
         signal.raise_signal(signal.SIGINT)
         raise AssertionError("not interrupted")
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        for hook in ("on_epoch_begin", "on_epoch_end"):
-            source = rows()
-            setattr(source, hook, slow)
-            with pytest.raises(KeyboardInterrupt):
-                run(echo_model(), source, workers=0)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    for hook in ("on_epoch_begin", "on_epoch_end"):
+        source = rows()
+        setattr(source, hook, slow)
+        with pytest.raises(KeyboardInterrupt):
+            run(echo_model(), source, workers=0)
 
 
 def test_T5_a_hook_that_does_not_return_exceeds_the_timeout(short_grace: float) -> None:
