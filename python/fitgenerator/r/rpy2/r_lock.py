@@ -21,6 +21,7 @@ from .embedded_r import capi, openrlib
 _flag = threading.RLock()  # of R's flag that an interrupt is pending; taken after rpy2's lock
 # The R code that runs, the innermost last: the identity of its thread, and something of its own.
 _running: list[tuple[int, object]] = []
+hosted: list[Any] = []  # the calls that are hosted, the innermost last; if none, all is as rpy2's
 # Of rpy2's classes, what leaves R alone, and is called most often.
 _LEFT_ALONE = {"__sexp__", "__new__", "__repr__", "__str__", "__bool__"}
 
@@ -51,6 +52,8 @@ def alone(own: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(own)
     def call(*args: Any, **named: Any) -> Any:
+        if not hosted:
+            return own(*args, **named)
         with openrlib.rlock, _without(_flag):
             _running.append((threading.get_ident(), object()))
             try:
@@ -67,6 +70,8 @@ def undisturbed(own: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(own)
     def call(*args: Any, **named: Any) -> Any:
+        if not hosted:
+            return own(*args, **named)
         with openrlib.rlock, _flag:
             pending = openrlib.rlib.R_interrupts_pending
             openrlib.rlib.R_interrupts_pending = 0
@@ -98,14 +103,15 @@ def unlocked() -> AbstractContextManager[None]:
 def guarded(replaced: set[tuple[Any, str]]) -> Iterator[tuple[Any, str, Any]]:
     """rpy2's functions and methods that use R, and what stands in for each; not for `replaced`."""
     for name in ("_preserve", "build_rcall", "_geterrmessage"):
-        yield capi, name, undisturbed(getattr(capi, name))
+        if (capi, name) not in replaced:
+            yield capi, name, undisturbed(getattr(capi, name))
     for owner in _places():
         for name, member in [*vars(owner).items()]:
             public = not name.startswith("_") or name.startswith("__")
             if public and name not in _LEFT_ALONE and (owner, name) not in replaced:
-                guard = _guard(member)
-                if guard is not None:
-                    yield owner, name, guard
+                guarding = _guarding(member)
+                if guarding is not None:
+                    yield owner, name, guarding
 
 
 def _places() -> list[Any]:
@@ -125,7 +131,7 @@ def _places() -> list[Any]:
     return [modules[0], *kinds]
 
 
-def _guard(member: Any) -> Any:
+def _guarding(member: Any) -> Any:
     """What stands in for a member of a class or module; `None` for one that is no function.
 
     The body of a generator runs later, and calls other methods.

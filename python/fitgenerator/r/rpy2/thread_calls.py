@@ -22,7 +22,7 @@ from ...host.requests import Call
 from ...host.switchboard import Switchboard
 from .embedded_r import capi, openrlib, rinterface
 from .interrupts import Interrupts
-from .r_lock import alone, guarded, undisturbed, unlocked
+from .r_lock import alone, guarded, hosted, undisturbed, unlocked
 
 # What rpy2 runs R code with; its functions of `robjects` convert values besides. To look up a
 # variable runs the code of a promise. The parser must not be interrupted, nor call back.
@@ -36,8 +36,7 @@ _ENTRANCES = (
     ("rpy2.rinterface", None, "evalr_expr_with_visible", alone),
     ("rpy2.robjects.functions", "Function", "__call__", alone),
 )
-_active: list[ThreadCalls] = []  # of the calls that are hosted, the innermost last
-_replaced: list[tuple[Any, str, Any]] = []  # rpy2's own functions, and where they belong
+_ours: dict[tuple[Any, str], Any] = {}  # what stands in for rpy2's functions, by where and which
 _dropped: SimpleQueue[Any] = SimpleQueue()  # values of R, and what releases each
 
 
@@ -52,32 +51,36 @@ class ThreadCalls:
     def __enter__(self) -> None:
         # Where the caller has rpy2's lock, the threads must not wait for the end of the call.
         self._stack.enter_context(unlocked())
-        if not _active:
-            _replace_all()
-        _active.append(self)
+        if not hosted:
+            _stand_in()
+        hosted.append(self)
 
     def __exit__(self, *error: object) -> None:
-        _active.remove(self)
-        while not _active and _replaced:
-            place, name, own = _replaced.pop()
-            setattr(place, name, own)
+        hosted.remove(self)
         release_dropped()
         self._stack.close()
 
 
-def _replace_all() -> None:
-    """Put ours in the place of what rpy2 uses R with, in all of its modules that were imported."""
+def _stand_in() -> None:
+    """Put ours in the place of what rpy2 uses R with, in all of its modules that were imported.
+
+    There it stays, and outside of calls does what rpy2's own does. If it were put back after each
+    call, Python 3.13 would go on with the last `__getitem__` that it has seen of a class: it gives
+    a class a new version a thousand times at most, and does not notice a later change.
+    """
     asking = {}
-    for module, owner, name, guard in _ENTRANCES:
+    for module, owner, name, how in _ENTRANCES:
         if module in sys.modules:
             found = sys.modules[module]
-            place = getattr(found, owner) if owner else found
-            asking[place, name] = _asking(guard(getattr(place, name)))
-    for place, name, guard in [*guarded(set(asking))]:
-        _replace(place, name, guard)
-    for (place, name), call in asking.items():
-        _replace(place, name, call)
-    _replace(capi, "_release", _releasing(capi._release))
+            asking[getattr(found, owner) if owner else found, name] = how
+    there = {key for key, ours in _ours.items() if vars(key[0]).get(key[1]) is ours}
+    for place, name, guarding in [*guarded({*asking, *there})]:
+        _replace(place, name, guarding)
+    for (place, name), how in asking.items():
+        if (place, name) not in there:
+            _replace(place, name, _asking(how(getattr(place, name))))
+    if (capi, "_release") not in there:
+        _replace(capi, "_release", _releasing(capi._release))
 
 
 def release_dropped() -> None:
@@ -93,17 +96,19 @@ def release_dropped() -> None:
 
 
 def _replace(place: Any, name: str, ours: Any) -> None:
-    _replaced.append((place, name, vars(place)[name]))
+    _ours[place, name] = ours
     setattr(place, name, ours)
 
 
 def _asking(own: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(own)
     def call(*args: Any, **named: Any) -> Any:
+        if not hosted:
+            return own(*args, **named)
         if threading.current_thread() is threading.main_thread():
             return _call_here(own, args, named)
         board = host_here()
-        if not isinstance(board, Switchboard) or all(each.board is not board for each in _active):
+        if not isinstance(board, Switchboard) or all(each.board is not board for each in hosted):
             return own(*args, **named)  # it is no thread of a hosted call
         # rpy2 keeps its rules of conversion, and where R code is evaluated, in context variables.
         work = partial(copy_context().run, own)
@@ -118,7 +123,7 @@ def _call_here(own: Callable[..., Any], args: tuple[Any, ...], named: dict[str, 
     try:
         return own(*args, **named)
     except rinterface.embedded.RRuntimeError as error:
-        interrupts = _active[-1].interrupts if _active else None
+        interrupts = hosted[-1].interrupts if hosted else None
         if interrupts is not None and interrupts.in_user_code:
             interrupts.check_error(error)
         raise
@@ -128,6 +133,9 @@ def _releasing(own: Callable[[Any], None]) -> Callable[[Any], None]:
     """Rule 9: R's memory stays on the host. R may be running, on a thread that has the lock."""
 
     def release(value: Any) -> None:
+        if not hosted:
+            own(value)
+            return
         _dropped.put((own, value))
         if threading.current_thread() is threading.main_thread():
             release_dropped()
