@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Warnings are errors, but for what Keras and TensorFlow do among themselves."""
     for message in (
         "__array__ implementation doesn't accept a copy keyword",
+        # TensorFlow's AutoGraph on Python 3.13, which then leaves a function as it is:
+        "[A-Za-z]+.__init__ got an unexpected keyword argument '___pyct_anno'",
         # Keras's image flows, which ours are compared with:
         "Please import `affine_transform` from the `scipy.ndimage`",
         "'mode' parameter is deprecated",
