@@ -96,10 +96,12 @@ refuse_source <- function(x, name) {
 # source, and `input_names` is a promise of the names of the model's inputs. `pool`: the workers, if there are any.
 collect_sources <- function(sources, name, forms, input_names, pool = NULL) {
   given <- closures <- list()
+  foreign <- FALSE # code of Python's makes batches
   crossing <- lapply(names(sources), function(stream) {
     source <- as_iterated(sources[[stream]])
     work <- match(stream, pool$used) # its number among what workers do, if they do anything for it
     if (is_python(source) && !is.na(work)) return(list(flow = source, images = work - 1L))
+    foreign <<- foreign || is_python(source)
     if (is.null(source) || is_python(source)) return(source)
     if (!is.na(work)) return(work_of(source, work, pool$seeds[[stream]]))
     if (is_fixed(source)) return(fixed_arrays(source, stream, forms[[stream]]))
@@ -110,7 +112,7 @@ collect_sources <- function(sources, name, forms, input_names, pool = NULL) {
     closures <<- c(closures, list(as_closure(source, argument, stream, converter_of(forms[[stream]], input_names))))
     c(list(closure = length(closures)), crossing_of(source))
   })
-  list(closures = closures, crossing = stats::setNames(crossing, names(sources)))
+  list(closures = closures, crossing = stats::setNames(crossing, names(sources)), foreign = foreign)
 }
 
 # Whether two sources are the same object. R may have several references to one iterator of Python.

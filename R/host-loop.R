@@ -6,9 +6,10 @@
 # Rule 2: the seconds that R waits inside Python at a time, and thus the longest delay of an interrupt.
 slice <- 0.05
 
-# The seconds that R waits outside Python at a time, where interrupts are taken too. Meanwhile, Python's garbage waits to
-# be collected, and calls that others have made pending wait to be run.
-nap <- 0.25
+# The seconds that R waits outside Python at a time, where interrupts are taken too. Python's pending calls, of which
+# there is room for 32, run before and after that only: another thread that drops more values of R meanwhile has to wait,
+# with Python's lock. So R does not wait there where code of Python's makes batches, which may drop many.
+nap <- 0.1
 
 session_methods <- c(
   "lend", "start", "wait", "listen", "deliver", "advance", "consumed", "applied", "returned", "overdue", "outcome",
@@ -25,9 +26,10 @@ session_methods <- c(
 # * `conditions`: the errors of closures. A condition stays in R; only its position in this list crosses to Python;
 # * `streams`: the random number streams; `screen`: what is drawn on the screen;
 # * `lent`: workers of the user's, if they make batches;
+# * `dozes`: whether R may wait outside Python;
 # * `watches`: whether SIGTERM stops the call; `ends`, that it has come; `making`, that a function makes a batch.
 new_run <- function(session, methods = session_methods, closures = list(), tables = list(), timeout = NULL,
-                    bar = FALSE, lent = NULL, streams = new_streams()) {
+                    bar = FALSE, lent = NULL, streams = new_streams(), dozes = FALSE) {
   run <- new.env(parent = emptyenv())
   run$python <- lapply(stats::setNames(nm = methods), function(name) cross(reticulate::py_get_attr, session, name))
   run$closures <- closures
@@ -38,6 +40,7 @@ new_run <- function(session, methods = session_methods, closures = list(), table
   run$streams <- streams
   run$screen <- new_screen(bar)
   run$lent <- lent
+  run$dozes <- dozes
   run$watches <- run$making <- run$ends <- FALSE
   run
 }
@@ -120,7 +123,7 @@ serve <- function(run, request = NULL) { # or the next one, where the answer to 
     take_interrupt() # rule 2: here, between two crossings, where only R frames are unwound
     if (run$watches && !run$ends && .Call(C_terminated)) request <- terminate(run, request)
     if (is.null(request)) {
-      doze(run)
+      if (run$dozes) doze(run)
       next
     }
     run$making <- request$kind %in% making_kinds

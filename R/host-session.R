@@ -25,7 +25,7 @@ run_session <- function(kind, object, sources, callbacks, arguments, name = "gen
   session <- cross(core_function("Session"), kind, object, sources$crossing, arguments)
   run <- new_run(
     session, closures = sources$closures, tables = callbacks$tables, timeout = arguments$timeout, bar = bar,
-    lent = pool$lent, streams = streams
+    lent = pool$lent, streams = streams, dozes = !sources$foreign && .Platform$OS.type != "windows"
   )
   resolve(host(run))
 }

@@ -180,7 +180,7 @@ flow_class <- "fitgenerator.images.Iterator"
 
 # Fetches a batch of a flow on another thread, and serves the functions of R that the flow calls there.
 fetch_batch <- function(flow) {
-  run <- new_run(cross(image_function("NextBatch"), flow), c("wait", "listen", "applied", "stop", "outcome"))
+  run <- new_run(cross(image_function("NextBatch"), flow), c("wait", "applied", "stop", "outcome"))
   on.exit(suspendInterrupts(cross(run$python$stop))) # rule 11
   serve(run)
   cross(run$python$outcome)

@@ -4,6 +4,8 @@
 #include <Rinternals.h>
 #include <R_ext/Utils.h>
 
+SEXP terminated(void); /* terminate.c */
+
 #ifdef _WIN32
 
 SEXP doze(SEXP bell, SEXP seconds) {
@@ -23,9 +25,9 @@ enum {SLICE = 50}; /* milliseconds: the longest delay of an interrupt that came 
 SEXP doze(SEXP bell, SEXP seconds) {
   struct pollfd door = {Rf_asInteger(bell), POLLIN, 0};
   int slices = (int) (1000 * Rf_asReal(seconds)) / SLICE;
-  int came = 0;
+  int came = 0, before = Rf_asLogical(terminated());
   for (int slice = 0; slice < slices && !came; slice++) {
-    came = poll(&door, 1, SLICE);
+    came = poll(&door, 1, SLICE) || Rf_asLogical(terminated()) != before;
     R_CheckUserInterrupt();
   }
   return R_NilValue;

@@ -75,25 +75,36 @@ test_that("rule 3: a loss with an R function in tf$py_function does not deadlock
   expect_process(done, "called 28")
 })
 
-test_that("rule 2: where nothing is asked of R, its thread waits outside Python", {
+test_that("rule 2: R's thread waits outside Python, but not while code of Python's makes batches", {
   skip_on_os("windows")
-  naps <- python_generator(c(
-    "import time, numpy", "while True:", "    time.sleep(1.5)", "    yield numpy.ones((2, 1)), numpy.ones((2, 1))"
-  ))
+  slow <- c("import time, numpy", "while True:", "    time.sleep(0.5)", "    yield numpy.ones((2, 1)), numpy.ones((2, 1))")
+  made_elsewhere <- batch_sequence(function(i) {
+    Sys.sleep(0.5) # nolint: undesirable_function_linter. It takes its time.
+    list(matrix(1, 2, 1), matrix(1, 2, 1))
+  }, 2L)
   model <- linear_model()
-  train(model, random_batches(), 1)
-  crossings <- 0
-  real <- cross
-  counting <- function(fn, ...) {
-    crossings <<- crossings + 1
-    real(fn, ...)
+  naps <- 0
+  real <- doze
+  counting <- function(run) {
+    naps <<- naps + 1
+    real(run)
   }
-  with_replaced(list(cross = counting), "fitgenerator", {
-    train(model, random_batches(), 1)
-    alone <- crossings
-    train(model, naps, 1)
+  with_replaced(list(doze = counting), "fitgenerator", {
+    train(model, python_generator(slow), 2)
+    expect_identical(naps, 0)
+    train(model, made_elsewhere, 2, workers = 2)
+    expect_gt(naps, 0)
   })
-  expect_lt(crossings - 2 * alone, 20) # one each 50 ms would be 30
+})
+
+test_that("rule 9: a Python generator may drop more values of R than Python has pending calls for", {
+  dropping <- python_generator(c(
+    "import time", "while True:", "    x, y = items.pop(), items.pop()", "    time.sleep(0.005)", "    yield x, y"
+  ))
+  reticulate::py_set_attr(reticulate::import_main(), "items", reticulate::r_to_py(rep(list(matrix(1, 2, 1)), 500L)))
+  begun <- proc.time()[["elapsed"]]
+  train(linear_model(), dropping, 200)
+  expect_lt(proc.time()[["elapsed"]] - begun, 50) # where reticulate waits for room, it does so for a minute or two
 })
 
 test_that("rule 4: a closure, R hooks and R functions in Keras's callbacks run on the calling thread", {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 
 
 class Doorbell:
@@ -32,8 +33,10 @@ class Doorbell:
                     self._pipe = os.pipe()
                 except OSError:
                     return None
+                os.set_blocking(self._pipe[0], False)
             elif not self._heard:
-                os.read(self._pipe[0], 1)
+                with suppress(BlockingIOError):
+                    os.read(self._pipe[0], 1)
             self._heard = True
             return self._pipe[0]
 

@@ -25,11 +25,12 @@ class JoinedThreads:
 
     def start(self, name: str, work: Callable[[], None]) -> None:
         """Start a thread that does `work`, with the context variables of this one (rule 10)."""
-        context, numpys = copy_context(), np.geterr()  # which is of the thread before NumPy 2
+        context = copy_context()
+        errors, handler = np.geterr(), np.geterrcall()  # of the thread before NumPy 2
 
         def run() -> None:
             try:
-                with np.errstate(**numpys):
+                with np.errstate(call=handler, **errors):  # type: ignore[arg-type]  # `None` is one
                     work()
             finally:
                 self._ended.put(threading.current_thread())

@@ -31,8 +31,8 @@ class Switchboard:
     """Carries requests from background threads to the calling thread.
 
     `call`, `apply`, `call_function`, `say`, `ask`, `wake`, `stop_late` and `end` are for
-    background threads; `serve`, `next_request`, `watchdog` and `close` for the calling thread. The
-    watchdog interrupts the functions that the calling thread runs, where they take too long.
+    background threads; `serve`, `next_request`, `listen`, `watchdog` and `close` for the calling
+    thread. The watchdog interrupts the functions that this thread runs, where they take too long.
     """
 
     def __init__(
