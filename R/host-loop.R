@@ -7,9 +7,9 @@
 slice <- 0.05
 
 # The seconds that R waits outside Python at a time, where interrupts are taken too. Python's pending calls, of which
-# there is room for 32, run before and after that only: another thread that drops more values of R meanwhile has to wait,
-# with Python's lock. So R does not wait there where code of Python's makes batches, which may drop many.
-nap <- 0.1
+# there is room for 32, run before and after that only: another thread that drops more values of R meanwhile has to
+# wait, with Python's lock. So R does not wait there where code of Python's makes batches, which may drop many.
+nap <- 0.2
 
 session_methods <- c(
   "lend", "start", "wait", "listen", "deliver", "advance", "consumed", "applied", "returned", "overdue", "outcome",

@@ -77,7 +77,9 @@ test_that("rule 3: a loss with an R function in tf$py_function does not deadlock
 
 test_that("rule 2: R's thread waits outside Python, but not while code of Python's makes batches", {
   skip_on_os("windows")
-  slow <- c("import time, numpy", "while True:", "    time.sleep(0.5)", "    yield numpy.ones((2, 1)), numpy.ones((2, 1))")
+  slow <- c(
+    "import time, numpy", "while True:", "    time.sleep(0.5)", "    yield numpy.ones((2, 1)), numpy.ones((2, 1))"
+  )
   made_elsewhere <- batch_sequence(function(i) {
     Sys.sleep(0.5) # nolint: undesirable_function_linter. It takes its time.
     list(matrix(1, 2, 1), matrix(1, 2, 1))
