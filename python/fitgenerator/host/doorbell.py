@@ -23,10 +23,8 @@ class Doorbell:
     def listen(self) -> int | None:
         """The file descriptor that can be read after the next `ring`.
 
-        `None` on Windows, and where the process may open no more files: who asks waits in Python.
+        `None` where the process may open no more files: who asks waits in Python.
         """
-        if os.name == "nt":
-            return None
         with self._lock:
             if self._pipe is None:
                 try:

@@ -7,17 +7,16 @@ All is for R's thread, but the making of a batch.
 from __future__ import annotations
 
 import io
-import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
-from contextvars import copy_context
 from importlib import import_module
 from typing import Any
 
 from ...errors import ImageWarning, Warned
 from ...host.current_host import asking, take_warnings
-from ...host.joined_threads import GRACE
+from ...host.joined_threads import GRACE, JoinedThreads
 from ...host.outcome import Failed, Value, attempt
 from ...host.switchboard import Switchboard
 from .host_loop import HostLoop, RList
@@ -73,11 +72,8 @@ class NextBatch(HostLoop):
         super().__init__(Switchboard(), {})
         self._flow = flow
         self._outcome: Value[Any] | Failed = Value(None)
-        context = copy_context()  # rule 10
-        self._thread = threading.Thread(
-            target=context.run, args=(self._run,), name="fitgenerator-fetch", daemon=True
-        )
-        self._thread.start()
+        self._threads = JoinedThreads()
+        self._threads.start("fitgenerator-fetch", self._run)
 
     def _run(self) -> None:
         with asking(self._board):
@@ -92,7 +88,7 @@ class NextBatch(HostLoop):
         """
         self._board.close()
         self.abandon()
-        self._thread.join(GRACE)
+        self._threads.join(time.perf_counter() + GRACE)
 
     def outcome(self) -> RList:
         """The batch, or the failure, and what to warn of."""

@@ -50,8 +50,7 @@ def looped(
             new = [array.write(i, o) for array, o in zip(carried, new, strict=True)]
         return i + 1, well, new
 
-    # TensorFlow takes the name of a traced function out of its errors only where it is a word.
-    def loop(*given: tf.Tensor) -> Any:
+    def loop(*given: tf.Tensor) -> Any:  # TensorFlow takes names out of its errors that are words
         *leaves, well = given if guarded else (*given, True)
         count = tf.shape(leaves[0])[0]
         start = _start(flat, shapes, count if keep_all else None)
