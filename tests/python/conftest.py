@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
+import random
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -44,6 +47,20 @@ def pytest_configure(config: pytest.Config) -> None:
         "'mode' parameter is deprecated",
     ):
         config.addinivalue_line("filterwarnings", f"ignore:{message}:DeprecationWarning")
+
+    if sys.version_info >= (3, 12) and importlib.metadata.version("tf_keras").startswith("2.16"):
+        _let_keras_2_draw_seeds()
+
+
+def _let_keras_2_draw_seeds() -> None:
+    """tf_keras 2.16 asks for seeds up to `1e9`, a float, which Python 3.12 no longer takes."""
+    draw = random.Random.randint
+
+    def randint(self: random.Random, a: int, b: float) -> int:
+        return draw(self, a, int(b))
+
+    random.Random.randint = randint  # type: ignore[method-assign, assignment]
+    random.randint = partial(randint, random._inst)  # type: ignore[attr-defined]
 
 
 def _our_threads() -> list[threading.Thread]:
