@@ -68,7 +68,7 @@ describe_value <- function(x, contents) {
   if (!is.atomic(x)) return(describe_language(x))
   type <- with_article(typeof(x))
   if (is.null(dim(x))) return(sprintf("%s vector of length %d", type, length(x)))
-  sprintf("a %s %s %s", paste(dim(x), collapse = " x "), typeof(x), if (is.matrix(x)) "matrix" else "array")
+  sprintf("%s %s %s", with_article(paste(dim(x), collapse = " x ")), typeof(x), if (is.matrix(x)) "matrix" else "array")
 }
 
 describe_language <- function(x) {
@@ -76,7 +76,8 @@ describe_language <- function(x) {
   with_article(if (typeof(x) %in% names(words)) words[[typeof(x)]] else typeof(x))
 }
 
-with_article <- function(word) paste(if (grepl("^[aeiou]", word)) "an" else "a", word)
+# "an 8 x 2 matrix", "an 11 x 2 matrix"
+with_article <- function(word) paste(if (grepl("^([aeiou]|8|1[18] )", word)) "an" else "a", word)
 
 describe_object <- function(x) {
   size <- if (!is.null(dim(x))) paste(dim(x), collapse = " x ")

@@ -6,7 +6,7 @@
 #'
 #' @inheritParams fit_generator
 #' @inheritSection fit_generator Errors and interrupts
-#' @param object A compiled Keras model on TensorFlow.
+#' @param object A compiled Keras model, as for [fit_generator()].
 #' @param steps Number of batches to evaluate on, at least 1. A number that is not whole is rounded down, with a
 #'   warning. Missing or `NULL`: the length of the generator, or all of its batches if it can be read again. Required
 #'   for R functions and iterators.

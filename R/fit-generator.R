@@ -40,8 +40,8 @@
 #' trainings holds the metrics of the last one. [evaluate_generator()] and [evaluate()] record their result as well. See
 #' `vignette("tracking")`.
 #'
-#' @param object A compiled model of Keras 3 on TensorFlow, or of Keras 2 (`tf_keras`), made with [keras_model()],
-#'   reticulate, keras3 or keras.
+#' @param object A compiled model of Keras 3 on TensorFlow, JAX or PyTorch, or of Keras 2 (`tf_keras`), made with
+#'   [keras_model()], reticulate, keras3 or keras.
 #' @param generator A function without arguments that returns batches, or another source of batches: a coro generator,
 #'   an iterator of the iterators package, a sequence or flow of this package, or a Python iterator, data set, loader or
 #'   indexed source. See [generators].

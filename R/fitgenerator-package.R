@@ -2,7 +2,8 @@
 #'
 #' [fit_generator()] trains a Keras model on batches from your own function, which prepares the next batches while the
 #' model trains. [evaluate_generator()] and [predict_generator()] work in the same way. The arguments are those of the R
-#' interface to Keras of 2017; the models are those of today's Keras 3 on TensorFlow, or of Keras 2 (`tf_keras`).
+#' interface to Keras of 2017; the models are those of today's Keras 3 on TensorFlow, JAX or PyTorch, or of Keras 2
+#' (`tf_keras`).
 #'
 #' * What a generator may be, what a batch is, when a generator is called, and how it ends: [generators]. This page also
 #'   lists the functions that make generators from arrays, data frames, files and databases.
@@ -17,11 +18,14 @@
 #' package.
 #'
 #' @section TensorFlow's messages:
-#' When TensorFlow is loaded, it prints lines on the processor (`oneDNN`, `absl::InitializeLog()`, `cpu_feature_guard`).
-#' The package hides them: when it is loaded, it sets TensorFlow's environment variable `TF_CPP_MIN_LOG_LEVEL` to 1,
-#' unless the variable is set. `Sys.setenv(TF_CPP_MIN_LOG_LEVEL = 0)` before `library(fitgenerator)` shows all messages,
-#' 2 hides warnings too, and 3 hides errors too. The variable has no effect after TensorFlow was loaded. Where
-#' TensorFlow 2.21 uses oneDNN by default, which depends on the processor, it says so whatever the variable says.
+#' When TensorFlow is loaded, it prints lines on the processor. The package hides those that can be hidden: when it is
+#' loaded, it sets TensorFlow's environment variable `TF_CPP_MIN_LOG_LEVEL` to 1, unless the variable is set.
+#' `Sys.setenv(TF_CPP_MIN_LOG_LEVEL = 0)` before `library(fitgenerator)` shows all messages, 2 hides warnings too, and 3
+#' hides errors too. The variable has no effect after TensorFlow was loaded.
+#'
+#' On processors where TensorFlow 2.21 uses oneDNN by default, two lines remain, whatever the variable says, each twice:
+#' `All log messages before absl::InitializeLog() ...` and `oneDNN custom operations are on ...`. They are no errors.
+#' `TF_ENABLE_ONEDNN_OPTS=0` turns oneDNN off, and the lines with it; results then differ in their last digits.
 #'
 #' @seealso `vignette("fitgenerator")`, and `browseVignettes("fitgenerator")` for all.
 #' @keywords internal

@@ -67,8 +67,8 @@ closure_of_iter <- function(x) {
 check_source.list <- function(x, name) {
   if (name == "validation_data") return(check_fixed(x, name))
   abort_argument(sprintf(
-    "`%s` must be a function that returns batches, not %s; pass the function itself, not what it returns.",
-    name, describe(x)
+    "`%s` must be a function that returns batches, not %s; pass the function itself, not what it returns. %s",
+    name, describe(x), "flow_from_data() makes batches of arrays."
   ), name)
 }
 
@@ -85,10 +85,16 @@ check_fixed <- function(x, name) {
 }
 
 refuse_source <- function(x, name) {
-  abort_argument(sprintf(
-    "`%s` must be a function without arguments that returns batches, or a Python iterator or data set, not %s.",
-    name, describe(x)
-  ), name)
+  wanted <- "a function without arguments that returns batches, %sor a Python iterator or data set"
+  arrays <- if (name == "validation_data") "list(inputs, targets) of arrays, " else ""
+  hint <- if (is.data.frame(x)) {
+    " flow_from_frame() makes batches of a data frame."
+  } else if (is.array(x)) {
+    " flow_from_data() makes batches of arrays."
+  } else {
+    ""
+  }
+  abort_argument(sprintf("`%s` must be %s, not %s.%s", name, sprintf(wanted, arrays), describe(x), hint), name)
 }
 
 # The closures among the sources, and what crosses of each source. Rule 12: a closure that is given twice is one

@@ -12,7 +12,7 @@
 #'
 #' @inheritParams fit_generator
 #' @inheritSection fit_generator Errors and interrupts
-#' @param object A Keras model on TensorFlow. It need not be compiled.
+#' @param object A Keras model, as for [fit_generator()]. It need not be compiled.
 #' @param steps Number of batches to predict, at least 1. A number that is not whole is rounded down, with a warning
 #'   that states how many rows are left out, where that is known. Missing or `NULL`: the length of the generator, or all
 #'   of its batches if it can be read again. Required for R functions and iterators.

@@ -8,7 +8,7 @@ scikit-learn (for the images) and, for the second training, R and rpy2.
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # before TensorFlow is loaded: no notices of it
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # before TensorFlow is loaded: fewer notices
 
 import fitgenerator
 import keras

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import arguments
 from .caller_warnings import warn
+from .errors import Terminated
 from .host.direct import DirectHost
 from .host.interface import Host
 from .legacy_arguments import accepts_former
@@ -285,7 +286,9 @@ def _run(plan: Callable[..., Loop], options: RunOptions, *given: Source | None) 
                 result = server.host(planned, given, options, screen.show)
             else:
                 result = _run_here(planned, DirectHost(screen.show), given)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, Terminated) and options.verbose:
+                print(error, file=sys.stderr)  # Python itself does not, of an exit with a status
             with suppress(UserWarning):  # where warnings are errors, what was raised comes first
                 _warn(contexts)
             raise

@@ -193,6 +193,9 @@ flow_refusals <- function(x) {
     "a prediction of a fraction of steps" = function() {
       predict_generator(echo_model(), flow_from_data(matrix(1:4), batch_size = 1, shuffle = FALSE), 2.4)
     },
+    "a matrix as validation data" = with_validation(matrix(0, 8, 2)),
+    "a data frame as validation data" = with_validation(data.frame(x = 1)),
+    "text for inputs" = fit_one(list(matrix("a", 4, 1), x)),
     "steps of fixed arrays" = fit_with(1, validation_data = list(matrix(1:4), matrix(1:4)), validation_steps = 7),
     "a shuffled prediction" = function() {
       predict_generator(linear_model(), batch_sequence(function(i) list(x), 2, shuffle = TRUE))

@@ -2,7 +2,8 @@
 
 Keras warns, on whatever thread traces, and goes on where a list has more inputs than the model, or
 a dict other names: it drops the last ones, or feeds the second input with the third. It also casts
-complex numbers to real ones. Such batches are refused; shapes are left to Keras, which says no.
+complex numbers to real ones. Such batches are refused, and text where the model takes numbers,
+which a step would refuse with TensorFlow's words; shapes are left to Keras, which says no.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ class Expected:
         """Look at checked parts.
 
         Raises:
-            BatchError: More inputs than the model has, other names, complex numbers where the model
-                has real ones, or labels of no class.
+            BatchError: More inputs than the model has, other names, text where the model has
+                numbers, complex numbers where it has real ones, or labels of no class.
         """
         if not self._inputs:
             return
         self._check_inputs(parts.inputs)
+        if not any(map(_is_text, self._inputs)):
+            _check_numbers(parts.inputs, "inputs", "the model", "{inputs as numbers}")
         _check_real(parts.inputs, self._inputs, "inputs")
         _check_real(parts.targets, self._outputs, "targets")
         _check_real(parts.weights, [], "sample weights")
@@ -137,10 +140,15 @@ def check_text(targets: Nested, loss: Nested) -> None:
     Raises:
         BatchError: Targets are text.
     """
-    for index, leaf in enumerate(flat_leaves(targets)):
-        if leaf is not None and _is_text(leaf) and all(map(_is_of_keras, keras.tree.flatten(loss))):
-            text = "The batch's targets{place} are text, and the loss needs numbers: "
-            raise BatchError(Message(text + "{text as numbers}.", place=place_of(index, targets)))
+    if all(map(_is_of_keras, keras.tree.flatten(loss))):
+        _check_numbers(targets, "targets", "the loss", "{text as numbers}")
+
+
+def _check_numbers(part: Nested, name: str, who: str, advice: str) -> None:
+    for index, leaf in enumerate(flat_leaves(part)):
+        if leaf is not None and _is_text(leaf):
+            text = f"The batch's {name}{{place}} are text, and {who} needs numbers: {advice}."
+            raise BatchError(Message(text, place=place_of(index, part)))
 
 
 def _is_text(leaf: Any) -> bool:

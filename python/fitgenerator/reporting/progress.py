@@ -103,15 +103,20 @@ class Progress:
         self._says = verbose > 0
         self._epochs = epochs
         self._begun = time.perf_counter()
-        self._title = ""
+        self._title, self._before = "", 0  # steps of the round that an earlier call has done
         self._pace = _Pace()
         self._bar = Bar("", 0, None)  # the last one, without what is waited for
         self._told = False  # the wait that lasts has had its line
 
+    def tell(self, line: str) -> None:
+        """Show a line."""
+        if self._says:
+            self._output.say(line)
+
     def begin(self, title: str = "", total: int | None = None, done: int = 0) -> None:
         """An epoch, or an evaluation, begins."""
         self._begun = time.perf_counter()
-        self._title = title
+        self._title, self._before = title, done
         self._begin_round(Bar(title, done, total))
 
     def begin_epoch(self, epoch: int, total: int | None = None, done: int = 0) -> None:
@@ -156,7 +161,7 @@ class Progress:
         """The epoch, or the evaluation, is finished."""
         if self._says:
             seconds = time.perf_counter() - self._begun
-            self._output.say(summary(self._title, done, seconds, logs))
+            self._output.say(summary(self._title, done, seconds, logs, self._before))
 
     def close(self) -> None:
         """Show what was held back."""

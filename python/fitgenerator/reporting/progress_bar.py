@@ -70,9 +70,9 @@ class Bar:
         return f"ETA {minutes}:{seconds:02}" if minutes else f"ETA {seconds}s"
 
 
-def summary(title: str, done: int, seconds: float, logs: Logs) -> str:
-    """The line of a round that is finished."""
-    parts = [f"{done}/{done}", f"{seconds:.1f}s {per_step(seconds / max(1, done))}"]
+def summary(title: str, done: int, seconds: float, logs: Logs, before: int = 0) -> str:
+    """The line of a round that is finished, of which an earlier call did the steps `before`."""
+    parts = [f"{done}/{done}", f"{seconds:.1f}s {per_step(seconds / max(1, done - before))}"]
     return " - ".join([*([title] if title else []), *parts, *figures_of(logs)])
 
 

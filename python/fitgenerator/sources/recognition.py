@@ -47,7 +47,7 @@ def as_source(given: Unchecked, argument: str) -> Source:
         raise ArgumentTypeError.of(
             argument,
             f"must give batches, not {describe(given)}: a list of batches is a list "
-            "of tuples, and arrays are for the model's own methods, or for a generator.",
+            "of tuples, and flow_from_data() makes batches of arrays.",
         )
     if isinstance(given, (str, bytes, dict)) or _is_array(given):
         raise _no_source(given, argument)
@@ -76,7 +76,13 @@ def _has(given: Unchecked, name: str) -> bool:
 
 def _is_array(given: Unchecked) -> bool:
     """Some sparse matrices have their dtype in the object; so may a generator."""
-    return _has(given, "dtype") or (_has(given, "shape") and hasattr(given, "dtype"))
+    own = _has(given, "shape") and (hasattr(given, "dtype") or _is_frame(given))
+    return _has(given, "dtype") or own
+
+
+def _is_frame(given: Unchecked) -> bool:
+    """Of pandas, polars and others."""
+    return _has(given, "dtypes") and _has(given, "columns")
 
 
 def _from_callable(given: Unchecked, argument: str) -> Source:
@@ -90,9 +96,15 @@ def _from_callable(given: Unchecked, argument: str) -> Source:
 
 
 def _no_source(given: Unchecked, argument: str) -> ArgumentTypeError:
+    arrays = "arrays (inputs, targets), " if argument == "validation_data" else ""
+    hint = ""
+    if _is_frame(given):
+        hint = " flow_from_frame() makes batches of a data frame."
+    elif _is_array(given):
+        hint = " flow_from_data() makes batches of arrays."
     return ArgumentTypeError.of(
         argument,
-        "must give batches: an iterator or iterable, a generator, a keras.utils.PyDataset or other "
-        "object with __getitem__ and __len__, a tf.data.Dataset, or an R function, not "
-        f"{describe(given)}.",
+        f"must give batches: {arrays}an iterator or iterable, a generator, a keras.utils.PyDataset "
+        "or other object with __getitem__ and __len__, a tf.data.Dataset, or an R function, not "
+        f"{describe(given)}.{hint}",
     )

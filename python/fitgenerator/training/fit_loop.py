@@ -146,6 +146,9 @@ class FitLoop:
 
     def _start(self) -> None:
         """Start the feeders: only now, since a callback may have set the first epoch."""
+        told = self._saves.told_at_start(self._options.epochs)
+        if told is not None:
+            self.context.progress.tell(told)
         first = self._saves.begins(self._epoch)
         epochs = self._options.epochs - first
         if self._ahead and epochs > 0:

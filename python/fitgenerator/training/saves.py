@@ -125,6 +125,20 @@ class Saves:
         self._before, self._trained = self._prefetcher.used, None
         return self._begun
 
+    def told_at_start(self, epochs: int) -> str | None:
+        """Where the training goes on, of so many epochs, for the user; `None` where it begins."""
+        if self._checkpoint is None or self.resumed is None:
+            return None
+        path, epoch, file = self._checkpoint.path, self._file_epoch, self._file
+        if epoch <= 0 and file.steps == 0:
+            return None
+        if epoch >= epochs:
+            return f"All {epochs} epochs are in {path}: nothing is left to train."
+        if file.logs is not None:
+            return f"Going on with the validation of epoch {epoch + 1}, from {path}."
+        after = f"after step {file.steps} of" if file.steps else "with"
+        return f"Going on {after} epoch {epoch + 1}, from {path}."
+
     def restored(self) -> Callable[[], None] | None:
         """What gives the metrics, once they exist, what they had added up."""
         return None if self._checkpoint is None else self._checkpoint.restore_metrics

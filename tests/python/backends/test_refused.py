@@ -56,6 +56,14 @@ def test_a_model_that_is_not_compiled() -> None:
     assert predict_generator(model, iter([(X,)]), 1).shape == (4, 1)
 
 
+@pytest.mark.parametrize("text", [np.array([["a"] * 3] * 4), np.array([["a"] * 3] * 4, object)])
+def test_text_for_inputs_that_are_numbers(text: Any) -> None:
+    words = "inputs are text, and the model needs numbers: encode them, as keras.layers.StringL"
+    for call in (fit_generator, evaluate_generator):
+        refused(BatchError, words, classifier(), (text, X[:, 0] * 0), call=call)
+    refused(BatchError, words, classifier(), (text,), call=predict_generator)
+
+
 def test_a_model_of_a_keras_that_was_loaded_anew() -> None:
     anew = type("Model", (), {"__module__": "keras.src.models.model"})
     mine = type("Mine", (anew,), {})

@@ -17,6 +17,7 @@ from fitgenerator.batches.preparation import Preparer
 from fitgenerator.batches.structure import Parts, check, unpack
 from fitgenerator.messages import describe
 from fitgenerator.steps.chosen import steps_of
+from support.model_kinds_tensorflow import made
 from support.tiny_trainings import (
     Seen,
     close_history,
@@ -128,7 +129,8 @@ def prepare(parts: Parts, rows: int, model: Any = None) -> Any:
 )
 def test_dtypes_are_kept(dtype: str) -> None:
     array = np.array([[1], [0]]).astype(dtype)
-    batch = prepare(Parts(array, np.zeros(2)), 2)
+    model = made("strings")[0] if dtype == "<U3" else None
+    batch = prepare(Parts(array, np.zeros(2)), 2, model)
     assert batch.leaves[0].dtype == (tf.string if dtype == "<U3" else tf.as_dtype(dtype))
 
 

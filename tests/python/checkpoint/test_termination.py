@@ -27,7 +27,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 def started(environment: dict[str, str], folder: Path, *arguments: str) -> Any:
     """The program, which trains by now."""
     command = [sys.executable, str(PROGRAM), str(folder), *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
     assert process.stdout is not None
     assert process.stdout.readline() == "training\n"
     return process
@@ -43,11 +44,13 @@ def ended(process: Any, folder: Path) -> list[str]:
     process.send_signal(signal.SIGTERM)
     said = [process.stdout.readline()]
     spent = time.perf_counter() - sent
-    with process.stdout:
+    with process.stdout, process.stderr:
         said += process.stdout.read().splitlines()
+        told = process.stderr.read()
     assert process.wait(PATIENCE) == 143
     within = stand(folder)
     assert within.steps > 40
+    assert ("SIGTERM came" in told) == ("telling" in process.args)
     assert f"SIGTERM came: the training was stopped after step {within.steps} of" in said[0]
     assert spent < 2
     assert [file.name for file in folder.iterdir()] == ["c.npz"]
@@ -63,7 +66,7 @@ def test_SIGTERM_keeps_the_training_and_two_processes_on_one_file_are_refused(
     assert ended(process, tmp_path) == ["handler"]  # which is back by then
 
 
-@pytest.mark.parametrize("how", ["", "lock-step"])
+@pytest.mark.parametrize("how", ["", "lock-step", "telling"])
 def test_SIGTERM_waits_for_no_batch(
     how: str, tmp_path: Path, clean_environment: dict[str, str]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,28 @@ def test_schedules_and_counts_of_callbacks_go_on(tmp_path: Path) -> None:
         run(rich_model(), flow(), None, 8, [*callbacks(), saved, crashing(7 * 3 + 6)])
     history = run(rich_model(), flow(), None, 8, [*callbacks(), Checkpoint(tmp_path / "c.npz")])
     assert same_history(history, expected.history)
+
+
+def test_the_user_is_told_where_the_training_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "c.npz"
+
+    def said(epochs: int, *callbacks: Any, verbose: int = 2) -> str:
+        keras.utils.set_random_seed(4)
+        crashes = bool(callbacks)
+        saved = Checkpoint(path, every=2)
+        with pytest.raises(CrashError) if crashes else nullcontext():
+            run(rich_model(), flow(), None, epochs, [saved, *callbacks], verbose=verbose)
+        return capsys.readouterr().out
+
+    assert "Going on" not in said(3, crashing(11))
+    file = archive.read_note(path) or {}
+    assert (within := Within.of(file)) is not None
+    assert f"Going on after step {within.steps} of epoch 2, from {path}.\n" in said(2)
+    assert said(2, verbose=0) == ""
+    assert said(2) == f"All 2 epochs are in {path}: nothing is left to train.\n"
+    assert said(3).startswith(f"Going on with epoch 3, from {path}.\n")
 
 
 # -- what is refused ---------------------------------------------------------------------------

@@ -120,6 +120,17 @@ def test_a_line_an_epoch(clock: Clock, verbose: int, bar: bool) -> None:
     assert shown == [f"Epoch 1{end}", f"Epoch 2{end}"]
 
 
+def test_the_pace_of_an_epoch_is_that_of_the_steps_of_this_call(clock: Clock) -> None:
+    shown: list[Shown] = []
+    progress = progress_of(shown, verbose=2, epochs=1)
+    progress.begin_epoch(0, 4, 2)
+    clock.now += 1.0
+    progress.begin_validation(1)
+    progress.end(4, {"loss": 0.25})
+    progress.close()
+    assert shown == ["Epoch 1/1 - 4/4 - 1.0s 500ms/step - loss: 0.2500\n"]
+
+
 def test_a_bar_from_the_beginning_to_the_line_that_stays(clock: Clock) -> None:
     shown: list[Shown] = []
     play(progress_of(shown, epochs=1), clock)

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 import tensorflow as tf
@@ -342,11 +343,12 @@ def wrapped_r_function() -> Any:
 wrapped_r_function.__module__ = "rpytools.call"
 
 REFUSED = {
-    "array": (np.ones((4, 3)), "not an array of shape"),
+    "array": (np.ones((4, 3)), r"not an array of shape.*\. flow_from_data\(\) makes"),
+    "data frame": (pd.DataFrame({"a": [1.0]}), r"not a DataFrame.*\. flow_from_frame\(\) makes"),
     "sparse matrix": (scipy.sparse.lil_matrix((4, 3)), "not a lil_matrix of shape"),
     "tensor": (tf.ones((4, 3)), "not an EagerTensor of shape"),
     "batch": (numbered_batch(1), "not a tuple of length 2"),
-    "list of arrays": ([np.ones(3), np.ones(3)], "not a list of length 2"),
+    "list of arrays": ([np.ones(3), np.ones(3)], r"not a list of length 2.*flow_from_data\(\)"),
     "dict": ({"x": 1}, "not a dict with 1 key"),
     "text": ("data/", "not a str of length 5"),
     "number": (3, "not the number 3"),
@@ -361,6 +363,12 @@ REFUSED = {
 def test_C3_the_wrong_kind_of_thing_is_refused_in_words(given: Any, words: str) -> None:
     with pytest.raises(ArgumentTypeError, match=f"^`generator` .*{words}"):
         run(linear_model(), given, 1)
+
+
+@pytest.mark.parametrize("given", [np.ones((4, 3)), pd.DataFrame({"a": [1.0]}), 0.2])
+def test_what_is_refused_as_validation_data_is_told_of_arrays(given: Any) -> None:
+    with pytest.raises(ArgumentTypeError, match=r"give batches: arrays \(inputs, targets\), an"):
+        run(linear_model(), iter(THREE), 1, validation_data=given)
 
 
 def test_reticulate_functions_are_refused_as_validation_data_too() -> None:

@@ -49,8 +49,9 @@ def main() -> None:
         signal.signal(signal.SIGTERM, lambda *_: say("handler"))
     saved = fitgenerator.Checkpoint(folder / "c.npz", on_signal=True)
     options: dict[str, Any] = {"max_queue_size": 0} if how == "lock-step" else {}
+    verbose = 2 if how == "telling" else 0
     try:
-        fitgenerator.fit_generator(model, makers[source](), 100_000, 2, 0, [saved], **options)
+        fitgenerator.fit_generator(model, makers[source](), 100_000, 2, verbose, [saved], **options)
     except fitgenerator.Terminated as error:
         say(f"terminated: {error}")
         if how == "handler":
