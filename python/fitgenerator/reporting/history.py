@@ -9,6 +9,7 @@ import keras
 
 from ..models.result_order import arranged
 from .pipeline import Pipeline
+from .progress_bar import figures_of
 
 
 class History(keras.callbacks.History):
@@ -34,6 +35,18 @@ class History(keras.callbacks.History):
         self.order: list[str] = []
         self.broken_off = False
         self.incomplete = True
+
+    def __str__(self) -> str:
+        """What was trained, the metrics of the last epoch, and what limited the speed."""
+        epochs, steps = (self.params or {}).get("epochs"), (self.params or {}).get("steps")
+        if not self.epoch:
+            return f"No epoch of {epochs} was finished."
+        each = "" if steps is None else f" with {steps} steps each"
+        line = f"Trained epochs {self.epoch[0] + 1} to {self.epoch[-1] + 1} of {epochs}{each}."
+        if self.incomplete:
+            line += " The training is incomplete."
+        last = {name: values[-1] for name, values in self.history.items() if values}
+        return "\n".join([line, *figures_of(arranged(last, self.order)), self.pipeline.verdict])
 
     def plot(
         self, metrics: Sequence[str] | None = None, *, smooth: float = 0.0, log: bool = False

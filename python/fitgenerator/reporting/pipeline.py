@@ -32,7 +32,7 @@ class Pipeline:
         wall: Time of the whole call.
         queue_fill: Mean number of batches that were ready when the model asked for one.
         max_queue_size: The size of the queue, as asked for.
-        batches: Batches pulled from the generators.
+        batches: Batches drawn from the generators.
         redone: Batches that were made again, because the worker that made them has died.
         workers: Of each worker in another process that made batches, by its lane in the timeline,
             for how long it did; `generator` is their sum.
@@ -143,14 +143,14 @@ class Pipeline:
             ("in the generator", self.generator),
             ("converting batches", self.conversion),
             ("generator waited for room", self.generator_waited),
-            ("model waited for a batch", self.model_waited),
+            ("model waited for data", self.model_waited),
             ("in training steps", self.step),
             ("in callbacks", self.callbacks),
             ("in everything else", self.other),
             ("whole call", self.wall),
         ]
         lines = [f"  {name:<26}{seconds:>9.2f} s" for name, seconds in rows]
-        counts = f"{self.batches} batches pulled, {self.steps} steps"
+        counts = f"{self.batches} batches drawn, {self.steps} steps"
         ready = f"{self.queue_fill:.1f} of {self.max_queue_size} batches ready on average"
         made = [f"{self.redone} batches made again"] if self.redone else []
         told = [*self._workers(), *made, *self._calls()]

@@ -280,6 +280,19 @@ def test_verbose_2_prints_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -
     assert all("loss: " in line and "val_loss: " in line for line in lines)
 
 
+def test_a_history_prints_what_was_trained_and_what_came_of_it() -> None:
+    model, metrics = linear_model(metrics=["mae"]), ["loss: ", "mae: ", "val_loss: ", "val_mae: "]
+    history = run(model, forever(make_batches(2)), 2, 3, None, make_batches(2))
+    first, *lines, verdict = str(history).splitlines()
+    assert first == "Trained epochs 1 to 3 of 3 with 2 steps each."
+    assert [line[: len(name)] for line, name in zip(lines, metrics, strict=True)] == metrics
+    assert verdict == history.pipeline.verdict
+    assert str(run(model, forever(make_batches(1)), 2, 0)) == "No epoch of 0 was finished."
+    with pytest.warns(UserWarning, match="gave nothing|ended"):
+        early = fit_generator(model, iter(make_batches(3)), 2, 2, 0)
+    assert str(early).startswith("Trained epochs 1 to 1 of 2 with 2 steps each. The training is i")
+
+
 def test_last_history_has_the_finished_epochs_after_an_error() -> None:
     def failing() -> Any:
         yield from make_batches(5)

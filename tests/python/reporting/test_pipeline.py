@@ -136,7 +136,7 @@ def test_figures_by_name() -> None:
 
 def test_printed() -> None:
     text = str(filled(generator=2.0, queue_fill=3.5)).splitlines()
-    assert text[0] == "10 batches pulled, 10 steps, 3.5 of 10 batches ready on average"
+    assert text[0] == "10 batches drawn, 10 steps, 3.5 of 10 batches ready on average"
     assert text[1] == "  in the generator               2.00 s"
     assert text[-1].startswith("the generator kept up")
     assert "_lock" not in repr(filled())
