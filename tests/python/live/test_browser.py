@@ -16,7 +16,7 @@ from typing import Any
 
 import keras
 import pytest
-from fitgenerator import LiveView, fit_generator
+from fitgenerator import BatchError, LiveView, fit_generator
 from support import chromium
 from support.chromium import Chromium
 from support.tiny_trainings import at_epoch_end, linear_model, make_batches
@@ -114,6 +114,18 @@ def test_names_are_text_whatever_they_hold(tmp_path: Path) -> None:
         browser.open((tmp_path / "run.html").as_uri())
         browser.wait_for("document.getElementById('phase').textContent === 'failed'")
         check_text(browser, name)
+
+
+def test_a_run_without_an_epoch_says_so(tmp_path: Path) -> None:
+    view = LiveView(open=False, save=tmp_path / "run.html")
+    batch = make_batches(1)[0]
+    with pytest.raises(BatchError):
+        fit_generator(linear_model(), iter([batch, "none"]), 2, 2, 0, [view])
+    with Chromium() as browser:
+        browser.open((tmp_path / "run.html").as_uri())
+        browser.wait_for("document.getElementById('phase').textContent === 'failed'")
+        shown = browser.value("document.body.innerText")
+    assert "No epoch was finished: there are no values." in shown
 
 
 def check_text(browser: Chromium, name: str) -> None:

@@ -174,6 +174,7 @@ function showCourse(state) {
   byId("where").textContent = parts.filter(Boolean).join(" · ");
   const through = state.phase === "finished" ? 1 : Math.max(0, state.epoch - 1 + inside) / Math.max(1, state.epochs);
   byId("progress").style.width = 100 * Math.min(1, through) + "%";
+  if (state.ended) byId("nothing").textContent = "No epoch was finished: there are no values.";
   byId("error").hidden = !state.error;
   byId("error").textContent = state.error;
 }
