@@ -19,6 +19,7 @@ missing_system() {
     have "$name" || printf '%s\n' r-base-core r-base-dev
   done
   have pandoc || echo pandoc
+  on_windows || have ps || echo procps # tests look for processes that are left
   if on_debian; then # for tools/check
     have qpdf || echo qpdf # R CMD check --as-cran wants it,
     have checkbashisms || echo devscripts # and this, where there is a configure script
