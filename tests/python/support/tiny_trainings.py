@@ -314,9 +314,10 @@ def close_history(left: dict[str, list[float]], right: dict[str, list[float]]) -
 
 
 def catch(call: Callable[[], Any]) -> list[warnings.WarningMessage]:
-    """The warnings that `call` gave."""
+    """The warnings that `call` gave, without what Keras and NumPy have to settle."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy keyword")
         call()
     return caught
 
