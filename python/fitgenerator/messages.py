@@ -79,8 +79,8 @@ PYTHON = Vocabulary(
         "as array": "np.asarray",
         "weigh outputs": "give one for each, None for weights of 1, or a dict by their names",
         "text as numbers": "number the classes from 0, as keras.layers.StringLookup does",
-        "inputs as numbers": "encode them, as keras.layers.StringLookup does, or give the model "
-        'an input of text, as keras.Input(shape, dtype="string") is',
+        "inputs as numbers": "encode them in the generator; on TensorFlow, the model can have an "
+        'input of text: keras.Input(shape, dtype="string")',
         "array of a number": "np.array([number])",
         "settings of the address": "environment variables FITGENERATOR_HOST and FITGENERATOR_PORT",
         "use another process": "Train in a process that is started anew: "

@@ -58,7 +58,7 @@ def test_a_model_that_is_not_compiled() -> None:
 
 @pytest.mark.parametrize("text", [np.array([["a"] * 3] * 4), np.array([["a"] * 3] * 4, object)])
 def test_text_for_inputs_that_are_numbers(text: Any) -> None:
-    words = "inputs are text, and the model needs numbers: encode them, as keras.layers.StringL"
+    words = "inputs are text, and the model needs numbers: encode them in the generator; on Tens"
     for call in (fit_generator, evaluate_generator):
         refused(BatchError, words, classifier(), (text, X[:, 0] * 0), call=call)
     refused(BatchError, words, classifier(), (text,), call=predict_generator)
@@ -111,7 +111,7 @@ def test_sparse_inputs_and_text() -> None:
         matrix = sparse.BCOO.fromdense(X)
         refused(BatchError, "arrays must be dense, not BCOO", rich(), (matrix, Y))
     words = (np.array([["a", "b", "c"]]), np.zeros((1, 1)))
-    refused(BatchError, "cannot become a tensor", rich(), words)
+    refused(BatchError, "inputs are text, and the model needs numbers", rich(), words)
 
 
 def two_outputs(losses: Any) -> Any:

@@ -49,8 +49,8 @@ _R = Vocabulary(
         "as array": "as.array",
         "weigh outputs": "give one for each, or a named list of those that are not 1",
         "text as numbers": "give a factor, as in factor(targets, levels), with all levels",
-        "inputs as numbers": "encode them, as factor(inputs, levels) does, or give the model an "
-        'input of text, as keras$Input(shape, dtype = "string") is',
+        "inputs as numbers": "encode them in the generator, as factor(inputs, levels) does; on "
+        'TensorFlow, the model can have an input of text: keras$Input(shape, dtype = "string")',
         "array of a number": "as.array(number)",
         "settings of the address": "options fitgenerator.host and fitgenerator.port",
         "use another process": "Train in an R process of its own: callr::r(), or a cluster of "
