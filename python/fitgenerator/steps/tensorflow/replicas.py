@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -51,7 +51,9 @@ class ReplicaStep:
         rows = [tf.cast(tf.shape(part)[0], "float32") for part in parts[0]]
         shares = rows if self._spans else tuple(own / tf.add_n(rows) for own in rows)
         arguments = tuple(map(distributed.PerReplica, (shares, *parts)))
-        with _shared_losses(), _results_of(self._keras_version.model) as results:
+        divides = tuple(map(int, keras.__version__.split(".")[:2])) >= (3, 14)
+        activities = nullcontext() if divides else _whole_activities()
+        with _shared_losses(), activities, _results_of(self._keras_version.model) as results:
             outputs = strategy.run(partial(self._run_replica, results), args=arguments)
         local = strategy.experimental_local_results
         if self._predicts:
@@ -177,6 +179,34 @@ def _shared_losses() -> Iterator[None]:
     finally:  # thread rule 11 (nothing survives the call)
         for place, function in own.items():
             setattr(*place, function)
+
+
+@contextmanager
+def _whole_activities() -> Iterator[None]:
+    """Context manager: in a replica, what regularizes activities is not divided by the rows.
+
+    Keras before 3.14 adds its sum over the rows, of which a share would count too little.
+    """
+
+    def get(layer: Any) -> Any:
+        own = vars(layer).get("activity_regularizer")
+        if own is None or _replica.model is None:
+            return own
+
+        def whole(output: Any) -> Any:
+            value = own(output)
+            return tf.math.divide_no_nan(value, tf.cast(_replica.share, value.dtype))
+
+        return whole
+
+    def put(layer: Any, value: Any) -> None:
+        vars(layer)["activity_regularizer"] = value
+
+    keras.layers.Layer.activity_regularizer = property(get, put)
+    try:
+        yield
+    finally:
+        del keras.layers.Layer.activity_regularizer
 
 
 def _reduced_under_mask(own: Callable[..., Any]) -> Callable[..., Any]:
