@@ -66,10 +66,8 @@ closure_of_iter <- function(x) {
 #' @noRd
 check_source.list <- function(x, name) {
   if (name == "validation_data") return(check_fixed(x, name))
-  abort_argument(sprintf(
-    "`%s` must be a function that returns batches, not %s; pass the function itself, not what it returns. %s",
-    name, describe(x), "flow_from_data() makes batches of arrays."
-  ), name)
+  text <- "`%s` must be a function that returns batches, not %s; pass the function itself, not what it returns."
+  abort_argument(paste(sprintf(text, name, describe(x)), "flow_from_data() makes batches of arrays."), name)
 }
 
 # Whether a source is fixed arrays, as validation data may be.

@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -48,8 +49,10 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         config.addinivalue_line("filterwarnings", f"ignore:{message}:DeprecationWarning")
 
-    if sys.version_info >= (3, 12) and importlib.metadata.version("tf_keras").startswith("2.16"):
-        _let_keras_2_draw_seeds()
+    with suppress(importlib.metadata.PackageNotFoundError):  # as beside JAX and PyTorch
+        version = importlib.metadata.version("tf_keras")
+        if sys.version_info >= (3, 12) and version.startswith("2.16"):
+            _let_keras_2_draw_seeds()
 
 
 def _let_keras_2_draw_seeds() -> None:

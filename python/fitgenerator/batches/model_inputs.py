@@ -44,8 +44,10 @@ class Expected:
         if not self._inputs:
             return
         self._check_inputs(parts.inputs)
-        if not any(map(_is_text, self._inputs)):
-            _check_numbers(parts.inputs, "inputs", "the model", "{inputs as numbers}")
+        place = _text_in(parts.inputs)
+        if place is not None and not any(map(_is_text, self._inputs)):
+            text = "The batch's inputs{place} are text, and the model needs numbers: "
+            raise BatchError(Message(text + "{inputs as numbers}.", place=place))
         _check_real(parts.inputs, self._inputs, "inputs")
         _check_real(parts.targets, self._outputs, "targets")
         _check_real(parts.weights, [], "sample weights")
@@ -140,15 +142,18 @@ def check_text(targets: Nested, loss: Nested) -> None:
     Raises:
         BatchError: Targets are text.
     """
-    if all(map(_is_of_keras, keras.tree.flatten(loss))):
-        _check_numbers(targets, "targets", "the loss", "{text as numbers}")
+    place = _text_in(targets)
+    if place is not None and all(map(_is_of_keras, keras.tree.flatten(loss))):
+        text = "The batch's targets{place} are text, and the loss needs numbers: "
+        raise BatchError(Message(text + "{text as numbers}.", place=place))
 
 
-def _check_numbers(part: Nested, name: str, who: str, advice: str) -> None:
+def _text_in(part: Nested) -> str | None:
+    """Where a part has text, as messages name the place; `None`: nowhere."""
     for index, leaf in enumerate(flat_leaves(part)):
         if leaf is not None and _is_text(leaf):
-            text = f"The batch's {name}{{place}} are text, and {who} needs numbers: {advice}."
-            raise BatchError(Message(text, place=place_of(index, part)))
+            return place_of(index, part)
+    return None
 
 
 def _is_text(leaf: Any) -> bool:

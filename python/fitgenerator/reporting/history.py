@@ -42,11 +42,13 @@ class History(keras.callbacks.History):
         if not self.epoch:
             return f"No epoch of {epochs} was finished."
         each = "" if steps is None else f" with {steps} steps each"
-        line = f"Trained epochs {self.epoch[0] + 1} to {self.epoch[-1] + 1} of {epochs}{each}."
+        first, last = self.epoch[0] + 1, self.epoch[-1] + 1
+        which = f"epoch {last}" if first == last else f"epochs {first} to {last}"
+        line = f"Trained {which} of {epochs}{each}."
         if self.incomplete:
             line += " The training is incomplete."
-        last = {name: values[-1] for name, values in self.history.items() if values}
-        return "\n".join([line, *figures_of(arranged(last, self.order)), self.pipeline.verdict])
+        values = {name: all_[-1] for name, all_ in self.history.items() if all_}
+        return "\n".join([line, *figures_of(arranged(values, self.order)), self.pipeline.verdict])
 
     def plot(
         self, metrics: Sequence[str] | None = None, *, smooth: float = 0.0, log: bool = False

@@ -49,7 +49,7 @@ def as_source(given: Unchecked, argument: str) -> Source:
             f"must give batches, not {describe(given)}: a list of batches is a list "
             "of tuples, and flow_from_data() makes batches of arrays.",
         )
-    if isinstance(given, (str, bytes, dict)) or _is_array(given):
+    if isinstance(given, (str, bytes, dict)) or _is_array(given) or _is_frame(given):
         raise _no_source(given, argument)
     if _has(given, "__getitem__") and _has(given, "__len__"):
         return indexed(given, lambda: len(given))
@@ -76,13 +76,12 @@ def _has(given: Unchecked, name: str) -> bool:
 
 def _is_array(given: Unchecked) -> bool:
     """Some sparse matrices have their dtype in the object; so may a generator."""
-    own = _has(given, "shape") and (hasattr(given, "dtype") or _is_frame(given))
-    return _has(given, "dtype") or own
+    return _has(given, "dtype") or (_has(given, "shape") and hasattr(given, "dtype"))
 
 
 def _is_frame(given: Unchecked) -> bool:
-    """Of pandas, polars and others."""
-    return _has(given, "dtypes") and _has(given, "columns")
+    """A data frame of pandas, polars or Dask."""
+    return all(_has(given, name) for name in ("shape", "dtypes", "columns"))
 
 
 def _from_callable(given: Unchecked, argument: str) -> Source:

@@ -290,7 +290,7 @@ def test_a_history_prints_what_was_trained_and_what_came_of_it() -> None:
     assert str(run(model, forever(make_batches(1)), 2, 0)) == "No epoch of 0 was finished."
     with pytest.warns(UserWarning, match="gave nothing|ended"):
         early = fit_generator(model, iter(make_batches(3)), 2, 2, 0)
-    assert str(early).startswith("Trained epochs 1 to 1 of 2 with 2 steps each. The training is i")
+    assert str(early).startswith("Trained epoch 1 of 2 with 2 steps each. The training is i")
 
 
 def test_last_history_has_the_finished_epochs_after_an_error() -> None:

@@ -127,7 +127,6 @@ def test_the_pace_of_an_epoch_is_that_of_the_steps_of_this_call(clock: Clock) ->
     clock.now += 1.0
     progress.begin_validation(1)
     progress.end(4, {"loss": 0.25})
-    progress.close()
     assert shown == ["Epoch 1/1 - 4/4 - 1.0s 500ms/step - loss: 0.2500\n"]
 
 

@@ -195,6 +195,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "a list that holds itself": batch(recursive(), Y),
     "a list of numbers": batch(X, [1.0, 0, 1, 0, 1]),
     "targets that are text": batch(X, np.array(["cat"] * 4)),
+    "inputs that are text": batch(np.array([["cat"] * 3] * 4), Y),
     "weights for what is no output": two_outputs({"c": W}),
     "weights for one of two outputs, in a list": two_outputs([W]),
     "a number in a dict": batch(X, {"a": Y, "b": 3.5}),

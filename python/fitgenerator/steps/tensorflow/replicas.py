@@ -23,6 +23,8 @@ from .whole_updates import instead
 
 # What metrics have given, by identity: a result, and what gives it of all replicas.
 Results = dict[int, tuple[Any, Callable[[], Any]]]
+# Whether Keras divides what regularizes activities by the rows: since 3.14.
+_DIVIDES = tuple(map(int, keras.__version__.split(".")[:2])) >= (3, 14)
 _MEANS = ("mean", "sum_over_batch_size", "mean_with_sample_weight")
 
 
@@ -51,8 +53,7 @@ class ReplicaStep:
         rows = [tf.cast(tf.shape(part)[0], "float32") for part in parts[0]]
         shares = rows if self._spans else tuple(own / tf.add_n(rows) for own in rows)
         arguments = tuple(map(distributed.PerReplica, (shares, *parts)))
-        divides = tuple(map(int, keras.__version__.split(".")[:2])) >= (3, 14)
-        activities = nullcontext() if divides else _whole_activities()
+        activities = nullcontext() if _DIVIDES else _whole_activities()
         with _shared_losses(), activities, _results_of(self._keras_version.model) as results:
             outputs = strategy.run(partial(self._run_replica, results), args=arguments)
         local = strategy.experimental_local_results
@@ -185,7 +186,7 @@ def _shared_losses() -> Iterator[None]:
 def _whole_activities() -> Iterator[None]:
     """Context manager: in a replica, what regularizes activities is not divided by the rows.
 
-    Keras before 3.14 adds its sum over the rows, of which a share would count too little.
+    Older versions of Keras add its sum over the rows, of which a share would count too little.
     """
 
     def get(layer: Any) -> Any:
