@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from fitgenerator import BatchError, evaluate_generator, fit_generator
+from fitgenerator import BatchError, evaluate_generator, fit_generator, predict_generator
 from support.any_backend import equal, fit, rich
 from support.tiny_trainings import PATIENCE, forever, make_batches
 
@@ -41,6 +41,35 @@ def test_A9_a_generator_may_predict_with_the_model_that_is_trained(loops: bool) 
         assert all(np.allclose(a, b, 1e-4, 1e-5) for a, b in pairs)
     else:
         assert equal(ours, theirs)
+
+
+class Counting(keras.layers.Layer):
+    """Counts the steps of a training, in a variable that no optimizer changes."""
+
+    def build(self, shape: Any) -> None:
+        self.steps = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if training:
+            self.steps.assign_add(1.0)
+        return inputs
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_prediction_in_the_generator_undoes_no_step(eagerly: bool) -> None:
+    counting, many = Counting(), np.zeros((2000, 3), "float32")
+    layers = [counting, *(keras.layers.Dense(400) for _ in range(2)), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.compile("sgd", "mse", run_eagerly=eagerly)
+
+    def predicting() -> Iterator[Any]:
+        for batch in forever(make_batches(4)):
+            predict_generator(model, [(many,)], 1)
+            evaluate_generator(model, [(many, many[:, :2])], 1)
+            yield batch
+
+    fit_generator(model, predicting(), 40, verbose=0, jit_compile=False)
+    assert float(counting.steps.numpy()) == 40
 
 
 def twins() -> Any:

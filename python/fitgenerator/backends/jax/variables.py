@@ -27,12 +27,16 @@ def read(groups: Variables) -> Values:
         return tuple([variable._value for variable in group] for group in groups)
 
 
-def write(groups: Variables, values: Values) -> None:
-    """Give variables their values."""
+def write(groups: Variables, values: Values, before: Values | None = None) -> None:
+    """Give variables their values; only those that still have the values `before`, if given.
+
+    A training may have gone on while a prediction ran, and must not get old values back.
+    """
     with _lock:
-        for group, new in zip(groups, values, strict=True):
-            for variable, value in zip(group, new, strict=True):
-                variable._value = value
+        for group, new, old in zip(groups, values, before or values, strict=True):
+            for variable, value, known in zip(group, new, old, strict=True):
+                if before is None or variable._value is known:
+                    variable._value = value
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class Compiled(Traced):
     function: Any
     model: Any
     variables: Variables  # whose values it takes
-    changed: Variables  # whose values it returns
+    first: int  # the group of variables from which on it returns new values
     large: list[Place]  # of these values, those for which it takes spare memory
     kinds: list[jax.ShapeDtypeStruct]  # which is such arrays
 
@@ -45,7 +45,7 @@ class Compiled(Traced):
         outputs, new = self.function(memory.take(self.kinds), values, *leaves)
         # What fails, fails here, before the model gets values of a step that failed.
         jax.block_until_ready((outputs, new))
-        write(self.changed, new)
+        _write(self.variables, new, values, self.first)
         memory.give(values, self.large)
         return outputs
 
@@ -117,7 +117,7 @@ class JaxSteps(Steps[Compiled]):
             function=compiled,
             model=self._model,
             variables=variables,
-            changed=variables[changed],
+            first=_FIRST_CHANGED[mode],
             large=large,
             kinds=kinds,
         )
@@ -151,8 +151,10 @@ class JaxSteps(Steps[Compiled]):
         data = batch.pack()
         self._keras_version.build(data, mode)
         variables = self._variables(mode)
-        outputs, values = self._step(mode)(read(variables), data)
-        write(variables, values)
+        before = read(variables)
+        outputs, values = self._step(mode)(before, data)
+        first = _FIRST_CHANGED[mode]
+        _write(variables, values[first:], before, first)
         return outputs
 
     def _step(self, mode: str) -> Step:
@@ -179,6 +181,11 @@ class JaxSteps(Steps[Compiled]):
 
 # The groups of values before this one are the same after a step.
 _FIRST_CHANGED = {"train": 0, "test": 1, "predict": 1}
+
+
+def _write(variables: Variables, new: Values, before: Values, first: int) -> None:
+    """Give variables the values that a step returned; only a training's overwrite other ones."""
+    write(variables[first:], new, before[first:] if first else None)
 
 
 def _key(batch: Batch, execution: ExecutionMode) -> tuple[Any, ...]:
