@@ -121,7 +121,7 @@ class Callbacks:
         """Whether a callback wants to know of each batch of `mode`: train, test or predict."""
         hooks = (f"on_{mode}_batch_begin", f"on_{mode}_batch_end")
         return any(
-            _defines(callback, hook) and not _is_idle(callback)
+            _defines(callback, hook) and not _is_idle(callback, hook)
             for callback in self.all
             for hook in hooks
         )
@@ -139,14 +139,25 @@ def _is_untold(callback: Hooked) -> bool:
     return isinstance(callback, ForeignCallback) and callback.untold
 
 
-def _is_idle(callback: Hooked) -> bool:
-    """Whether it is one of Keras's that define hooks for batches, which do nothing at epochs."""
+def _is_idle(callback: Hooked, hook: str) -> bool:
+    """Whether its hook for batches is one of Keras's own that do nothing where epochs are enough.
+
+    What a subclass, or the user, has in its place is not known.
+    """
+    for name in (hook, _ALIASES.get(hook, hook)):
+        function = getattr(type(callback), name, None)
+        if name in vars(callback) or not _is_of_keras(function):
+            return False
     if isinstance(callback, classes("callbacks.TensorBoard")):
         profiles = getattr(callback, "_stop_batch", 0) > 0
         return callback.update_freq == "epoch" and not (profiles or callback.write_steps_per_second)
     saving = classes("callbacks.ModelCheckpoint") + classes("callbacks.BackupAndRestore")
     frequency = getattr(callback, "save_freq", getattr(callback, "_save_freq", None))
     return isinstance(callback, saving) and frequency == "epoch"
+
+
+def _is_of_keras(function: object) -> bool:
+    return str(getattr(function, "__module__", "")).partition(".")[0] in ("keras", "tf_keras")
 
 
 def _call(callback: Callback, hook: str, args: tuple[Any, ...]) -> None:

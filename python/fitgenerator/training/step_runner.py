@@ -42,6 +42,7 @@ class StepRunner:
         self.saves: Saves | None = None  # of a training
         self.left_out = 0  # batches of the round that had nothing in them
         self._left_out = 0  # of all rounds
+        self._stops_at_once = False  # a hook before the round's first step has said so
         asked = Asked(None if count is None else count * rounds, count, context.jit_compile)
         self.calls = CallRunner(context, mode, prefetcher, self._hooked, asked)
         self.round = Round(count, prepare, whole=whole, call_size=self.calls.size)
@@ -95,7 +96,7 @@ class StepRunner:
         As in Keras, hooks and stops come between groups of `steps_per_execution` steps.
         """
         context, group, last, common = self.context, [None], False, self.calls.common
-        common.stops = False
+        common.stops, self._stops_at_once = False, self._stopped()
         most = None if self.round.whole else self.round.count
         while not last and (most is None or done < most):
             context.host.termination.check()
@@ -127,12 +128,16 @@ class StepRunner:
         self.calls.end()
         return done, group[-1]
 
-    def _take(self, step: int) -> Batch | None:
-        """The next call; `None` where there is none, in this process or in another one."""
+    def _take(self, step: int, most: int) -> Batch | None:
+        """The next call; `None` where there is none, in this process or in another one.
+
+        Of at `most` so many steps, where the round stops after them, as it would in Keras.
+        """
         common = self.calls.common
-        if not common.several:
-            return self.prefetcher.take()
-        return self._in_common(None if common.stops else common.next(self.prefetcher.take), step)
+        call = None if common.stops else common.next(self.prefetcher.take)
+        if self._stops_at_once and call is not None and call.count > most:
+            call, common.rest = call.cut(most)
+        return self._in_common(call, step) if common.several else call
 
     def _in_common(self, call: Batch | None, step: int) -> Batch | None:
         """A call of this process, where the round goes on in all of them."""
@@ -170,7 +175,7 @@ class StepRunner:
         """
         ran, outputs, last = 0, [], False
         while ran < size and not last:
-            call = self._take(done + ran + 1)
+            call = self._take(done + ran + 1, size - ran)
             if call is None:
                 break
             if call.left is not None:

@@ -53,6 +53,38 @@ def test_calls_of_several_steps_give_nearly_the_same() -> None:
     assert history.history == {name: pytest.approx(v, rel=1e-5) for name, v in expected.items()}
 
 
+class StopsAtBegin(keras.callbacks.Callback):
+    """Stops rounds before their first steps: an epoch, and the second validation."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch, self.validations = epoch, 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.model.stop_training = epoch == self.epoch
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self.validations += 1
+        self.model.stop_evaluating = self.validations == 2
+
+
+@pytest.mark.parametrize("jit_compile", [True, False, "auto"])
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_round_that_is_stopped_at_its_begin_has_one_step(epoch: int, jit_compile: Any) -> None:
+    steps = 1500 if jit_compile == "auto" else 60
+    theirs, ours = rich(0.0), rich(0.0)
+    batches, valid = forever(make_batches(10)), forever(make_batches(8, seed=3))
+    options = {"validation_data": valid, "validation_steps": 40, "epochs": 4}
+    calls: Any = {"callbacks": [StopsAtBegin(epoch)]}
+    expected = fit(theirs, batches, steps, **calls, **options)
+    batches, valid = forever(make_batches(10)), forever(make_batches(8, seed=3))
+    options |= {"validation_data": valid, "callbacks": [StopsAtBegin(epoch)], "verbose": 0}
+    history = fit_generator(ours, batches, steps, jit_compile=jit_compile, **options)
+    assert int(ours.optimizer.iterations) == int(theirs.optimizer.iterations) == epoch * steps + 1
+    close = {name: pytest.approx(numbers, rel=1e-4) for name, numbers in expected.items()}
+    assert history.history == close
+
+
 def test_evaluations_and_predictions_are_those_of_keras() -> None:
     model, batches = rich(), make_batches(5, last_rows=3)
     expected = model.evaluate(Indexed(batches), verbose=0)

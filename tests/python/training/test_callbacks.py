@@ -363,7 +363,13 @@ def test_callbacks_without_work_for_batches_ask_for_none(tmp_path: Path) -> None
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.LambdaCallback(on_train_batch_begin=print),
     ]
+    for kind in (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore):
+        own = type("Own", (kind,), {"on_train_batch_end": lambda *_: None})
+        own_hook = kind(tmp_path / "a.keras")
+        own_hook.on_batch_begin = print
+        busy += [own(tmp_path / "a.keras"), own_hook]
     model = echo_model()
+    idle.append(type("Own", (keras.callbacks.ModelCheckpoint,), {})(tmp_path / "a.keras"))
     assert not Callbacks(idle, model, {}).has_batch_hooks("train")
     for callback in busy:
         assert Callbacks([callback], model, {}).has_batch_hooks("train")
