@@ -15,10 +15,10 @@ from ..errors import SetupError
 from ..messages import Message
 
 # Seconds in which a sound backend adds two numbers, or at least computes for a while.
-PATIENCE = 3
-COMPUTING = 0.02
-# So often it may take longer: on a busy machine, its first start does.
-TIMES = 20
+PATIENCE = 1
+COMPUTING = 0.01
+IDLE = 2  # so often in a row it does not compute where its threads are lost
+TIMES = 60  # so often a sound one may take longer: on a busy machine, its first start does
 
 _TEXT = (
     "This process is a fork of one in which {name} ran, and {name}'s threads are lost in a "
@@ -62,11 +62,13 @@ def _answers(try_out: Callable[[], object]) -> bool:
         answered.set()
 
     threading.Thread(target=answer, daemon=True).start()
+    idle = 0
     for _ in range(TIMES):
         begun = time.process_time()
         if answered.wait(PATIENCE):
             return True
-        if time.process_time() - begun < COMPUTING:  # it waits for a thread that is not there
+        idle = idle + 1 if time.process_time() - begun < COMPUTING else 0
+        if idle == IDLE:  # it waits for a thread that is not there
             return False
     return False
 

@@ -51,7 +51,6 @@ def test_U1_a_backend_that_starts_slowly_in_a_fork_is_waited_for(
     def use_lost_threads() -> None:
         threading.Event().wait(10)
 
-    monkeypatch.setattr(forks, "PATIENCE", 1)
     monkeypatch.setattr(forks._Known, "forked", True)
     monkeypatch.setattr(forks._Known, "sound", None)
     with pytest.raises(SetupError, match="fork of one in which Any ran"):
