@@ -7,13 +7,15 @@
 #' is written and then renamed. If there is no file, the training begins with its first epoch.
 #'
 #' The file remains after the end of the training. A call with the same `epochs` then trains nothing, and returns the
-#' trained model and the full history; a call with more `epochs` continues. An epoch that a callback stopped before its
-#' last step is not saved as a whole. To start again, remove the file. A second training that would use the file at the
-#' same time is refused; the file with `.lock` after its name is for that, and means nothing if no training runs.
+#' trained model and the full history; a call with more `epochs` continues, and so does a training that a callback other
+#' than `EarlyStopping` has stopped. An epoch that a callback stopped before its last step is not saved as a whole. To
+#' start again, remove the file. A second training that would use the file at the same time is refused; the file with
+#' `.lock` after its name is for that, and means nothing if no training runs.
 #'
-#' The memory of Keras's `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` is saved as well. Other callbacks
-#' start afresh, as do the random numbers of Python, NumPy and `tf$random`, and, after an epoch, those of R. Wherever
-#' the checkpoint stands in `callbacks`, it runs after the others.
+#' The memory of Keras's `EarlyStopping`, `ReduceLROnPlateau`, `ModelCheckpoint` and `SwapEMAWeights` is saved as well.
+#' Other callbacks start afresh, as do the random numbers of Python, NumPy, `tf$random` and PyTorch (of an unseeded
+#' `Dropout` there), and, after an epoch, those of R. Wherever the checkpoint stands in `callbacks`, it runs after the
+#' others.
 #'
 #' Keras's own `BackupAndRestore` also works, but saves neither the history nor the state of random layers. It
 #' overwrites two files, one with the weights and one with the number of the epoch: if the process is killed meanwhile,

@@ -24,7 +24,7 @@ from .sources.source import Generator, Source
 from .sources.validation import as_validation
 from .training.background import Loop
 from .training.callbacks import SomeCallbacks
-from .training.options import RunOptions, fit_options, run_options, steps_of
+from .training.options import RunOptions, fit_options, run_options, steps_of, within_limit
 from .training.plan import plan_evaluate, plan_fit, plan_predict
 from .training.run_context import RunContext
 
@@ -210,6 +210,7 @@ def evaluate_generator(
         StepsWarning: `steps` was rounded up.
     """
     source = as_source(generator, "generator")
+    steps = within_limit(source, steps)
     count = steps_of(source, steps)
     options = run_options(
         "test", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose
@@ -259,6 +260,7 @@ def predict_generator(
             is whose.
     """
     source = as_source(generator, "generator")
+    steps = within_limit(source, steps)
     count = steps_of(source, steps, predicting=True)
     options = run_options(
         "predict", model, callbacks, max_queue_size, workers, timeout, jit_compile, verbose

@@ -218,7 +218,10 @@ class WorkersWarning(UserWarning):
 
 
 class CheckpointWarning(UserWarning):
-    """A checkpoint is written after epochs only, though files within them were asked for."""
+    """A checkpoint has fewer files than were asked for.
+
+    They are written after epochs only, or the last one could not be written.
+    """
 
 
 class ClosedError(Exception):

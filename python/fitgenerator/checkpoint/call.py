@@ -46,10 +46,14 @@ class Call:
         self._lock = Lock(path)
         return self._lock
 
-    def close(self) -> None:
-        """Wait for the file that is being written, and give the lock back. It can be repeated."""
-        self.writer.end()
+    def close(self) -> BaseException | None:
+        """Wait for the file that is being written, and give the lock back. It can be repeated.
+
+        What the writing has raised, if nobody has raised it.
+        """
+        error = self.writer.end()
         if self.copy is not None:
             self.copy.unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.release()
+        return error

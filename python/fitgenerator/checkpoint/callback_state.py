@@ -1,4 +1,4 @@
-"""What Keras's callbacks that watch a metric remember, for a training that goes on elsewhere."""
+"""What Keras's callbacks remember, for a training that goes on elsewhere."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ _REMEMBERED = {
     "callbacks.ModelCheckpoint": (
         *("best", "_batches_seen_since_last_saving", "_last_batch_seen"),
     ),
+    # Whether the model has the averages, and the optimizer's averages the weights of the training.
+    "callbacks.SwapEMAWeights": ("_ema_weights_in_model",),
 }
 
 
@@ -27,7 +29,8 @@ def _watching(callbacks: Iterable[Any]) -> Iterator[tuple[Any, list[Any], tuple[
     for callback in callbacks:
         for kind, names in _REMEMBERED.items():
             if isinstance(callback, classes(kind)):
-                yield callback, [type(callback).__name__, str(callback.monitor)], names
+                watched = str(getattr(callback, "monitor", ""))
+                yield callback, [type(callback).__name__, watched], names
 
 
 def described(callbacks: Iterable[Any]) -> list[dict[str, Any]]:
@@ -36,9 +39,9 @@ def described(callbacks: Iterable[Any]) -> list[dict[str, Any]]:
         {
             "who": who,
             "state": {
-                name: getattr(callback, name)
+                name: int(value) if isinstance(value, bool) else value
                 for name in names
-                if getattr(callback, name, None) is not None or name == "best"
+                if (value := getattr(callback, name, None)) is not None or name == "best"
             },
             "weights": len(getattr(callback, "best_weights", None) or ()),
         }

@@ -14,11 +14,14 @@ import keras
 from .. import arguments
 from ..arguments import file_path
 from ..errors import ArgumentError
+from ..messages import reason
 from ..models.protocol import Array, Logs
 from ..reporting.history import History
 from . import archive, callback_state, model_state
 from .call import Call
 from .within import Due, Within
+
+_NOT_WRITTEN = "The last file of the checkpoint, {}, could not be written: {}."
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -39,15 +42,16 @@ class Checkpoint(keras.callbacks.Callback):
     `CheckpointWarning` says before the first step.
 
     The file stays when the training is over. A call with the same `epochs` then trains nothing, and
-    gives the trained model and the full history; one with more goes on. An epoch that a callback
-    stopped before its last step is not kept as a whole. Remove the file to begin anew. Another
+    gives the trained model and the full history; one with more goes on. So does a training that
+    another callback than `EarlyStopping` has stopped. An epoch that a callback stopped before its
+    last step is not kept as a whole. Remove the file to begin anew. Another
     training that would use the file at the same time is refused; the file `path` + `.lock` is for
     that, and means nothing where no training runs.
 
-    What `EarlyStopping`, `ReduceLROnPlateau` and `ModelCheckpoint` remember is kept as well. Other
-    callbacks begin anew, and so do the random numbers of Python, NumPy and `tf.random`. The
-    callback works in `fit_generator` alone, and wherever it stands in `callbacks`, the others come
-    first.
+    What `EarlyStopping`, `ReduceLROnPlateau`, `ModelCheckpoint` and `SwapEMAWeights` remember is
+    kept as well. Other callbacks begin anew, and so do the random numbers of Python, NumPy,
+    `tf.random` and PyTorch (of an unseeded `Dropout` there). The callback works in `fit_generator`
+    alone, and wherever it stands in `callbacks`, the others come first.
 
     Keras's own `BackupAndRestore` can be given instead. It keeps neither the history nor the state
     of random layers, and writes weights and epoch into two files, over the old ones: a process that
@@ -267,10 +271,14 @@ class Checkpoint(keras.callbacks.Callback):
             archive.write(self.path, note, arrays)
         call.due.written(call.used())
 
-    def close(self) -> None:
-        """The call is over: wait for the file, and let others use it. It can be repeated."""
-        self.call.close()
+    def close(self) -> str | None:
+        """The call is over: wait for the file, and let others use it. It can be repeated.
+
+        The warning for a file that could not be written, where another error has ended the call.
+        """
+        error = self.call.close()
         self.call = Call()
+        return None if error is None else _NOT_WRITTEN.format(self.path, reason(error))
 
     def _restore(self) -> None:
         """Give the model and the callbacks what the file has of them: all of it, or nothing."""

@@ -66,10 +66,22 @@ def _optimizers(model: KerasModel) -> Iterator[tuple[str, Any]]:
     """The optimizer, and those that a model with a train step of its own has as attributes."""
     seen: set[int] = set()
     kinds = classes("optimizers.Optimizer") + classes("optimizers.legacy.Optimizer")
-    for name, value in [("optimizer", getattr(model, "optimizer", None)), *vars(model).items()]:
-        if isinstance(value, kinds) and id(value) not in seen:
-            seen.add(id(value))
+    # What Keras lists once more has a private name, and comes last.
+    others = sorted(vars(model).items(), key=lambda item: item[0].startswith("_"))
+    held = [("optimizer", getattr(model, "optimizer", None)), *others]
+    while held:
+        name, value = held.pop(0)
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, kinds):
             yield name, value
+        elif isinstance(value, classes("Model")):
+            held.append((f"{name}.optimizer", getattr(value, "optimizer", None)))
+        elif isinstance(value, list | tuple):
+            held += [(f"{name}[{place}]", each) for place, each in enumerate(value)]
+        elif isinstance(value, dict):
+            held += [(f"{name}[{key!r}]", each) for key, each in value.items()]
 
 
 def _variables(optimizer: Optimizer) -> list[Variable]:

@@ -34,11 +34,12 @@ class Writer:
         if error is not None:
             raise error
 
-    def end(self) -> None:
-        """Wait until nothing is written."""
+    def end(self) -> BaseException | None:
+        """Wait until nothing is written; what the writing has raised, if nobody has raised it."""
         self._threads.join()
+        return self._error
 
     def wait(self) -> None:
-        """The same; raises, once, what the writing has raised."""
+        """Wait until nothing is written; raises, once, what the writing has raised."""
         self.end()
         self.check()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from ..errors import ArgumentError
 from .keras_versions import Keras3
 
@@ -37,6 +40,22 @@ def check_model(keras_version: Keras3, mode: str, *, foreign: bool) -> Keras3:
             "threads of its own, where R cannot run. Make it outside that scope."
         )
     return keras_version
+
+
+def is_of_keras(function: Any) -> bool:
+    """Whether a function, or what a `tf.function` was made of, is from Keras itself."""
+    function = function.func if isinstance(function, partial) else function
+    module = getattr(getattr(function, "python_function", function), "__module__", None)
+    return str(module).partition(".")[0] in ("keras", "tf_keras")
+
+
+def check_function(function: Any, mode: str) -> None:
+    """Refuse a function of the model's own in place of the one that Keras makes of its step."""
+    if not is_of_keras(function):
+        raise ArgumentError(
+            f"The model has a `{mode}_function` of its own, which is not called here: write what "
+            f"it does into the model's `{mode}_step`."
+        )
 
 
 def _check_for_processes(keras_version: Keras3) -> None:

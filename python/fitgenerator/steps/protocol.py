@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from ..batches.prepared import Batch, Shapes
 from ..models.keras_versions import Keras3
 from ..models.protocol import Shaped
+from ..models.supported import check_function
 from ..models.trainability import Trainability
 
 _CACHE = "_fitgenerator_steps"
@@ -78,6 +79,7 @@ class Steps(ABC, Generic[T]):
     # Steps asked for from which on "auto" runs several in a call compiled by XLA: compiling takes
     # as long as they save.
     worth_compiling: int
+    calls_function = False  # Keras's function of a mode is called as it is
 
     def __init__(self, keras_version: Keras3) -> None:
         self._model = keras_version.model
@@ -124,6 +126,8 @@ class Steps(ABC, Generic[T]):
         Called on the calling thread, before steps of the mode `mode` are found or traced.
         """
         owner = self._keras_version.made_function(mode)
+        if not self.calls_function:
+            check_function(owner, mode)
         for known, kept in list(self._kept.items()):
             if kept.owner is not self._keras_version.function(known):
                 del self._kept[known]

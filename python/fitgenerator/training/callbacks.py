@@ -21,6 +21,7 @@ from ..host.interface import ForeignHook
 from ..messages import describe
 from ..models.keras_versions import classes
 from ..models.protocol import Callback, KerasModel
+from ..models.supported import is_of_keras
 from ..reporting.history import History
 from ..reporting.timeline import Span
 
@@ -146,7 +147,7 @@ def _is_idle(callback: Hooked, hook: str) -> bool:
     """
     for name in (hook, _ALIASES.get(hook, hook)):
         function = getattr(type(callback), name, None)
-        if name in vars(callback) or not _is_of_keras(function):
+        if name in vars(callback) or not is_of_keras(function):
             return False
     if isinstance(callback, classes("callbacks.TensorBoard")):
         profiles = getattr(callback, "_stop_batch", 0) > 0
@@ -154,10 +155,6 @@ def _is_idle(callback: Hooked, hook: str) -> bool:
     saving = classes("callbacks.ModelCheckpoint") + classes("callbacks.BackupAndRestore")
     frequency = getattr(callback, "save_freq", getattr(callback, "_save_freq", None))
     return isinstance(callback, saving) and frequency == "epoch"
-
-
-def _is_of_keras(function: object) -> bool:
-    return str(getattr(function, "__module__", "")).partition(".")[0] in ("keras", "tf_keras")
 
 
 def _call(callback: Callback, hook: str, args: tuple[Any, ...]) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+import keras
 
 from .. import arguments
 from ..caller_warnings import warn
@@ -17,6 +20,8 @@ from ..reporting.terminal import bar_interval
 from ..sources.row_counts import rows_left_out
 from ..sources.source import Source
 from .callbacks import Hooked, SomeCallbacks, flattened
+
+Wanted = TypeVar("Wanted", bound=float | None)
 
 
 @dataclass(frozen=True)
@@ -117,12 +122,14 @@ def fit_options(
     argument: str = "generator",
 ) -> FitOptions:
     """Check what only `fit_generator` has."""
+    steps_per_epoch = within_limit(generator, steps_per_epoch)
+    validation_steps = within_limit(validation_data, validation_steps)
     return FitOptions(  # in the order in which the arguments are checked
         class_weight=arguments.class_weights(class_weight),
         steps=steps_of(generator, steps_per_epoch, "steps_per_epoch", argument),
         passes=steps_per_epoch is None,
         validation_passes=validation_steps is None,
-        epochs=arguments.whole(epochs, "epochs", 0),
+        epochs=_limited(arguments.whole(epochs, "epochs", 0), "epochs"),
         initial_epoch=arguments.whole(
             0 if initial_epoch is None else initial_epoch, "initial_epoch", 0
         ),
@@ -133,6 +140,24 @@ def fit_options(
             validation_data, validation_steps, "validation_steps", "validation_data"
         ),
     )
+
+
+def within_limit(source: Source | None, given: float | None) -> float | None:
+    """The number of steps that was `given`, within Keras's own limit for trial runs."""
+    if source is None or source.fixed:
+        return given
+    wanted = source.length if given is None else given
+    limited = _limited(wanted, "steps_per_epoch")
+    return given if limited is wanted else limited
+
+
+def _limited(wanted: Wanted, name: str) -> Wanted | int:
+    """At most what `keras.config.set_max_epochs()` and its like say, where this Keras has them."""
+    most: int | None = getattr(keras.config, f"max_{name}", lambda: None)()
+    if not most or (isinstance(wanted, int | float) and wanted <= most):
+        return wanted
+    warn(f"`{name}` is limited to {most} by Keras's `max_{name}`.", StepsWarning)
+    return most
 
 
 def steps_of(

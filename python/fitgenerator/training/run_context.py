@@ -10,7 +10,13 @@ from typing import Any
 
 from ..agreement.agreement import Agreement
 from ..checkpoint.checkpoint import Checkpoint
-from ..errors import AbandonedThreadWarning, EndedEarlyWarning, Terminated, Warned
+from ..errors import (
+    AbandonedThreadWarning,
+    CheckpointWarning,
+    EndedEarlyWarning,
+    Terminated,
+    Warned,
+)
 from ..host.current_host import take_warnings
 from ..host.interface import Host
 from ..host.joined_threads import GRACE
@@ -104,8 +110,8 @@ class RunContext:
         """Let go of what the call holds; for the calling thread, where its last code may run."""
         self.host.termination.restore()
         for callback in self.callbacks.all:
-            if isinstance(callback, Checkpoint):
-                callback.close()
+            if isinstance(callback, Checkpoint) and (text := callback.close()) is not None:
+                self.notices.others.append((text, CheckpointWarning))
         for prefetcher in self.prefetchers:
             self.notices.others += prefetcher.source.warns
             prefetcher.release()

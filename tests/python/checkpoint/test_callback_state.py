@@ -1,18 +1,22 @@
-"""What callbacks that watch a metric remember over a crash."""
+"""What callbacks remember over a crash."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
-from fitgenerator import Checkpoint, History
+import pytest
+from fitgenerator import Checkpoint, History, Terminated
 from support.tiny_trainings import (
     Batch,
     batches_from,
     echo_model,
     linear_model,
+    make_batches,
     numbered_batch,
     run,
     same_weights,
@@ -96,3 +100,46 @@ def test_plateaus_and_best_models_are_remembered(tmp_path: Path) -> None:
     call(tmp_path / "two.npz", 2)
     assert call(tmp_path / "two.npz", 6) == rates
     assert not best.exists()  # no later epoch was better than the first
+
+
+def at_epoch_begin(epoch: int) -> Any:
+    """A callback that fails there."""
+    return keras.callbacks.LambdaCallback(on_epoch_begin=lambda number, logs: 1 / (epoch - number))
+
+
+def averaging(epochs: int, saved: Checkpoint, *others: Any, swaps: bool) -> Any:
+    """Train a model whose averages come into it after epochs, or in validations alone."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9), "mse")
+    callbacks = [keras.callbacks.SwapEMAWeights(swap_on_epoch=swaps), *others, saved]
+    batches = make_batches(6)
+    valid = None if swaps else batches
+    return run(model, batches, epochs=epochs, callbacks=callbacks, validation_data=valid)
+
+
+def test_a_training_goes_on_with_its_own_weights_where_averages_were_in_the_model(
+    tmp_path: Path,
+) -> None:
+    expected = averaging(4, Checkpoint(tmp_path / "one.npz"), swaps=True)
+    crash = at_epoch_begin(2)
+    with pytest.raises(ZeroDivisionError):
+        averaging(4, Checkpoint(tmp_path / "two.npz"), crash, swaps=True)
+    history = averaging(4, Checkpoint(tmp_path / "two.npz"), swaps=True)
+    assert history.history == expected.history
+
+
+def test_a_validation_that_SIGTERM_ended_goes_on_with_the_averages(tmp_path: Path) -> None:
+    expected = averaging(3, Checkpoint(tmp_path / "one.npz"), swaps=False)
+    ended = []
+
+    def end(batch: int, logs: Any) -> None:
+        ended.append(batch)
+        if len(ended) == 8:  # of the second validation
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    saved = Checkpoint(tmp_path / "two.npz", on_signal=True)
+    with pytest.raises(Terminated):
+        averaging(3, saved, keras.callbacks.LambdaCallback(on_test_batch_end=end), swaps=False)
+    history = averaging(3, Checkpoint(tmp_path / "two.npz"), swaps=False)
+    assert history.history == expected.history

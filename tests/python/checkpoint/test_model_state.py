@@ -40,17 +40,24 @@ class Noisy(keras.layers.Layer):
 class OwnOptimizer(keras.Model):
     """Trains with an optimizer of its own; the one that it is compiled with is never used."""
 
-    def __init__(self, build: bool = True) -> None:
+    def __init__(self, build: bool = True, where: str = "own") -> None:
         super().__init__()
         self.dense = keras.layers.Dense(1)
-        self.own = keras.optimizers.Adam(0.1)
+        own = keras.optimizers.Adam(0.1)
+        if where == "model":
+            self.part = keras.Sequential([keras.Input((3,)), self.dense])
+            self.part.compile(own)
+        else:
+            setattr(self, where, {"own": own, "list": [own], "dict": {"a": (1, own)}}[where])
+        self.find = lambda: own
         self.build((None, 3))
         if build:
-            self.own.build(self.dense.trainable_variables)
+            own.build(self.dense.trainable_variables)
         self.compile("rmsprop", "mse")
 
     def build(self, shape: Any) -> None:
-        self.dense.build(shape)
+        if not self.dense.built:
+            self.dense.build(shape)
         self.built = True
 
     def call(self, inputs: Any) -> Any:
@@ -60,7 +67,7 @@ class OwnOptimizer(keras.Model):
         with tf.GradientTape() as tape:
             loss = keras.ops.mean((self(data[0]) - data[1]) ** 2)
         variables = self.dense.trainable_variables
-        self.own.apply(tape.gradient(loss, variables), variables)
+        self.find().apply(tape.gradient(loss, variables), variables)
         return {"loss": loss}
 
 
@@ -92,6 +99,9 @@ MODELS: dict[str, Make] = {
     "not built": lambda: layered(keras.layers.BatchNormalization(), built=False),
     "unseeded noise": lambda: layered(Noisy()),
     "own optimizer": OwnOptimizer,
+    "own optimizer in a list": lambda: OwnOptimizer(where="list"),
+    "own optimizer in a dict": lambda: OwnOptimizer(where="dict"),
+    "own optimizer of a part": lambda: OwnOptimizer(where="model"),
     "averages and accumulation": lambda: layered(optimizer=averaging()),
     "eager": lambda: layered(keras.layers.Dropout(0.3), run_eagerly=True),
 }
@@ -118,8 +128,8 @@ def test_every_kind_of_model_goes_on(kind: str, tmp_path: Path) -> None:
 
 
 def states_of(model: Any) -> list[Any]:
-    own = getattr(model, "own", None)
-    return everything(model) + [v.numpy() for v in (own.variables if own else ())]
+    own = model.find().variables if isinstance(model, OwnOptimizer) else ()
+    return everything(model) + [v.numpy() for v in own]
 
 
 def test_an_optimizer_without_variables_is_refused_in_words(tmp_path: Path) -> None:

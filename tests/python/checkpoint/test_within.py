@@ -181,6 +181,28 @@ def test_an_error_of_the_writing_is_the_calls_error_at_the_next_step(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("error", [CrashError, KeyboardInterrupt])
+def test_a_file_that_cannot_be_written_is_told_of_beside_another_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    crashed = threading.Event()
+
+    def full(*_: Any) -> None:
+        crashed.wait(5)
+        raise OSError(28, "No space left on device")
+
+    def steps(index: int) -> Any:
+        if index == 4:
+            threading.Timer(0.3, crashed.set).start()  # the file fails later
+            raise error
+        return numbered_batch(index)
+
+    monkeypatch.setattr(archive, "write", full)
+    source, saved = batch_sequence(steps, 50), Checkpoint(tmp_path / "c.npz", every=3)
+    with pytest.raises(error), pytest.warns(CheckpointWarning, match=r"c\.npz, .*: .*No space"):
+        run(echo_model(), source, None, 1, [saved], max_queue_size=1)
+
+
 def test_files_are_due_by_seconds(tmp_path: Path) -> None:
     def slow(index: int) -> Any:
         time.sleep(0.01)

@@ -60,6 +60,13 @@ def lost(call: Callable[..., object], *given: Any) -> Callable[[], object]:
     return lambda: call(_model(LosesLogs, "mse"), iter([(X, Y)]), 1, *given)
 
 
+class OwnFunction(keras.Sequential):
+    """A model that makes what `fit` calls itself."""
+
+    def make_train_function(self, force: bool = False) -> None:
+        self.train_function = lambda iterator: {"loss": len(list(iterator))}
+
+
 def refrozen() -> None:
     """Train again, after a layer was frozen and the model not compiled."""
     model = linear_model()
@@ -81,6 +88,7 @@ OWN_STEPS: dict[str, Callable[[], object]] = {
     "classes in another form": own({"a": X, "b": Y}, class_weight={1: 2}),
     "a step that returns nothing": lost(run),
     "a step that returns a number": lost(evaluate_generator),
+    "a function of the model's own": lambda: run(_model(OwnFunction, "mse"), iter([(X, Y)]), 1),
     "text for an own prediction": lambda: predict_generator(_model(OwnSteps), iter(["text"]), 1),
 }
 FREEZING: dict[str, Callable[[], object]] = {"a layer that was frozen since": refrozen}

@@ -27,7 +27,7 @@ from ...sources.source import Source
 from ...sources.validation import as_validation, fixed_arrays
 from ...training.background import BackgroundLoop, Loop
 from ...training.callbacks import ForeignCallback
-from ...training.options import fit_options, run_options, steps_of
+from ...training.options import fit_options, run_options, steps_of, within_limit
 from ...training.plan import plan_evaluate, plan_fit, plan_predict
 from ...workers.pool import Pool
 from ..worker_images import worked_source
@@ -193,8 +193,8 @@ def _plan(
         own = {n: given.pop(n) for n in _FIT_ARGUMENTS}
         fit = fit_options(generator, validation, argument=name, **own)
         return plan_fit(host, generator, validation, run_options("train", model, **given), fit)
-    whole = given["steps"] is None
-    steps = steps_of(generator, given.pop("steps"), "steps", name)
+    steps = within_limit(generator, given.pop("steps"))
+    whole, steps = steps is None, steps_of(generator, steps, "steps", name)
     if kind == "evaluate":
         options = run_options("test", model, **given)
         return plan_evaluate(host, generator, steps, options, whole=whole)

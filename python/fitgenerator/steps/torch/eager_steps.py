@@ -38,6 +38,7 @@ class TorchSteps(Steps[Called]):
     """The steps of one model on PyTorch."""
 
     worth_compiling = 0  # there are no loops
+    calls_function = True
 
     @property
     def eager(self) -> bool:
