@@ -39,11 +39,12 @@ users_calls <- function(calls, cnd, name) {
   signals <- which(vapply(calls, is_call_of, NA, signalling))
   if (length(signals)) calls <- calls[seq_len(signals[[1L]] - 1L)]
   if (!length(calls)) return(NULL)
-  entry <- calls[[1L]]
-  calls[[1L]] <- call(name)
   last <- conditionCall(cnd)
-  # A function that stands in its call was called by do.call(), which is the first one.
-  known <- is.null(last) || is.function(last[[1L]]) || identical(last, entry) || identical(last, calls[[length(calls)]])
+  # A function that stands in its call was called by do.call(), which is the first one. Calls of code that was read with
+  # `keep.source` have attributes, which that of the condition lacks.
+  is_last <- function(call) identical(as.call(as.list(call)), as.call(as.list(last)))
+  known <- !is.call(last) || is.function(last[[1L]]) || any(vapply(calls, is_last, NA))
+  calls[[1L]] <- call(name)
   if (known) calls else c(calls, last)
 }
 

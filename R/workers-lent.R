@@ -33,7 +33,7 @@ new_lent <- function(launcher, jobs, needs) {
   lent$launcher <- launcher
   settings <- session_settings(needs$packages)[c("kinds", "packages", "size", "version")]
   lent$settings <- c(settings, lent = TRUE)
-  lent$job <- packed(list(functions = jobs, globals = needs$globals))
+  lent$job <- packed(whole_job(jobs, needs))
   lent$started <- list() # what launchers will have to be asked for: lists of `is_over()` and `collect()`
   lent
 }

@@ -96,20 +96,32 @@ take_image <- function(link, size) {
 }
 
 # Texts, in UTF-8, each with a zero byte at its end.
-as_bytes <- function(x) writeBin(enc2utf8(as.vector(x)), raw(), useBytes = TRUE)
+as_bytes <- function(x) writeBin(valid_text(as.vector(x)), raw(), useBytes = TRUE)
 
-# Sends a condition as texts: its message, the code of its call, that of the calls which led to it, its classes.
+# Texts in UTF-8; a byte that is none of a text, as of a file in Latin-1, is written out, as <e9>.
+valid_text <- function(x) iconv(enc2utf8(x), "UTF-8", "UTF-8", sub = "byte")
+
+# Sends a condition as texts: its message, the code of its call, that of the calls which led to it, its classes. If
+# these cannot be had, the reason takes their place.
 send_condition <- function(link, kind, cnd, calls = NULL) {
-  led <- vapply(utils::tail(calls, 50L), code_of, "")
-  call <- tryCatch(conditionCall(cnd), error = function(other) NULL)
-  bytes <- as_bytes(c(condition_message(cnd), if (is.null(call)) "" else code_of(call), led, class(cnd)))
+  led <- utils::tail(calls, 50L)
+  bytes <- tryCatch(as_bytes(condition_texts(cnd, led)), error = function(other) {
+    led <<- NULL
+    text <- paste("The condition cannot be sent:", condition_message(other))
+    as_bytes(condition_texts(simpleCondition(text)))
+  })
   send_header(link, wire$condition, wire$conditions[[kind]], items = length(led), size = length(bytes))
   link$send(bytes)
 }
 
+condition_texts <- function(cnd, led = NULL) {
+  call <- tryCatch(conditionCall(cnd), error = function(other) NULL)
+  c(condition_message(cnd), if (is.null(call)) "" else code_of(call), vapply(led, code_of, ""), class(cnd))
+}
+
 condition_message <- function(cnd) {
   text <- tryCatch(conditionMessage(cnd), error = function(other) "")
-  substr(paste(as.character(text), collapse = "\n"), 1L, 1e5L)
+  substr(valid_text(paste(as.character(text), collapse = "\n")), 1L, 1e5L)
 }
 
 # The code of a call; that of its function alone if it is long: it may hold data.

@@ -205,6 +205,22 @@ test_that("U2: the calls that led to an error are in the message and in the cond
   }
 })
 
+test_that("U2: each call that led to an error is shown once, whatever the error names, and if code keeps its source", {
+  shown <- function(fn) {
+    e <- expect_error(train(linear_model(), fn), class = "fitgenerator_generator_error")
+    vapply(e$calls, function(call) deparse(call)[[1L]], "")
+  }
+  indexed <- function(fn) {
+    call <- sys.call()
+    fn(call)
+  }
+  element <- function(call) stop(errorCondition("no", call = call))
+  expect_identical(shown(function() indexed(element)), c("generator()", "indexed(element)", "fn(call)"))
+  kept <- eval(parse(text = "function(x) {\n  stop(x)\n}", keep.source = TRUE))
+  calling <- eval(parse(text = "function() {\n  kept(1)\n}", keep.source = TRUE))
+  expect_identical(shown(calling), c("generator()", "kept(1)"))
+})
+
 test_that("U2: a function that fails itself, and one whose stack is full, have no more than the error's text", {
   e <- expect_error(train(linear_model(), function() stop("no")), class = "fitgenerator_generator_error")
   expect_match(conditionMessage(e), "failed at batch 1: no$")

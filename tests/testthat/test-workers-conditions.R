@@ -30,6 +30,21 @@ test_that("An error has the classes, message, call, place and batch that it has 
   expect_clean(linear_model())
 })
 
+test_that("A condition with bytes that are no text, and one that cannot be read, arrive as what they are", {
+  fails <- function(cnd) {
+    force(cnd)
+    found <- condition_of(function(i) stop(cnd), 2)
+    expect_s3_class(found, "fitgenerator_generator_error")
+    found$parent
+  }
+  long <- fails(errorCondition("caf\xe9 is missing in row 17", class = "latin\xe9", call = call("f", "\xe9")))
+  expect_match(conditionMessage(long), "caf<e9> is missing in row 17", fixed = TRUE)
+  expect_s3_class(long, "latin<e9>")
+  expect_match(conditionMessage(fails("caf\xe9 au lait")), "caf<e9> au", fixed = TRUE)
+  odd <- fails(structure(class = c("odd", "error", "condition"), list(message = mean, call = mean)))
+  expect_match(conditionMessage(odd), "The condition cannot be sent")
+})
+
 test_that("A value that is no batch is refused in the same words", {
   values <- list(3, NULL, list(1, 2, 3, 4), list(matrix(NA, 1, 1), 0), list(quote(x), 0), list(matrix(0, 2), 1:3))
   for (value in values) {

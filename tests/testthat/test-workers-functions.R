@@ -29,6 +29,72 @@ test_that("Globals, functions that they need, attached packages, options and the
   expect_identical(losses_of(spline, 2, 4), losses_of(spline, NULL, 4))
 })
 
+# What a function makes of global variables, in a number for each kind of workers.
+expect_same_everywhere <- function(setup, fn, kinds = "own") {
+  before <- ls(globalenv(), all.names = TRUE)
+  on.exit({
+    methods::cacheMetaData(globalenv(), FALSE)
+    rm(list = setdiff(ls(globalenv(), all.names = TRUE), before), envir = globalenv())
+  })
+  eval(setup, globalenv())
+  environment(fn) <- globalenv()
+  alone <- losses_of(fn, NULL, 2)
+  for (kind in worker_kinds[kinds]) {
+    workers <- kind$start()
+    for (k in 1:2) expect_identical(losses_of(fn, workers, 2), alone) # processes of the user's may know them already
+    kind$end(workers)
+  }
+}
+
+test_that("Methods of the session's global environment are there, S3 and S4, with what they need", {
+  kinds <- c("own", "cluster", if (nzchar(system.file(package = "mirai"))) "mirai")
+  expect_same_everywhere(quote({
+    fg_test_low <- function(x) min(x)
+    fg_test_con <- stdin() # cannot be sent, and is not needed
+    print.fg_test <- function(x, ...) readLines(fg_test_con)
+    scale.fg_test <- function(x, ...) (unclass(x) - fg_test_low(x)) / max(x)
+    Ops.fg_test <- function(e1, e2) 3 * unclass(e1)
+    fg_test_x <- structure(matrix(1:4 / 8), class = "fg_test")
+  }), function(i) list(scale(fg_test_x) + (fg_test_x + 1), matrix(0, 4L)), kinds)
+  expect_same_everywhere(quote({
+    setClass("FgTest", representation(v = "numeric"), where = globalenv())
+    setClass("FgTestMore", contains = "FgTest", where = globalenv())
+    fg_test_ten <- function() 10
+    setMethod("length", "FgTest", function(x) as.integer(fg_test_ten()), where = globalenv())
+    setMethod("+", signature("FgTest", "FgTest"), function(e1, e2) e1@v + e2@v, where = globalenv())
+    setGeneric("fg_test_area", function(x) standardGeneric("fg_test_area"), where = globalenv())
+    setMethod("fg_test_area", "FgTest", function(x) 100, where = globalenv())
+    setMethod("fg_test_area", "FgTestMore", function(x) 1 + callNextMethod(), where = globalenv())
+    fg_test_x <- new("FgTestMore", v = 2)
+  }), function(i) {
+    x <- c(length(fg_test_x), fg_test_x + fg_test_x, fg_test_area(new("FgTestMore")), 0)
+    list(matrix(x), matrix(0, 4L))
+  }, kinds)
+})
+
+test_that("Packages of the session are there, for their methods, unless they import reticulate", {
+  skip_if_not_installed("Matrix")
+  had <- "package:Matrix" %in% search()
+  suppressPackageStartupMessages(library(Matrix))
+  on.exit(if (!had) detach("package:Matrix"))
+  packages <- session_packages("splines")
+  expect_true("splines" %in% c(packages$loaded, packages$attached))
+  expect_identical(packages$attached, intersect(rev(sub("^package:", "", search())), packages$attached))
+  expect_true("Matrix" %in% packages$attached)
+  expect_identical(intersect(unlist(packages), c("fitgenerator", "reticulate", "keras3")), character())
+  expect_same_everywhere(
+    quote(fg_test_x <- Matrix::Matrix(diag(4), sparse = TRUE)),
+    function(i) list(as.matrix(fg_test_x[1:4, 1L, drop = FALSE]), matrix(i, 4L)), c("own", "cluster")
+  )
+  skip_if_not_installed("tibble")
+  expect_same_everywhere(
+    quote(fg_test_x <- tibble::tibble(a = 1:4 / 4, b = 1:4 / 8)),
+    function(i) list(matrix(length(fg_test_x[, "a"]), 4L), matrix(i, 4L))
+  )
+  take_packages(list(needed = NULL, loaded = "noSuchPackage", attached = "noSuchPackageEither"))
+  expect_error(take_packages(list(needed = "noSuchPackage", loaded = "noSuchPackage")), "noSuchPackage")
+})
+
 test_that("Python objects around a function stay here, and its variables are shared there as they are here", {
   made_in <- function(model, batches = NULL, unset, weight = 2) {
     held <- list(model)
