@@ -10,7 +10,7 @@
 #'
 #' The terms of a formula may be any expression that returns a column: `price ~ log(size) + factor(rooms)`. `.` stands
 #' for all columns other than targets and weights, and `- id` leaves a column out. `cbind(a, b) ~ .` has two targets, `~
-#' .` none. A formula has no intercept, and interactions are errors.
+#' .` none. A formula has no intercept; interactions and `offset()` are errors.
 #'
 #' @param data A data frame, tibble or data.table.
 #' @param inputs A formula; or the names of columns, as a character vector or, for a model with several inputs, a
@@ -95,28 +95,28 @@ formula_columns <- function(formula, data, weights) {
     }
   )
   terms <- attr(frame, "terms")
-  labels <- attr(terms, "term.labels")
-  if (any(attr(terms, "order") > 1L) || !length(labels)) {
+  if (any(attr(terms, "order") > 1L) || !is.null(attr(terms, "offset")) || !length(attr(terms, "term.labels"))) {
     abort_argument(sprintf(
-      "`inputs` as a formula must have columns as terms, and no interactions such as a:b or a * b, not %s.",
+      "`inputs` as a formula must have columns as terms, no offset() and no interactions such as a:b or a * b, not %s.",
       cut_text(deparse(formula)[[1L]])
     ), "inputs")
   }
-  parts <- lapply(names(frame), function(name) split_column(frame[[name]], name))
-  names(parts) <- names(frame)
-  target <- if (attr(terms, "response") > 0L) names(frame)[[1L]]
-  columns <- do.call(c, unname(parts))
-  if (!is.null(weights)) columns[[weights]] <- plain[[weights]]
-  part_names <- function(of) as.list(unlist(lapply(parts[of], names), use.names = FALSE))
-  list(data = columns, inputs = part_names(gsub("`", "", labels)), targets = if (!is.null(target)) part_names(target))
+  # Each term is one variable, and each variable one part, in the order of the frame. The weights, last, keep a name.
+  parts <- unname(c(Map(split_column, frame, names(frame)), list(plain[intersect(weights, names(plain))])))
+  columns <- do.call(c, parts)
+  names(columns) <- rev(make.unique(rev(names(columns))))
+  places <- split(names(columns), rep(seq_along(parts), lengths(parts)))
+  names_of <- function(variables) as.list(unlist(places[variables], use.names = FALSE))
+  inputs <- apply(attr(terms, "factors") > 0L, 2L, which)
+  list(data = columns, inputs = names_of(inputs), targets = if (attr(terms, "response") > 0L) names_of(1L))
 }
 
 # The columns of a matrix, which `cbind()` makes in a formula, as a list; else a list of the one column.
 split_column <- function(column, name) {
-  if (!is.matrix(column)) return(stats::setNames(list(column), name))
-  names <- colnames(column)
-  if (is.null(names)) names <- paste(name, seq_len(ncol(column)))
-  stats::setNames(lapply(seq_len(ncol(column)), function(j) column[, j]), names)
+  if (!is.matrix(column) || !ncol(column)) return(stats::setNames(list(column), name))
+  places <- seq_len(ncol(column))
+  names <- if (is.null(colnames(column))) places else colnames(column)
+  stats::setNames(lapply(places, function(j) column[, j]), paste(name, names))
 }
 
 # A column as it crosses. In Python, only doubles and codes can be missing.
