@@ -5,8 +5,8 @@
 #'
 #' @section Columns: Several columns become one matrix. Numbers and logicals keep their values. Factors become their
 #' codes, counted from 0, or, with `one_hot`, one column per level. Text columns alone become a matrix of strings, for
-#' Keras's text layers; next to numbers, convert them to factors or name them in `one_hot`. Missing values, dates and
-#' list columns are errors.
+#' Keras's text layers; next to numbers, convert them to factors or name them in `one_hot`. Missing values, dates,
+#' list columns, and several columns of one name are errors.
 #'
 #' The terms of a formula may be any expression that returns a column: `price ~ log(size) + factor(rooms)`. `.` stands
 #' for all columns other than targets and weights, and `- id` leaves a column out. `cbind(a, b) ~ .` has two targets, `~
@@ -40,7 +40,7 @@ flow_from_frame <- function(data, inputs = NULL, targets = NULL, sample_weight =
                             one_hot = FALSE) {
   if (!is.data.frame(data)) abort_argument(sprintf("`data` must be a data frame, not %s.", describe(data)), "data")
   options <- flow_options(batch_size, shuffle, seed, last_batch, balance)
-  chosen <- chosen_columns(data, column_names(inputs, targets, sample_weight, one_hot))
+  chosen <- chosen_columns(data, column_names(inputs, targets, sample_weight, one_hot), "data")
   made(cross(core_function("frame_flow", "r.reticulate.flows"), chosen$frame, c(chosen$names, options)))
 }
 
@@ -71,8 +71,9 @@ named_columns <- function(x, name) {
   if (is.list(x)) lapply(x, as.list) else as.list(x)
 }
 
-# What crosses of a data frame: the names of all columns, and the columns that are used.
-chosen_columns <- function(data, names) {
+# What crosses of a data frame: the names of all columns, and the columns that are used. `place` is the argument that
+# the frame came from.
+chosen_columns <- function(data, names, place) {
   if (inherits(names$inputs, "formula")) {
     evaluated <- formula_columns(names$inputs, data, names$sample_weight)
     data <- evaluated$data
@@ -80,8 +81,17 @@ chosen_columns <- function(data, names) {
   }
   used <- unlist(names[c("inputs", "targets", "sample_weight")])
   if (is.null(names$inputs)) used <- names(data)
+  check_single(data, used, place)
   columns <- lapply(names(data), function(name) if (name %in% used) crossing_column(data[[name]]))
   list(frame = stats::setNames(columns, names(data)), names = names)
+}
+
+# Refuses columns that are used, but that their name does not tell apart.
+check_single <- function(data, used, place) {
+  twice <- intersect(names(data)[duplicated(names(data))], used)
+  if (!length(twice)) return(invisible())
+  text <- "The data has several columns of one name: `%s`; rename them."
+  abort_argument(sprintf(text, paste(cut_text(twice), collapse = "`, `")), place)
 }
 
 # The columns that the terms of a formula return, evaluated in `data`, and the names of inputs and targets.
@@ -101,6 +111,7 @@ formula_columns <- function(formula, data, weights) {
       cut_text(deparse(formula)[[1L]])
     ), "inputs")
   }
+  check_single(plain, c(all.vars(terms), weights), "data")
   # Each term is one variable, and each variable one part, in the order of the frame. The weights, last, keep a name.
   parts <- unname(c(Map(split_column, frame, names(frame)), list(plain[intersect(weights, names(plain))])))
   columns <- do.call(c, parts)

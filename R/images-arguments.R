@@ -63,12 +63,13 @@ check_images <- function(x, list = FALSE) {
   as_part(x, "x", NULL, NULL)
 }
 
-# A data frame as a list of columns.
-frame_columns <- function(x) {
+# A data frame as a list of columns, of which those of the names `used` are read.
+frame_columns <- function(x, used) {
   if (is_python(x)) return(x)
   if (!is.data.frame(x)) {
     abort_argument(sprintf("`dataframe` must be a data frame, not %s.", describe(x)), "dataframe")
   }
+  check_single(x, used, "dataframe")
   lapply(x, image_column)
 }
 

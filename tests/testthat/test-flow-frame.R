@@ -101,6 +101,10 @@ test_that("Bad input is refused in words", {
                      word = c(NA, "a", "b", "b"))
   refused("missing values, and has 2 in `size`, 1 in `rooms`, 1 in `kind`, 1 in `word`; leave these rows out",
           holes, price ~ size + rooms + kind + word)
+  refused("several columns of one name: `size`, `rooms`; rename them", cbind(frame, frame[1:2]), c("rooms", "size"))
+  refused("several columns of one name: `size`", cbind(frame, size = 1), price ~ log(size))
+  refused("several columns of one name: `weight`", cbind(frame, weight = 1), price ~ size, sample_weight = "weight")
+  expect_equal(rows_of(cbind(frame, size = 1), price ~ rooms)[[1]], matrix(frame$rooms))
   refused("columns `word` hold words and cannot stand in one array with numbers", frame, price ~ size + word)
   refused("column `day` must hold numbers, words or categories, not an object of class `Date`",
           transform(frame, day = Sys.Date()), price ~ day)

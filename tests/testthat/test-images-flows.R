@@ -152,6 +152,8 @@ test_that("data frames: factors keep the order of their levels, text is sorted, 
                list(files$size, 4:1))
   files$several <- list("a", c("a", "b"), "c", factor("b"))
   expect_equal(rowSums(generator_next(flow(files, y_col = "several"))[[2]]), c(1, 2, 1, 1))
+  expect_error(flow(cbind(files, size = 0), class_mode = "raw", y_col = "size"), "several columns of one name: `size`",
+               class = "fitgenerator_argument_error")
   expect_identical(flow(files[c(1, 1, 2, 1), ], drop_duplicates = TRUE)$filenames, c("01.png", "02.png"))
   expect_warning(gone <- flow(transform(files, filename = c("01.png", "gone.png", "03.png", "04.png"))), "gone.png",
                  class = "fitgenerator_image_warning")
