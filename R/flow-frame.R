@@ -130,7 +130,13 @@ split_column <- function(column, name) {
   stats::setNames(lapply(places, function(j) column[, j]), paste(name, names))
 }
 
-# A column as it crosses. In Python, only doubles and codes can be missing.
+# Numbers or logicals, which become doubles if one is missing: in Python, whole numbers and logicals have no such value.
+nan_for_na <- function(x) {
+  if ((is.numeric(x) || is.logical(x)) && anyNA(x)) storage.mode(x) <- "double"
+  x
+}
+
+# A column as it crosses.
 crossing_column <- function(column) {
   if (is.character(column) && anyNA(column)) column <- factor(column)
   if (is.factor(column)) {
@@ -139,6 +145,5 @@ crossing_column <- function(column) {
     return(list(codes = plain_array(codes), levels = as.list(levels(column))))
   }
   if (is.na(column_kind(column))) return(list(unusable = describe(column)))
-  if (!is.double(column) && anyNA(column)) column <- as.double(column)
-  plain_array(unclass(column))
+  plain_array(nan_for_na(unclass(column)))
 }

@@ -77,9 +77,9 @@ image_column <- function(column) {
   if (is.factor(column)) column <- as.character(column)
   if (is.character(column)) return(as.list(enc2utf8(column)))
   if (is.list(column)) return(lapply(unname(column), function(value) {
-    if (is.factor(value) || is.character(value)) as.list(enc2utf8(as.character(value))) else value
+    if (is.factor(value) || is.character(value)) as.list(enc2utf8(as.character(value))) else nan_for_na(value)
   }))
-  if (is_array_like(column)) plain_array(column) else as.list(as.character(column))
+  if (is_array_like(column)) plain_array(nan_for_na(column)) else as.list(as.character(column))
 }
 
 # Checks the column of classes. Returns the classes: those given, or the levels of a factor.
