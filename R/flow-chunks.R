@@ -164,10 +164,16 @@ add_part <- function(cutter, part, options) {
     abort_argument(sprintf(text, describe(part)), "read")
   }
   if (!nrow(part)) return(FALSE)
-  if (is.character(options$inputs)) options["inputs"] <- list(NULL) # a formula may use any column
-  frame <- chosen_columns(part, options)$frame
+  if (is.character(options$inputs)) options["inputs"] <- list(formula_names(options$inputs))
+  frame <- chosen_columns(part, options, "read")$frame
   made(cross(core_function("add", "r.reticulate.flows"), cutter, frame))
   TRUE
+}
+
+# The columns that a formula, as text, may use; `NULL`: all.
+formula_names <- function(text) {
+  names <- all.vars(str2lang(text))
+  if (!"." %in% names) names
 }
 
 # The function that cuts a batch, whose result stays a Python object.

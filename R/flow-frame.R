@@ -5,12 +5,12 @@
 #'
 #' @section Columns: Several columns become one matrix. Numbers and logicals keep their values. Factors become their
 #' codes, counted from 0, or, with `one_hot`, one column per level. Text columns alone become a matrix of strings, for
-#' Keras's text layers; next to numbers, convert them to factors or name them in `one_hot`. Missing values, dates and
-#' list columns are errors.
+#' Keras's text layers; next to numbers, convert them to factors or name them in `one_hot`. Missing values, dates,
+#' list columns, and several columns of one name are errors.
 #'
 #' The terms of a formula may be any expression that returns a column: `price ~ log(size) + factor(rooms)`. `.` stands
 #' for all columns other than targets and weights, and `- id` leaves a column out. `cbind(a, b) ~ .` has two targets, `~
-#' .` none. A formula has no intercept, and interactions are errors.
+#' .` none. A formula has no intercept; interactions and `offset()` are errors.
 #'
 #' @param data A data frame, tibble or data.table.
 #' @param inputs A formula; or the names of columns, as a character vector or, for a model with several inputs, a
@@ -40,7 +40,7 @@ flow_from_frame <- function(data, inputs = NULL, targets = NULL, sample_weight =
                             one_hot = FALSE) {
   if (!is.data.frame(data)) abort_argument(sprintf("`data` must be a data frame, not %s.", describe(data)), "data")
   options <- flow_options(batch_size, shuffle, seed, last_batch, balance)
-  chosen <- chosen_columns(data, column_names(inputs, targets, sample_weight, one_hot))
+  chosen <- chosen_columns(data, column_names(inputs, targets, sample_weight, one_hot), "data")
   made(cross(core_function("frame_flow", "r.reticulate.flows"), chosen$frame, c(chosen$names, options)))
 }
 
@@ -71,8 +71,9 @@ named_columns <- function(x, name) {
   if (is.list(x)) lapply(x, as.list) else as.list(x)
 }
 
-# What crosses of a data frame: the names of all columns, and the columns that are used.
-chosen_columns <- function(data, names) {
+# What crosses of a data frame: the names of all columns, and the columns that are used. `place` is the argument that
+# the frame came from.
+chosen_columns <- function(data, names, place) {
   if (inherits(names$inputs, "formula")) {
     evaluated <- formula_columns(names$inputs, data, names$sample_weight)
     data <- evaluated$data
@@ -80,8 +81,17 @@ chosen_columns <- function(data, names) {
   }
   used <- unlist(names[c("inputs", "targets", "sample_weight")])
   if (is.null(names$inputs)) used <- names(data)
+  check_single(data, used, place)
   columns <- lapply(names(data), function(name) if (name %in% used) crossing_column(data[[name]]))
   list(frame = stats::setNames(columns, names(data)), names = names)
+}
+
+# Refuses columns that are used, but that their name does not tell apart.
+check_single <- function(data, used, place) {
+  twice <- intersect(names(data)[duplicated(names(data))], used)
+  if (!length(twice)) return(invisible())
+  text <- "The data has several columns of one name: `%s`; rename them."
+  abort_argument(sprintf(text, paste(cut_text(twice), collapse = "`, `")), place)
 }
 
 # The columns that the terms of a formula return, evaluated in `data`, and the names of inputs and targets.
@@ -95,31 +105,38 @@ formula_columns <- function(formula, data, weights) {
     }
   )
   terms <- attr(frame, "terms")
-  labels <- attr(terms, "term.labels")
-  if (any(attr(terms, "order") > 1L) || !length(labels)) {
+  if (any(attr(terms, "order") > 1L) || !is.null(attr(terms, "offset")) || !length(attr(terms, "term.labels"))) {
     abort_argument(sprintf(
-      "`inputs` as a formula must have columns as terms, and no interactions such as a:b or a * b, not %s.",
+      "`inputs` as a formula must have columns as terms, no offset() and no interactions such as a:b or a * b, not %s.",
       cut_text(deparse(formula)[[1L]])
     ), "inputs")
   }
-  parts <- lapply(names(frame), function(name) split_column(frame[[name]], name))
-  names(parts) <- names(frame)
-  target <- if (attr(terms, "response") > 0L) names(frame)[[1L]]
-  columns <- do.call(c, unname(parts))
-  if (!is.null(weights)) columns[[weights]] <- plain[[weights]]
-  part_names <- function(of) as.list(unlist(lapply(parts[of], names), use.names = FALSE))
-  list(data = columns, inputs = part_names(gsub("`", "", labels)), targets = if (!is.null(target)) part_names(target))
+  check_single(plain, c(all.vars(terms), weights), "data")
+  # Each term is one variable, and each variable one part, in the order of the frame. The weights, last, keep a name.
+  parts <- unname(c(Map(split_column, frame, names(frame)), list(plain[intersect(weights, names(plain))])))
+  columns <- do.call(c, parts)
+  names(columns) <- rev(make.unique(rev(names(columns))))
+  places <- split(names(columns), rep(seq_along(parts), lengths(parts)))
+  names_of <- function(variables) as.list(unlist(places[variables], use.names = FALSE))
+  inputs <- apply(attr(terms, "factors") > 0L, 2L, which)
+  list(data = columns, inputs = names_of(inputs), targets = if (attr(terms, "response") > 0L) names_of(1L))
 }
 
 # The columns of a matrix, which `cbind()` makes in a formula, as a list; else a list of the one column.
 split_column <- function(column, name) {
-  if (!is.matrix(column)) return(stats::setNames(list(column), name))
-  names <- colnames(column)
-  if (is.null(names)) names <- paste(name, seq_len(ncol(column)))
-  stats::setNames(lapply(seq_len(ncol(column)), function(j) column[, j]), names)
+  if (!is.matrix(column) || !ncol(column)) return(stats::setNames(list(column), name))
+  places <- seq_len(ncol(column))
+  names <- if (is.null(colnames(column))) places else colnames(column)
+  stats::setNames(lapply(places, function(j) column[, j]), paste(name, names))
 }
 
-# A column as it crosses. In Python, only doubles and codes can be missing.
+# Numbers or logicals, which become doubles if one is missing: in Python, whole numbers and logicals have no such value.
+nan_for_na <- function(x) {
+  if ((is.numeric(x) || is.logical(x)) && anyNA(x)) storage.mode(x) <- "double"
+  x
+}
+
+# A column as it crosses.
 crossing_column <- function(column) {
   if (is.character(column) && anyNA(column)) column <- factor(column)
   if (is.factor(column)) {
@@ -128,6 +145,5 @@ crossing_column <- function(column) {
     return(list(codes = plain_array(codes), levels = as.list(levels(column))))
   }
   if (is.na(column_kind(column))) return(list(unusable = describe(column)))
-  if (!is.double(column) && anyNA(column)) column <- as.double(column)
-  plain_array(unclass(column))
+  plain_array(nan_for_na(unclass(column)))
 }

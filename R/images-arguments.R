@@ -63,12 +63,13 @@ check_images <- function(x, list = FALSE) {
   as_part(x, "x", NULL, NULL)
 }
 
-# A data frame as a list of columns.
-frame_columns <- function(x) {
+# A data frame as a list of columns, of which those of the names `used` are read.
+frame_columns <- function(x, used) {
   if (is_python(x)) return(x)
   if (!is.data.frame(x)) {
     abort_argument(sprintf("`dataframe` must be a data frame, not %s.", describe(x)), "dataframe")
   }
+  check_single(x, used, "dataframe")
   lapply(x, image_column)
 }
 
@@ -76,9 +77,9 @@ image_column <- function(column) {
   if (is.factor(column)) column <- as.character(column)
   if (is.character(column)) return(as.list(enc2utf8(column)))
   if (is.list(column)) return(lapply(unname(column), function(value) {
-    if (is.factor(value) || is.character(value)) as.list(enc2utf8(as.character(value))) else value
+    if (is.factor(value) || is.character(value)) as.list(enc2utf8(as.character(value))) else nan_for_na(value)
   }))
-  if (is_array_like(column)) plain_array(column) else as.list(as.character(column))
+  if (is_array_like(column)) plain_array(nan_for_na(column)) else as.list(as.character(column))
 }
 
 # Checks the column of classes. Returns the classes: those given, or the levels of a factor.

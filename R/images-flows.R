@@ -182,7 +182,7 @@ flow_images_from_dataframe <- function(dataframe, directory = NULL, x_col = "fil
   once <- !is.null(drop_duplicates) && check_flag(drop_duplicates, "drop_duplicates")
   if (once && is.data.frame(dataframe)) dataframe <- dataframe[!duplicated(dataframe[[x_col]]), , drop = FALSE]
   arguments <- c(flow_arguments(batch_size, shuffle, seed, save_to_dir, save_prefix, save_format, subset), list(
-    dataframe = frame_columns(dataframe),
+    dataframe = frame_columns(dataframe, c(x_col, y_col, weight_col)),
     directory = check_folder(directory, "directory", null = TRUE),
     x_col = x_col,
     y_col = if (identical(class_mode, "multi_output")) as.list(y_col) else y_col,

@@ -164,6 +164,8 @@ flow_refusals <- function(x) {
     "a formula and targets" = function() flow_from_frame(iris, Species ~ ., "Species"),
     "a formula of what is not there" = function() flow_from_frame(iris, Species ~ Sepal),
     "a formula with a product" = function() flow_from_frame(iris, Species ~ Sepal.Width * Sepal.Length),
+    "a formula with an offset" = function() flow_from_frame(iris, Species ~ Sepal.Width + offset(Sepal.Length)),
+    "columns of one name" = function() flow_from_frame(cbind(iris, iris), "Species"),
     "missing values" = function() flow_from_frame(airquality, Wind ~ .),
     "dates in a column" = function() flow_from_frame(data.frame(day = Sys.Date(), y = 1), y ~ day),
     "a sequence of no function" = function() batch_sequence(x, 4),

@@ -123,6 +123,10 @@ test_that("Bad input is refused in words", {
           seen_by(flow_from_chunks(read, y ~ log(x))))
   refused("`levels` must have the values of the column `kind`",
           seen_by(flow_from_chunks(read, y ~ kind, one_hot = TRUE)))
+  twice <- function() { n <- 0; function() if ((n <<- n + 1) == 1) cbind(frame, x = 1, z = 2) } # nolint: brace_linter.
+  refused("several columns of one name: `x`; rename", seen_by(flow_from_chunks(twice, targets = "y")))
+  refused("several columns of one name: `x`; rename", seen_by(flow_from_chunks(twice, y ~ x)))
+  expect_equal(seen_by(flow_from_chunks(twice, y ~ z)), rep(2, 7))
   refused("^`con` must be a DBI connection, not NULL", flow_from_query(NULL, "SELECT 1"))
   skip_if_not_installed("RSQLite")
   con <- DBI::dbConnect(RSQLite::SQLite(), ":memory:")

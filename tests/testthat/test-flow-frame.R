@@ -34,6 +34,23 @@ test_that("Terms of a formula are evaluated", {
   expect_equal(inputs_of(price ~ I(size + shift)), matrix(frame$size + 2))
 })
 
+test_that("Each term gives all of its columns, whatever it is called", {
+  odd <- stats::setNames(frame, c("the size", names(frame)[-1]))
+  logs <- cbind(log(frame$size), frame$rooms)
+  expect_equal(rows_of(odd, price ~ log(`the size`) + rooms)[[1]], logs, tolerance = 1e-6)
+  wanted <- cbind(frame$size, frame$rooms + 1)
+  expect_equal(inputs_of(price ~ size + vapply(rooms, function(n) { n + 1 }, 1)), wanted) # nolint: brace_linter.
+  long <- stats::reformulate(c("size", sprintf("I(rooms + %s)", paste(c(1, rep(0, 300)), collapse = " + "))), "price")
+  expect_equal(inputs_of(long), wanted)
+  curves <- stats::poly(frame$size, 2)
+  others <- stats::poly(frame$price, 2)
+  expect_equal(inputs_of(weight ~ poly(size, 2) + poly(price, 2)), unname(cbind(curves, others)), tolerance = 1e-6,
+               ignore_attr = TRUE)
+  scaled <- cbind(frame$size, scale(cbind(frame$size, frame$price)))
+  batch <- rows_of(frame, cbind(size, price) ~ size + scale(cbind(size, price)), sample_weight = "weight")
+  expect_equal(batch, list(scaled, cbind(frame$size, frame$price), array(frame$weight)), tolerance = 1e-6)
+})
+
 test_that("The weights are no inputs", {
   batch <- rows_of(frame[c("size", "weight", "price")], price ~ ., sample_weight = "weight")
   expect_equal(batch, list(matrix(frame$size), matrix(frame$price), array(frame$weight)))
@@ -71,6 +88,10 @@ test_that("Bad input is refused in words", {
   refused("^`inputs` must name columns of the data, not seize; it has size", frame, "seize", "price")
   refused("^`inputs` as a formula cannot be evaluated: .*seize", frame, price ~ seize)
   refused("no interactions such as a:b or a \\* b, not price ~ size \\* rooms", frame, price ~ size * rooms)
+  refused("no offset\\(\\) and no interactions", frame, price ~ size + offset(rooms))
+  wide <- frame
+  wide$size <- diag(4)
+  refused("column `size\\[, 0\\]` must hold numbers", wide, price ~ rooms + size[, 0])
   refused("^`inputs` must name columns: a character vector, or a list of these, not a double", frame, 3)
   refused("^`targets` must name columns of the data, not cost", frame, "size", "cost")
   refused("^`targets` must be NULL if `inputs` is a formula", frame, price ~ size, "price")
@@ -80,6 +101,10 @@ test_that("Bad input is refused in words", {
                      word = c(NA, "a", "b", "b"))
   refused("missing values, and has 2 in `size`, 1 in `rooms`, 1 in `kind`, 1 in `word`; leave these rows out",
           holes, price ~ size + rooms + kind + word)
+  refused("several columns of one name: `size`, `rooms`; rename them", cbind(frame, frame[1:2]), c("rooms", "size"))
+  refused("several columns of one name: `size`", cbind(frame, size = 1), price ~ log(size))
+  refused("several columns of one name: `weight`", cbind(frame, weight = 1), price ~ size, sample_weight = "weight")
+  expect_equal(rows_of(cbind(frame, size = 1), price ~ rooms)[[1]], matrix(frame$rooms))
   refused("columns `word` hold words and cannot stand in one array with numbers", frame, price ~ size + word)
   refused("column `day` must hold numbers, words or categories, not an object of class `Date`",
           transform(frame, day = Sys.Date()), price ~ day)

@@ -152,6 +152,13 @@ test_that("data frames: factors keep the order of their levels, text is sorted, 
                list(files$size, 4:1))
   files$several <- list("a", c("a", "b"), "c", factor("b"))
   expect_equal(rowSums(generator_next(flow(files, y_col = "several"))[[2]]), c(1, 2, 1, 1))
+  files$count <- c(1L, NA, 3L, 4L)
+  files$flag <- c(TRUE, NA, FALSE, TRUE)
+  made <- flow(files, class_mode = "multi_output", y_col = c("count", "flag"), weight_col = "count")
+  batch <- generator_next(made)
+  expect_equal(lapply(c(batch[[2]], batch[3]), c), list(c(1, NaN, 3, 4), c(1, NaN, 0, 1), c(1, NaN, 3, 4)))
+  expect_error(flow(cbind(files, size = 0), class_mode = "raw", y_col = "size"), "several columns of one name: `size`",
+               class = "fitgenerator_argument_error")
   expect_identical(flow(files[c(1, 1, 2, 1), ], drop_duplicates = TRUE)$filenames, c("01.png", "02.png"))
   expect_warning(gone <- flow(transform(files, filename = c("01.png", "gone.png", "03.png", "04.png"))), "gone.png",
                  class = "fitgenerator_image_warning")
