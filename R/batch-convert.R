@@ -39,7 +39,8 @@ as_parts <- function(x, place, batch, absent = 0L) {
   parts <- vector("list", length(x))
   for (i in seq_along(x)) {
     if (i == absent) next
-    parts[[i]] <- as_part(x[[i]], place, sprintf("element %d (%s)", i, part_names[[i]]), batch)
+    convert <- if (i == 1L) as_part else output_part
+    parts[[i]] <- convert(x[[i]], place, sprintf("element %d (%s)", i, part_names[[i]]), batch)
   }
   parts
 }
@@ -156,18 +157,25 @@ as_part.data.frame <- function(x, place = "generator", what = NULL, batch = 1L) 
 #' @noRd
 as_part.list <- function(x, place = "generator", what = NULL, batch = 1L) list_part(x, place, what, batch, 1L)
 
+# Converts targets or weights: in a list of them, `NULL` stands for an output that has none, as in Keras.
+output_part <- function(x, place, what, batch) {
+  if (is.list(x) && !is.object(x)) return(list_part(x, place, what, batch, 1L, null = TRUE))
+  as_part(x, place, what, batch)
+}
+
 # `depth` is the number of lists that the list is nested in. It is limited, because very deep lists would overflow R's
-# stack.
-list_part <- function(x, place, what, batch, depth) {
+# stack. `null`: whether `NULL` may be an element.
+list_part <- function(x, place, what, batch, depth, null = FALSE) {
   keys <- names(x)
   if (!length(x)) refuse_part(x, place, what, batch, expected = list_forms)
   refuse_list(x, keys, place, what, batch, depth)
   parts <- vector("list", length(x))
   for (i in seq_along(x)) {
     part <- x[[i]]
+    if (null && is.null(part)) next
     inner <- if (is.null(keys)) i else keys[[i]]
     parts[[i]] <- if (is.list(part) && !is.object(part)) {
-      list_part(part, place, child(what, inner), batch, depth + 1L)
+      list_part(part, place, child(what, inner), batch, depth + 1L, null)
     } else {
       as_part(part, place, child(what, inner), batch)
     }

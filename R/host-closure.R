@@ -91,6 +91,9 @@ required_args <- function(fn) {
 # The seconds that the first batches of a lot may wait for the rest of it.
 lot_seconds <- 0.002
 
+# The largest batch, in bytes, that is copied for the sake of the rest of a lot; a larger one ends the lot.
+most_copied <- 1e5
+
 # A lot: batches that are fetched in one go, at most `most` of them. `n` is their number so far, `ended` whether the
 # closure has no more, `converting` whether the value that it returned is being made a batch of.
 new_lot <- function(most) {
@@ -120,6 +123,7 @@ fill_lot <- function(lot, closure, streams, before, most) {
       lot$ended <- TRUE
       return(NULL)
     }
+    held <- .Call(C_held, value)
     lot$converting <- TRUE
     value <- closure$convert(value, closure$name, number)
     lot$n <- lot$n + 1L
@@ -127,6 +131,11 @@ fill_lot <- function(lot, closure, streams, before, most) {
     if (lot$n == most) return(NULL)
     # Rule 9: what crosses is copied in the crossing, but the closure may reuse an array of Python's before that.
     if (holds_python(value)) return(NULL)
+    if (held) { # compiled code may fill an array of R's again
+      value <- .Call(C_copied, value, most_copied)
+      if (is.null(value)) return(NULL)
+      lot$batches[[lot$n]] <- value
+    }
     if (lot$n == check) {
       if (as.numeric(Sys.time()) - begun > lot_seconds / 2) return(NULL)
       check <- 2L * check

@@ -27,6 +27,8 @@ static SEXP take_interrupt(void) {
 
 SEXP doze(SEXP bell, SEXP seconds); /* doze.c */
 SEXP forks_safely(SEXP yes); /* fork.c */
+SEXP copied(SEXP x, SEXP most); /* held.c */
+SEXP held(SEXP x);
 SEXP link_open(SEXP host, SEXP port); /* link.c */
 SEXP link_ask(SEXP fd, SEXP n);
 SEXP link_close(SEXP fd);
@@ -40,8 +42,10 @@ SEXP watch_termination(SEXP yes);
 #define ROUTINE(name, n) {#name, (DL_FUNC) (void (*)(void)) &name, n}
 
 static const R_CallMethodDef routines[] = {
+  ROUTINE(copied, 2),
   ROUTINE(doze, 2),
   ROUTINE(forks_safely, 1),
+  ROUTINE(held, 1),
   ROUTINE(isolate, 1),
   ROUTINE(link_ask, 2),
   ROUTINE(link_close, 1),

@@ -169,6 +169,27 @@ test_that("NULL is refused as inputs and targets", {
   expect_match(conditionMessage(refused(as_batch(list(list(a = NULL), 1)))), "element `a` of element 1")
 })
 
+test_that("NULL in a list of targets or weights stands for an output that has none", {
+  y <- matrix(1:2 / 4)
+  expect_identical(as_batch(list(1, list(y, NULL)))[[2L]], list(y, NULL))
+  expect_identical(as_batch(list(1, 2, list(b = list(NULL), a = 1)))[[3L]], list(b = list(NULL), a = array(1, 1L)))
+  layers <- keras()$layers
+  loss_of <- function(loss, ...) {
+    keras()$utils$set_random_seed(1L)
+    input <- layers$Input(list(1L))
+    outputs <- lapply(c("a", "b"), function(name) layers$Dense(1L, name = name)(input))
+    model <- keras()$Model(input, outputs)
+    model$compile("sgd", loss)
+    source <- list(...)
+    fit_generator(model, batch_sequence(function(i) source, 2), verbose = 0, workers = workers)$metrics$loss
+  }
+  for (workers in 1:2) {
+    expect_identical(loss_of(list("mse", NULL), y, list(y, NULL)), loss_of(list("mse", NULL), y, list(a = y)))
+    named <- loss_of(list("mse", "mse"), y, list(y, y), list(a = 1:2))
+    expect_identical(loss_of(list("mse", "mse"), y, list(y, y), list(1:2, NULL)), named)
+  }
+})
+
 test_that("names that say another order than the positions are refused", {
   expect_match(conditionMessage(refused(as_batch(list(y = 1, x = 2)))), "by position")
   expect_match(conditionMessage(refused(as_batch(list(Inputs = 1, weights = 2)))), "by position")

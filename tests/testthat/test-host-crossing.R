@@ -234,3 +234,27 @@ test_that("U5: a time limit is told by its message in the language of the sessio
   expect_process(done, "(told TRUE *\n){3}$")
   if (!grepl("language TRUE", done$stdout, fixed = TRUE)) skip("R's translations")
 })
+
+test_that("an array that compiled code fills again has the values that it had when it was returned", {
+  folder <- withr::local_tempdir()
+  writeLines(c(
+    "#include <Rinternals.h>", "SEXP fill_again(SEXP x, SEXP v) {",
+    "for (R_xlen_t i = 0; i < XLENGTH(x); i++) REAL(x)[i] = asReal(v);", "return x; }"
+  ), file.path(folder, "fill_again.c"))
+  command <- c("CMD", "SHLIB", "fill_again.c")
+  callr::run(file.path(R.home("bin"), "R"), command, wd = folder)
+  library <- dyn.load(file.path(folder, paste0("fill_again", .Platform$dynlib.ext)))
+  withr::defer(dyn.unload(library[["path"]]))
+  fill <- getNativeSymbolInfo("fill_again", library)
+  model <- keras()$Sequential(list(keras()$layers$Input(list(1L)), keras()$layers$Activation("linear")))
+  for (rows in c(1, 20000)) { # the larger array is not copied
+    number <- 0
+    buffer <- matrix(0, rows, 1)
+    filled <- predict_generator(model, function() {
+      number <<- number + 1
+      .Call(fill, buffer, number)
+      list(buffer)
+    }, 40)
+    expect_identical(as.vector(filled), rep(1:40 + 0, each = rows))
+  }
+})
