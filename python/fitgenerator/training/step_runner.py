@@ -42,7 +42,6 @@ class StepRunner:
         self.saves: Saves | None = None  # of a training
         self.left_out = 0  # batches of the round that had nothing in them
         self._left_out = 0  # of all rounds
-        self._stops_at_once = False  # a hook before the round's first step has said so
         asked = Asked(None if count is None else count * rounds, count, context.jit_compile)
         self.calls = CallRunner(context, mode, prefetcher, self._hooked, asked)
         self.round = Round(count, prepare, whole=whole, call_size=self.calls.size)
@@ -96,13 +95,13 @@ class StepRunner:
         As in Keras, hooks and stops come between groups of `steps_per_execution` steps.
         """
         context, group, last, common = self.context, [None], False, self.calls.common
-        common.stops, self._stops_at_once = False, self._stopped()
+        common.stops, at_once = False, self._stopped()
         most = None if self.round.whole else self.round.count
         while not last and (most is None or done < most):
             context.host.termination.check()
             full = self._execution - done % self._execution
             size = full if most is None else min(full, most - done)
-            ran, outputs, last = self._run_group(size, done)
+            ran, outputs, last = self._run_group(size, done, exact=at_once)
             if not ran:
                 break
             group, done = outputs, done + ran
@@ -128,14 +127,11 @@ class StepRunner:
         self.calls.end()
         return done, group[-1]
 
-    def _take(self, step: int, most: int) -> Batch | None:
-        """The next call; `None` where there is none, in this process or in another one.
-
-        Of at `most` so many steps, where the round stops after them, as it would in Keras.
-        """
+    def _take(self, step: int, most: int | None) -> Batch | None:
+        """The next call, of at `most` so many steps; `None` where a process has none."""
         common = self.calls.common
         call = None if common.stops else common.next(self.prefetcher.take)
-        if self._stops_at_once and call is not None and call.count > most:
+        if most is not None and call is not None and call.count > most:
             call, common.rest = call.cut(most)
         return self._in_common(call, step) if common.several else call
 
@@ -168,14 +164,15 @@ class StepRunner:
     def _stopped(self) -> bool:
         return bool(getattr(self.context.model, STOPS[self.calls.mode]))
 
-    def _run_group(self, size: int, done: int) -> tuple[int, list[Outputs], bool]:
+    def _run_group(self, size: int, done: int, *, exact: bool) -> tuple[int, list[Outputs], bool]:
         """Run calls until `size` steps or more are done, or the round's last; `done` were before.
 
-        How many were run, what they returned, and whether the round is over.
+        No more than `size` steps where the number is `exact`: a hook before the round's first step
+        has stopped it. How many were run, what they returned, and whether the round is over.
         """
         ran, outputs, last = 0, [], False
         while ran < size and not last:
-            call = self._take(done + ran + 1, size - ran)
+            call = self._take(done + ran + 1, size - ran if exact else None)
             if call is None:
                 break
             if call.left is not None:
