@@ -123,7 +123,7 @@ fill_lot <- function(lot, closure, streams, before, most) {
       lot$ended <- TRUE
       return(NULL)
     }
-    held <- .Call(C_held, value)
+    held <- is_held(value)
     lot$converting <- TRUE
     value <- closure$convert(value, closure$name, number)
     lot$n <- lot$n + 1L
@@ -132,7 +132,7 @@ fill_lot <- function(lot, closure, streams, before, most) {
     # Rule 9: what crosses is copied in the crossing, but the closure may reuse an array of Python's before that.
     if (holds_python(value)) return(NULL)
     if (held) { # compiled code may fill an array of R's again
-      value <- .Call(C_copied, value, most_copied)
+      value <- own_copy(value, most_copied)
       if (is.null(value)) return(NULL)
       lot$batches[[lot$n]] <- value
     }

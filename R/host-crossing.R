@@ -16,6 +16,12 @@ take_interrupt <- function() {
   .Call(C_take_interrupt)
 }
 
+# Whether something else than the batch `value` holds it, or an array in it.
+is_held <- function(value) .Call(C_held, value)
+
+# A copy of a batch, with arrays that nothing else holds; `NULL` if it has more than `most` bytes.
+own_copy <- function(value, most) .Call(C_copied, value, most)
+
 # Calls a Python function.
 cross <- function(fn, ...) {
   kept <- list()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import textwrap
 import threading
 import warnings
+from pathlib import Path
 from typing import Any
 
 import fitgenerator as fg
@@ -352,3 +354,23 @@ def test_a_closure_that_takes_too_long_is_stopped(act: str, queue: int) -> None:
     assert model.optimizer.iterations.numpy() == 2
     history = fg.fit_generator(model, closure(NUMBERS), 4, verbose=0, timeout=30)
     assert len(history.epoch) == 1
+
+
+def test_an_array_that_compiled_code_fills_again_has_the_values_that_it_was_returned_with(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "fill_again.c").write_text(
+        "#include <Rinternals.h>\nSEXP fill_again(SEXP x, SEXP v) {\n"
+        "for (R_xlen_t i = 0; i < XLENGTH(x); i++) REAL(x)[i] = Rf_asReal(v);\nreturn x; }\n"
+    )
+    program = Path(str(r("R.home('bin')")[0])) / "R"
+    command = [program, "CMD", "SHLIB", "fill_again.c"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    r["dyn.load"](str(next(tmp_path.glob("fill_again.[sd][ol]*"))))
+    refilled = (
+        "n <- 0; x <- matrix(0, 2, 3); function() "
+        "{ n <<- n + 1; .Call('fill_again', x, n); list(x, c(0, 0)) }"
+    )
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Activation("linear")])
+    made = fg.predict_generator(model, closure(refilled), 30)
+    assert made[::2, 0].tolist() == list(range(1, 31))

@@ -25,6 +25,21 @@ tell <- function(tell, ended, name, streams, fetched) {
   })
 }
 
+# Whether something else holds an array, R tells compiled code alone, as the package has it (src/held.c).
+is_held <- function(value) TRUE
+
+# A copy of a batch, with arrays that nothing else holds; `NULL` if it has more than `most` bytes.
+own_copy <- function(value, most) if (utils::object.size(value) <= most) own_arrays(value)
+
+own_arrays <- function(x) {
+  if (is.list(x)) {
+    x[] <- lapply(x, own_arrays)
+  } else if (length(x)) {
+    x[[1L]] <- x[[1L]] # which copies what is held
+  }
+  x
+}
+
 fetch_lot <- function(closure, streams, before, most,
                       fill = function(lot) fill_lot(lot, closure, streams, before, most)) {
   lot <- new_lot(most)
