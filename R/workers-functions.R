@@ -1,6 +1,7 @@
 # What a function needs in another process, and what forbids to run it there.
 
-# What the functions `fns`, which belong to the arguments `names`, need: `globals`, by their names, and `packages`.
+# What the functions `fns`, which belong to the arguments `names`, need: `globals`, by their names, and `packages`. `met`
+# are packages with methods for what is sent.
 # They are found as the package future finds them. What a function's own environment holds travels with it.
 needs_of <- function(fns, names) {
   require_globals()
@@ -14,7 +15,22 @@ needs_of <- function(fns, names) {
   }
   packages <- unlist(lapply(found, function(each) c(globals::packagesOf(each), class_packages(unclass(each)))))
   plain <- c("base", "methods", "datasets", "utils", "grDevices", "graphics", "stats", ".GlobalEnv")
-  list(globals = each_once(lapply(unname(found), session_globals)), packages = setdiff(packages, plain))
+  list(
+    globals = each_once(lapply(unname(found), session_globals)), packages = setdiff(packages, plain),
+    met = method_packages(unlist(lapply(found, function(each) classes_in(unclass(each)))))
+  )
+}
+
+# The S3 classes of values.
+classes_in <- function(x, depth = 3L) {
+  c(if (is.object(x)) class(x), if (is.list(x) && depth > 0L) unlist(lapply(unclass(x), classes_in, depth - 1L)))
+}
+
+# The loaded packages with methods for one of these classes that is none of R's own.
+method_packages <- function(classes) {
+  classes <- setdiff(classes, .S3_methods_table[, 2L])
+  has_some <- function(name) any(getNamespaceInfo(name, "S3methods")[, 2L] %in% classes)
+  Filter(has_some, setdiff(loadedNamespaces(), "base"))
 }
 
 # The packages that define the S4 classes of values.
@@ -85,9 +101,9 @@ s4_functions <- function(x) {
 }
 
 # The packages that a worker is to have: those `attached` in the session, in the order to attach them; and those
-# `loaded`, whose methods a function may meet. Without those that stand on reticulate, unless they are `needed`, and
+# `loaded`, of which methods are `met`. Without those that stand on reticulate, unless they are `needed`, and
 # what this package and reticulate have loaded for themselves: Matrix alone takes longer than the rest of a start.
-session_packages <- function(needed) {
+session_packages <- function(needed, met) {
   imports <- lapply(stats::setNames(nm = loadedNamespaces()), function(name) names(getNamespaceImports(name)))
   with_imports <- function(names) {
     while (length(more <- setdiff(unlist(imports[names]), names))) names <- c(names, more)
@@ -98,7 +114,7 @@ session_packages <- function(needed) {
   attached <- rev(sub("^package:", "", grep("^package:", search(), value = TRUE)))
   list(
     needed = needed, attached = setdiff(attached, setdiff(c("base", python), needed)),
-    loaded = c(setdiff(names(imports), c(attached, python, own)), setdiff(needed, attached))
+    loaded = c(setdiff(met, c(attached, python, own)), setdiff(needed, attached))
   )
 }
 

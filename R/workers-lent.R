@@ -31,7 +31,7 @@ option_patience <- function() {
 new_lent <- function(launcher, jobs, needs) {
   lent <- new.env(parent = emptyenv())
   lent$launcher <- launcher
-  settings <- session_settings(needs$packages)[c("kinds", "packages", "size", "version")]
+  settings <- session_settings(needs)[c("kinds", "packages", "size", "version")]
   lent$settings <- c(settings, lent = TRUE)
   lent$job <- packed(whole_job(jobs, needs))
   lent$started <- list() # what launchers will have to be asked for: lists of `is_over()` and `collect()`

@@ -77,7 +77,7 @@ test_that("Packages of the session are there, for their methods, unless they imp
   had <- "package:Matrix" %in% search()
   suppressPackageStartupMessages(library(Matrix))
   on.exit(if (!had) detach("package:Matrix"))
-  packages <- session_packages("splines")
+  packages <- session_packages("splines", NULL)
   expect_true("splines" %in% c(packages$loaded, packages$attached))
   expect_identical(packages$attached, intersect(rev(sub("^package:", "", search())), packages$attached))
   expect_true("Matrix" %in% packages$attached)
