@@ -1,7 +1,7 @@
 # What a function needs in another process, and what forbids to run it there.
 
-# What the functions `fns`, which belong to the arguments `names`, need: `globals`, by their names, and `packages`. `met`
-# are packages with methods for what is sent.
+# What the functions `fns`, which belong to the arguments `names`, need: `globals`, by their names, and `packages`.
+# `met` are packages with methods for what is sent.
 # They are found as the package future finds them. What a function's own environment holds travels with it.
 needs_of <- function(fns, names) {
   require_globals()
