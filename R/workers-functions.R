@@ -1,8 +1,7 @@
 # What a function needs in another process, and what forbids to run it there.
 
-# What the functions `fns`, which belong to the arguments `names`, need: `globals`, by their names, and `packages`.
-# `met` are packages with methods for what is sent.
-# They are found as the package future finds them. What a function's own environment holds travels with it.
+# What the functions `fns`, which belong to the arguments `names`, need: `globals`, by their names, and `packages` to
+# attach. They are found as the package future finds them. What a function's own environment holds travels with it.
 needs_of <- function(fns, names) {
   require_globals()
   found <- lapply(fns, function(fn) {
@@ -13,30 +12,11 @@ needs_of <- function(fns, names) {
     refuse_assignments(c(list(fns[[i]]), Filter(is_own_function, unclass(own))), names[[i]])
     refuse_unsendable(own, names[[i]])
   }
-  packages <- unlist(lapply(found, function(each) c(globals::packagesOf(each), class_packages(unclass(each)))))
-  plain <- c("base", "methods", "datasets", "utils", "grDevices", "graphics", "stats", ".GlobalEnv")
+  packages <- unique(unlist(lapply(found, function(each) globals::packagesOf(each))))
   list(
-    globals = each_once(lapply(unname(found), session_globals)), packages = setdiff(packages, plain),
-    met = method_packages(unlist(lapply(found, function(each) classes_in(unclass(each)))))
+    globals = each_once(lapply(unname(found), session_globals)),
+    packages = setdiff(packages, c("base", "methods", "datasets", "utils", "grDevices", "graphics", "stats"))
   )
-}
-
-# The S3 classes of values.
-classes_in <- function(x, depth = 3L) {
-  c(if (is.object(x)) class(x), if (is.list(x) && depth > 0L) unlist(lapply(unclass(x), classes_in, depth - 1L)))
-}
-
-# The loaded packages with methods for one of these classes that is none of R's own.
-method_packages <- function(classes) {
-  classes <- setdiff(classes, .S3_methods_table[, 2L])
-  has_some <- function(name) any(getNamespaceInfo(name, "S3methods")[, 2L] %in% classes)
-  Filter(has_some, setdiff(loadedNamespaces(), "base"))
-}
-
-# The packages that define the S4 classes of values.
-class_packages <- function(x, depth = 3L) {
-  if (isS4(x)) return(attr(class(x), "package"))
-  if (is.list(x) && depth > 0L) unlist(lapply(unclass(x), class_packages, depth - 1L))
 }
 
 # Lists of globals as one. What several functions need is sent once.
@@ -72,50 +52,6 @@ session_globals <- function(found) {
 is_attached_data <- function(env) {
   name <- environmentName(env)
   nzchar(name) && name %in% search() && !startsWith(name, "package:") && name != "Autoloads"
-}
-
-# -- what dispatch finds ---------------------------------------------------------------------------
-
-# The methods and S4 classes of the session's global environment, with the globals that the methods need: no function
-# names them. What of these cannot be sent is left out.
-dispatched_globals <- function() {
-  there <- function(pattern) grep(pattern, ls(globalenv(), all.names = TRUE), value = TRUE)
-  s3 <- mget(Filter(is_s3_method, there("[^.][.]")), globalenv())
-  s4 <- mget(there("^[.]__[CT]__"), globalenv())
-  fns <- Filter(is_own_function, c(s3, unlist(lapply(unname(s4), s4_functions))))
-  found <- lapply(unname(fns), function(fn) {
-    if (isS4(fn)) fn <- fn@.Data
-    session_globals(globals::globalsOf(fn, envir = environment(fn), substitute = FALSE, mustExist = FALSE))
-  })
-  c(s4, Filter(function(x) is.null(unsendable(x)), each_once(c(list(s3), found))))
-}
-
-is_s3_method <- function(name) {
-  exists(name, globalenv(), mode = "function", inherits = FALSE) && utils::isS3method(name, envir = globalenv())
-}
-
-# The functions of a table of methods, or of a class.
-s4_functions <- function(x) {
-  if (is.environment(x)) return(as.list(x))
-  c(x@validity, if (methods::is(x, "refClassRepresentation")) as.list(x@refMethods))
-}
-
-# The packages that a worker is to have: those `attached` in the session, in the order to attach them; and those
-# `loaded`, of which methods are `met`. Without those that stand on reticulate, unless they are `needed`, and
-# what this package and reticulate have loaded for themselves: Matrix alone takes longer than the rest of a start.
-session_packages <- function(needed, met) {
-  imports <- lapply(stats::setNames(nm = loadedNamespaces()), function(name) names(getNamespaceImports(name)))
-  with_imports <- function(names) {
-    while (length(more <- setdiff(unlist(imports[names]), names))) names <- c(names, more)
-    names
-  }
-  python <- c("fitgenerator", Filter(function(name) "reticulate" %in% with_imports(name), names(imports)))
-  own <- with_imports(c("fitgenerator", "reticulate", "globals", "future", "mirai"))
-  attached <- rev(sub("^package:", "", grep("^package:", search(), value = TRUE)))
-  list(
-    needed = needed, attached = setdiff(attached, setdiff(c("base", python), needed)),
-    loaded = c(setdiff(met, c(attached, python, own)), setdiff(needed, attached))
-  )
 }
 
 # Whether a function is the user's, not that of a package.

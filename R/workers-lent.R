@@ -31,9 +31,9 @@ option_patience <- function() {
 new_lent <- function(launcher, jobs, needs) {
   lent <- new.env(parent = emptyenv())
   lent$launcher <- launcher
-  settings <- session_settings(needs)[c("kinds", "packages", "size", "version")]
+  settings <- session_settings(needs$packages)[c("kinds", "packages", "size", "version")]
   lent$settings <- c(settings, lent = TRUE)
-  lent$job <- packed(whole_job(jobs, needs))
+  lent$job <- packed(list(functions = jobs, globals = needs$globals))
   lent$started <- list() # what launchers will have to be asked for: lists of `is_over()` and `collect()`
   lent
 }

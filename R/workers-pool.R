@@ -37,14 +37,8 @@
 #' locale and `RNGkind()`. Connections, external pointers and Python objects cannot be sent: if the function uses one,
 #' an error names the variable. Each process computes with one thread of BLAS and OpenMP. What it prints is dropped.
 #'
-#' Methods are sent, too, as no function names them: S3 methods, S4 methods and classes of the global environment, and
-#' the packages that the session has attached, or loaded if they have methods for a class of what is sent, unless they
-#' import reticulate. A package that a process does not have is an error there only if the function needs it. Each
-#' process needs time to load them, a second for Matrix.
-#'
-#' A process of yours keeps its own library paths, options, folder and locale, which may be those of another machine.
-#' Packages stay attached there, and S4 classes and methods defined. Its global variables and random numbers are put
-#' back after the call.
+#' A process of yours keeps its own library paths, options, folder and locale, which may be those of another machine. It
+#' attaches the packages that the function needs. Its global variables and random numbers are put back after the call.
 #'
 #' @section Processes of yours:
 #' They are never ended, interrupted or replaced. One that dies is done without; if none is left, that is a
@@ -118,8 +112,7 @@ worker_pool <- function(workers, sources, name, forms, input_names) {
   jobs <- c(jobs, images$jobs)[intersect(names(sources), c(numbered, names(images$jobs)))] # training comes first
   if (!length(jobs)) return(NULL)
   part <- function(name) lapply(needs, `[[`, name)
-  all <- function(name) unique(unlist(part(name)))
-  needs <- list(globals = each_once(part("globals")), packages = all("packages"), met = all("met"))
+  needs <- list(globals = each_once(part("globals")), packages = unique(unlist(part("packages"))))
   seeded <- vapply(sources[numbered], function(source) unclass(source)$seeded, NA)
   pool <- list(used = names(jobs), seeds = seeds_of(seeded))
   if (is.null(workers$launcher)) {
@@ -171,7 +164,8 @@ work_of <- function(source, number, seed) {
 # How a worker process is started, and what it reads from its standard input: R code, then the `jobs`.
 launch_of <- function(jobs, needs) {
   code <- portable_code()
-  work <- list(begin = code$begin_work, settings = session_settings(needs))
+  work <- list(begin = code$begin_work, settings = session_settings(needs$packages))
+  job <- list(functions = jobs, globals = needs$globals)
   begin <- paste(
     "local({ input <- file('stdin', 'rb'); at <- readLines(input, 3L); work <- unserialize(input);",
     "work$begin(at, work$settings, input) })"
@@ -179,22 +173,16 @@ launch_of <- function(jobs, needs) {
   list(
     program = file.path(R.home("bin"), "Rscript"), options = c("--vanilla", "-e", begin),
     environment = worker_environment(), folder = getwd(), scratch = normalizePath(tempdir()),
-    work = list(serialize(work, NULL, xdr = FALSE), packed(whole_job(jobs, needs), xdr = FALSE))
+    work = list(serialize(work, NULL, xdr = FALSE), packed(job, xdr = FALSE))
   )
 }
 
-# What a worker is to do, and what it needs for that.
-whole_job <- function(jobs, needs) {
-  list(functions = jobs, globals = each_once(list(needs$globals, dispatched_globals())))
-}
-
-# What a worker takes over from the session, for functions with such needs.
-session_settings <- function(needs) {
+# What a worker takes over from the session.
+session_settings <- function(packages) {
   plain <- Filter(is_plain, options())
   categories <- c("LC_COLLATE", "LC_CTYPE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME")
   list(
-    libraries = .libPaths(), folder = getwd(), kinds = RNGkind(),
-    packages = session_packages(needs$packages, needs$met),
+    libraries = .libPaths(), folder = getwd(), kinds = RNGkind(), packages = packages,
     options = plain[setdiff(names(plain), own_options)],
     locale = vapply(categories, Sys.getlocale, ""),
     size = float_bytes(), lent = FALSE, version = own_version()

@@ -18,7 +18,7 @@ begin_work <- function(at, settings, input) {
 work_for <- function(link, settings, take) {
   failed <- tryCatch({
     job <- take()
-    place_globals(job$globals)
+    for (name in names(job$globals)) assign(name, job$globals[[name]], envir = globalenv())
     sources <- lapply(job$functions, function(given) {
       if (is.null(given$form)) given else c(given, convert = converter_of(given$form, given$known))
     })
@@ -67,10 +67,8 @@ leave_silently <- function() {
 
 this_process <- function() list(Sys.getpid(), Sys.info()[["nodename"]])
 
-# What puts back what serving changes in a process: the folder, the random numbers, the global variables `names`. The
-# tables of S4 stay: R does not find methods of its primitives again once these were taken away.
+# What puts back what serving changes in a process: the folder, the random numbers, the global variables `names`.
 state_of <- function(names) {
-  names <- grep("^[.]__[CT]__", names, invert = TRUE, value = TRUE)
   folder <- getwd()
   kinds <- RNGkind()
   all <- c(names, ".Random.seed")
@@ -97,24 +95,11 @@ compiled_code <- function(version) {
 take_over <- function(settings) {
   if (!is.null(settings$libraries)) .libPaths(settings$libraries)
   for (category in names(settings$locale)) suppressWarnings(Sys.setlocale(category, settings$locale[[category]]))
-  take_packages(settings$packages)
+  for (package in settings$packages) {
+    suppressPackageStartupMessages(library(package, character.only = TRUE))
+  }
   for (name in names(settings$options)) try(options(settings$options[name]), silent = TRUE) # some cannot be set
   do.call(RNGkind, as.list(settings$kinds))
-}
-
-# Loads and attaches packages. One that is not to be had is an error only if a function needs it.
-take_packages <- function(packages) {
-  take <- function(name, code) tryCatch(code, error = function(cnd) if (name %in% packages$needed) stop(cnd))
-  suppressPackageStartupMessages({
-    for (name in packages$loaded) take(name, loadNamespace(name))
-    for (name in packages$attached) take(name, library(name, character.only = TRUE))
-  })
-}
-
-# S4 dispatches by tables of its own, which are made of the classes and methods among the globals.
-place_globals <- function(globals) {
-  for (name in names(globals)) assign(name, globals[[name]], envir = globalenv())
-  if (any(grepl("^[.]__[CT]__", names(globals)))) methods::cacheMetaData(globalenv(), TRUE)
 }
 
 # Makes one batch, or an image of it, and sends it, or what came in its place. `asked` is the number of the function, of
