@@ -4,7 +4,8 @@
 
 # What `unpacked()` reads, as raw bytes: `job` is a list of `functions` and `globals`.
 packed <- function(job, ...) {
-  fns <- c(lapply(job$functions, function(given) given$fn), Filter(is_own_function, job$globals))
+  own <- Filter(is_own_function, c(job$globals, methods_of(job$s4)))
+  fns <- c(lapply(job$functions, function(given) given$fn), own)
   frames <- frames_with_python(fns)
   name_of <- function(x) {
     at <- which(vapply(frames, function(frame) identical(frame$env, x), NA))

@@ -1,7 +1,8 @@
 # What a function needs in another process, and what forbids to run it there.
 
-# What the functions `fns`, which belong to the arguments `names`, need: `globals`, by their names, and `packages` to
-# attach. They are found as the package future finds them. What a function's own environment holds travels with it.
+# What the functions `fns`, which belong to the arguments `names`, need: `globals`, by their names, and `packages`. They
+# are found as the package future finds them. What a function's own environment holds travels with it. `others` are
+# packages with methods for what these variables hold.
 needs_of <- function(fns, names) {
   require_globals()
   found <- lapply(fns, function(fn) {
@@ -12,10 +13,10 @@ needs_of <- function(fns, names) {
     refuse_assignments(c(list(fns[[i]]), Filter(is_own_function, unclass(own))), names[[i]])
     refuse_unsendable(own, names[[i]])
   }
-  packages <- unique(unlist(lapply(found, function(each) globals::packagesOf(each))))
   list(
     globals = each_once(lapply(unname(found), session_globals)),
-    packages = setdiff(packages, c("base", "methods", "datasets", "utils", "grDevices", "graphics", "stats"))
+    packages = without_own(unlist(lapply(found, globals::packagesOf))),
+    others = packages_with_methods(lapply(found, unclass))
   )
 }
 

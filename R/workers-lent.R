@@ -31,9 +31,10 @@ option_patience <- function() {
 new_lent <- function(launcher, jobs, needs) {
   lent <- new.env(parent = emptyenv())
   lent$launcher <- launcher
-  settings <- session_settings(needs$packages)[c("kinds", "packages", "size", "version")]
+  needs <- with_dispatch(needs)
+  settings <- session_settings(needs)[c("kinds", "packages", "size", "version")]
   lent$settings <- c(settings, lent = TRUE)
-  lent$job <- packed(list(functions = jobs, globals = needs$globals))
+  lent$job <- packed(c(list(functions = jobs), needs[c("globals", "s4")]))
   lent$started <- list() # what launchers will have to be asked for: lists of `is_over()` and `collect()`
   lent
 }

@@ -37,8 +37,13 @@
 #' locale and `RNGkind()`. Connections, external pointers and Python objects cannot be sent: if the function uses one,
 #' an error names the variable. Each process computes with one thread of BLAS and OpenMP. What it prints is dropped.
 #'
-#' A process of yours keeps its own library paths, options, folder and locale, which may be those of another machine. It
-#' attaches the packages that the function needs. Its global variables and random numbers are put back after the call.
+#' Methods are sent, too, as no function names them: S3 methods, S4 methods and classes that the session has defined
+#' itself. Packages with methods for the classes of what is sent are loaded, so that `x[i, ]` of a tibble, say, is what
+#' it is in the session. A package is attached if it is in the session. A process needs time to load packages, about a
+#' second for Matrix.
+#'
+#' A process of yours keeps its own library paths, options, folder and locale, which may be those of another machine.
+#' Packages stay loaded there. Its global variables, methods, classes and random numbers are put back after the call.
 #'
 #' @section Processes of yours:
 #' They are never ended, interrupted or replaced. One that dies is done without; if none is left, that is a
@@ -112,7 +117,9 @@ worker_pool <- function(workers, sources, name, forms, input_names) {
   jobs <- c(jobs, images$jobs)[intersect(names(sources), c(numbered, names(images$jobs)))] # training comes first
   if (!length(jobs)) return(NULL)
   part <- function(name) lapply(needs, `[[`, name)
-  needs <- list(globals = each_once(part("globals")), packages = unique(unlist(part("packages"))))
+  needs <- list(
+    globals = each_once(part("globals")), packages = unique(unlist(part("packages"))), others = unlist(part("others"))
+  )
   seeded <- vapply(sources[numbered], function(source) unclass(source)$seeded, NA)
   pool <- list(used = names(jobs), seeds = seeds_of(seeded))
   if (is.null(workers$launcher)) {
@@ -164,8 +171,9 @@ work_of <- function(source, number, seed) {
 # How a worker process is started, and what it reads from its standard input: R code, then the `jobs`.
 launch_of <- function(jobs, needs) {
   code <- portable_code()
-  work <- list(begin = code$begin_work, settings = session_settings(needs$packages))
-  job <- list(functions = jobs, globals = needs$globals)
+  needs <- with_dispatch(needs)
+  work <- list(begin = code$begin_work, settings = session_settings(needs))
+  job <- c(list(functions = jobs), needs[c("globals", "s4")])
   begin <- paste(
     "local({ input <- file('stdin', 'rb'); at <- readLines(input, 3L); work <- unserialize(input);",
     "work$begin(at, work$settings, input) })"
@@ -177,12 +185,13 @@ launch_of <- function(jobs, needs) {
   )
 }
 
-# What a worker takes over from the session.
-session_settings <- function(packages) {
+# What a worker takes over from the session, for functions with such needs.
+session_settings <- function(needs) {
   plain <- Filter(is_plain, options())
   categories <- c("LC_COLLATE", "LC_CTYPE", "LC_MONETARY", "LC_NUMERIC", "LC_TIME")
   list(
-    libraries = .libPaths(), folder = getwd(), kinds = RNGkind(), packages = packages,
+    libraries = .libPaths(), folder = getwd(), kinds = RNGkind(),
+    packages = packages_for(needs$packages, needs$others),
     options = plain[setdiff(names(plain), own_options)],
     locale = vapply(categories, Sys.getlocale, ""),
     size = float_bytes(), lent = FALSE, version = own_version()

@@ -19,6 +19,7 @@ work_for <- function(link, settings, take) {
   failed <- tryCatch({
     job <- take()
     for (name in names(job$globals)) assign(name, job$globals[[name]], envir = globalenv())
+    define_s4(job$s4)
     sources <- lapply(job$functions, function(given) {
       if (is.null(given$form)) given else c(given, convert = converter_of(given$form, given$known))
     })
@@ -47,7 +48,7 @@ lend_work <- function(at, settings, job, silently, session) {
                       gone = function() stop("the training has gone"))
     on.exit(link$close())
     found <- unpacked(job)
-    put_back <- state_of(names(found$globals))
+    put_back <- state_of(found)
     on.exit(suspendInterrupts(put_back()), add = TRUE)
     work_for(link, settings, function() {
       take_over(settings)
@@ -67,18 +68,21 @@ leave_silently <- function() {
 
 this_process <- function() list(Sys.getpid(), Sys.info()[["nodename"]])
 
-# What puts back what serving changes in a process: the folder, the random numbers, the global variables `names`.
-state_of <- function(names) {
+# What puts back what a job changes in a process: the folder, the random numbers, global variables, methods and classes.
+state_of <- function(job) {
   folder <- getwd()
   kinds <- RNGkind()
-  all <- c(names, ".Random.seed")
+  s4 <- s4_here()
+  all <- unique(c(names(job$globals), names(job$s4$classes), names(job$s4$tables), generics_of(job$s4), ".Random.seed"))
   there <- all[vapply(all, exists, NA, envir = globalenv(), inherits = FALSE)]
   values <- mget(there, envir = globalenv())
   function() {
     setwd(folder) # nolint: undesirable_function_linter. It is where it was.
     suppressWarnings(do.call(RNGkind, as.list(kinds)))
+    remove_s4(job$s4)
     rm(list = intersect(all, ls(globalenv(), all.names = TRUE)), envir = globalenv())
     for (name in there) assign(name, values[[name]], envir = globalenv())
+    if (length(unlist(job$s4))) define_s4(s4)
   }
 }
 
@@ -95,9 +99,7 @@ compiled_code <- function(version) {
 take_over <- function(settings) {
   if (!is.null(settings$libraries)) .libPaths(settings$libraries)
   for (category in names(settings$locale)) suppressWarnings(Sys.setlocale(category, settings$locale[[category]]))
-  for (package in settings$packages) {
-    suppressPackageStartupMessages(library(package, character.only = TRUE))
-  }
+  take_packages(settings$packages)
   for (name in names(settings$options)) try(options(settings$options[name]), silent = TRUE) # some cannot be set
   do.call(RNGkind, as.list(settings$kinds))
 }

@@ -90,3 +90,11 @@ alive <- function(pids) {
   state <- function(pid) suppressWarnings(system2("ps", c("-o", "stat=", "-p", pid), stdout = TRUE))
   vapply(pids, function(pid) any(grepl("^[^Z]", state(pid))), NA)
 }
+
+pids_of <- function(cl) unlist(parallel::clusterCall(cl, Sys.getpid))
+
+with_cluster <- function(cl, code) {
+  on.exit(suppressWarnings(try(parallel::stopCluster(cl), silent = TRUE)))
+  pids <- pids_of(cl)
+  code(cl, pids)
+}

@@ -9,14 +9,6 @@ expect_usable <- function(cl, pids) {
   testthat::expect_identical(order(pids_of(cl)), order(pids))
 }
 
-pids_of <- function(cl) unlist(parallel::clusterCall(cl, Sys.getpid))
-
-with_cluster <- function(cl, code) {
-  on.exit(suppressWarnings(try(parallel::stopCluster(cl), silent = TRUE)))
-  pids <- pids_of(cl)
-  code(cl, pids)
-}
-
 test_that("The history is that of R's own thread, to the bit, with every kind of cluster", {
   alone <- losses_of(drawn_batch, NULL)
   makers <- list(parallel = function() parallel::makeCluster(2))

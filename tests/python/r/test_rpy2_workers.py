@@ -97,6 +97,23 @@ def test_each_batch_is_made_once_in_another_process_which_needs_base_r_only(
     assert {loaded for *_, loaded in made} == {"FALSE"}
 
 
+def test_methods_of_the_session_are_there() -> None:
+    r("""
+    scale.test_class <- function(x, ...) test_low(x) + unclass(x)
+    test_low <- function(x) min(x)
+    test_x <- structure(matrix(c(1, 2, 3), 1), class = "test_class")
+    setClass("TestClass", representation(v = "numeric"))
+    setMethod("length", "TestClass", function(x) 10L)
+    """)
+    batches = batch_sequence(r("function(i) list(scale(test_x) + i, length(new('TestClass')))"), 4)
+    here = run(linear_model(), batches).history
+    assert run(linear_model(), batches, workers=2).history == here
+    r("""
+    removeMethod("length", "TestClass"); removeClass("TestClass")
+    rm(scale.test_class, test_low, test_x)
+    """)
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [

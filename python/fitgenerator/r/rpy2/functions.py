@@ -19,8 +19,8 @@ _CODE = Path(__file__).parents[1] / "code"
 _FILES = (
     *("conditions.R", "conditions-calls.R", "batch-convert.R", "batch-messages.R"),
     *("host-closure.R", "host-random-streams.R", "images-functions.R", "fetch.R", "forks.R"),
-    *("workers-conditions.R", "workers-frames.R", "workers-functions.R", "workers-link.R"),
-    *("workers-pool.R", "workers-serve.R", "workers.R"),
+    *("workers-conditions.R", "workers-dispatch.R", "workers-frames.R", "workers-functions.R"),
+    *("workers-link.R", "workers-pool.R", "workers-serve.R", "workers.R"),
 )
 
 RFunction = Any  # rpy2's wrapper of an R function

@@ -1,0 +1,1 @@
+../../../../R/workers-dispatch.R
