@@ -52,7 +52,8 @@ session_globals <- function(found) {
 
 is_attached_data <- function(env) {
   name <- environmentName(env)
-  nzchar(name) && name %in% search() && !startsWith(name, "package:") && name != "Autoloads"
+  # RStudio and Positron attach functions of their own, as "tools:rstudio".
+  nzchar(name) && name %in% search() && !grepl("^(package|tools):", name) && name != "Autoloads"
 }
 
 # Whether a function is the user's, not that of a package.
