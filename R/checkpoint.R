@@ -27,9 +27,9 @@
 #' well. The state is copied, and written while the training goes on. An error of writing is an error of the call at the
 #' next step.
 #'
-#' This needs a source whose batches have a place: a flow, [batch_sequence()], or an indexed object of Python. With any
-#' other source, such as a function without arguments, files are written after epochs only, and a
-#' `fitgenerator_checkpoint_warning` says so before the first step.
+#' This needs a source that can be read from any batch on: [batch_sequence()], an indexed object of Python, or a flow
+#' other than [flow_from_chunks()] and [flow_from_query()]. With any other source, such as a function without arguments,
+#' files are written after epochs only, and a `fitgenerator_checkpoint_warning` says so before the first step.
 #'
 #' With `on_signal = TRUE`, SIGTERM stops the training. Schedulers such as Slurm, `docker stop`, and the owners of
 #' borrowed machines send this signal before they end a process. The file is written as soon as the running call of
@@ -39,10 +39,10 @@
 #'
 #' @section The same batches: A resumed training equals an undisturbed one to the last digit if both get the same
 #' batches (XLA, see `jit_compile`, may change last digits). Since a generator cannot be rewound, make the batches a
-#' function of a seed and the number of the epoch, and begin with the epoch that the checkpoint holds before the call,
-#' `saved$epoch`, as in the example. `set.seed()` at the beginning of each epoch is sufficient for everything that a
-#' closure draws at random, including the order of the rows. The same applies to a closure that is `validation_data`,
-#' unless it returns the same batches in each epoch.
+#' function of a seed and the number of the epoch, counted from 0, and begin with epoch number `saved$epoch`, read
+#' before the call: so many epochs are finished. The example does this. `set.seed()` at the beginning of each epoch is
+#' sufficient for everything that a closure draws at random, including the order of the rows. The same applies to a
+#' closure that is `validation_data`, unless it returns the same batches in each epoch.
 #'
 #' [flow_from_data()] and the other flows, and [batch_sequence()], do this by themselves if they have a `seed` or if
 #' `set.seed()` is called with the same value beforehand. Nothing is required of a source that is read from its first
@@ -52,9 +52,10 @@
 #'   folder is created if it does not exist. An existing file that is not a checkpoint is an error of class
 #'   `fitgenerator_argument_error`.
 #'
-#' @param every Also write the file if at least so many steps were done since the last one. A whole number, or `NULL`.
-#' @param seconds Also write the file if so many seconds have passed since the last one. A number, or `NULL`. With both,
-#'   whichever comes first counts.
+#' @param every Number of steps, or `NULL`: the file is also written when at least `every` steps were done since it was
+#'   last written.
+#' @param seconds Number of seconds, or `NULL`: the file is also written when so much time has passed since it was last
+#'   written. With both, whichever comes first counts.
 #' @param on_signal Whether SIGTERM saves the training and stops it.
 #'
 #' @return A Keras callback for `callbacks`. Its `epoch` is the number of epochs that the file holds, 0 if there is no

@@ -72,25 +72,26 @@
 #' @param initial_epoch Number of epochs that were trained before, if a training is resumed; at least 0. Flows and
 #'   [batch_sequence()] then begin with the pass of that number; if it is missing, they go on after the passes that
 #'   earlier trainings have read. A [checkpoint()] among the `callbacks` resumes without this argument.
-#' @param workers Number of R processes that make the batches of a [batch_sequence()] if it is above 1, or call the R
-#'   function of an image flow; or processes of yours: a cluster of the package parallel, `"future"` or `"mirai"`; see
-#'   [workers].
-#'   Number of threads that read an indexed Python source, in order. Other R functions and iterators always have
-#'   one reader. 0 is the same as `max_queue_size = 0`. `NULL`: as many as a `keras.utils.PyDataset` says, else 1.
+#' @param workers A whole number, whose meaning depends on the source. For a [batch_sequence()], and for the R function
+#'   of an image flow, a number above 1 is that of R processes, see [workers]. For an indexed Python source, it is the
+#'   number of threads that read the source, in order. Other R functions and iterators always have one reader. 0 is the
+#'   same as `max_queue_size = 0`. `NULL`: as many as a `keras.utils.PyDataset` says, else 1. In place of a number:
+#'   processes of yours, which are a cluster of the package parallel, `"future"` or `"mirai"`.
 #' @param validation_freq Number of epochs from one validation to the next; or, as a vector of at least two numbers, the
 #'   epochs to validate after, counted from 1.
 #' @param timeout Seconds, above 0, to wait for one batch; after that, the call fails with an error that shows where the
 #'   generator stands. `NULL`: no limit. An R function is stopped as by an interrupt; if it waits in foreign code
 #'   (`system()`, the driver of a database), the error comes when that code returns.
 #' @param jit_compile Whether calls that run several steps are compiled with XLA, which is faster but changes the last
-#'   digits. `"auto"`: only for 10,000 steps or more of a model with up to 100,000 weights and only operations that mean
-#'   the same in XLA (dense and convolutional layers with the usual activations, losses, metrics and optimizers). Steps
-#'   in which a number is not finite, or an index or label is out of range, run again without XLA, with TensorFlow's
-#'   numbers or its error. `TRUE`: for all models. Models with other operations then lose TensorFlow's run-time checks:
-#'   an index or label out of range gives a plausible number or NaN and no error, `tf$debugging` assertions and
-#'   `check_numerics` are not evaluated, NaN and infinities may be treated differently, random numbers (dropout) are
-#'   others, and layers that compute in 16-bit floats (mixed precision) differ by up to the rounding of such a float.
-#'   `FALSE`: never. The `pipeline` of the history shows what was done.
+#'   digits. `"auto"`: only for 10,000 steps or more (on JAX 3,000) of a model with up to 100,000 weights and only
+#'   operations that mean the same in XLA (dense and convolutional layers with the usual activations, losses, metrics
+#'   and optimizers). Steps in which a number is not finite, or an index or label is out of range, run again without
+#'   XLA, with TensorFlow's numbers or its error. `TRUE`: for all models. Models with other operations then lose
+#'   TensorFlow's run-time checks: an index or label out of range gives a plausible number or NaN and no error,
+#'   `tf$debugging` assertions and `check_numerics` are not evaluated, NaN and infinities may be treated differently,
+#'   random numbers (dropout) are others, and layers that compute in 16-bit floats (mixed precision) differ by up to the
+#'   rounding of such a float. `FALSE`: no calls of several steps are compiled; single steps follow the `jit_compile` of
+#'   `compile()`. The `pipeline` of the history shows what was done.
 #' @param view_metrics Whether the training is shown on a page while it runs, as by a [live_view()] among the
 #'   `callbacks`. `"auto"`: if the session is interactive and has a viewer (RStudio, Positron), `epochs` is above 1,
 #'   `verbose` is above 0, and the call is neither in a knitted page nor in a hook or generator of another call. `TRUE`:

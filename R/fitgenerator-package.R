@@ -13,9 +13,9 @@
 #' * What is installed and what is missing: [fitgenerator_sitrep()]. What can go wrong: [fitgenerator_conditions].
 #' * Models, for users who have neither keras3 nor keras: [keras_model()], [compile()].
 #'
-#' The package requires Python (3.10 or newer) with TensorFlow 2.16 or newer, which includes Keras 3. reticulate manages
-#' Python, see [reticulate::use_python()]. The engine is the Python package of the same name, which is part of this
-#' package.
+#' The package requires Python (3.10 or newer) and Keras 3.7 or newer with TensorFlow (2.16 or newer), JAX or PyTorch.
+#' reticulate manages Python, see [reticulate::use_python()]. The engine is the Python package of the same name, which
+#' is part of this package.
 #'
 #' @section TensorFlow's messages:
 #' When TensorFlow is loaded, it prints lines on the processor. The package hides those that can be hidden: when it is

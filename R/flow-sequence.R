@@ -10,7 +10,8 @@
 #' @section Random numbers:
 #' With a `seed`, the random numbers that `fn` draws for a batch follow from the seed, the number of the epoch and the
 #' number of the batch alone, whenever the batch is made. The random numbers of the session are not affected. Without a
-#' `seed`, `fn` draws like any other generator, see [generators].
+#' `seed`, `fn` draws like any other generator (see [generators]) on R's own thread; with `workers` above 1, each call
+#' draws a seed from the session's random numbers, so that the batches differ from those of R's own thread.
 #'
 #' @param fn A function of the number of a batch, from 1 to `length`. If it needs two arguments, the second is the
 #'   number of the epoch, counted from 0 as for callbacks. Or a function without arguments. It returns a batch, see

@@ -14,7 +14,8 @@
 #' * `flow$reset()` begins a new pass.
 #'
 #' @section Random numbers: The order and the transformations follow from `seed` and the number of the batch. They are
-#' the same for any number of workers, and the same as those of Keras's class with this seed. Without a `seed`, it is
+#' the same for any number of workers, and the same as those of Keras's class with this
+#' seed, but for shifts (see [image_data_generator()]). Without a `seed`, it is
 #' drawn from R's random numbers, so that [set.seed()] determines it.
 #'
 #' @param directory Path of a folder that contains one folder per class. All PNG, JPEG, BMP, PPM and TIFF files in the

@@ -3,7 +3,8 @@
 #' Describes what happens to images: random transformations and normalisation. [flow_images_from_directory()],
 #' [flow_images_from_dataframe()] and [flow_images_from_data()] then make endless batches of such images, on threads
 #' that run in parallel with the training. Arguments and defaults are those of the keras package (2017 to 2023). For the
-#' same seed, the images are those of Keras's class, but are made several times as fast.
+#' same seed, the images are those of Keras's class, with one exception: `width_shift_range` shifts sideways, and
+#' `height_shift_range` up and down, which Keras's class has the wrong way round. They are made several times as fast.
 #'
 #' An image is transformed first, with all geometric transformations in one step. `preprocessing_function`, `rescale`
 #' and the normalisations follow in this order. The `featurewise_*` normalisations and `zca_whitening` require a call of
@@ -32,7 +33,8 @@
 #' @param zca_epsilon A small number that keeps the divisions of the whitening away from 0.
 #' @param rotation_range Maximum rotation in degrees, in either direction.
 #' @param width_shift_range Maximum horizontal shift, in either direction: a fraction of the width if below 1, else
-#'   pixels. A vector: the shift is one of its values. An integer (`2L`): the shift is a smaller whole number of pixels.
+#'   pixels. A vector: one of its values, in either direction. An integer `n`, as `2L`: a whole number of pixels from 0
+#'   to `n - 1`, in either direction.
 #' @param height_shift_range Maximum vertical shift, in the same form.
 #' @param brightness_range Minimum and maximum of a factor for the brightness, `c(low, high)`. `NULL`: none.
 #' @param shear_range Maximum shear in degrees, in either direction.

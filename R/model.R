@@ -70,9 +70,9 @@ as_shape <- function(x) {
 #' @param loss Name of a loss, a Python object, or an R function of the targets and the outputs, which are tensors; for
 #'   a model with several outputs, a list of these. `NULL`: the model has a loss of its own, or is not trained.
 #' @param metrics,weighted_metrics Names of metrics, or a list of names, Python objects and R functions; for a model
-#'   with several outputs, a list of these. An R function is called as it is named in the list,
-#'   `list("mae", dice = function(y_true, y_pred) ...)`; without a name, Keras calls it `python_function`. Sample
-#'   weights and class weights apply to `weighted_metrics` only. `NULL`: none.
+#'   with several outputs, a list of these. The metric of an R function has its name in the list,
+#'   `list("mae", dice = function(y_true, y_pred) ...)`; without one, Keras names it `python_function`. Of the metrics,
+#'   only `weighted_metrics` use sample weights and class weights; the loss always does. `NULL`: none.
 #' @param loss_weights Weights of the losses of several outputs: a (named) list or vector. `NULL`: all 1.
 #' @param ... Further arguments of Keras's `compile`: `run_eagerly`, `steps_per_execution`, `jit_compile`.
 #'

@@ -28,9 +28,9 @@ pipeline_stages <- c(
 #' Where the time of a training went
 #'
 #' The `pipeline` of a history states how long each stage worked or waited, and thus whether the generator or the model
-#' is the slower of the two. The generator and the conversion run in parallel with the other stages. What is left, the
-#' thread that trains does one after the other: to wait for data, to run steps, to wait for callbacks, and everything
-#' else. These four add up to the duration of the call.
+#' is the slower of the two. The generator and the conversion run in parallel with the other stages. The thread that
+#' trains does four things, one after the other: it waits for data, runs steps, waits for callbacks, and does everything
+#' else. The times of these four add up to the duration of the call.
 #'
 #' @details A pipeline is a list of class `fitgenerator_pipeline` with the elements
 #'

@@ -22,9 +22,9 @@
 #' `generator <- function() ...`, becomes such a source by `batch_sequence(generator, length = Inf, seed = 1)`.
 #'
 #' Each process makes some of the batches, so a function must not count its calls. A function that assigns variables
-#' outside of itself, by `<<-` or `assign()`, is an error before the first batch. What cannot be found out is your
-#' business: changes of environments, of R6 objects and of files, which each process makes by itself. Functions of other
-#' kinds, such as closures that are not a `batch_sequence()`, run on R's own thread as ever, with a message.
+#' outside of itself, by `<<-` or `assign()`, is an error before the first batch. Changes of environments, of R6
+#' objects and of files are not detected: each process makes them for itself, so avoid them. A plain R function that is
+#' not a `batch_sequence()` runs on R's own thread, as without `workers`, and a message says so.
 #'
 #' R functions of images, as `preprocessing_function` of [image_data_generator()], run there, too. Threads of the
 #' session read the images of the flow and transform them; each image then goes to one of the processes and comes back.

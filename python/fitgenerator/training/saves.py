@@ -17,8 +17,8 @@ from .run_context import Notices
 
 _EPOCHS_ONLY = (
     "The checkpoint is written after epochs only, and not within them: `{}` gives batches that "
-    "have no places, and cannot go on in the midst of an epoch. A flow, batch_sequence() and an "
-    "indexed source can."
+    "have no places, and cannot go on in the midst of an epoch. batch_sequence(), an indexed "
+    "source and flows can, but for flow_from_chunks() and flow_from_query()."
 )
 _ON_SIGNAL = "needs the main thread, where signals arrive: make the call there, or leave it out."
 _NO_PLACES = (
