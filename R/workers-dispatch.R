@@ -2,15 +2,11 @@
 # its own is sent to workers.
 
 # The session's own S3 methods and generics of S4 as `globals`, with what methods use; its classes and methods of S4 as
-# `s4`; and the `packages` of all of these.
-session_dispatch <- function() {
-  s3 <- s3_methods()
+# `s4`; and the `packages` of all of these. `used` are names in the code that is sent.
+session_dispatch <- function(used = character()) {
+  s3 <- s3_methods(used)
   s4 <- s4_here()
-  fns <- c(s3, methods_of(s4), unlist(lapply(unname(s4$classes), class_functions)))
-  found <- lapply(unname(fns), function(fn) {
-    if (isS4(fn)) fn <- fn@.Data
-    globals::globalsOf(fn, envir = environment(fn), substitute = FALSE, mustExist = FALSE)
-  })
+  found <- globals_used(c(s3, methods_of(s4), unlist(lapply(unname(s4$classes), class_functions))))
   globals <- each_once(c(list(s3, own_generics(s4)), lapply(found, session_globals)))
   packages <- c(unlist(lapply(found, globals::packagesOf)), s4_packages(s4))
   list(
@@ -18,30 +14,70 @@ session_dispatch <- function() {
   )
 }
 
+# What methods use. Those of the global environment are looked through together, so that what they share is looked
+# through once. A method that cannot be, as it uses a variable that is an error, is sent by itself.
+globals_used <- function(fns) {
+  fns <- lapply(Filter(Negate(is.primitive), unname(fns)), function(fn) if (isS4(fn)) fn@.Data else fn)
+  look <- function(code, env) {
+    found <- function() globals::globalsOf(code, envir = env, substitute = FALSE, mustExist = FALSE)
+    suppressWarnings(tryCatch(found(), error = function(cnd) NULL))
+  }
+  one_by_one <- function(fns) lapply(fns, function(fn) look(fn, environment(fn)))
+  at_top <- vapply(fns, function(fn) identical(environment(fn), globalenv()), NA)
+  codes <- lapply(fns[at_top], function(fn) call("function", formals(fn), body(fn)))
+  together <- if (length(codes)) look(as.call(c(quote(`{`), codes)), globalenv())
+  Filter(Negate(is.null), c(if (is.null(together)) one_by_one(fns[at_top]) else list(together), one_by_one(fns[!at_top])))
+}
+
 # What functions need, and what the session's dispatch does.
 with_dispatch <- function(needs) {
-  session <- session_dispatch()
+  session <- session_dispatch(needs$used)
   list(
     globals = each_once(list(needs$globals, session$globals)), s4 = session$s4, packages = needs$packages,
     others = c(needs$others, session$packages)
   )
 }
 
-# The S3 methods of the global environment and of data that is attached, and those that were registered from there.
-s3_methods <- function() {
-  places <- c(list(globalenv()), Filter(is_attached_data, lapply(search(), as.environment)))
-  there <- lapply(places, function(env) {
-    names <- grep("[^.][.]", ls(env, all.names = TRUE), value = TRUE)
-    named <- Filter(is.function, mget(Filter(function(name) !bindingIsActive(name, env), names), env))
-    named[vapply(names(named), utils::isS3method, NA, envir = globalenv())]
-  })
-  registered <- lapply(loadedNamespaces(), function(name) {
-    Filter(is_of_session, as.list(asNamespace(name)[[".__S3MethodsTable__."]]))
-  })
-  each_once(c(there, registered))
+# The S3 methods of the global environment, and those that were registered from there. Dispatch does not look at data
+# that is attached.
+s3_methods <- function(used) {
+  named <- grep("[^.][.]", ls(globalenv(), all.names = TRUE), value = TRUE)
+  named <- Filter(is.function, lapply(stats::setNames(nm = named), value_of, globalenv()))
+  places <- c(lapply(loadedNamespaces(), asNamespace), globalenv())
+  registered <- lapply(places, function(env) Filter(is_of_session, as.list(env[[".__S3MethodsTable__."]])))
+  each_once(c(list(named[vapply(names(named), is_method_name, NA, used)]), registered))
 }
 
-is_of_session <- function(fn) !is.primitive(fn) && identical(topenv(environment(fn)), globalenv())
+# Those of `s3` for one of these classes.
+methods_for <- function(classes, s3) {
+  endings <- paste0(".", unique(classes), recycle0 = TRUE)
+  s3[vapply(names(s3), function(name) any(endsWith(name, endings)), NA)]
+}
+
+# The value of a variable; `NULL` if it is computed each time, or an error.
+value_of <- function(name, env) {
+  if (bindingIsActive(name, env)) return(NULL)
+  suppressWarnings(tryCatch({
+    value <- get(name, envir = env, inherits = FALSE)
+    value # which may be missing, as an argument is
+  }, error = function(cnd) NULL))
+}
+
+# Whether a function of this name is a method: of a generic that the session sees, or of one in a loaded package, or in
+# one that is not loaded yet, if the code that is sent has its name, as in `tibble::as_tibble(x)`.
+is_method_name <- function(name, used) {
+  if (tryCatch(utils::isS3method(name, envir = globalenv()), error = function(cnd) FALSE)) return(TRUE)
+  dots <- gregexpr(".", name, fixed = TRUE)[[1L]]
+  is_generic <- function(generic, package) {
+    fn <- get0(generic, asNamespace(package), mode = "function", inherits = FALSE)
+    !is.null(fn) && !is.primitive(fn) && utils::isS3stdGeneric(fn)
+  }
+  generics <- substring(name, 1L, dots[dots > 1L] - 1L)
+  if (any(generics %in% used)) return(TRUE)
+  any(vapply(generics, function(generic) any(vapply(loadedNamespaces(), is_generic, NA, generic = generic)), NA))
+}
+
+is_of_session <- function(fn) is.function(fn) && !is.primitive(fn) && identical(topenv(environment(fn)), globalenv())
 
 # The generics of S4 that the session has made.
 own_generics <- function(s4) {
@@ -76,9 +112,19 @@ packages_with_methods <- function(values) {
   without_own(c(s4, Filter(has_some, setdiff(loadedNamespaces(), "base"))))
 }
 
-# The classes of a value and of the parts of a list.
+# The classes of a value and of what is in it: parts of lists, slots and other attributes, variables of objects that are
+# environments, such as those of R6.
 classes_in <- function(x, depth = 3L) {
-  c(if (is.object(x)) class(x), if (is.list(x) && depth > 0L) unlist(lapply(unclass(x), classes_in, depth - 1L)))
+  own <- if (is.object(x)) class(x)
+  if (depth == 0L || is.function(x)) return(own)
+  plain <- c("names", "class", "dim", "dimnames", "row.names", "tsp", "levels")
+  parts <- c(
+    if (is.list(x)) unclass(x), attributes(x)[setdiff(names(attributes(x)), plain)],
+    if (is.environment(x) && !isNamespace(x) && !identical(x, globalenv())) {
+      lapply(stats::setNames(nm = ls(x, all.names = TRUE)), value_of, x)
+    }
+  )
+  c(own, unlist(lapply(without_missing(parts), classes_in, depth - 1L)))
 }
 
 # Packages but for those that each process has.
@@ -107,6 +153,8 @@ define_s4 <- function(s4) {
     for (class in s4$classes) methods::assignClassDef(class@className, class, where = globalenv())
   }))
   for (method in methods_of(s4)) {
+    home <- attr(method@generic, "package")
+    if (home != ".GlobalEnv" && !requireNamespace(home, quietly = TRUE)) next # nobody can call its generic
     suppressMessages(methods::setMethod(method@generic, method@defined, method@.Data, where = globalenv()))
   }
 }
@@ -114,8 +162,12 @@ define_s4 <- function(s4) {
 # R would not find methods of its primitives again if only their tables were removed.
 remove_s4 <- function(s4) {
   suppressMessages(suppressWarnings({
-    for (method in methods_of(s4)) methods::removeMethod(method@generic, method@defined, where = globalenv())
-    for (class in s4$classes) methods::removeClass(class@className, where = globalenv())
+    for (method in methods_of(s4)) {
+      try(methods::removeMethod(method@generic, method@defined, where = globalenv()), silent = TRUE)
+    }
+    for (name in intersect(names(s4$classes), ls(globalenv(), all.names = TRUE))) {
+      methods::removeClass(s4$classes[[name]]@className, where = globalenv())
+    }
     for (name in intersect(generics_of(s4), ls(globalenv(), all.names = TRUE))) {
       methods::removeGeneric(name, where = globalenv())
     }

@@ -2,21 +2,25 @@
 
 # What the functions `fns`, which belong to the arguments `names`, need: `globals`, by their names, and `packages`. They
 # are found as the package future finds them. What a function's own environment holds travels with it. `others` are
-# packages with methods for what these variables hold.
+# packages with methods for what these variables hold; `used` are all names in the code.
 needs_of <- function(fns, names) {
   require_globals()
   found <- lapply(fns, function(fn) {
     globals::globalsOf(fn, envir = environment(fn), substitute = FALSE, mustExist = FALSE)
   })
+  own_code <- c(fns, unlist(lapply(found, function(each) Filter(is_own_function, unclass(each)))))
+  used <- unique(unlist(lapply(own_code, function(fn) all.names(body(fn)))))
+  s3 <- s3_methods(used)
   for (i in seq_along(fns)) {
     own <- globals::cleanup(found[[i]])
-    refuse_assignments(c(list(fns[[i]]), Filter(is_own_function, unclass(own))), names[[i]])
+    met <- methods_for(unlist(lapply(unclass(found[[i]]), classes_in)), s3)
+    refuse_assignments(c(list(fns[[i]]), Filter(is_own_function, unclass(own)), met), names[[i]])
     refuse_unsendable(own, names[[i]])
   }
   list(
     globals = each_once(lapply(unname(found), session_globals)),
     packages = without_own(unlist(lapply(found, globals::packagesOf))),
-    others = packages_with_methods(lapply(found, unclass))
+    others = packages_with_methods(lapply(found, unclass)), used = used
   )
 }
 
@@ -125,6 +129,14 @@ unsendable <- function(x, depth = 3L) {
   if (typeof(x) == "weakref") return("a weak reference")
   if (depth == 0L) return(NULL)
   parts <- if (is.list(x)) unclass(x) else if (isS4(x)) attributes(x)
-  for (part in parts) if (!is.null(kind <- unsendable(part, depth - 1L))) return(paste("with", sub("^with ", "", kind)))
+  for (part in without_missing(parts)) {
+    if (!is.null(kind <- unsendable(part, depth - 1L))) return(paste("with", sub("^with ", "", kind)))
+  }
   NULL
+}
+
+# A list without the arguments in it that have no value, as in `alist(x = )`.
+without_missing <- function(x) {
+  given <- function(k) !identical(x[[k]], quote(expr = )) # nolint: spaces_inside_linter. Such an argument.
+  x[vapply(seq_along(x), given, NA)]
 }

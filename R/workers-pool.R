@@ -118,7 +118,8 @@ worker_pool <- function(workers, sources, name, forms, input_names) {
   if (!length(jobs)) return(NULL)
   part <- function(name) lapply(needs, `[[`, name)
   needs <- list(
-    globals = each_once(part("globals")), packages = unique(unlist(part("packages"))), others = unlist(part("others"))
+    globals = each_once(part("globals")), packages = unique(unlist(part("packages"))), others = unlist(part("others")),
+    used = unlist(part("used"))
   )
   seeded <- vapply(sources[numbered], function(source) unclass(source)$seeded, NA)
   pool <- list(used = names(jobs), seeds = seeds_of(seeded))

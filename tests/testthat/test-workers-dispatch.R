@@ -42,6 +42,70 @@ test_that("S3 methods of the session are there, with what they need", {
   expect_same_everywhere(fn, all_kinds)
 })
 
+test_that("Methods that were registered, and those for generics of packages that are not attached, are there", {
+  local_session(quote({
+    fg_test_area <- function(x, ...) UseMethod("fg_test_area")
+    assign("fg_test_area.default", function(x, ...) -1)
+    registerS3method("fg_test_area", "fg_test_square", function(x, ...) 1, envir = globalenv())
+    assign("splineKnots.fg_test_square", function(object) 3) # of a package that may not be loaded yet
+    fg_test_x <- structure(list(), class = "fg_test_square")
+  }))
+  withr::defer(rm(list = ".__S3MethodsTable__.", envir = globalenv()))
+  unloadNamespace("splines")
+  fn <- function(i) {
+    list(matrix(c(fg_test_area(fg_test_x), fg_test_area(1), splines::splineKnots(fg_test_x))), matrix(0, 3L))
+  }
+  expect_same_everywhere(fn, c("own", "cluster"))
+})
+
+test_that("Data that is attached has no methods for dispatch, there as here", {
+  data <- list(mean.fg_test = function(x, ...) 7)
+  attach(data, name = "fg_test_data")
+  withr::defer(detach("fg_test_data", character.only = TRUE))
+  expect_same_everywhere(function(i) list(matrix(mean(structure(1, class = "fg_test"))), matrix(0, 1L)))
+})
+
+test_that("What else lies in the global environment is no error", {
+  local_session(quote({
+    assign(".ls.objects", function(...) 1) # `isS3method()` fails with such a name
+    delayedAssign("fg.test.lazy", stop("lazy"))
+    makeActiveBinding("fg.test.active", function() stop("active"), globalenv())
+    makeActiveBinding("fg_test_active", function() stop("active"), globalenv())
+    fg_test_missing <- quote(expr = ) # nolint: spaces_inside_linter.
+    fg_test_alist <- alist(a = , b = 1)
+    print.fg_test <- function(x, ...) c(fg.test.lazy, fg_test_active, fg_test_missing, fg_test_alist)
+    summary.fg_test <- function(object, ...) fg_test_alist$b
+  }))
+  expect_true(all(c("print.fg_test", "summary.fg_test") %in% names(session_dispatch()$globals)))
+  fn <- function(i) list(matrix(c(summary(structure(1, class = "fg_test")), length(fg_test_alist))), matrix(0, 2L))
+  expect_same_everywhere(fn)
+})
+
+test_that("A method that assigns outside of itself is refused, if it is one for what is used", {
+  local_session(quote({
+    fg_test_count <- 0
+    `[.fg_test` <- function(x, i) {
+      fg_test_count <<- fg_test_count + i
+      fg_test_count
+    }
+    fg_test_x <- structure(list(), class = "fg_test")
+  }))
+  using <- eval(quote(function(i) list(matrix(fg_test_x[i]), matrix(0, 1L))), globalenv())
+  expect_error(losses_of(using, 2), "assigns `fg_test_count` outside", class = "fitgenerator_argument_error")
+  expect_same_everywhere(function(i) list(matrix(i), matrix(0, 1L)))
+})
+
+test_that("Many methods with helpers in common are looked through at once", {
+  local_session(quote({
+    for (k in 1:30) assign(paste0("fg_test_h", k), eval(bquote(function(x) .(as.name(paste0("fg_test_h", k + 1)))(x))))
+    fg_test_h31 <- function(x) 5
+    for (k in 1:60) assign(paste0("print.fg_test", k), eval(bquote(function(x, ...) fg_test_h1(x))))
+  }))
+  found <- globals_used(s3_methods(character()))
+  expect_length(found, 1L)
+  expect_true(all(paste0("fg_test_h", 1:31) %in% names(found[[1L]])))
+})
+
 test_that("Classes and methods of S4, and reference classes, are there", {
   local_session(quote({
     setClass("FgTest", representation(v = "numeric"))
@@ -111,8 +175,20 @@ test_that("Packages with methods for what is sent are there", {
   fn <- function(i) list(as.matrix(fg_test_x[1:4, 1L, drop = FALSE]), matrix(i, 4L))
   expect_same_everywhere(fn, c("own", "cluster"))
   skip_if_not_installed("tibble")
-  local_session(quote(fg_test_y <- list(tibble::tibble(a = 1:4 / 4, b = 1:4 / 8))))
-  expect_same_everywhere(function(i) list(matrix(length(fg_test_y[[1L]][, "a"]), 4L), matrix(i, 4L)))
+  local_session(quote({
+    setClass("FgTestHolder", representation(d = "ANY"))
+    fg_test_y <- list(tibble::tibble(a = 1:4 / 4, b = 1:4 / 8))
+    fg_test_holder <- new("FgTestHolder", d = fg_test_y[[1L]])
+    fg_test_env <- structure(list2env(list(d = fg_test_y[[1L]])), class = "fg_test_env") # as one of R6
+    fg_test_attr <- structure(1, d = fg_test_y[[1L]])
+  }))
+  of_tibble <- function(use) {
+    eval(bquote(function(i) list(matrix(length(.(use)[, "a"]), 4L), matrix(i, 4L))), globalenv())
+  }
+  expect_same_everywhere(of_tibble(quote(fg_test_y[[1L]])))
+  for (use in list(quote(fg_test_holder@d), quote(fg_test_env$d), quote(attr(fg_test_attr, "d")))) {
+    expect_true("tibble" %in% needs_of(list(of_tibble(use)), "generator")$others)
+  }
 })
 
 test_that("Packages are attached as they are in the session, and not if they are only loaded", {
@@ -134,6 +210,16 @@ test_that("Packages are attached as they are in the session, and not if they are
 })
 
 test_that("A package that a worker does not have is an error only if a function needs it", {
+  local_session(quote({
+    setClass("FgTest", representation(v = "numeric"))
+    setGeneric("fg_test_area", function(x) standardGeneric("fg_test_area"))
+    setMethod("fg_test_area", "FgTest", function(x) 100)
+  }))
+  s4 <- s4_here()
+  s4$tables <- s4$tables[".__T__fg_test_area:.GlobalEnv"]
+  attr(s4$tables[[1L]]$FgTest@generic, "package") <- "noSuchPackage"
+  expect_no_error(define_s4(s4))
+  expect_no_error(remove_s4(s4))
   take_packages(list(needed = NULL, load = "noSuchPackage", attach = "noSuchPackageEither"))
   expect_error(take_packages(list(needed = "noSuchPackage", load = "noSuchPackage")), "noSuchPackage")
   expect_error(take_packages(list(needed = "noSuchPackage", attach = "noSuchPackage")), "noSuchPackage")
