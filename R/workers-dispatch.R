@@ -26,7 +26,8 @@ globals_used <- function(fns) {
   at_top <- vapply(fns, function(fn) identical(environment(fn), globalenv()), NA)
   codes <- lapply(fns[at_top], function(fn) call("function", formals(fn), body(fn)))
   together <- if (length(codes)) look(as.call(c(quote(`{`), codes)), globalenv())
-  Filter(Negate(is.null), c(if (is.null(together)) one_by_one(fns[at_top]) else list(together), one_by_one(fns[!at_top])))
+  top <- if (is.null(together)) one_by_one(fns[at_top]) else list(together)
+  Filter(Negate(is.null), c(top, one_by_one(fns[!at_top])))
 }
 
 # What functions need, and what the session's dispatch does.
