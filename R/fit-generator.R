@@ -91,7 +91,8 @@
 #'   `tf$debugging` assertions and `check_numerics` are not evaluated, NaN and infinities may be treated differently,
 #'   random numbers (dropout) are others, and layers that compute in 16-bit floats (mixed precision) differ by up to the
 #'   rounding of such a float. `FALSE`: no calls of several steps are compiled; single steps follow the `jit_compile` of
-#'   `compile()`. The `pipeline` of the history shows what was done.
+#'   `compile()`. On a CPU, calls of steps with more than a few convolutions or much pooling are never compiled, because
+#'   such steps take several times as long in a loop of XLA's. The `pipeline` of the history shows what was done.
 #' @param view_metrics Whether the training is shown on a page while it runs, as by a [live_view()] among the
 #'   `callbacks`. `"auto"`: if the session is interactive and has a viewer (RStudio, Positron), `epochs` is above 1,
 #'   `verbose` is above 0, and the call is neither in a knitted page nor in a hook or generator of another call. `TRUE`:

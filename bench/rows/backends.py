@@ -86,7 +86,7 @@ def large(steps: int = 300) -> None:
         model.compile("adam", "sparse_categorical_crossentropy")
         return model
 
-    ours, bare = model_of(), model_of()
+    ours, looped, bare = model_of(), model_of(), model_of()
     bare._symbolic_build(data_batch=batches[0])
     groups = (bare.trainable_variables, bare.non_trainable_variables)
     groups += (bare.optimizer.variables, bare.metrics_variables)
@@ -103,9 +103,13 @@ def large(steps: int = 300) -> None:
         while True:
             yield from batches
 
+    def fit(model: Any, **options: Any) -> Callable[[], float]:
+        return timed(lambda: fg.fit_generator(model, drawn(), steps, verbose=0, **options), steps)
+
     contenders = {
         "bare loop of compiled steps": timed(loop, steps),
-        "fit_generator": timed(lambda: fg.fit_generator(ours, drawn(), steps, verbose=0), steps),
+        "fit_generator": fit(ours),
+        "fit_generator, several steps a call": fit(looped, jit_compile=True),
     }
     table(
         f"10-{BACKEND}-large",

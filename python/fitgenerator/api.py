@@ -117,8 +117,10 @@ def fit_generator(
             number or NaN and no error, `tf.debugging` assertions and `check_numerics` are not
             evaluated, NaN and infinities may be treated differently, random numbers (dropout) are
             others, and layers that compute in 16-bit floats (mixed precision) differ by up to the
-            rounding of such a float. False: never; single steps follow `compile()`.
-            `history.pipeline` shows what was done.
+            rounding of such a float. False: never; single steps follow `compile()`. On a CPU, calls
+            of steps with more than a few convolutions or much pooling are never compiled, because
+            such steps take several times as long in a loop of XLA's. `history.pipeline` shows what
+            was done.
 
     Returns:
         The history, with the attributes `history` (metric to one number per epoch), `epoch`,

@@ -61,19 +61,25 @@ class CallPolicy:
         self._singles = 0
         self._shortest = float("inf")
 
-    def first(self, batch: Batch, traced: Traced) -> None:
-        """Before the first step: decide on XLA, by what was asked for."""
+    def first(self, batch: Batch, traced: Traced) -> str | None:
+        """Before the first step: decide on XLA, by what was asked for.
+
+        Why it is not used, where a loop of such steps would be slower.
+        """
         most = self.call_size.most
         if self._decided or most == 1:
-            return
+            return None
         self._decided = True
         largest = max(1, LARGEST_CALL // max(1, bytes_of(batch)))
         full = min(most, self._asked.in_round or most, largest)
         refused = self._steps.refused(self._mode, batch, ExecutionMode.XLA) is not None
         if refused or full == 1 or not batch.form.stackable or not self._wants_xla(traced):
-            return
-        self.call_size.fill(full)
-        self._compiles = Batch((), batch.form, batch.rows)
+            return None
+        slow = traced.slow_in_loops(batch.rows)
+        if slow is None:
+            self.call_size.fill(full)
+            self._compiles = Batch((), batch.form, batch.rows)
+        return slow
 
     def _wants_xla(self, traced: Traced) -> bool:
         asked = self._asked

@@ -28,6 +28,7 @@ _NO_EFFECT = (
     "training goes on with the variables that were trainable before. Call compile()."
 )
 _STAGES: dict[str, Stage] = {"train": "trained on", "test": "evaluated", "predict": "predicted"}
+_NOUNS = {"train": "training", "test": "evaluation", "predict": "prediction"}
 
 
 class CallRunner:
@@ -153,7 +154,9 @@ class CallRunner:
                 yield batch, ExecutionMode.STEP, None
                 continue
             function = self._traced(batch, ExecutionMode.STEP)
-            self._policy.first(batch, function)
+            slow = self._policy.first(batch, function)
+            if slow is not None:
+                self._context.meter.pipeline.fallback = f"xla in {_NOUNS[self.mode]}: {slow}"
             yield batch, ExecutionMode.STEP, function
 
     def _traced(self, batch: Batch, way: ExecutionMode) -> Traced:

@@ -22,6 +22,8 @@ from ...batches.model_inputs import check_devices
 from ...batches.prepared import Batch, Layout, pack
 from ...models.protocol import Nested, Shaped
 from ..protocol import STEP, ExecutionMode, Kept, Steps, Traced
+from ..sliding_windows import SLOW
+from .window_work import MOST, multiply_adds
 
 # A step of Keras's: of the variables' values and a batch; what it returns, and their new values.
 Step = Callable[[Values, Nested], tuple[Any, Values]]
@@ -37,6 +39,7 @@ class Compiled(Traced):
     first: int  # the group of variables from which on it returns new values
     large: list[Place]  # of these values, those for which it takes spare memory
     kinds: list[jax.ShapeDtypeStruct]  # which is such arrays
+    window_work: float  # multiply-adds of its convolutions on a CPU
 
     def __call__(self, *leaves: Shaped) -> Any:
         """Run it."""
@@ -52,6 +55,10 @@ class Compiled(Traced):
     @property
     def unsafe(self) -> None:
         """XLA compiles single steps, too."""
+
+    def slow_in_loops(self, rows: int) -> str | None:
+        """Why a loop of such steps is slower than these one by one, if it is."""
+        return SLOW if self.window_work > MOST else None
 
 
 class JaxSteps(Steps[Compiled]):
@@ -111,7 +118,8 @@ class JaxSteps(Steps[Compiled]):
             keep_unused=True,  # spare memory is taken, not read
             out_shardings=None if divided is None else (None, divided),
         )
-        compiled = jitted.lower(kinds, values, *batch.leaves).compile()
+        made = jitted.trace(kinds, values, *batch.leaves)
+        compiled = made.lower().compile()
         traced = Compiled(
             seconds=time.perf_counter() - begun,
             function=compiled,
@@ -120,6 +128,7 @@ class JaxSteps(Steps[Compiled]):
             first=_FIRST_CHANGED[mode],
             large=large,
             kinds=kinds,
+            window_work=multiply_adds(made.jaxpr) if _on_cpu(values) else 0.0,
         )
         self._kept[mode].traced[_key(batch, execution)] = traced
         return traced
@@ -191,6 +200,10 @@ def _write(variables: Variables, new: Values, before: Values, first: int) -> Non
 def _key(batch: Batch, execution: ExecutionMode) -> tuple[Any, ...]:
     form = batch.form
     return execution, form.kind, form.shapes, batch.count, batch.rows, form.uneven
+
+
+def _on_cpu(values: Values) -> bool:
+    return all(device.platform == "cpu" for device in devices_of(jax.tree.leaves(values)))
 
 
 def _ids(groups: Variables) -> list[list[int]]:

@@ -23,9 +23,11 @@ from ...errors import ArgumentError
 from ...models.trainability import Trainability
 from ...r_functions import is_r_function
 from ..protocol import STEP, ExecutionMode, Kept, LimitsError, Steps, Traced
+from ..sliding_windows import SLOW
 from .loops import looped
 from .rewritten_steps import is_rewritten_in_loops, uses_onednn
 from .whole_updates import whole_updates
+from .window_work import MOST, multiply_adds, on_cpu
 from .xla_guard import undone
 from .xla_operations import unsafe_operation
 
@@ -89,6 +91,12 @@ class TracedGraph(Traced):
     def unsafe(self) -> str | None:
         """The operation that XLA may give another meaning, where the step has one."""
         return unsafe_operation(self.concrete.graph)
+
+    def slow_in_loops(self, rows: int) -> str | None:
+        """Why a loop of such steps, of so many rows, is slower where XLA compiles it, if it is."""
+        if not on_cpu(self.concrete):
+            return None
+        return SLOW if multiply_adds(self.concrete.graph, rows) > MOST else None
 
     @cached_property
     def rewritten(self) -> bool:
