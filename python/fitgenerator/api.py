@@ -108,9 +108,10 @@ def fit_generator(
         timeout: Seconds to wait for one batch, `None` for ever. The error shows where the generator
             stands; with a timeout, batches are drawn on a thread of their own in lock-step, too.
         jit_compile: Whether calls that run several steps are compiled by XLA, which is faster and
-            changes the last digits. "auto": only for 10,000 steps or more of a model with up to
-            100,000 weights and only operations that mean the same in XLA (dense and convolutional
-            layers with the usual activations, losses, metrics and optimizers). Steps in which a
+            changes the last digits. "auto": only for 10,000 steps or more (on JAX 3,000) of a model
+            with up to 100,000 weights and only operations that mean the same in XLA (dense and
+            convolutional layers with the usual activations, losses, metrics and optimizers; on JAX
+            with any operations, since XLA compiles single steps, too). Steps in which a
             number is not finite, or an index or label is out of range, run again without XLA, with
             TensorFlow's numbers or its error. True: for all models. Models with other operations
             then lose TensorFlow's run-time checks: an index or label out of range gives a plausible
