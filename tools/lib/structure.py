@@ -27,7 +27,7 @@ LIMITS: dict[str, float | None] = {
     "lines of prefetching": 800,
     "classes with more than ten attributes": 5,
     "parameters typed Any or object, percent": 12,
-    "lines in all": 25_250,
+    "lines in all": 25_400,
     "longest file, lines": 400,
 }
 WAY_LIMITS: dict[str, float | None] = {

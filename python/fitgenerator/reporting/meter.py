@@ -61,6 +61,14 @@ class Meter:
         self._last = (first[0], first[1] + steps - 1)
         self.timeline.ran(first, steps, span)
 
+    def fell_back(self, missed: str, why: str) -> None:
+        """Steps could not run in a loop, or with XLA; of each kind, the first reason is kept."""
+        told = self.pipeline.fallback
+        if told is None:
+            self.pipeline.fallback = f"{missed}: {why}"
+        elif f"{missed}: " not in told:
+            self.pipeline.fallback = f"{told}; no {missed}: {why}"
+
     def called_back(self, span: Span) -> None:
         """Callbacks were called; from the calling thread, while the training loop waits."""
         self.add("callbacks", span[1] - span[0])

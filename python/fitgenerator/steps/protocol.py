@@ -57,8 +57,8 @@ class Traced(ABC):
     def unsafe(self) -> str | None:
         """The operation that XLA may give another meaning, where the step has one."""
 
-    def slow_in_loops(self, rows: int) -> str | None:
-        """Why a loop of such steps, of so many rows, is slower where XLA compiles it, if it is."""
+    def slow_in_loops(self, batch: Batch) -> str | None:
+        """Why a loop of such steps on such batches is slower where XLA compiles it, if it is."""
         return None
 
 

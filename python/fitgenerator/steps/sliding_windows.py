@@ -9,6 +9,18 @@ measured on two cores, and stands with each backend's count (`window_work.py`).
 
 from __future__ import annotations
 
-SLOW = (
-    "its convolutions, or other sliding windows, take several times as long in such a loop on a CPU"
+import math
+
+_WINDOWS = "its convolutions, or other sliding windows,"
+_SLOW = f"{_WINDOWS} take several times as long in such a loop on a CPU"
+_UNKNOWN = (
+    f"how much {_WINDOWS} compute cannot be told beforehand, and in such a loop on a CPU they may "
+    "take several times as long"
 )
+
+
+def too_slow(work: float, most: float) -> str | None:
+    """Why steps of so many multiply-adds are not put in a loop of XLA's; infinite: not known."""
+    if work <= most:
+        return None
+    return _UNKNOWN if math.isinf(work) else _SLOW

@@ -75,7 +75,7 @@ class CallPolicy:
         refused = self._steps.refused(self._mode, batch, ExecutionMode.XLA) is not None
         if refused or full == 1 or not batch.form.stackable or not self._wants_xla(traced):
             return None
-        slow = traced.slow_in_loops(batch.rows)
+        slow = traced.slow_in_loops(batch)
         if slow is None:
             self.call_size.fill(full)
             self._compiles = Batch((), batch.form, batch.rows)

@@ -156,7 +156,8 @@ class CallRunner:
             function = self._traced(batch, ExecutionMode.STEP)
             slow = self._policy.first(batch, function)
             if slow is not None:
-                self._context.meter.pipeline.fallback = f"xla in {_NOUNS[self.mode]}: {slow}"
+                missed = "loops" if self._steps.compiled else ExecutionMode.XLA.value
+                self._context.meter.fell_back(f"{missed} in {_NOUNS[self.mode]}", slow)
             yield batch, ExecutionMode.STEP, function
 
     def _traced(self, batch: Batch, way: ExecutionMode) -> Traced:
@@ -202,7 +203,7 @@ class CallRunner:
         if way is ExecutionMode.STEP and function is not None:
             why = self._policy.measured(ended - begun, batch, function, self._done)
             if why is not None:
-                self._context.meter.pipeline.fallback = f"{ExecutionMode.LOOP.value}: {why}"
+                self._context.meter.fell_back(ExecutionMode.LOOP.value, why)
         return [outputs]
 
     def _run_eagerly(self, batch: Batch) -> tuple[Span, Outputs]:
@@ -221,4 +222,4 @@ class CallRunner:
     def _give_up(self, call: Batch, way: ExecutionMode, error: Exception) -> None:
         why = reason(error)
         self._policy.give_up(call, way, why)
-        self._context.meter.pipeline.fallback = f"{way.value}: {why}"
+        self._context.meter.fell_back(way.value, why)

@@ -14,6 +14,7 @@ from support.tiny_trainings import forever, run
 L = keras.layers
 BACKEND = keras.config.backend()
 LOOPS = BACKEND != "torch"  # of several steps
+MISSED = "loops" if BACKEND == "jax" else "xla"  # JAX compiles single steps, too
 Layers = Callable[[], list[Any]]
 
 # Layers with much work, and the shape of their input without the rows. "Of each time" has two
@@ -59,7 +60,8 @@ def test_much_work_is_not_put_in_a_loop_of_xlas(kind: str) -> None:
     model, history = trained(layers, shape, True)
     assert history.pipeline.xla_steps == 0
     if LOOPS:
-        assert "(no xla in training: its convolutions" in str(history.pipeline)
+        assert f"(no {MISSED} in training: " in str(history.pipeline)
+        assert "its convolutions" in history.pipeline.fallback
     other, plain = trained(layers, shape, False)
     assert history.history == plain.history
     assert equal(model, other)
@@ -85,3 +87,21 @@ def test_auto_says_so_where_it_would_have_compiled(monkeypatch: pytest.MonkeyPat
     pipeline = run(model, forever([batch]), 40).pipeline
     assert pipeline.xla_steps == 0
     assert (pipeline.fallback is not None) == LOOPS
+
+
+def test_each_reason_is_told() -> None:
+    layers, shape = MUCH["three dimensions"]
+    model, batch = made(layers, shape)
+    pipeline = run(
+        model,
+        forever([batch]),
+        40,
+        1,
+        None,
+        forever([batch]),
+        validation_steps=40,
+        jit_compile=True,
+    ).pipeline
+    told = [] if pipeline.fallback is None else pipeline.fallback.split("; no ")
+    wanted = [f"{MISSED} in training", f"{MISSED} in evaluation"] if LOOPS else []
+    assert [text.split(":")[0] for text in told] == wanted

@@ -22,7 +22,7 @@ from ...batches.model_inputs import check_devices
 from ...batches.prepared import Batch, Layout, pack
 from ...models.protocol import Nested, Shaped
 from ..protocol import STEP, ExecutionMode, Kept, Steps, Traced
-from ..sliding_windows import SLOW
+from ..sliding_windows import too_slow
 from .window_work import MOST, multiply_adds
 
 # A step of Keras's: of the variables' values and a batch; what it returns, and their new values.
@@ -56,9 +56,9 @@ class Compiled(Traced):
     def unsafe(self) -> None:
         """XLA compiles single steps, too."""
 
-    def slow_in_loops(self, rows: int) -> str | None:
+    def slow_in_loops(self, batch: Batch) -> str | None:
         """Why a loop of such steps is slower than these one by one, if it is."""
-        return SLOW if self.window_work > MOST else None
+        return too_slow(self.window_work, MOST)
 
 
 class JaxSteps(Steps[Compiled]):
@@ -203,7 +203,8 @@ def _key(batch: Batch, execution: ExecutionMode) -> tuple[Any, ...]:
 
 
 def _on_cpu(values: Values) -> bool:
-    return all(device.platform == "cpu" for device in devices_of(jax.tree.leaves(values)))
+    devices = devices_of(jax.tree.leaves(values)) or jax.local_devices()
+    return all(device.platform == "cpu" for device in devices)
 
 
 def _ids(groups: Variables) -> list[list[int]]:

@@ -14,27 +14,34 @@ _LOOPS = frozenset({"scan", "while"})
 
 
 def multiply_adds(jaxpr: Any) -> float:
-    """Multiply-adds of the convolutions, gradients included; those in loops left out."""
-    own: float = sum(map(_of_one, jaxpr.eqns))
-    return own + sum(map(multiply_adds, _inner(jaxpr)))
+    """Multiply-adds of the convolutions, gradients included; those in loops left out.
+
+    Of branches, the largest counts.
+    """
+    return float(sum(map(_of_one, jaxpr.eqns)))
 
 
 def _of_one(equation: Any) -> float:
-    if equation.primitive.name != "conv_general_dilated":
-        return 0.0
-    window = equation.invars[1].aval.shape
-    features = window[equation.params["dimension_numbers"].rhs_spec[0]]
-    work: float = math.prod(equation.outvars[0].aval.shape) * math.prod(window) / max(1, features)
-    return work
+    kind, given = equation.primitive.name, equation.params
+    if kind == "conv_general_dilated":
+        window = equation.invars[1].aval.shape
+        features = window[given["dimension_numbers"].rhs_spec[0]]
+        work = math.prod(equation.outvars[0].aval.shape) * math.prod(window)
+        return float(work / max(1, features))
+    bodies = [multiply_adds(body) for body in _inner(given)]
+    if kind == "cond":
+        return max(bodies, default=0.0)
+    times = 1.0
+    if kind in _LOOPS:  # a scan that is unrolled is no loop
+        length = given.get("length", math.inf)
+        times = length if length <= given.get("unroll", 1) else 0
+    return float(times * sum(bodies))
 
 
-def _inner(jaxpr: Any) -> Iterator[Any]:
-    """What its equations call."""
-    for equation in jaxpr.eqns:
-        if equation.primitive.name in _LOOPS:
-            continue
-        for value in equation.params.values():
-            for each in value if isinstance(value, (list, tuple)) else (value,):
-                body = getattr(each, "jaxpr", each)
-                if hasattr(body, "eqns"):
-                    yield body
+def _inner(parameters: dict[str, Any]) -> Iterator[Any]:
+    """What an equation calls."""
+    for value in parameters.values():
+        for each in value if isinstance(value, (list, tuple)) else (value,):
+            body = getattr(each, "jaxpr", each)
+            if hasattr(body, "eqns"):
+                yield body

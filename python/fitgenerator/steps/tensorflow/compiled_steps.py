@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,7 @@ from ...errors import ArgumentError
 from ...models.trainability import Trainability
 from ...r_functions import is_r_function
 from ..protocol import STEP, ExecutionMode, Kept, LimitsError, Steps, Traced
-from ..sliding_windows import SLOW
+from ..sliding_windows import too_slow
 from .loops import looped
 from .rewritten_steps import is_rewritten_in_loops, uses_onednn
 from .whole_updates import whole_updates
@@ -45,6 +45,7 @@ class TracedGraph(Traced):
     concrete: Any  # what is called
     guarded: bool = False  # it returns first whether its values are within limits
     replicated: bool = False  # it takes the parts of each leaf, one for each replica
+    window_work: dict[Any, float] = field(default_factory=dict)  # by the shapes of the leaves
 
     def __call__(self, *leaves: tf.Tensor) -> Any:
         """Run it.
@@ -92,11 +93,14 @@ class TracedGraph(Traced):
         """The operation that XLA may give another meaning, where the step has one."""
         return unsafe_operation(self.concrete.graph)
 
-    def slow_in_loops(self, rows: int) -> str | None:
-        """Why a loop of such steps, of so many rows, is slower where XLA compiles it, if it is."""
+    def slow_in_loops(self, batch: Batch) -> str | None:
+        """Why a loop of such steps on such batches is slower where XLA compiles it, if it is."""
         if not on_cpu(self.concrete):
             return None
-        return SLOW if multiply_adds(self.concrete.graph, rows) > MOST else None
+        shapes = tuple(tuple(leaf.shape) for leaf in batch.leaves)
+        if shapes not in self.window_work:
+            self.window_work[shapes] = multiply_adds(self.concrete.graph, shapes)
+        return too_slow(self.window_work[shapes], MOST)
 
     @cached_property
     def rewritten(self) -> bool:
